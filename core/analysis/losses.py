@@ -1,0 +1,72 @@
+"""What each class has lost at one sparsity, and each class's curve for display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from core.analysis.decay import RelativeChange, band_over_runs
+from core.labels import FEW_POSITIVES
+
+
+COLUMNS = (
+    "class_name",
+    "group",
+    "train_frequency",
+    "n_positive",
+    "dense",
+    "pruned",
+    "relative_change",
+    "lower",
+    "upper",
+    "n_runs",
+    "chance_change",
+    "unstable",
+)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One row per class at `sparsity`, the most lost first, classes without a change last.
+
+    Takes class metrics, class frequencies and chance levels (class_name to level). Returns
+    class_name, group, train_frequency, n_positive, dense, pruned, relative_change, lower, upper,
+    n_runs, chance_change, unstable. Values are medians over runs, lower and upper quartiles.
+    `chance_change` is the relative change at which the class is down to chance.
+    """
+
+    metric: str
+    sparsity: float
+
+    def __call__(
+        self, class_metrics: pd.DataFrame, frequencies: pd.DataFrame, chance: pd.Series
+    ) -> pd.DataFrame:
+        changes = RelativeChange(self.metric)(class_metrics)
+        here = changes[changes["sparsity"] == self.sparsity]
+        dense = class_metrics[class_metrics["sparsity"] == 0]
+        band = band_over_runs(here, "relative_change", ["class_name"])
+        table = frequencies[["class_name", "group", "train_frequency"]].merge(
+            band.rename(columns={"median": "relative_change"}), on="class_name"
+        )
+        keyed = table["class_name"].map
+        table["n_positive"] = keyed(here.groupby("class_name")["n_positive"].max()).astype(int)
+        table["dense"] = keyed(dense.groupby("class_name")[self.metric].median())
+        table["pruned"] = keyed(here.groupby("class_name")[self.metric].median())
+        table["chance_change"] = keyed(chance) / table["dense"].where(table["dense"] != 0) - 1
+        table["unstable"] = table["n_positive"] < FEW_POSITIVES
+        return table.sort_values("relative_change", kind="stable", ignore_index=True)[list(COLUMNS)]
+
+
+def class_curves(class_metrics: pd.DataFrame, metric: str, relative: bool) -> pd.DataFrame:
+    """class_name, sparsity, median, lower, upper, n_runs of a metric or of its relative change."""
+    value = "relative_change" if relative else metric
+    table = RelativeChange(metric)(class_metrics) if relative else class_metrics
+    return band_over_runs(table, value, ["class_name", "sparsity"])
+
+
+def most_lost(losses: pd.DataFrame, n: int = 3) -> list[str]:
+    """The n classes that lost most, leaving out unstable ones while there are others."""
+    known = losses[losses["relative_change"].notna()].sort_values("unstable", kind="stable")
+    names = known["class_name"] if len(known) else losses["class_name"]
+    return list(names[:n])

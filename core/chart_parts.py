@@ -1,0 +1,189 @@
+"""What the charts are made of: colours, axes, lines with bands, names at their ends.
+
+Colours are those of Okabe and Ito, chosen to be told apart by colour-blind people. A colour
+always means the same: head, medium or tail. Class names come from strangers: they are escaped,
+stand on numbered axes, and never enter a template.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from core import words
+
+GROUP_COLOURS = {"head": "#0072B2", "medium": "#009E73", "tail": "#D55E00"}
+GREY = "rgba(128, 134, 142, 0.45)"
+RULE = "rgba(128, 134, 142, 0.9)"
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
+# More lines than this cannot be told apart.
+MOST_HIGHLIGHTED = 6
+SPARSITY_TITLE = "Sparsity (% of prunable weights that are zero)"
+ROW_HEIGHT = 24
+
+
+def empty_figure(height: int) -> go.Figure:
+    # Drawn by Streamlit's theme: text and grid follow dark and light, the ground is see-through.
+    return go.Figure(
+        layout={
+            "height": height,
+            "margin": {"l": 8, "r": 16, "t": 12, "b": 8},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "showlegend": False,
+            "hovermode": "closest",
+        }
+    )
+
+
+def sparsity_axis(figure: go.Figure) -> None:
+    drawn = [x for trace in figure.data for x in trace.x if x is not None]
+    # Left to itself the axis makes room for the names at the lines' ends, far beyond 100 %.
+    figure.update_xaxes(
+        title=SPARSITY_TITLE,
+        ticksuffix=" %",
+        zeroline=False,
+        range=[min(drawn) - 2, max(drawn) + 2],
+    )
+
+
+def class_axis(figure: go.Figure, names: Any) -> None:
+    # Numbered, so that names that look like numbers or occur twice when shortened keep apart.
+    figure.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=[html.escape(short(name)) for name in names],
+        range=[len(names) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+        automargin=True,
+        ticklabelstandoff=4,
+    )
+    figure.update_layout(bargap=0.25)
+
+
+def add_curve(
+    figure: go.Figure,
+    name: str,
+    curve: pd.DataFrame,
+    colour: str,
+    scale: int,
+    width: float,
+    symbol: str | None = None,
+    dash: str = "solid",
+) -> None:
+    unit = " %" if scale == 100 else ""
+    digits = ".0f" if scale == 100 else ".3f"
+    figure.add_scatter(
+        x=percents(curve["sparsity"]),
+        y=(curve["median"] * scale).tolist(),
+        mode="lines+markers" if symbol or len(curve) == 1 else "lines",
+        line={"color": colour, "width": width, "dash": dash},
+        marker={"symbol": symbol or "circle", "size": 7},
+        text=[html.escape(name)] * len(curve),
+        hovertemplate=f"%{{text}}<br>%{{x}} %: %{{y:{digits}}}{unit}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def add_grey_curves(figure: go.Figure, curves: pd.DataFrame, scale: int) -> None:
+    """The curves nobody asked for, as one trace: twenty traces take the browser far longer."""
+    if curves.empty:
+        return
+    wide = curves.pivot(index="class_name", columns="sparsity", values="median")
+    x, y, text = [], [], []
+    for name, values in zip(wide.index, wide.to_numpy(float) * scale, strict=True):
+        x += [*percents(wide.columns), None]  # the gap parts one class from the next
+        y += [*values.tolist(), None]
+        text += [html.escape(name)] * (len(values) + 1)
+    unit = " %" if scale == 100 else ""
+    digits = ".0f" if scale == 100 else ".3f"
+    figure.add_scatter(
+        x=x,
+        y=y,
+        text=text,
+        mode="lines" if len(wide.columns) > 1 else "markers",
+        line={"color": GREY, "width": 1.2},
+        marker_color=GREY,
+        hovertemplate=f"%{{text}}<br>%{{x}} %: %{{y:{digits}}}{unit}<extra></extra>",
+    )
+
+
+def add_band(figure: go.Figure, x: Any, lower: Any, upper: Any, colour: str) -> None:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    for values, fill in ((lower, None), (upper, "tonexty")):
+        figure.add_scatter(
+            x=x, y=list(values), mode="lines", line={"width": 0}, fill=fill,
+            fillcolor=f"rgba({red},{green},{blue},0.18)", hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+
+
+def add_floor(figure: go.Figure, x: Any, level: float, colour: str, name: str) -> None:
+    figure.add_scatter(
+        x=[min(x), max(x)],
+        y=[level, level],
+        mode="lines",
+        line={"color": colour, "width": 1.2, "dash": "dot"},
+        text=[f"chance level of {html.escape(name)}"] * 2,
+        hovertemplate="%{text}: %{y:.3g}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> None:
+    """Name lines at their right end, apart enough to be read."""
+    if not ends:
+        return
+    ends = sorted(ends, key=lambda end: end[1], reverse=True)
+    # The labels are moved apart in pixels: the scale of the axis is the browser's business.
+    span = max(end[1] for end in ends) - min(end[1] for end in ends)
+    drawn = [
+        v
+        for trace in figure.data
+        if trace.y is not None
+        for v in trace.y
+        if v is not None and v == v
+    ]
+    span = max(max(drawn) - min(drawn), span, 1e-9) if drawn else 1
+    pixels = (figure.layout.height - 90) / span
+    lowest = -np.inf
+    for name, y in ends:
+        wanted = -y * pixels
+        placed = max(wanted, lowest + 16)
+        lowest = placed
+        figure.add_annotation(
+            x=x, y=y, text=f"<b>{html.escape(short(name, 18))}</b>", showarrow=False,
+            xanchor="left", xshift=8, yshift=wanted - placed, font_size=13,
+        )  # fmt: skip
+
+
+def outline(figure: go.Figure, cell: list[int]) -> None:
+    row, column = cell
+    for y, x in ((row, column), (column, row)):
+        figure.add_shape(
+            type="rect", x0=x - 0.5, x1=x + 0.5, y0=y - 0.5, y1=y + 0.5,
+            line={"color": GROUP_COLOURS["tail"], "width": 3},
+        )  # fmt: skip
+
+
+def over_runs(table: pd.DataFrame, band: str = "band") -> str:
+    runs = int(table["n_runs"].max()) if len(table) else 0
+    if runs < 2:
+        return "One run, so no interval."
+    return f"Median over {words.count(runs, 'run')}, {band}: quartiles."
+
+
+def percents(sparsities: pd.Series | pd.Index) -> list[float]:
+    return (sparsities.to_numpy(float) * 100).round(6).tolist()
+
+
+def escaped(names: pd.Series) -> list[str]:
+    return [html.escape(name) for name in names]
+
+
+def short(name: str, length: int = 24) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"

@@ -1,0 +1,314 @@
+"""The `prunescope` command. Every command is one call into core, imported where it is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from core.errors import InputError, WorkError
+
+if TYPE_CHECKING:
+    from core.progress import Report
+    from core.study import StudyConfig
+
+STUDY_FILES = Path(__file__).resolve().parents[1] / "data" / "studies"
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Sentences(TyperGroup):
+    """Turns what a person can do something about into one sentence and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
+        except WorkError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            typer.echo("stopped; run the same command again to go on", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Sentences,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    epilog="Example: prunescope demo",
+)
+bench = typer.Typer(
+    no_args_is_help=True,
+    help="Measure this machine.",
+    epilog="Example: prunescope bench sweep --images chest-xrays/",
+)
+app.add_typer(bench, name="bench")
+
+StudyFile = Annotated[str, typer.Argument(metavar="STUDY.toml", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of the study file."),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Port; without it 8501 or the next free one."),
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"prunescope {version('prunescope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def prunescope(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """PruneScope: what does pruning make a medical image classifier forget, on whose images?"""
+
+
+@app.command(epilog="Example: prunescope demo --no-serve")
+def demo(
+    serve: Annotated[bool, typer.Option(help="Open the dashboard and work behind it.")] = True,
+    host: Host = "127.0.0.1",
+    port: Port = None,
+) -> None:
+    """Run the demonstration study on synthetic X-rays, and show it."""
+    config = _read_study("demo", ())
+    if serve:
+        _submit(config)
+        _serve(host, port)
+    else:
+        _run_here(config)
+
+
+@app.command(epilog="Example: prunescope run demo --set runs.count=2 --set training.epochs=5")
+def run(
+    study_file: StudyFile,
+    settings: Settings = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
+    ] = False,
+) -> None:
+    """Run a study: train, prune, predict. What is finished already is skipped.
+
+    STUDY.toml is a file, or the name of one of data/studies.
+    """
+    config = _read_study(study_file, tuple(settings or ()))
+    if background:
+        _submit(config)
+        typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+    else:
+        _run_here(config)
+
+
+@app.command(epilog="Example: prunescope studies")
+def studies() -> None:
+    """List the studies on disk and how far each is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "name", "dataset", "model", "runs x sparsities", "state", box=None, pad_edge=False
+    )
+    for row in _study_rows():
+        table.add_row(*row)
+    if not table.row_count:
+        typer.echo("There are no studies yet. Start one with: prunescope demo")
+        return
+    # Piped output keeps whole lines, so that grep and awk find what a person sees.
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False, markup=False).print(table)
+
+
+@app.command(epilog="Example: prunescope export demo class_metrics --out metrics.csv")
+def export(
+    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="class_metrics, class_frequencies, achieved_sparsity, forgettability or pies."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="A .csv, .parquet or .json file.")],
+    sparsity: Annotated[
+        float | None, typer.Option(help="For pies: the pruned model's sparsity, 0.9 if not given.")
+    ] = None,
+) -> None:
+    """Write a table of a study to a file."""
+    from core.export import export as write
+
+    typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
+
+
+@app.command(epilog="Example: prunescope serve --port 8600")
+def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
+    """Open the dashboard, with a worker for background studies beside it."""
+    _serve(host, port)
+
+
+@app.command(epilog="Example: prunescope worker")
+def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
+    """Work off the background studies, one at a time. `prunescope serve` starts one itself."""
+    from core.jobs import run_worker
+
+    run_worker(parent)
+
+
+@bench.command(epilog="Example: prunescope bench sweep --images chest-xrays/ --count 512")
+def sweep(
+    images: Annotated[Path, typer.Option(help="Folder of images.")],
+    count: Annotated[int, typer.Option(min=1, help="How many images to push through.")] = 256,
+    sparsities: Annotated[int, typer.Option(min=1, max=100, help="How many sparsities.")] = 20,
+) -> None:
+    """Time the sweep on your images: images per second, memory, and the naive way beside it."""
+    from core.engine.bench import bench_sweep
+
+    report = bench_sweep(images, count, sparsities)
+    if report is not None:
+        typer.echo(str(report))
+
+
+def main() -> None:
+    """What the console command calls."""
+    app()
+
+
+def _read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
+    from core.study import read_config
+
+    path = Path(name)
+    if not path.exists() and path.name == name and not path.suffix:
+        path = STUDY_FILES / f"{name}.toml"
+        if not path.exists():
+            known = ", ".join(sorted(file.stem for file in STUDY_FILES.glob("*.toml"))) or "none"
+            raise InputError(
+                f"There is no study file {name!r}. Give a file such as studies/mine.toml, or one "
+                f"of those that come with PruneScope: {known}."
+            )
+    return read_config(path, settings)
+
+
+def _submit(config: StudyConfig) -> None:
+    from core.jobs import submit
+
+    typer.echo(f"{config.study.name}: queued as job {submit(config)}")
+
+
+def _serve(host: str, port: int | None) -> None:
+    from core.serve import serve
+
+    serve(host, port, say=typer.echo)
+
+
+def _run_here(config: StudyConfig) -> None:
+    from core.engine.pipeline import run_study
+
+    with _progress_shown(config.study.name) as listener:
+        folder = run_study(config, listener)
+    typer.echo(f"{config.study.name} is finished: {folder}")
+    typer.echo("Look at it with: prunescope serve")
+
+
+@contextmanager
+def _progress_shown(name: str) -> Iterator[Callable[[Report], None]]:
+    """Two bars on a terminal; elsewhere a line per stage and every ten seconds."""
+    if not sys.stderr.isatty():
+        yield _line_writer()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bars:
+        whole = bars.add_task(name, total=1, note="")
+        part = bars.add_task("starting", total=None, note="")
+        shown = ""
+
+        def draw(report: Report) -> None:
+            nonlocal shown
+            if report.stage != shown:
+                shown = report.stage
+                bars.reset(part, description=report.stage, total=None)
+            bars.update(whole, completed=report.fraction)
+            bars.update(part, completed=report.done, total=report.total or None, note=_note(report))
+
+        yield draw
+
+
+def _line_writer() -> Callable[[Report], None]:
+    shown, last = "", 0.0
+
+    def write(report: Report) -> None:
+        nonlocal shown, last
+        if report.stage == shown and report.updated - last < SECONDS_BETWEEN_LINES:
+            return
+        shown, last = report.stage, report.updated
+        typer.echo(f"{report.fraction:4.0%} {report.stage} {_note(report)}".rstrip(), err=True)
+
+    return write
+
+
+def _note(report: Report) -> str:
+    if not report.total:
+        return report.message
+    note = f"{report.done}/{report.total} {report.unit}"
+    left = report.stage_seconds_left
+    return f"{note}, {left:.0f} s left" if left is not None and left >= 1 else note
+
+
+def _study_rows() -> Iterator[tuple[str, str, str, str, str]]:
+    from core import store
+
+    for folder in store.list_studies():
+        try:
+            config = store.read_config(folder)
+        except (InputError, WorkError) as error:
+            yield folder.name, "", "", "", f"unreadable: {error}"
+            continue
+        total = config.runs.count * len(config.sweep.sparsities)
+        cells = f"{len(store.finished_cells(folder))}/{total}"
+        model = config.model.architecture
+        yield config.study.name, config.dataset.kind, model, cells, _state(folder)
+
+
+def _state(folder: Path) -> str:
+    from core.jobs import is_locked
+    from core.progress import read_progress
+    from core.study import lock_path
+
+    report = read_progress(folder)
+    if report is None:
+        return "no record"
+    if report.state == "running" and not is_locked(lock_path(folder)):
+        return "interrupted"
+    return f"running, {report.fraction:.0%}" if report.state == "running" else report.state
+
+
+if __name__ == "__main__":
+    main()

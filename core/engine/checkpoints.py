@@ -1,0 +1,84 @@
+"""Checkpoints that describe themselves: safetensors weights, and JSON of all it takes to use them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from core.engine.models import build_model
+from core.errors import WorkError
+from core.store import read_json, whole_file, write_json
+from core.study import ModelSettings
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What the weights cannot say themselves. `run` is the run's number, `seed` its random input."""
+
+    model: dict[str, Any]
+    class_names: list[str]
+    preprocessing: dict[str, Any]
+    run: int
+    seed: int
+    epoch: int
+    validation_loss: float
+    versions: dict[str, str]
+
+
+def save_checkpoint(model: nn.Module, info: CheckpointInfo, path: Path) -> None:
+    """Write `path` and its JSON beside it; the weights come last, so a checkpoint is complete
+    once its weights are there."""
+    write_json(asdict(info), path.with_suffix(".json"))
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    with whole_file(path) as temporary:
+        save_file(state, temporary, metadata={"info": json.dumps(asdict(info))})
+
+
+def load_checkpoint(path: Path) -> tuple[nn.Module, CheckpointInfo]:
+    """The model in evaluation mode, on the CPU, with its description.
+
+    Raises WorkError that names a missing, damaged or mismatched checkpoint.
+    """
+    described = read_json(path.with_suffix(".json"))
+    if described is None:
+        raise WorkError(f"{path.with_suffix('.json')} is missing or damaged.")
+    info = CheckpointInfo(**described)
+    model = build_model(
+        ModelSettings(**{**info.model, "weights": "none"}), len(info.class_names), info.seed
+    )
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise WorkError(f"{path} is missing or damaged: {error}") from error
+    return model.eval(), info
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the checkpoint is there, and whole as far as its header and length tell."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return bool(list(file.keys())) and path.with_suffix(".json").exists()
+    except (OSError, safetensors.SafetensorError):
+        return False
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a number may depend on."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("torch", "torchvision", "numpy", "pandas", "pillow")
+    found = {name: version(name) for name in packages}
+    return {"python": platform.python_version(), **found, "device": device().type}
+
+
+def device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,59 @@
+"""The dataset kinds: one file each, in one explicit registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from core.engine.datasets import cxr_lt, nih_cxr14, table
+from core.errors import InputError
+from core.labels import Labels, split_by_patient
+from core.study import DatasetSettings, PhantomSettings, phantoms_dir
+
+Advance = Callable[[int, int], None]
+
+
+def load_labels(settings: DatasetSettings, advance: Advance | None = None) -> Labels:
+    """The labels of a dataset; `path` is relative to `images_dir(settings)`.
+
+    Phantoms not yet on disk are drawn first, and `advance(done, total)` counts them. With
+    `on_bad_image = "skip"` missing images stay in the labels; decoding them reports and drops them.
+    Raises InputError that names what is wrong.
+    """
+    if settings.kind not in DATASETS:
+        raise InputError(
+            f"There is no dataset kind {settings.kind!r}; there are: {', '.join(DATASETS)}."
+        )
+    return DATASETS[settings.kind](settings, advance or _ignore)
+
+
+def images_dir(settings: DatasetSettings) -> Path:
+    """The folder that image paths are relative to."""
+    if settings.kind == "phantom":
+        return phantoms_dir(settings)
+    return settings.images
+
+
+def load_phantoms(settings: PhantomSettings, advance: Advance) -> Labels:
+    """Draw the phantoms that are not on disk yet, and divide them by patient."""
+    from core.engine.datasets.phantom import CLASS_NAMES, render, sample_labels
+
+    sampled = sample_labels(
+        settings.n_patients, settings.seed, wrong_label_share=settings.wrong_label_share
+    )
+    drawn = render(sampled, phantoms_dir(settings), size=settings.size, progress=advance)
+    shares = (settings.validation_share, settings.test_share, settings.split_seed)
+    drawn["split"] = split_by_patient(drawn["patient_id"], *shares)
+    return Labels(drawn, tuple(CLASS_NAMES))
+
+
+def _ignore(done: int, total: int) -> None:
+    """The `advance` of a caller that shows no progress."""
+
+
+DATASETS: dict[str, Callable[[DatasetSettings, Advance], Labels]] = {
+    "phantom": load_phantoms,
+    "nih-cxr14": nih_cxr14.load,
+    "cxr-lt": cxr_lt.load,
+    "table": table.load,
+}

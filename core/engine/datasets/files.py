@@ -1,0 +1,96 @@
+"""Which image files lie below a folder: found by one walk, never by asking for each image."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import pandas as pd
+
+from core.errors import InputError
+
+
+def relative_path(text: object, source: Path) -> str:
+    """A path below the images folder, with forward slashes.
+
+    Raises InputError for an empty, absolute or escaping path; `source` is named as its origin.
+    """
+    given = "" if pd.isna(text) else str(text).strip()
+    path = PurePosixPath(given.replace("\\", "/"))
+    if not path.parts or "\0" in given:
+        raise InputError(f"{source} holds an image without a path.")
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise InputError(
+            f"{source}: the image path {given!r} is absolute or leads out of the images folder; "
+            "paths are relative to it, such as images/0001.png."
+        )
+    return path.as_posix()
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The files below `folder`, as relative paths with forward slashes."""
+
+    folder: Path
+    paths: frozenset[str]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for path in sorted(self.paths):
+            names.setdefault(path.rpartition("/")[2], []).append(path)
+        return names
+
+    def find(self, path: str) -> str:
+        """`path` where it is there, else the one file of that name in any subfolder, else `path`.
+
+        Raises InputError where two files share a bare name, since they may differ.
+        """
+        if path in self.paths or "/" in path:
+            return path
+        found = self._by_name.get(path, [])
+        if len(found) > 1:
+            raise InputError(
+                f"{path} is there twice below {self.folder}: {found[0]} and {found[1]}. Point "
+                "dataset.images at the folder to use."
+            )
+        return found[0] if found else path
+
+
+def image_files(folder: Path) -> ImageFiles:
+    """Walk `folder` once. Linked folders are followed, each once."""
+    if not folder.is_dir():
+        raise InputError(f"dataset.images: {folder} is not a folder.")
+    paths, seen = set(), set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        identity = os.path.realpath(parent)
+        if identity in seen:
+            folders.clear()
+            continue
+        seen.add(identity)
+        below = os.path.relpath(parent, folder).replace(os.sep, "/")
+        prefix = "" if below == "." else f"{below}/"
+        paths.update(prefix + name for name in names)
+    return ImageFiles(folder, frozenset(paths))
+
+
+def refuse_missing(
+    paths: pd.Series, files: ImageFiles, on_bad_image: Literal["fail", "skip"]
+) -> None:
+    """Raise InputError that names a missing image and how many more there are.
+
+    With "skip" nothing is raised: the missing images stay in the labels until the images are
+    decoded, which leaves them out together with broken ones and says so.
+    """
+    missing = [path for path in paths if path not in files.paths]
+    if on_bad_image == "skip" and len(missing) < len(paths):
+        return
+    if len(missing):
+        more = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
+        raise InputError(
+            f"The image {missing[0]}{more} of {len(paths):,} is not below {files.folder}. Put "
+            'the files there, or set dataset.on_bad_image = "skip" to leave missing images out.'
+        )

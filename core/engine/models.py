@@ -1,0 +1,110 @@
+"""Model registry: name -> network with one output per class. Torchvision, plus one small ResNet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torchvision import models as tv
+from torchvision.models.resnet import BasicBlock
+
+from core.errors import InputError, WorkError
+from core.study import ModelSettings
+
+
+def _replace_last(network: nn.Module, n_classes: int) -> nn.Module:
+    """Swap the last Linear layer, wherever the architecture keeps it, for one of `n_classes`."""
+    name, last = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1]
+    parent, _, leaf = name.rpartition(".")
+    setattr(network.get_submodule(parent), leaf, nn.Linear(last.in_features, n_classes))
+    return network
+
+
+def _torchvision(build: Callable, weights: str) -> Callable[[ModelSettings, int], nn.Module]:
+    def make(settings: ModelSettings, n_classes: int) -> nn.Module:
+        chosen = weights if settings.weights == "imagenet" else None
+        try:
+            return _replace_last(build(weights=chosen), n_classes)
+        except OSError as error:  # the download of the weights
+            raise WorkError(
+                f"ImageNet weights of {settings.architecture} could not be fetched ({error}). "
+                f'Connect once so that they are kept, or set model.weights = "none".'
+            ) from error
+
+    return make
+
+
+def _vit_b_16(settings: ModelSettings, n_classes: int) -> nn.Module:
+    if settings.image_size % 16:
+        raise InputError(
+            f"vit_b_16 needs an image_size divisible by 16, not {settings.image_size}."
+        )
+    if settings.weights == "imagenet" and settings.image_size != 224:
+        raise InputError("vit_b_16 with ImageNet weights needs model.image_size = 224.")
+
+    def build(weights: str | None) -> nn.Module:
+        return tv.vit_b_16(weights=weights, image_size=settings.image_size)
+
+    return _torchvision(build, "IMAGENET1K_V1")(settings, n_classes)
+
+
+class SmallResNet(nn.Module):
+    """Four stages of one basic block each (He et al., CVPR 2016), for images of about 64 px."""
+
+    WIDTHS = (32, 64, 128, 256)
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, self.WIDTHS[0], 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(self.WIDTHS[0]),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )
+        stages, width_in = [], self.WIDTHS[0]
+        for width in self.WIDTHS:
+            stride = 1 if width == width_in else 2
+            shortcut = None
+            if stride == 2:
+                shortcut = nn.Sequential(
+                    nn.Conv2d(width_in, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width)
+                )
+            stages.append(BasicBlock(width_in, width, stride, shortcut))
+            width_in = width
+        self.stages = nn.Sequential(*stages)
+        self.classifier = nn.Linear(width_in, n_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(images, 3, height, width) -> (images, classes) logits."""
+        return self.classifier(self.stages(self.stem(images)).mean(dim=(2, 3)))
+
+
+def _resnet_small(settings: ModelSettings, n_classes: int) -> nn.Module:
+    if settings.weights != "none":
+        raise InputError('resnet_small has no ImageNet weights; set model.weights = "none".')
+    return SmallResNet(n_classes)
+
+
+MODELS: dict[str, Callable[[ModelSettings, int], nn.Module]] = {
+    "resnet_small": _resnet_small,
+    "resnet18": _torchvision(tv.resnet18, "IMAGENET1K_V1"),
+    "resnet50": _torchvision(tv.resnet50, "IMAGENET1K_V1"),
+    "densenet121": _torchvision(tv.densenet121, "IMAGENET1K_V1"),
+    "efficientnet_b0": _torchvision(tv.efficientnet_b0, "IMAGENET1K_V1"),
+    "convnext_tiny": _torchvision(tv.convnext_tiny, "IMAGENET1K_V1"),
+    "mobilenet_v3_large": _torchvision(tv.mobilenet_v3_large, "IMAGENET1K_V1"),
+    "vit_b_16": _vit_b_16,
+    "swin_t": _torchvision(tv.swin_t, "IMAGENET1K_V1"),
+}
+
+
+def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module:
+    """A network of `n_classes` logits whose random weights follow from `seed` alone."""
+    if settings.architecture not in MODELS:
+        raise InputError(
+            f"There is no architecture {settings.architecture!r}; known: {', '.join(MODELS)}."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MODELS[settings.architecture](settings, n_classes)

@@ -1,0 +1,165 @@
+"""The main job: dataset, training, sweep, ensembles. Run it again after anything; it goes on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core import store, study
+from core.engine.checkpoints import versions
+from core.engine.datasets import images_dir, load_labels
+from core.engine.pixels import Pixels, decode, without_skipped
+from core.engine.sweep import sweep_run
+from core.engine.training import train_run
+from core.errors import InputError, WorkError
+from core.labels import Labels
+from core.progress import Cancelled, Progress, Report
+from core.study import StudyConfig
+
+log = logging.getLogger(__name__)
+
+
+def run_study(
+    config: StudyConfig,
+    listener: Callable[[Report], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """Do whatever a study still lacks, and return its folder.
+
+    Raises InputError where the data or the folder's config do not fit, WorkError where the work
+    fails or another process is at it, Cancelled once `cancelled()` says so.
+    """
+    folder = study.study_dir(config)
+    refuse_other_config(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(study.lock_path(folder))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise WorkError(f"Study {config.study.name!r} is being run by another process.") from error
+    with lock:
+        # Two stages of data, two per run, and the ensembles.
+        progress = Progress(folder, 3 + 2 * config.runs.count, listener, cancelled)
+        try:
+            _do_what_is_missing(config, folder, progress)
+        except (Cancelled, KeyboardInterrupt):
+            progress.end("cancelled", "Stopped on request; run it again to go on.")
+            raise
+        except (InputError, WorkError) as error:
+            progress.end("failed", str(error))
+            raise
+        except Exception as error:
+            progress.end("failed", f"{type(error).__name__}: {error}")
+            raise
+        progress.end("finished")
+    return folder
+
+
+def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -> None:
+    provenance = store.read_provenance(folder) or _first_provenance(config)
+    provenance["config"] = config.model_dump(mode="json")  # images and labels may have moved
+    store.write_json(provenance, study.study_json(folder))
+    labels = load_labels(config.dataset, progress.start("Reading the dataset", "images"))
+    labels, pixels = _decode(config, labels, progress)
+    _refuse_other_data(provenance, labels, config)
+    provenance |= {
+        "dataset_fingerprint": labels.fingerprint(),
+        "skipped_images": pixels.skipped,
+    }
+    store.write_json(provenance, study.study_json(folder))
+    store.write_labels(labels, folder)
+    runs = list(range(config.runs.count))
+    for run in runs:
+        which = f"run {run + 1} of {len(runs)}"
+        train_run(
+            config, labels, pixels, folder, run, progress.start(f"Training {which}", "images")
+        )
+        sweep = progress.start(f"Pruning and predicting {which}", "predictions")
+        sweep_run(config, labels, pixels, folder, run, sweep)
+    _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
+    if "finished" not in provenance:
+        store.write_json(provenance | {"finished": _now()}, study.study_json(folder))
+
+
+def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[Labels, Pixels]:
+    size = config.model.image_size
+    pixels = decode(
+        labels,
+        images_dir(config.dataset),
+        size,
+        study.pixels_dir(labels.fingerprint(), size),
+        config.dataset.on_bad_image,
+        progress.start("Decoding images once", "images"),
+    )
+    return without_skipped(labels, pixels), pixels
+
+
+def _write_ensembles(
+    config: StudyConfig, labels: Labels, folder: Path, runs: list[int], advance: Callable
+) -> None:
+    ids, grid = labels.split("test")["image_id"], config.sweep.sparsities
+    for done, sparsity in enumerate(grid, start=1):
+        path = study.ensemble_path(folder, sparsity)
+        cells = [study.prediction_path(folder, run, sparsity) for run in runs]
+        newest = max(cell.stat().st_mtime_ns for cell in cells)
+        problem = store.predictions_problem(path, ids, labels.class_names)
+        if problem or path.stat().st_mtime_ns < newest:
+            if problem not in (None, "missing"):
+                log.warning("Made again: %s", problem)
+            store.write_ensemble(folder, runs, sparsity, ids, labels.class_names)
+        advance(done, len(grid))
+
+
+def refuse_other_config(config: StudyConfig) -> None:
+    """Raise InputError where the study's name belongs to a study made with other settings."""
+    for folder in store.list_studies():
+        existing = store.read_config(folder)
+        if existing.study.name != config.study.name:
+            continue
+        if (existing.id, folder.name) != (config.id, config.id):
+            changed = ", ".join(differing_settings(existing, config)) or "its folder's name"
+            raise InputError(
+                f"Study {config.study.name!r} exists with other settings ({changed}). Choose "
+                f"another name with --set study.name=..., or delete {folder} first."
+            )
+
+
+def differing_settings(a: StudyConfig, b: StudyConfig) -> list[str]:
+    """`section.key: value -> value` of every decisive setting in which two configs differ."""
+    sections = [c.model_dump(mode="json", exclude=study.NOT_PART_OF_ID) for c in (a, b)]
+    flat = [
+        {f"{s}.{k}": v for s, section in one.items() for k, v in section.items()}
+        for one in sections
+    ]
+    keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]
+    missing: Any = "-"
+    pairs = ((key, flat[0].get(key, missing), flat[1].get(key, missing)) for key in keys)
+    return [f"{key}: {old} -> {new}" for key, old, new in pairs if old != new]
+
+
+def _refuse_other_data(provenance: dict[str, Any], labels: Labels, config: StudyConfig) -> None:
+    known = provenance.get("dataset_fingerprint")
+    if known and known != labels.fingerprint():
+        raise InputError(
+            f"The labels of study {config.study.name!r} have changed since it was begun "
+            f"(fingerprint {known} -> {labels.fingerprint()}). Restore them, or choose another "
+            f"study name."
+        )
+
+
+def _first_provenance(config: StudyConfig) -> dict[str, Any]:
+    return {
+        "versions": {"prunescope": version("prunescope"), **versions()},
+        "seeds": [config.runs.first_seed + run for run in range(config.runs.count)],
+        "started": _now(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

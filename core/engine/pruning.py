@@ -1,0 +1,101 @@
+"""Pruning methods: which prunable weights of a dense model become zero at a sparsity.
+
+Prunable are the weight tensors of every Conv2d and Linear, classifier included (Holste et al.,
+MICCAI 2023); biases and norm layers are kept. A method ranks them all together, globally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch import nn
+
+from core.errors import InputError
+
+Weights = dict[str, torch.Tensor]
+
+
+def prunable_weights(model: nn.Module) -> Weights:
+    """Parameter name -> weight tensor, in the order of `model.named_modules()`."""
+    return {
+        f"{name}.weight": module.weight
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+def l1_global(dense: torch.Tensor, n_zero: int, seed: int) -> torch.Tensor:
+    """True at the n_zero smallest |w|; ties as torch's own `L1Unstructured` breaks them."""
+    magnitude = dense.abs()
+    smallest = magnitude <= torch.kthvalue(magnitude, n_zero).values
+    if int(smallest.sum()) > n_zero:
+        # Equal weights straddle the threshold, and only topk itself chooses among them as topk.
+        smallest[:] = False
+        smallest[torch.topk(magnitude, n_zero, largest=False).indices] = True
+    return smallest
+
+
+def random_global(dense: torch.Tensor, n_zero: int, seed: int) -> torch.Tensor:
+    """True at n_zero weights drawn by `seed` alone, so that masks nest over sparsities."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.zeros(dense.numel(), dtype=torch.bool)
+    drawn[torch.randperm(dense.numel(), generator=generator)[:n_zero]] = True
+    return drawn
+
+
+# dense (weights,), how many to zero (at least 1), seed -> True where a weight is zeroed
+METHODS: dict[str, Callable[[torch.Tensor, int, int], torch.Tensor]] = {
+    "l1_global": l1_global,
+    "random_global": random_global,
+}
+
+
+def make_masks(weights: Weights, method: str, sparsity: float, seed: int = 0) -> Weights:
+    """Boolean masks, True where a weight is kept; round(sparsity * n) weights are not.
+
+    One-shot from the dense `weights`, on the CPU. Raises InputError for an unknown method or a sparsity
+    outside 0 to 1.
+    """
+    if method not in METHODS:
+        raise InputError(f"There is no pruning method {method!r}; known: {', '.join(METHODS)}.")
+    if not 0 <= sparsity <= 1:
+        raise InputError(f"Sparsity {sparsity} is not between 0 and 1.")
+    dense = torch.cat([weight.detach().reshape(-1) for weight in weights.values()])
+    keep = torch.ones(dense.numel(), dtype=torch.bool)
+    n_zero = round(sparsity * dense.numel())
+    if n_zero:
+        keep = ~METHODS[method](dense, n_zero, seed)
+    pieces = keep.split([weight.numel() for weight in weights.values()])
+    return {
+        name: piece.view(weight.shape)
+        for (name, weight), piece in zip(weights.items(), pieces, strict=True)
+    }
+
+
+@torch.no_grad()
+def apply_masks(model: nn.Module, dense: Weights, masks: Weights) -> None:
+    """Set the prunable weights of `model` to dense * mask, in place."""
+    for name, weight in prunable_weights(model).items():
+        weight.copy_(dense[name] * masks[name])
+
+
+def achieved_sparsity(model: nn.Module) -> pd.DataFrame:
+    """layer, row, n_weights, n_zero, achieved_sparsity: overall, per layer, and per classifier row.
+
+    `layer` is "overall" in the first row; `row` is the output index within the last layer, else
+    missing.
+    """
+    weights = prunable_weights(model)
+    counts = [(name, None, w.numel(), int((w == 0).sum())) for name, w in weights.items()]
+    classifier_name, classifier = list(weights.items())[-1]
+    zeros = (classifier == 0).sum(dim=1).tolist()
+    per_row = classifier.numel() // len(zeros)
+    counts += [(classifier_name, row, per_row, zero) for row, zero in enumerate(zeros)]
+    n_layers = len(weights)
+    total = ("overall", None, *(sum(c[i] for c in counts[:n_layers]) for i in (2, 3)))
+    table = pd.DataFrame([total, *counts], columns=["layer", "row", "n_weights", "n_zero"])
+    table["row"] = table["row"].astype("Int64")
+    table["achieved_sparsity"] = table["n_zero"] / table["n_weights"]
+    return table

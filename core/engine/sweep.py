@@ -1,0 +1,141 @@
+"""The sweep of one run: the dense model and its pruned versions over the test split.
+
+Pixels were read and decoded once, for all runs and sparsities; each (run, sparsity) is written
+whole or not at all, so the store itself says what is left to do.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.fx.experimental.optimization import fuse
+
+from core import store, study
+from core.engine.checkpoints import device, load_checkpoint
+from core.engine.pixels import Pixels
+from core.engine.preprocessing import to_input, to_unit
+from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prunable_weights
+from core.errors import WorkError
+from core.labels import Labels, label_matrix
+from core.metrics import metrics_table
+from core.study import StudyConfig
+
+log = logging.getLogger(__name__)
+Advance = Callable[[int, int], None]
+Cell = tuple[int, float]
+
+
+def sweep_run(
+    config: StudyConfig, labels: Labels, pixels: Pixels, folder: Path, run: int, advance: Advance
+) -> None:
+    """Predict the test split at every sparsity of the grid, and validation with the dense model.
+
+    What is finished is skipped; a damaged file is named in the log and made again. A cell's rows
+    join the study's tables before its predictions appear.
+    """
+    test, class_names = labels.split("test"), labels.class_names
+    ids, truth = test["image_id"], label_matrix(test, class_names)
+    grid = config.sweep.sparsities
+    metrics_path, achieved_path = (
+        study.class_metrics_path(folder),
+        study.achieved_sparsity_path(folder),
+    )
+    with_metrics, with_achieved = cells_of(metrics_path), cells_of(achieved_path)
+    model, info = load_checkpoint(study.checkpoint_path(folder, run))
+    dense = {name: w.detach().clone() for name, w in prunable_weights(model).items()}
+
+    def predictions(of: pd.Series, report: Advance) -> np.ndarray:
+        network = for_inference(model, config.sweep.precision)
+        return predict(network, pixels, pixels.rows(of), config.sweep.batch_size, report)
+
+    validation = labels.split("validation")["image_id"]
+    path = study.validation_path(folder, run)
+    if _to_make(path, validation, class_names):
+        probabilities = predictions(validation, lambda *_: None)
+        store.write_predictions(validation, probabilities, class_names, path)
+    for position, sparsity in enumerate(grid):
+        before, total = position * len(ids), len(grid) * len(ids)
+        path, cell = study.prediction_path(folder, run, sparsity), (run, sparsity)
+        to_predict = _to_make(path, ids, class_names)
+        if to_predict or cell not in with_achieved:
+            masks = make_masks(dense, config.pruning.method, sparsity, seed=info.seed)
+            apply_masks(model, dense, masks)
+            join_cell(achieved_path, achieved_sparsity(model), cell)
+        if to_predict:
+            probabilities = predictions(
+                ids, lambda done, _, b=before, t=total: advance(b + done, t)
+            )
+        elif cell not in with_metrics:
+            probabilities = store.read_predictions(path, ids, class_names)
+        if to_predict or cell not in with_metrics:
+            join_cell(metrics_path, metrics_table(truth, probabilities, class_names), cell)
+        if to_predict:
+            store.write_predictions(ids, probabilities, class_names, path)
+        advance(before + len(ids), total)
+
+
+def for_inference(model: nn.Module, precision: str) -> nn.Module:
+    """A copy on the device with batch norms folded into convolutions, channels last.
+
+    `precision` is fp32 or bf16 (weights and activations; probabilities are fp32 again).
+    """
+    network = copy.deepcopy(model).eval()
+    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        network = fuse(network)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    return network.to(device(), dtype=dtype).to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, pixels: Pixels, rows: np.ndarray, batch_size: int, advance: Advance
+) -> np.ndarray:
+    """(images, classes) float32 probabilities of the images in `rows`, in that order."""
+    parameter = next(network.parameters())
+    batches = []
+    for start in range(0, len(rows), batch_size):
+        images = to_unit(pixels.read(rows[start : start + batch_size]), parameter.device)
+        logits = network(to_input(images).to(parameter.dtype))
+        batches.append(torch.sigmoid(logits.float()).cpu().numpy())
+        advance(min(start + batch_size, len(rows)), len(rows))
+    return np.concatenate(batches)
+
+
+def join_cell(path: Path, rows: pd.DataFrame, cell: Cell) -> None:
+    """Put the rows of one (run, sparsity) into a study's table in place of what it had of it."""
+    run, sparsity = cell
+    rows = rows.copy()
+    rows.insert(0, "run", run)
+    rows.insert(1, "sparsity", sparsity)
+    if path.exists():
+        table = store.read_table(path)
+        others = table[(table["run"] != run) | (table["sparsity"] != sparsity)]
+        rows = pd.concat([others, rows]) if len(others) else rows
+    store.write_table(rows.sort_values(["run", "sparsity"], kind="stable", ignore_index=True), path)
+
+
+def cells_of(path: Path) -> set[Cell]:
+    """The cells a study's table holds; a damaged table is named, removed, and holds none."""
+    if not path.exists():
+        return set()
+    try:
+        table = store.read_table(path)
+    except WorkError as error:
+        log.warning("Made again: %s", error)
+        path.unlink()
+        return set()
+    return set(table[["run", "sparsity"]].itertuples(index=False, name=None))
+
+
+def _to_make(path: Path, image_ids: pd.Series, class_names: tuple[str, ...]) -> bool:
+    problem = store.predictions_problem(path, image_ids, class_names)
+    if problem not in (None, "missing"):
+        log.warning("Made again: %s", problem)
+    return problem is not None

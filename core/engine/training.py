@@ -1,0 +1,161 @@
+"""Training one run: a loop to be read in one go. Best validation loss is kept; a killed run goes on
+from its last finished epoch and ends in the same weights as an undisturbed one."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import nn
+
+from core import study
+from core.engine.checkpoints import CheckpointInfo, device, is_complete, save_checkpoint, versions
+from core.engine.models import build_model
+from core.engine.pixels import Pixels
+from core.engine.preprocessing import augment, describe, to_input, to_unit
+from core.errors import WorkError
+from core.labels import Labels, label_matrix
+from core.store import whole_file, write_json
+from core.study import StudyConfig
+
+Advance = Callable[[int, int], None]
+
+
+def train_run(
+    config: StudyConfig, labels: Labels, pixels: Pixels, folder: Path, run: int, advance: Advance
+) -> None:
+    """Train run number `run` and write its checkpoint and history; nothing where they exist.
+
+    Runs differ by seed only. `advance(done, total)` counts images. Raises WorkError where the
+    loss stops being a number.
+    """
+    path = study.checkpoint_path(folder, run)
+    if is_complete(path):
+        return
+    seed = config.runs.first_seed + run
+    settings, where = config.training, device()
+    train, validation = labels.split("train"), labels.split("validation")
+    train_rows, targets = pixels.rows(train["image_id"]), label_matrix(train, labels.class_names)
+    model = build_model(config.model, len(labels.class_names), seed)
+    model = model.to(where, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    history: list[dict[str, Any]] = []
+    best = copy.deepcopy(model.state_dict())
+
+    unfinished = study.training_state_path(folder, run)
+    if state := _load_state(unfinished, where):
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        history, best = state["history"], state["best"]
+
+    for epoch in range(len(history), settings.epochs):
+        if _epochs_without_gain(history) >= settings.patience:
+            break
+        # Everything random in an epoch follows from (seed, epoch): a resumed run repeats it.
+        torch.manual_seed(seed * 100_003 + epoch)
+        randomness = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        model.train()
+        total_loss = 0.0
+        order = torch.randperm(len(train_rows), generator=randomness).numpy()
+        for done, batch in _batches(order, settings.batch_size):
+            images = to_unit(pixels.read(train_rows[batch]), where)
+            if settings.flip or settings.rotation_degrees:
+                images = augment(images, settings.flip, settings.rotation_degrees, randomness)
+            loss = bce_loss(model(to_input(images)), torch.from_numpy(targets[batch]).to(where))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total_loss += loss.item() * len(batch)
+            advance(epoch * len(order) + done, settings.epochs * len(order))
+        losses = {
+            "epoch": epoch,
+            "train_loss": total_loss / len(order),
+            "validation_loss": validation_loss(model, validation, labels, pixels, settings),
+        }
+        if not np.isfinite([losses["train_loss"], losses["validation_loss"]]).all():
+            raise WorkError(
+                f"Run {run}: the loss is not a number after epoch {epoch + 1}; "
+                f"try a lower training.learning_rate than {settings.learning_rate}."
+            )
+        history.append(losses)
+        if _epochs_without_gain(history) == 0:
+            best = copy.deepcopy(model.state_dict())
+        with whole_file(unfinished) as temporary:
+            torch.save(
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "history": history,
+                    "best": best,
+                },
+                temporary,
+            )
+
+    model.load_state_dict(best)
+    chosen = min(history, key=lambda entry: entry["validation_loss"])
+    info = CheckpointInfo(
+        model=config.model.model_dump(),
+        class_names=list(labels.class_names),
+        preprocessing=describe(config.model.image_size),
+        run=run,
+        seed=seed,
+        epoch=chosen["epoch"],
+        validation_loss=chosen["validation_loss"],
+        versions=versions(),
+    )
+    write_json({"info": asdict(info), "epochs": history}, study.history_path(folder, run))
+    save_checkpoint(model.cpu(), info, path)
+    unfinished.unlink(missing_ok=True)
+
+
+def bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean binary cross-entropy over the certain labels; targets: (images, classes), NaN = uncertain."""
+    certain = ~targets.isnan()
+    return functional.binary_cross_entropy_with_logits(logits[certain], targets[certain])
+
+
+@torch.no_grad()
+def validation_loss(
+    model: nn.Module, table: Any, labels: Labels, pixels: Pixels, settings: Any
+) -> float:
+    """Mean BCE over the validation split, in evaluation mode (the caller sets train mode again)."""
+    model.eval()
+    where = next(model.parameters()).device
+    rows, targets = pixels.rows(table["image_id"]), label_matrix(table, labels.class_names)
+    total = 0.0
+    for _, batch in _batches(np.arange(len(rows)), settings.batch_size, keep_single=True):
+        logits = model(to_input(to_unit(pixels.read(rows[batch]), where)))
+        loss = bce_loss(logits, torch.from_numpy(targets[batch]).to(where))
+        total += loss.item() * len(batch)
+    return total / len(rows)
+
+
+def _batches(
+    order: np.ndarray, size: int, keep_single: bool = False
+) -> Iterator[tuple[int, np.ndarray]]:
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
+        # Batch norm has no variance over a single image: such a last batch waits an epoch.
+        if len(batch) > 1 or keep_single:
+            yield start + len(batch), batch
+
+
+def _epochs_without_gain(history: list[dict[str, Any]]) -> int:
+    losses = [entry["validation_loss"] for entry in history]
+    return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
+
+
+def _load_state(path: Path, where: torch.device) -> dict[str, Any] | None:
+    try:
+        return torch.load(path, map_location=where, weights_only=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
+        return None  # damaged: the run begins again, which costs time and loses nothing

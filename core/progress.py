@@ -1,0 +1,121 @@
+"""How far a study is: kept in the study's own folder, so that any process can read it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from core import store
+from core.study import progress_path
+
+State = Literal["running", "finished", "failed", "cancelled"]
+SECONDS_BETWEEN_WRITES = 0.5
+
+
+class Cancelled(Exception):
+    """Raised inside the work, at its next report, once somebody asked it to stop."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One moment of a study's work. `done` of `total` counts `unit`s within `stage`;
+    `stage_number` of `n_stages` counts stages. Times are seconds since the epoch."""
+
+    state: State
+    stage: str
+    stage_number: int
+    n_stages: int
+    done: int
+    total: int
+    unit: str
+    stage_started: float
+    started: float
+    updated: float
+    pid: int
+    message: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Share of the whole work, every stage counted alike."""
+        if self.state == "finished":
+            return 1.0
+        within = self.done / self.total if self.total else 0.0
+        return min(1.0, (self.stage_number - 1 + within) / max(self.n_stages, 1))
+
+    @property
+    def per_second(self) -> float | None:
+        """Units of the current stage per second."""
+        elapsed = self.updated - self.stage_started
+        return self.done / elapsed if self.done and elapsed > 0 else None
+
+    @property
+    def stage_seconds_left(self) -> float | None:
+        rate = self.per_second
+        return (self.total - self.done) / rate if rate else None
+
+
+class Progress:
+    """Reports go to the study's progress file, at most two a second, and to a listener.
+
+    `listener(report)` draws bars; `cancelled()` is asked at each write.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        n_stages: int,
+        listener: Callable[[Report], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self._path = progress_path(folder)
+        self._listener, self._cancelled = listener, cancelled
+        self._n_stages, self._number, self._stage, self._unit = n_stages, 0, "starting", ""
+        self._started = self._stage_started = time.time()
+        self._last_write = 0.0
+
+    def start(self, stage: str, unit: str) -> Callable[[int, int], None]:
+        """Begin the next stage; returns its `advance(done, total)`."""
+        self._number, self._stage, self._unit = self._number + 1, stage, unit
+        self._stage_started = time.time()
+        self._report("running", 0, 0, force=True)
+        return lambda done, total: self._report("running", done, total)
+
+    def end(self, state: State, message: str = "") -> None:
+        self._report(state, 1, 1, message, force=True)
+
+    def _report(
+        self, state: State, done: int, total: int, message: str = "", force: bool = False
+    ) -> None:
+        now = time.time()
+        if not force and done < total and now - self._last_write < SECONDS_BETWEEN_WRITES:
+            return
+        self._last_write = now
+        report = Report(
+            state=state,
+            stage=self._stage,
+            stage_number=self._number,
+            n_stages=self._n_stages,
+            done=done,
+            total=total,
+            unit=self._unit,
+            stage_started=self._stage_started,
+            started=self._started,
+            updated=now,
+            pid=os.getpid(),
+            message=message,
+        )
+        store.write_json(asdict(report), self._path)
+        if self._listener:
+            self._listener(report)
+        if state == "running" and self._cancelled and self._cancelled():
+            raise Cancelled
+
+
+def read_progress(folder: Path) -> Report | None:
+    """The last report of a study, or None where nothing has been run yet."""
+    value = store.read_json(progress_path(folder))
+    return Report(**value) if value else None

@@ -1,0 +1,249 @@
+"""The Parquet layout of a study: whole-or-nothing writes, damage detection, and all DuckDB SQL.
+
+Sparsity is a fraction 0 to 1 in every table, a whole percent in file names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core import study
+from core.errors import InputError, WorkError
+from core.labels import Labels
+from core.study import StudyConfig
+
+CLASS_METRICS = ("run", "sparsity", "class_name", "n_positive", "ap", "auroc", "calibrated_ap")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is synced and takes its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(table: pa.Table | pd.DataFrame, path: Path) -> None:
+    """Write Parquet whole or not at all, with page checksums so that damage can be seen."""
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read Parquet, checking every page. Raises WorkError that names a damaged file."""
+    try:
+        return pq.read_table(path, page_checksum_verification=True, partitioning=None).to_pandas()
+    except (OSError, pa.ArrowException) as error:
+        raise WorkError(f"{path} is missing or damaged: {error}") from error
+
+
+def write_json(value: Any, path: Path) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any | None:
+    """The value, or None where there is no readable file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+# Studies
+
+
+def list_studies() -> list[Path]:
+    """Folders of the studies on disk, by name."""
+    return sorted(path.parent for path in study.studies_dir().glob("*/study.json"))
+
+
+def find_study(name: str) -> Path:
+    """The folder of the study called `name`. Raises InputError that lists the names there are."""
+    folders = [folder for folder in list_studies() if read_config(folder).study.name == name]
+    if not folders:
+        known = ", ".join(read_config(folder).study.name for folder in list_studies())
+        raise InputError(f"There is no study called {name!r}. Studies here: {known or 'none yet'}.")
+    return folders[0]
+
+
+def read_config(folder: Path) -> StudyConfig:
+    """The config a study was made with, from its `study.json`."""
+    provenance = read_json(study.study_json(folder))
+    if not provenance:
+        raise WorkError(f"{study.study_json(folder)} is missing or damaged.")
+    return study.parse_config(provenance["config"], str(study.study_json(folder)))
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """`study.json` as it is: config, versions, dataset fingerprint, skipped images, times."""
+    return read_json(study.study_json(folder)) or {}
+
+
+# Labels
+
+
+def write_labels(labels: Labels, folder: Path) -> None:
+    table = pa.Table.from_pandas(labels.table, preserve_index=False)
+    names = {**(table.schema.metadata or {}), b"class_names": json.dumps(labels.class_names)}
+    write_table(table.replace_schema_metadata(names), study.labels_path(folder))
+
+
+def read_labels(folder: Path) -> Labels:
+    path = study.labels_path(folder)
+    table = read_table(path)
+    metadata = pq.read_schema(path).metadata or {}
+    return Labels(table, tuple(json.loads(metadata[b"class_names"])))
+
+
+def read_image_paths(path: Path) -> dict[str, str]:
+    """image_id to path, relative to the image folder, of a labels file; no class is read."""
+    columns = ["image_id", "path"]
+    try:
+        table = pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise WorkError(f"{path} is missing or damaged: {error}") from error
+    return dict(zip(*(table[column].to_pylist() for column in columns), strict=True))
+
+
+# Predictions
+
+
+def write_predictions(
+    image_ids: pd.Series, probabilities: np.ndarray, class_names: tuple[str, ...], path: Path
+) -> None:
+    """image_id and one float32 column per class; probabilities: (images, classes), finite."""
+    if probabilities.shape != (len(image_ids), len(class_names)):
+        raise ValueError(f"{probabilities.shape} probabilities for {len(image_ids)} images")
+    if not np.isfinite(probabilities).all():
+        raise WorkError(f"The model's output holds NaN or infinite values; {path} is not written.")
+    columns = {"image_id": pa.array(image_ids.astype(str), pa.string())}
+    for index, name in enumerate(class_names):
+        columns[name] = pa.array(np.ascontiguousarray(probabilities[:, index], dtype=np.float32))
+    write_table(pa.table(columns), path)
+
+
+def read_predictions(path: Path, image_ids: pd.Series, class_names: tuple[str, ...]) -> np.ndarray:
+    """(images, classes) float32 in the order of `image_ids`, matched by id, never by row.
+
+    Raises WorkError where the file is damaged, or lacks or repeats an image, or lacks a class.
+    """
+    table = read_table(path)
+    missing = {"image_id", *class_names} - set(table.columns)
+    if missing:
+        raise WorkError(f"{path} lacks the column(s) {', '.join(sorted(missing))}.")
+    rows = pd.Index(table["image_id"])
+    if not rows.is_unique or len(rows) != len(image_ids):
+        raise WorkError(f"{path} does not hold each of the {len(image_ids)} images once.")
+    order = rows.get_indexer(pd.Index(image_ids))
+    if (order < 0).any():
+        raise WorkError(f"{path} lacks image {image_ids.iloc[int(np.argmax(order < 0))]!r}.")
+    return table[list(class_names)].to_numpy(np.float32)[order]
+
+
+def predictions_problem(
+    path: Path, image_ids: pd.Series, class_names: tuple[str, ...]
+) -> str | None:
+    """None where the file is there and whole, "missing", or what is wrong with it."""
+    if not path.exists():
+        return "missing"
+    try:
+        probabilities = read_predictions(path, image_ids, class_names)
+    except WorkError as error:
+        return str(error)
+    return None if np.isfinite(probabilities).all() else f"{path} holds values that are not finite."
+
+
+# Queries
+
+
+def _query(sql: str, parameters: list[Any]) -> pd.DataFrame:
+    with duckdb.connect() as connection:
+        return connection.execute(sql, parameters).df()
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def read_class_metrics(folder: Path) -> pd.DataFrame:
+    """The tidy class metrics table, ordered by run, sparsity and the classes' own order.
+
+    Empty, with its columns, while no cell is finished.
+    """
+    path = study.class_metrics_path(folder)
+    if not path.exists():
+        return pd.DataFrame(columns=list(CLASS_METRICS))
+    return read_table(path)
+
+
+def class_probabilities(folder: Path, class_name: str) -> pd.DataFrame:
+    """run, sparsity, image_id, probability of one class over all finished cells."""
+    pattern = str(folder / "predictions" / "*" / "*.parquet")
+    sql = f"""
+        select cast(regexp_extract(filename, 'run=([0-9]+)', 1) as integer) as run,
+               cast(regexp_extract(filename, 'sparsity=([0-9]+)', 1) as integer) / 100 as sparsity,
+               image_id, {_quoted(class_name)} as probability
+        from read_parquet(?, filename = true, hive_partitioning = false)
+        order by run, sparsity, image_id"""
+    return _query(sql, [pattern])
+
+
+def image_probabilities(folder: Path, image_ids: list[str], sparsity: float) -> pd.DataFrame:
+    """Run-averaged probabilities of some images at one sparsity: image_id and the classes."""
+    sql = """
+        select * from read_parquet(?, hive_partitioning = false)
+        where image_id in (select unnest(?)) order by image_id"""
+    return _query(sql, [str(study.ensemble_path(folder, sparsity)), image_ids])
+
+
+def finished_cells(folder: Path) -> list[tuple[int, float]]:
+    """(run, sparsity) of every prediction file on disk, in order. Says nothing of damage."""
+    pattern = re.compile(r"run=(\d+)/sparsity=(\d+)\.parquet$")
+    cells = []
+    for path in (folder / "predictions").glob("run=*/sparsity=*.parquet"):
+        if match := pattern.search(path.as_posix()):
+            cells.append((int(match[1]), int(match[2]) / 100))
+    return sorted(cells)
+
+
+def finished_ensembles(folder: Path) -> list[float]:
+    """Sparsities whose ensemble is on disk, rising."""
+    names = (folder / "ensemble").glob("sparsity=*.parquet")
+    return sorted(int(path.stem.removeprefix("sparsity=")) / 100 for path in names)
+
+
+def write_ensemble(
+    folder: Path,
+    runs: list[int],
+    sparsity: float,
+    image_ids: pd.Series,
+    class_names: tuple[str, ...],
+) -> None:
+    """Mean over runs of one sparsity, summed in float64, in the order of `image_ids`."""
+    total = np.zeros((len(image_ids), len(class_names)))
+    for run in runs:
+        path = study.prediction_path(folder, run, sparsity)
+        total += read_predictions(path, image_ids, class_names)
+    mean = (total / len(runs)).astype(np.float32)
+    write_predictions(image_ids, mean, class_names, study.ensemble_path(folder, sparsity))

@@ -1,0 +1,317 @@
+"""What a study is: its configuration, its id, and where each of its artefacts lies on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from core.errors import InputError
+
+Architecture = Literal[
+    "resnet_small",
+    "resnet18",
+    "resnet50",
+    "densenet121",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "mobilenet_v3_large",
+    "vit_b_16",
+    "swin_t",
+]
+DEFAULT_SPARSITIES = tuple(percent / 100 for percent in range(0, 100, 5))
+# Where the data lies, and what a person calls the study, do not change what is computed.
+NOT_PART_OF_ID = {
+    "study": {"name", "title"},
+    "dataset": {"images", "labels", "train_list", "test_list"},
+}
+
+
+class Settings(BaseModel):
+    """A frozen section of a study file; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StudySettings(Settings):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    title: str = Field("", max_length=200)
+
+
+class ImageSettings(Settings):
+    """What every dataset kind shares."""
+
+    images: Path | None = None
+    labels: Path | None = None
+    on_bad_image: Literal["fail", "skip"] = "fail"
+    # Used only where the dataset brings no split of its own; patients are never divided.
+    split_seed: int = 0
+    validation_share: float = Field(0.1, gt=0, lt=0.5)
+    test_share: float = Field(0.2, gt=0, lt=0.8)
+
+
+class PhantomSettings(ImageSettings):
+    kind: Literal["phantom"]
+    n_patients: int = Field(2800, ge=10, le=200_000)
+    seed: int = Field(0, ge=0)
+    wrong_label_share: float = Field(0.03, ge=0, le=0.5)
+    size: int = Field(224, ge=32, le=1024)
+
+
+class NihSettings(ImageSettings):
+    kind: Literal["nih-cxr14"]
+    images: Path
+    labels: Path
+    train_list: Path | None = None
+    test_list: Path | None = None
+
+
+class CxrLtSettings(ImageSettings):
+    kind: Literal["cxr-lt"]
+    images: Path
+    labels: Path
+    name: Literal["nih-cxr-lt", "mimic-cxr-lt"]
+
+
+class TableSettings(ImageSettings):
+    kind: Literal["table"]
+    images: Path
+    labels: Path
+    image_column: str = "path"
+    patient_column: str | None = None
+    split_column: str | None = None
+    # Either one column per class, or one column of class names joined by "|".
+    class_columns: tuple[str, ...] = ()
+    joined_column: str | None = None
+
+
+DatasetSettings = Annotated[
+    PhantomSettings | NihSettings | CxrLtSettings | TableSettings, Field(discriminator="kind")
+]
+
+
+class ModelSettings(Settings):
+    architecture: Architecture
+    weights: Literal["none", "imagenet"] = "none"
+    image_size: int = Field(256, ge=16, le=1024)
+
+
+class TrainingSettings(Settings):
+    epochs: int = Field(60, ge=1, le=10_000)
+    patience: int = Field(15, ge=1)
+    batch_size: int = Field(256, ge=1, le=65_536)
+    learning_rate: float = Field(1e-4, gt=0)
+    flip: bool = True
+    rotation_degrees: float = Field(15.0, ge=0, le=180)
+
+
+class RunSettings(Settings):
+    count: int = Field(30, ge=1, le=1000)
+    first_seed: int = Field(0, ge=0)
+
+
+class PruningSettings(Settings):
+    method: Literal["l1_global", "random_global"] = "l1_global"
+
+
+class SweepSettings(Settings):
+    sparsities: tuple[float, ...] = DEFAULT_SPARSITIES
+    precision: Literal["fp32", "bf16"] = "fp32"
+    batch_size: int = Field(32, ge=1, le=65_536)
+
+    @field_validator("sparsities")
+    @classmethod
+    def whole_percents_from_dense(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(abs(value * 100 - round(value * 100)) > 1e-9 for value in values):
+            raise ValueError("sparsities are whole percents, such as 0.05")
+        grid = tuple(round(value * 100) / 100 for value in values)
+        if not grid or grid[0] != 0 or list(grid) != sorted(set(grid)) or grid[-1] >= 1:
+            raise ValueError("sparsities start at 0 (dense), rise, and stay below 1")
+        return grid
+
+
+class GroupSettings(Settings):
+    """Train frequency above `head_above` is head, below `tail_below` is tail, else medium."""
+
+    head_above: float = Field(0.10, gt=0, lt=1)
+    tail_below: float = Field(0.01, gt=0, lt=1)
+
+
+class StudyConfig(Settings):
+    """Everything that decides a study's numbers. Read from TOML, saved in `study.json`."""
+
+    study: StudySettings
+    dataset: DatasetSettings
+    model: ModelSettings
+    training: TrainingSettings = TrainingSettings()
+    runs: RunSettings = RunSettings()
+    pruning: PruningSettings = PruningSettings()
+    sweep: SweepSettings = SweepSettings()
+    groups: GroupSettings = GroupSettings()
+
+    @property
+    def id(self) -> str:
+        """`<name>-<hash>`: defaults stay out of the hash, so a new setting leaves old ids valid."""
+        return f"{self.study.name}-{config_hash(self)}"
+
+    @property
+    def synthetic(self) -> bool:
+        return self.dataset.kind == "phantom"
+
+
+def config_hash(config: StudyConfig) -> str:
+    """Eight hex digits that are equal for configs that compute the same numbers."""
+    decisive = config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PART_OF_ID)
+    canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def read_config(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
+    """Read a study file; `overrides` are `section.key=value` strings, values in TOML.
+
+    Relative paths inside the file or an override are taken from the working directory.
+    Raises InputError that names the setting and what is allowed.
+    """
+    try:
+        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read the study file {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+    for override in overrides:
+        _apply(raw, override)
+    config = parse_config(raw, str(path))
+    return _with_absolute_paths(config)
+
+
+def parse_config(raw: dict[str, Any], source: str) -> StudyConfig:
+    """Validate plain settings; `source` is named in the error."""
+    try:
+        return StudyConfig.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_in_words(error)}") from error
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and name) or "." in name:
+        raise InputError(
+            f"--set {override!r} is not of the form section.key=value, such as runs.count=2."
+        )
+    if not isinstance(raw.setdefault(section, {}), dict):
+        raise InputError(f"--set {override!r}: {section} is not a section of the study file.")
+    try:
+        raw[section][name] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        raw[section][name] = text.strip()  # an unquoted word is a string
+
+
+def _in_words(error: ValidationError) -> str:
+    # A discriminated union puts its tag into the location; people never wrote it.
+    kinds = {"phantom", "nih-cxr14", "cxr-lt", "table"}
+    sentences = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"] if part not in kinds)
+        given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
+        sentences.append(f"{where}: {item['msg']}{given}")
+    return "; ".join(sentences) + "."
+
+
+def _with_absolute_paths(config: StudyConfig) -> StudyConfig:
+    paths = {
+        name: value.expanduser().absolute()
+        for name, value in config.dataset
+        if isinstance(value, Path)
+    }
+    return config.model_copy(update={"dataset": config.dataset.model_copy(update=paths)})
+
+
+# Where things lie. One line each, so that no other file spells a path.
+
+
+def percent(sparsity: float) -> int:
+    """Sparsity as it stands in file names."""
+    return round(sparsity * 100)
+
+
+def cache_dir() -> Path:
+    return Path(os.environ.get("PRUNESCOPE_CACHE", "cache")).absolute()
+
+
+def studies_dir() -> Path:
+    return cache_dir() / "studies"
+
+
+def study_dir(config: StudyConfig) -> Path:
+    return studies_dir() / config.id
+
+
+def study_json(folder: Path) -> Path:
+    return folder / "study.json"
+
+
+def labels_path(folder: Path) -> Path:
+    return folder / "labels.parquet"
+
+
+def progress_path(folder: Path) -> Path:
+    return folder / "progress.json"
+
+
+def lock_path(folder: Path) -> Path:
+    return folder / "running.lock"
+
+
+def checkpoint_path(folder: Path, run: int) -> Path:
+    return folder / "checkpoints" / f"run={run:02d}.safetensors"
+
+
+def training_state_path(folder: Path, run: int) -> Path:
+    return folder / "checkpoints" / f"run={run:02d}.unfinished.pt"
+
+
+def history_path(folder: Path, run: int) -> Path:
+    return folder / "checkpoints" / f"run={run:02d}.history.json"
+
+
+def prediction_path(folder: Path, run: int, sparsity: float) -> Path:
+    return folder / "predictions" / f"run={run:02d}" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
+def validation_path(folder: Path, run: int) -> Path:
+    return folder / "validation" / f"run={run:02d}.parquet"
+
+
+def ensemble_path(folder: Path, sparsity: float) -> Path:
+    return folder / "ensemble" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
+def class_metrics_path(folder: Path) -> Path:
+    return folder / "class_metrics.parquet"
+
+
+def achieved_sparsity_path(folder: Path) -> Path:
+    return folder / "achieved_sparsity.parquet"
+
+
+def pixels_dir(fingerprint: str, image_size: int) -> Path:
+    return cache_dir() / "pixels" / f"{fingerprint}-{image_size}"
+
+
+def phantoms_dir(settings: PhantomSettings) -> Path:
+    decisive = (settings.seed, settings.n_patients, settings.wrong_label_share, settings.size)
+    return cache_dir() / "phantoms" / "-".join(str(value) for value in decisive)
+
+
+def jobs_database() -> Path:
+    return cache_dir() / "jobs.sqlite"
+
+
+def secret_path() -> Path:
+    return cache_dir() / "secret.key"

@@ -1,0 +1,150 @@
+"""The route that serves X-rays: signed addresses in, 8-bit greyscale PNG out.
+
+`GET /xray/{token}` answers 403 for a forged, an expired and an unknown address alike, so that
+nobody learns from it what exists. `?size=` asks for a thumbnail; nothing is ever enlarged.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core import store, study
+from core.access import LOCAL_PERSON, STEP_SECONDS, may_see, read_xray
+from core.errors import InputError, WorkError
+from core.study import StudyConfig
+
+# Longest side in pixels. A fixed list, so that a stranger cannot fill the cache with sizes.
+SIZES = (128, 256, 384, 512, 768, 1024)
+# What radiology data sets hold; Pillow's rarer decoders are not offered to strangers' files.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+# OSError covers missing files, DecompressionBombError huge ones; damaged ones raise the others.
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+
+
+def xray_routes(server_address: Callable[[], str | None]) -> list[Route]:
+    """The routes to hang into the app; `server_address()` is what the server is bound to."""
+
+    def show(request: Request) -> Response:
+        size = request.query_params.get("size", "")
+        return answer(
+            request.path_params["token"],
+            int(size) if size in map(str, SIZES) else None,
+            server_address(),
+        )
+
+    return [Route("/xray/{token}", show, methods=["GET"])]
+
+
+def answer(token: str, size: int | None, server_address: str | None) -> Response:
+    """The PNG a token stands for, a placeholder where it cannot be read, or 403."""
+    claim = read_xray(token)
+    path = None
+    if claim and claim.person == LOCAL_PERSON:
+        path = _allowed_path(claim.study_id, claim.image_id, server_address)
+    if path is None:
+        return Response("Not allowed, or no longer.", 403, headers=HEADERS | _not_kept())
+    try:
+        png = _png(path, path.stat().st_mtime_ns, size)
+    except UNREADABLE:
+        return Response(_placeholder(), media_type="image/png", headers=HEADERS | _not_kept())
+    kept = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
+    return Response(png, media_type="image/png", headers=HEADERS | kept)
+
+
+def source_size(folder: Path, config: StudyConfig, image_id: str) -> tuple[int, int] | None:
+    """Width and height of an image as it lies on disk, or None where it cannot be read."""
+    path = image_path(folder, config, image_id)
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size
+    except (*UNREADABLE, AttributeError):
+        return None
+
+
+def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
+    """Where an image of a study lies; None where the study has no such image, or where its
+    path leads out of the study's image folder."""
+    labels = study.labels_path(folder)
+    try:
+        relative = _paths(labels, labels.stat().st_mtime_ns).get(image_id)
+    except (OSError, WorkError):
+        return None
+    if relative is None:
+        return None
+    base = image_folder(config).resolve()
+    path = (base / relative).resolve()
+    return path if path.is_relative_to(base) else None
+
+
+def image_folder(config: StudyConfig) -> Path:
+    return config.dataset.images or study.phantoms_dir(config.dataset)
+
+
+def _allowed_path(study_id: str, image_id: str, server_address: str | None) -> Path | None:
+    folder = study.studies_dir() / study_id
+    if folder.parent != study.studies_dir():
+        return None
+    try:
+        config = store.read_config(folder)
+    except (InputError, WorkError, KeyError):
+        return None
+    return image_path(folder, config, image_id) if may_see(config, server_address) else None
+
+
+@lru_cache(maxsize=8)
+def _paths(labels: Path, modified: int) -> dict[str, str]:
+    return store.read_image_paths(labels)
+
+
+@lru_cache(maxsize=512)
+def _png(path: Path, modified: int, size: int | None) -> bytes:
+    with Image.open(path, formats=FORMATS) as image:
+        # JPEG can be decoded at a fraction of its size, many times faster.
+        if size and image.format == "JPEG":
+            image.draft("L", (size, size))
+        grey = _eight_bit(image)
+    if size:
+        grey.thumbnail((size, size), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    grey.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    if image.mode[0] not in "IF":
+        return image.convert("L")
+    # 16-bit and float images have no agreed white: the darkest pixel to black, the brightest
+    # to white.
+    values = np.asarray(image, dtype=np.float64)
+    low, high = values.min(), values.max()
+    spread = high - low
+    scaled = (values - low) / spread * 255 if spread > 0 else np.zeros_like(values)
+    return Image.fromarray(scaled.round().astype(np.uint8))
+
+
+@lru_cache(maxsize=1)
+def _placeholder() -> bytes:
+    image = Image.new("L", (256, 256), 40)
+    draw, text = ImageDraw.Draw(image), "This image\ncannot be read"
+    draw.text((128, 128), text, fill=230, anchor="mm", align="center", font_size=22)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _not_kept() -> dict[str, str]:
+    return {"Cache-Control": "no-store, private"}
