@@ -27,6 +27,11 @@ SPARSITY_TITLE = "Sparsity (% of prunable weights that are zero)"
 ROW_HEIGHT = 24
 
 
+def escape(name: str) -> str:
+    """A name as Plotly shows it to the letter. It knows tags and &lt; but not &quot;."""
+    return html.escape(name, quote=False)
+
+
 def empty_figure(height: int) -> go.Figure:
     # Drawn by Streamlit's theme: text and grid follow dark and light, the ground is see-through.
     return go.Figure(
@@ -56,7 +61,7 @@ def class_axis(figure: go.Figure, names: Any) -> None:
     # Numbered, so that names that look like numbers or occur twice when shortened keep apart.
     figure.update_yaxes(
         tickvals=list(range(len(names))),
-        ticktext=[html.escape(short(name)) for name in names],
+        ticktext=[escape(short(name)) for name in names],
         range=[len(names) - 0.4, -0.6],
         showgrid=False,
         zeroline=False,
@@ -84,7 +89,7 @@ def add_curve(
         mode="lines+markers" if symbol or len(curve) == 1 else "lines",
         line={"color": colour, "width": width, "dash": dash},
         marker={"symbol": symbol or "circle", "size": 7},
-        text=[html.escape(name)] * len(curve),
+        text=[escape(name)] * len(curve),
         hovertemplate=f"%{{text}}<br>%{{x}} %: %{{y:{digits}}}{unit}<extra></extra>",
         showlegend=False,
     )
@@ -99,7 +104,7 @@ def add_grey_curves(figure: go.Figure, curves: pd.DataFrame, scale: int) -> None
     for name, values in zip(wide.index, wide.to_numpy(float) * scale, strict=True):
         x += [*percents(wide.columns), None]  # the gap parts one class from the next
         y += [*values.tolist(), None]
-        text += [html.escape(name)] * (len(values) + 1)
+        text += [escape(name)] * (len(values) + 1)
     unit = " %" if scale == 100 else ""
     digits = ".0f" if scale == 100 else ".3f"
     figure.add_scatter(
@@ -128,7 +133,7 @@ def add_floor(figure: go.Figure, x: Any, level: float, colour: str, name: str) -
         y=[level, level],
         mode="lines",
         line={"color": colour, "width": 1.2, "dash": "dot"},
-        text=[f"chance level of {html.escape(name)}"] * 2,
+        text=[f"chance level of {escape(name)}"] * 2,
         hovertemplate="%{text}: %{y:.3g}<extra></extra>",
         showlegend=False,
     )
@@ -156,7 +161,7 @@ def label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> No
         placed = max(wanted, lowest + 16)
         lowest = placed
         figure.add_annotation(
-            x=x, y=y, text=f"<b>{html.escape(short(name, 18))}</b>", showarrow=False,
+            x=x, y=y, text=f"<b>{escape(short(name, 18))}</b>", showarrow=False,
             xanchor="left", xshift=8, yshift=wanted - placed, font_size=13,
         )  # fmt: skip
 
@@ -182,7 +187,7 @@ def percents(sparsities: pd.Series | pd.Index) -> list[float]:
 
 
 def escaped(names: pd.Series) -> list[str]:
-    return [html.escape(name) for name in names]
+    return [escape(name) for name in names]
 
 
 def short(name: str, length: int = 24) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +22,7 @@ from core.chart_parts import (
     add_grey_curves,
     class_axis,
     empty_figure,
+    escape,
     escaped,
     label_ends,
     outline,
@@ -31,7 +31,7 @@ from core.chart_parts import (
     short,
     sparsity_axis,
 )
-from core.labels import FEW_POSITIVES
+from core.labels import FEW_POSITIVES, GROUPS
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,14 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) 
             "training, %{customdata[3]} in test<extra></extra>"
         ),
     )
-    class_axis(figure, frequencies["class_name"])
+    # A log axis has no place for 0: such a class is told by its name.
+    absent = frequencies["train_frequency"] == 0
+    class_axis(figure, frequencies["class_name"].where(~absent, frequencies["class_name"] + ": 0"))
     # Half a decade of room right of the longest bar for its number.
     low = np.log10(shown.min() * 100) if shown.notna().any() else -1
     high = np.log10(shown.max() * 100) if shown.notna().any() else 2
     figure.update_xaxes(
-        title="Train images with the class (%, log scale)",
+        title="Share of train images (%, log)",
         type="log",
         range=[np.floor(low - 0.15), high + 0.35],
         dtick=1,
@@ -226,9 +228,7 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
         title=f"Change of {label} against dense (%)", ticksuffix=" %", zeroline=True
     )
     if len(known):
-        worst = known.sort_values("unstable", kind="stable").iloc[0]
-        loss = words.loss(worst["relative_change"], metric)
-        title = f"{worst['class_name']} {loss} at {words.percent(sparsity)} sparsity"
+        title = f"{_groups_title(known, metric)} at {words.percent(sparsity)} sparsity"
     else:
         title = f"No class has both a dense and a pruned {label} at {words.percent(sparsity)}"
     caption = (
@@ -236,8 +236,7 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
         f"{over_runs(known, 'whiskers')} Upright tick: where the class is down to chance."
     )
     if known["unstable"].any():
-        caption += f" * and hatched: fewer than {FEW_POSITIVES} positives, "
-        caption += "unstable, and never in the title while there are others."
+        caption += f" * and hatched: fewer than {FEW_POSITIVES} positives, unstable."
     return Chart(title, figure, caption)
 
 
@@ -251,7 +250,13 @@ def fcd_heatmap(
     figure.add_heatmap(
         z=off_diagonal,
         colorscale="Cividis",
-        colorbar={"title": "FCD", "thickness": 12},
+        colorbar={
+            "title": {"text": "FCD", "side": "right"},
+            "orientation": "h",
+            "thickness": 10,
+            "y": 1,
+            "yanchor": "bottom",
+        },
         hoverinfo="skip",
         xgap=1,
         ygap=1,
@@ -270,17 +275,19 @@ def fcd_heatmap(
         marker={"symbol": "square", "size": 22, "opacity": 0, "color": "#000000"},
         customdata=[[order[row], order[column]] for column, row in pairs],
         text=[
-            f"{html.escape(order[row])} and {html.escape(order[column])}: {values[row, column]:.2f}"
+            f"{escape(order[row])} and {escape(order[column])}: {values[row, column]:.2f}"
             for column, row in pairs
         ],
         hovertemplate="%{text}<extra></extra>",
     )
     if chosen and all(name in order for name in chosen):
         outline(figure, [order.index(name) for name in chosen])
+    ticks = [escape(short(name, 18)) for name in order]
     class_axis(figure, order)
+    figure.update_yaxes(ticktext=ticks)
     figure.update_xaxes(
         tickvals=list(range(len(order))),
-        ticktext=[html.escape(short(name)) for name in order],
+        ticktext=ticks,
         tickangle=-50,
         showgrid=False,
         range=[-0.5, len(order) - 0.5],
@@ -350,7 +357,7 @@ def probabilities_chart(changes: pd.DataFrame, groups: dict[str, str], sparsity:
             hovertemplate="%{text}: %{x:.3f}<extra>" + label + "</extra>",
         )
     ticks = [
-        f"<b>{html.escape(short(name))} ✓</b>" if yes else html.escape(short(name))
+        f"<b>{escape(short(name))} ✓</b>" if yes else escape(short(name))
         for name, yes in zip(changes["class_name"], changes["present"], strict=True)
     ]
     class_axis(figure, changes["class_name"])
@@ -375,6 +382,23 @@ def _curves_title(
     worst = min(known, key=lambda name: facts["relative_change"].fillna(np.inf)[name])
     loss = words.loss(facts["relative_change"][worst], metric)
     return f"{worst} {loss} by {words.percent(sparsity)} sparsity"
+
+
+def _groups_title(known: pd.DataFrame, metric: str) -> str:
+    """Tail classes against head classes by their medians; one class where there is one group."""
+    medians = known.groupby("group")["relative_change"].median()
+    ends = [group for group in reversed(GROUPS) if group in medians.index]
+    if len(ends) == 1:
+        worst = known.sort_values("unstable", kind="stable").iloc[0]
+        return f"{worst['class_name']} {words.loss(worst['relative_change'], metric)}"
+    rare, frequent = ends[0], ends[-1]
+    alike = (medians[rare] < 0) == (medians[frequent] < 0)
+    other = (
+        words.percent(abs(medians[frequent])) if alike else words.loss(medians[frequent], metric)
+    )
+    return (
+        f"A {rare} class {words.loss(medians[rare], metric)}, a {frequent} class {other} (medians)"
+    )
 
 
 def _heatmap_title(off_diagonal: np.ndarray, order: list[str]) -> str:

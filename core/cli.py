@@ -50,7 +50,7 @@ app = typer.Typer(
 bench = typer.Typer(
     no_args_is_help=True,
     help="Measure this machine.",
-    epilog="Example: prunescope bench sweep --images chest-xrays/",
+    epilog="Example: prunescope bench sweep --count 96",
 )
 app.add_typer(bench, name="bench")
 
@@ -174,18 +174,24 @@ def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> N
     run_worker(parent)
 
 
-@bench.command(epilog="Example: prunescope bench sweep --images chest-xrays/ --count 512")
+@bench.command(epilog="Example: prunescope bench sweep nih-sample --count 96")
 def sweep(
-    images: Annotated[Path, typer.Option(help="Folder of images.")],
-    count: Annotated[int, typer.Option(min=1, help="How many images to push through.")] = 256,
-    sparsities: Annotated[int, typer.Option(min=1, max=100, help="How many sparsities.")] = 20,
+    study_file: Annotated[
+        str, typer.Argument(metavar="STUDY.toml", help="Whose dataset to take images from.")
+    ] = "nih-sample",
+    settings: Settings = None,
+    count: Annotated[int, typer.Option(min=2, help="How many images to push through.")] = 96,
+    sparsities: Annotated[int, typer.Option(min=1, max=20, help="How many of the 20.")] = 20,
+    image_size: Annotated[int, typer.Option(min=32, max=1024, help="Side in pixels.")] = 256,
 ) -> None:
-    """Time the sweep on your images: images per second, memory, and the naive way beside it."""
-    from core.engine.bench import bench_sweep
+    """Time our sweep of a ResNet-50 beside the published way, on the same X-rays, in one run."""
+    from core.engine.bench import SweepBench
 
-    report = bench_sweep(images, count, sparsities)
-    if report is not None:
-        typer.echo(str(report))
+    dataset = _read_study(study_file, tuple(settings or ())).dataset
+    grid = tuple(percent / 100 for percent in range(0, 100, 5))[-sparsities:]
+    table = SweepBench(dataset, count, grid, image_size)(lambda line: typer.echo(line, err=True))
+    typer.echo(f"ResNet-50, {count} images at {image_size} px, {len(grid)} sparsities")
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
 
 
 def main() -> None:

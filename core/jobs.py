@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,7 +106,8 @@ def jobs() -> list[Job]:
         found = [_job(row) for row in _rows(client)]
     if any(job.status == "running" for job in found) and not worker_running():
         found = [_without_worker(job) for job in found]
-    return sorted(found, key=lambda job: (job.submitted, job.attempt), reverse=True)
+    # SQLite's clock has whole seconds; within one, the later row is the later job.
+    return sorted(found, key=lambda job: (job.submitted, job.attempt))[::-1]
 
 
 def cancel(job_id: str) -> None:
@@ -160,15 +160,16 @@ def run_worker(parent: int | None = None, runner: str = ENGINE) -> None:
     does not wait for the job: it is left as a killed worker would leave it, for the next worker.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    stop = threading.Event()
+    # A list, not an Event: setting one in a handler can wait for the very thread it interrupts.
+    stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: stop.append(received))
     with _only_worker(stop, parent):
-        if not stop.is_set():
+        if not _told_to_stop(stop, parent):
             _launch(runner)
             log.info("ready; jobs are in %s", _shown_database())
         while not _told_to_stop(stop, parent):
-            stop.wait(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         log.info("stopping; an unfinished job goes on with the next worker")
         logging.shutdown()
         # The job's thread may be deep in native code for minutes. Every write of the engine is
@@ -197,8 +198,8 @@ def _launch(runner: str) -> None:
         }
     )
     # Failed and cancelled jobs are told by _work, in words; DBOS would add a page of its own calls.
-    told = "Exception encountered in background workflow"
-    logging.getLogger("dbos").addFilter(lambda record: told not in str(record.msg))
+    told = ("Exception encountered in background workflow", "outcome was not recorded")
+    logging.getLogger("dbos").addFilter(lambda record: not any(t in str(record.msg) for t in told))
     with _client() as client:  # before the launch, which then finds it a second sooner
         client.register_queue(
             QUEUE, worker_concurrency=1, polling_interval_sec=SECONDS_BETWEEN_LOOKS
@@ -252,7 +253,7 @@ def _cancel_check(job_id: str) -> Callable[[], bool]:
 
 
 @contextmanager
-def _only_worker(stop: threading.Event, parent: int | None) -> Iterator[None]:
+def _only_worker(stop: list[int], parent: int | None) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = worker_lock_path()
@@ -266,18 +267,18 @@ def _only_worker(stop: threading.Event, parent: int | None) -> Iterator[None]:
             if not waiting:
                 log.info("another worker has %s; standing by", path)
             waiting = True
-            stop.wait(SECONDS_BETWEEN_LOOKS)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
     try:
         yield
     finally:
         lock.release()
 
 
-def _told_to_stop(stop: threading.Event, parent: int | None) -> bool:
+def _told_to_stop(stop: list[int], parent: int | None) -> bool:
     if parent is not None and os.getppid() != parent:
         log.info("the process that started this worker is gone")
-        stop.set()
-    return stop.is_set()
+        return True
+    return bool(stop)
 
 
 # The database

@@ -69,8 +69,10 @@ STYLE = """<style>
 .ps-legend i {display: inline-block; width: .8em; height: .8em; margin-right: .4em;
   border-radius: 2px}
 .stMainBlockContainer {padding-top: 3rem; padding-bottom: 3rem}
-.ps-facts {display: grid; gap: .15rem 1.5rem; margin: 0 !important; padding: 0;
-  grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr))}
+@media (min-width: 641px) {.stMainBlockContainer {padding-inline: 2.5rem}}
+.ps-facts {display: grid; gap: .15rem 1.5rem; margin: 0 !important;
+  padding: 0 !important;
+  grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr))}
 .ps-facts div {padding: .3rem 0; border-bottom: 1px solid rgba(128, 134, 142, .35)}
 .ps-facts dt {font-size: .8rem}
 .ps-facts dd {margin: 0 !important; font-weight: 600; overflow-wrap: anywhere}

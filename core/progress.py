@@ -16,7 +16,7 @@ State = Literal["running", "finished", "failed", "cancelled"]
 SECONDS_BETWEEN_WRITES = 0.5
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
     """Raised inside the work, at its next report, once somebody asked it to stop."""
 
 

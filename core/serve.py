@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -48,14 +47,15 @@ def serve(
     if not app.is_file():
         raise InputError(f"There is no dashboard at {app}; run from a checkout of PruneScope.")
     port = choose_port(host, port, say)
-    stop = threading.Event()
+    stop: list[int] = []  # not an Event, whose lock a handler may find held by its own thread
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: stop.append(received))
     dashboard = _start(_dashboard_command(host, port, app), app.parent)
     worker = WorkerKeeper(say) if open_worker else None
     answered = False
     try:
-        while not stop.wait(SECONDS_BETWEEN_LOOKS):
+        while not stop:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
             if dashboard.poll() is not None:
                 raise WorkError(
                     f"The dashboard ended by itself with exit status {dashboard.returncode}; "

@@ -36,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,7 +53,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read Parquet, checking every page. Raises WorkError that names a damaged file."""
     try:
         return pq.read_table(path, page_checksum_verification=True, partitioning=None).to_pandas()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise WorkError(f"{path} is missing or damaged: {error}") from error
 
 
@@ -121,7 +121,7 @@ def read_image_paths(path: Path) -> dict[str, str]:
     columns = ["image_id", "path"]
     try:
         table = pq.read_table(path, columns=columns, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise WorkError(f"{path} is missing or damaged: {error}") from error
     return dict(zip(*(table[column].to_pylist() for column in columns), strict=True))
 

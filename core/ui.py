@@ -305,6 +305,7 @@ def _losses(
 ) -> pd.DataFrame:
     metrics_time, labels_time = times
     return losses.Losses(metric, sparsity)(
+        _curves(folder, metrics_time, metric),
         _metrics(folder, metrics_time),
         _frequencies(folder, labels_time, groups),
         _chance(folder, labels_time, metric),
@@ -352,7 +353,7 @@ def draw(
     chart: charts.Chart, key: str, legend: GroupSettings | None = None, **options: object
 ) -> object:
     """A chart below its finding, with its caption; `legend` says what its colours mean."""
-    st.markdown(f"##### {plain(chart.title)}")
+    st.markdown(f"## {plain(chart.title)}")
     if legend:
         st.html(markup.group_legend(legend))
     event = st.plotly_chart(
@@ -384,6 +385,19 @@ def metric_switch() -> str:
         "Metric", list(names), default="AP", required=True, key="metric", bind="query-params"
     )
     return names[chosen]
+
+
+def addressed_choice(place: object, label: str, options: list[str], begin: str, key: str) -> str:
+    """A selectbox whose value always stands in the address, also the one it begins with.
+
+    A bound widget leaves its default out, and may not be set by a click elsewhere as well.
+    """
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(key)
+        st.session_state[key] = asked if asked in options else begin
+    chosen = place.selectbox(label, options, key=key)
+    st.query_params[key] = chosen
+    return chosen
 
 
 def drop_stale(key: str, options: list) -> None:

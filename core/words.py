@@ -35,7 +35,8 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 def frequency(share: float) -> str:
     """A share with enough digits for a rare class: 57 %, 4.2 %, 0.18 %."""
-    return percent(share, 0 if share >= 0.1 or share == 0 else 1 if share >= 0.01 else 2)
+    digits = 0 if share >= 0.1 or share == 0 else 1 if share >= 0.01 else 2
+    return percent(share, digits).replace(".0 ", " ")
 
 
 def number(value: float | None, digits: int = 2) -> str:

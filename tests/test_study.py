@@ -43,7 +43,8 @@ def test_where_the_data_lies_and_the_title_change_nothing(study_file):
 
 
 @pytest.mark.parametrize(
-    "override", ["runs.count=2", "model.image_size=64", "training.epochs=3", "groups.head_above=0.2"]
+    "override",
+    ["runs.count=2", "model.image_size=64", "training.epochs=3", "groups.head_above=0.2"],
 )
 def test_what_decides_the_numbers_changes_the_id(study_file, override):
     assert read_config(study_file, (override,)).id != read_config(study_file).id

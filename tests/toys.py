@@ -1,4 +1,4 @@
-"""Small studies written straight to disk, whose numbers can be worked out; no torch, no training."""
+"""Small studies written straight to disk, without torch, whose numbers can be worked out."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ import pandas as pd
 from core.analysis.decay import RelativeChange, band_over_runs
 from core.labels import FEW_POSITIVES
 
-
 COLUMNS = (
     "class_name",
     "group",
@@ -30,9 +29,8 @@ COLUMNS = (
 class Losses:
     """One row per class at `sparsity`, the most lost first, classes without a change last.
 
-    Takes class metrics, class frequencies and chance levels (class_name to level). Returns
-    class_name, group, train_frequency, n_positive, dense, pruned, relative_change, lower, upper,
-    n_runs, chance_change, unstable. Values are medians over runs, lower and upper quartiles.
+    Takes forgettability curves of the metric, class metrics, class frequencies and chance levels
+    (class_name to level). Returns COLUMNS. Values are medians over runs, lower and upper quartiles.
     `chance_change` is the relative change at which the class is down to chance.
     """
 
@@ -40,14 +38,17 @@ class Losses:
     sparsity: float
 
     def __call__(
-        self, class_metrics: pd.DataFrame, frequencies: pd.DataFrame, chance: pd.Series
+        self,
+        curves: pd.DataFrame,
+        class_metrics: pd.DataFrame,
+        frequencies: pd.DataFrame,
+        chance: pd.Series,
     ) -> pd.DataFrame:
-        changes = RelativeChange(self.metric)(class_metrics)
-        here = changes[changes["sparsity"] == self.sparsity]
+        band = curves[curves["sparsity"] == self.sparsity].drop(columns="sparsity")
+        here = class_metrics[class_metrics["sparsity"] == self.sparsity]
         dense = class_metrics[class_metrics["sparsity"] == 0]
-        band = band_over_runs(here, "relative_change", ["class_name"])
         table = frequencies[["class_name", "group", "train_frequency"]].merge(
-            band.rename(columns={"median": "relative_change"}), on="class_name"
+            band.rename(columns={"relative_ap_change": "relative_change"}), on="class_name"
         )
         keyed = table["class_name"].map
         table["n_positive"] = keyed(here.groupby("class_name")["n_positive"].max()).astype(int)

@@ -1,4 +1,4 @@
-"""Checkpoints that describe themselves: safetensors weights, and JSON of all it takes to use them."""
+"""Checkpoints that describe themselves: safetensors weights, and JSON of all their use takes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.study import ModelSettings
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What the weights cannot say themselves. `run` is the run's number, `seed` its random input."""
+    """What weights cannot say themselves. `run` is the run's number, `seed` its random input."""
 
     model: dict[str, Any]
     class_names: list[str]

@@ -40,10 +40,12 @@ def run_study(
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(study.lock_path(folder))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # somebody may only be asking whether it is taken
     except Timeout as error:
         raise WorkError(f"Study {config.study.name!r} is being run by another process.") from error
     with lock:
+        for leftover in folder.rglob(".*.tmp"):  # of a process killed while it wrote
+            leftover.unlink()
         # Two stages of data, two per run, and the ensembles.
         progress = Progress(folder, 3 + 2 * config.runs.count, listener, cancelled)
         try:

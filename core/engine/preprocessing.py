@@ -34,7 +34,7 @@ def to_input(pixels: torch.Tensor) -> torch.Tensor:
 
 def to_unit(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
     """uint8 (images, height, width) -> float32 in 0 to 1 on `device`."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float().div_(255)
+    return torch.from_numpy(np.array(pixels)).to(device).float().div_(255)
 
 
 def augment(

@@ -55,8 +55,8 @@ METHODS: dict[str, Callable[[torch.Tensor, int, int], torch.Tensor]] = {
 def make_masks(weights: Weights, method: str, sparsity: float, seed: int = 0) -> Weights:
     """Boolean masks, True where a weight is kept; round(sparsity * n) weights are not.
 
-    One-shot from the dense `weights`, on the CPU. Raises InputError for an unknown method or a sparsity
-    outside 0 to 1.
+    One-shot from the dense `weights`, on the CPU. Raises InputError for an unknown method or a
+    sparsity outside 0 to 1.
     """
     if method not in METHODS:
         raise InputError(f"There is no pruning method {method!r}; known: {', '.join(METHODS)}.")

@@ -116,7 +116,7 @@ def train_run(
 
 
 def bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean binary cross-entropy over the certain labels; targets: (images, classes), NaN = uncertain."""
+    """Mean binary cross-entropy over certain labels; targets: (images, classes), NaN uncertain."""
     certain = ~targets.isnan()
     return functional.binary_cross_entropy_with_logits(logits[certain], targets[certain])
 

@@ -1,6 +1,7 @@
 """Masks are torch's own, bit for bit; they nest; and only prunable weights are touched."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_masks_equal_torchs_own_where_weights_are_tied(first, second, percent):
 def test_masks_nest(method):
     weights = {"layer.weight": torch.randn(50, 40)}
     masks = [make_masks(weights, method, s, seed=3)["layer.weight"] for s in DEFAULT_SPARSITIES]
-    for denser, sparser in zip(masks, masks[1:], strict=False):
+    for denser, sparser in itertools.pairwise(masks):
         assert not (sparser & ~denser).any()
 
 

@@ -1,0 +1,127 @@
+"""What a person does, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+PAGES = {"": "Overview", "class_ap": "Class AP", "forgettability": "Forgettability"}
+PAGES |= {"pie_browser": "PIE browser"}
+PATIENCE = 20_000
+# Streamlit's own browser code asks below the page's path first, then at the root.
+ASKED_TWICE = re.compile(r"/\w+/_stcore/(health|host-config)$")
+
+
+@pytest.fixture
+def errors(page: Page):
+    """Whatever the browser complained about, and every address it asked outside our own."""
+    found = []
+
+    def note(message):
+        address = message.location.get("url", "")
+        if message.type == "error" and not ASKED_TWICE.search(address):
+            found.append(f"{message.text} {address}")
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found
+
+
+def settle(page: Page) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def visit(page: Page, address: str, heading: str | None = None) -> None:
+    page.goto(address)
+    settle(page)
+    if heading:
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible(timeout=PATIENCE)
+
+
+def image_is_drawn(page: Page, selector: str) -> None:
+    page.wait_for_function(
+        "s => { const i = document.querySelector(s); return i?.complete && i.naturalWidth > 0 }",
+        arg=selector,
+        timeout=PATIENCE,
+    )
+
+
+@pytest.mark.parametrize("study", ["large", "odd"])
+def test_all_four_pages_draw_without_a_complaint(page, app_address, errors, study):
+    page.on("dialog", lambda dialog: errors.append(f"a script ran: {dialog.message}"))
+    visit(page, f"{app_address}/?study={study}", "Overview")
+    for path, heading in PAGES.items():
+        page.get_by_role("link", name=heading, exact=True).click()
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible(timeout=PATIENCE)
+        settle(page)
+        if path == "pie_browser":
+            image_is_drawn(page, ".ps-xray img")
+        else:
+            page.wait_for_selector(".js-plotly-plot .main-svg", timeout=PATIENCE)
+        assert f"study={study}" in page.url, "the study goes with the person from page to page"
+        assert page.locator("img[src=x]").count() == 0, "a class name became HTML"
+    assert errors == []
+
+
+def test_the_slider_moves_the_titles_and_the_address(page, app_address, errors):
+    visit(page, f"{app_address}/class_ap?study=large", "Class AP")
+    expect(page.get_by_text(re.compile("by 90 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("slider").press("ArrowLeft")
+    expect(page.get_by_text(re.compile("by 85 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    page.wait_for_url("**sparsity=85**")
+    visit(page, page.url, "Class AP")
+    expect(page.get_by_text(re.compile("by 85 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    assert errors == []
+
+
+def test_a_click_on_the_heatmap_shows_the_two_curves(page, app_address, errors):
+    visit(page, f"{app_address}/forgettability?study=toy", "Forgettability")
+    plot = page.locator(".st-key-fcd_heatmap .nsewdrag").first
+    plot.wait_for(timeout=PATIENCE)
+    box = plot.bounding_box()
+    # Row 2, column 4 of five classes, most frequent first, well off the cell's middle.
+    at = {"x": box["width"] * 3.4 / 5, "y": box["height"] * 1.4 / 5}
+    plot.hover(position=at)
+    plot.click(position=at)
+    page.wait_for_url(re.compile("first=.*second=|second=.*first="), timeout=PATIENCE)
+    settle(page)
+    names = [page.get_by_label(label).input_value() for label in ("First class", "Second class")]
+    expect(page.get_by_role("heading", name=f"{names[0]} and {names[1]}: FCD")).to_be_visible()
+    visit(page, page.url, "Forgettability")
+    expect(page.get_by_role("heading", name=f"{names[0]} and {names[1]}: FCD")).to_be_visible(
+        timeout=PATIENCE
+    )
+    assert errors == []
+
+
+def test_paging_through_pies_and_opening_one(page, app_address, errors):
+    visit(page, f"{app_address}/pie_browser?study=large", "PIE browser")
+    expect(page.get_by_text("PIEs: 30 of 600 test images")).to_be_visible(timeout=PATIENCE)
+    image_is_drawn(page, ".ps-xray img")
+    first = page.locator(".ps-xray img").first.get_attribute("alt")
+    page.get_by_role("button", name="Page 2").click()
+    page.wait_for_url("**page=2**")
+    expect(page.locator(".ps-xray img").first).not_to_have_attribute("alt", first)
+    image_is_drawn(page, ".ps-xray img")
+    page.get_by_role("button", name=re.compile("^Open image")).first.click()
+    page.wait_for_url("**image=**")
+    image_is_drawn(page, ".ps-large img")
+    expect(page.get_by_text("25 of 30")).to_be_visible()
+    expect(page.get_by_text("source 64 × 64 px, shown enlarged").first).to_be_visible()  # noqa: RUF001
+    page.get_by_role("button", name="Next", exact=True).click()
+    expect(page.get_by_text("26 of 30")).to_be_visible(timeout=PATIENCE)
+    visit(page, page.url)
+    expect(page.get_by_text("26 of 30")).to_be_visible(timeout=PATIENCE)
+    image_is_drawn(page, ".ps-large img")
+    assert errors == []
+
+
+def test_pictures_keep_their_address_over_reruns(page, app_address):
+    visit(page, f"{app_address}/pie_browser?study=toy")
+    image_is_drawn(page, ".ps-xray img")
+    sources = "Array.from(document.querySelectorAll('.ps-xray img')).map(i => i.src)"
+    before = set(page.evaluate(sources))
+    page.get_by_role("radio", name="Patient").click()
+    page.wait_for_url("**sort=Patient**")
+    settle(page)
+    assert set(page.evaluate(sources)) == before

@@ -1,0 +1,265 @@
+"""The main job on a small phantom study: whole, resumable after SIGKILL, and careful of mix-ups."""
+
+import logging
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from core import store, study
+from core.engine.checkpoints import load_checkpoint
+from core.engine.pipeline import run_study
+from core.errors import InputError, WorkError
+from core.progress import Cancelled, read_progress
+from core.study import StudyConfig, read_config
+
+STUDY = """
+[study]
+name = "small"
+[dataset]
+kind = "phantom"
+n_patients = 60
+size = 64
+[model]
+architecture = "resnet_small"
+image_size = 32
+[training]
+epochs = 3
+batch_size = 32
+learning_rate = 1e-3
+rotation_degrees = 10
+[runs]
+count = 2
+[sweep]
+sparsities = [0, 0.5, 0.9]
+"""
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "small.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(study_file, tmp_path_factory):
+    """(config, cache) of a finished study that nobody disturbed."""
+    cache = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(cache))
+        config = read_config(study_file)
+        run_study(config)
+    return config, cache
+
+
+@pytest.fixture
+def finished(undisturbed, tmp_path, monkeypatch):
+    """A copy of the finished study's cache, to be damaged at will; returns config and folder."""
+    config, cache = undisturbed
+    shutil.copytree(cache, tmp_path / "cache")
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    return config, study.study_dir(config)
+
+
+def contents(folder: Path) -> dict[str, bytes | pd.DataFrame]:
+    """Every artefact that holds results, by its path below the study's folder."""
+    found: dict[str, bytes | pd.DataFrame] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".parquet":
+            found[name] = store.read_table(path)
+        elif path.suffix == ".safetensors":
+            found[name] = path.read_bytes()
+    return found
+
+
+def assert_equal_studies(a: Path, b: Path) -> None:
+    first, second = contents(a), contents(b)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        if isinstance(value, pd.DataFrame):
+            pd.testing.assert_frame_equal(value, second[name], check_exact=True, obj=name)
+        else:
+            assert value == second[name], name
+
+
+def test_a_finished_study_holds_every_cell_once(undisturbed):
+    config, cache = undisturbed
+    folder = cache / "studies" / config.id
+    cells = [(run, s) for run in (0, 1) for s in (0.0, 0.5, 0.9)]
+    assert store.finished_cells(folder) == cells
+    assert store.finished_ensembles(folder) == [0.0, 0.5, 0.9]
+    metrics = store.read_class_metrics(folder)
+    assert tuple(metrics.columns) == store.CLASS_METRICS
+    assert len(metrics) == len(cells) * 20
+    assert read_progress(folder).state == "finished"
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_achieved_sparsity_is_what_was_asked_for(undisturbed):
+    config, cache = undisturbed
+    table = store.read_table(study.achieved_sparsity_path(cache / "studies" / config.id))
+    overall = table[table["layer"] == "overall"]
+    asked = overall["sparsity"] * overall["n_weights"]
+    assert (overall["n_zero"] - asked).abs().max() <= 0.5
+    assert table["row"].max() == 19
+
+
+def test_runs_differ_and_a_checkpoint_describes_itself(undisturbed):
+    config, cache = undisturbed
+    paths = [study.checkpoint_path(cache / "studies" / config.id, run) for run in (0, 1)]
+    (one, info), (other, _) = map(load_checkpoint, paths)
+    assert not torch.equal(one.classifier.weight, other.classifier.weight)
+    assert not one.training
+    assert (info.run, info.seed, len(info.class_names)) == (0, 0, 20)
+    assert info.preprocessing["image_size"] == 32
+    assert {"torch", "numpy", "python"} <= set(info.versions)
+
+
+def test_running_a_finished_study_again_writes_no_cell(finished):
+    config, folder = finished
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("sparsity=*.parquet")}
+    run_study(config)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("sparsity=*.parquet")} == before
+
+
+def test_a_truncated_cell_is_named_and_made_again_and_the_rest_is_left(
+    finished, undisturbed, caplog
+):
+    config, folder = finished
+    damaged = study.prediction_path(folder, 1, 0.5)
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    untouched = study.prediction_path(folder, 0, 0.5)
+    before = untouched.stat().st_mtime_ns
+    with caplog.at_level(logging.WARNING):
+        run_study(config)
+    assert str(damaged) in caplog.text
+    assert untouched.stat().st_mtime_ns == before
+    assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
+
+
+@pytest.mark.parametrize("name", ["class_metrics.parquet", "achieved_sparsity.parquet"])
+@pytest.mark.parametrize("damage", ["truncate", "delete"])
+def test_a_lost_table_is_made_again_from_what_is_there(finished, undisturbed, name, damage):
+    config, folder = finished
+    path = folder / name
+    cells = {p: p.stat().st_mtime_ns for p in folder.rglob("predictions/*/*.parquet")}
+    if damage == "truncate":
+        path.write_bytes(path.read_bytes()[:50])
+    else:
+        path.unlink()
+    run_study(config)
+    assert {p: p.stat().st_mtime_ns for p in folder.rglob("predictions/*/*.parquet")} == cells
+    assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
+
+
+def test_a_folder_of_another_config_is_refused_with_what_differs(finished):
+    config, _ = finished
+    other = StudyConfig.model_validate(
+        config.model_dump(mode="json") | {"runs": {"count": 1, "first_seed": 0}}
+    )
+    with pytest.raises(InputError, match=r"runs\.count: 2 -> 1"):
+        run_study(other)
+
+
+def test_changed_labels_are_refused(finished):
+    config, folder = finished
+    provenance = store.read_provenance(folder)
+    store.write_json(provenance | {"dataset_fingerprint": "0" * 16}, study.study_json(folder))
+    with pytest.raises(InputError, match="labels of study 'small' have changed"):
+        run_study(config)
+    assert read_progress(folder).state == "failed"
+
+
+def test_two_processes_do_not_run_one_study(finished):
+    from filelock import FileLock
+
+    config, folder = finished
+    with FileLock(study.lock_path(folder)), pytest.raises(WorkError, match="another process"):
+        run_study(config)
+
+
+def test_cancelling_stops_at_the_next_report_and_a_later_call_goes_on(
+    undisturbed, study_file, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    config = read_config(study_file)
+    seen = []
+
+    def cancelled():
+        seen.append(1)
+        return len(seen) > 12
+
+    with pytest.raises(Cancelled):
+        run_study(config, cancelled=cancelled)
+    folder = study.study_dir(config)
+    assert read_progress(folder).state == "cancelled"
+    run_study(config)
+    assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
+
+
+def start(study_file: Path, cache: Path) -> subprocess.Popen:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from core.study import read_config; from core.engine.pipeline import run_study\n"
+        "if __name__ == '__main__': run_study(read_config(Path(sys.argv[1])))"
+    )
+    environment = {**os.environ, "PRUNESCOPE_CACHE": str(cache)}
+    script = cache / "run_it.py"
+    cache.mkdir(parents=True, exist_ok=True)
+    script.write_text(code)
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.Popen(
+        [sys.executable, str(script), str(study_file)],
+        env={**environment, "PYTHONPATH": str(root)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+    )
+
+
+def kill_at_random_moments(study_file, cache, config, times, rng) -> int:
+    """SIGKILL the job at moments of its work, not of its start; returns how often it was hit."""
+    folder = cache / "studies" / config.id
+    hits = 0
+    for _ in range(times):
+        process = start(study_file, cache)
+        begun = time.time()
+        while process.poll() is None:
+            report = store.read_json(study.progress_path(folder))
+            if report and report["pid"] == process.pid:
+                break
+            if time.time() - begun > 120:
+                break
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1.2))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            hits += 1
+        process.communicate()
+    last = start(study_file, cache)
+    _, errors = last.communicate(timeout=300)
+    assert last.returncode == 0, errors.decode()
+    return hits
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_the_study_equals_the_undisturbed_one(
+    undisturbed, study_file, tmp_path, times
+):
+    config, cache = undisturbed
+    hits = kill_at_random_moments(study_file, tmp_path, config, times, random.Random(times))
+    assert hits
+    folder = tmp_path / "studies" / config.id
+    assert_equal_studies(folder, cache / "studies" / config.id)
+    assert not list(folder.rglob("*.tmp"))
+    assert np.isfinite(store.read_class_metrics(folder)["ap"].dropna()).all()

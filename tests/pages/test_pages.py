@@ -1,0 +1,193 @@
+"""Every page, without a browser: it draws, and where it cannot it says why."""
+
+import time
+from dataclasses import asdict
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import store, study
+from core.progress import Report
+from tests import page_studies
+from tests.toys import write_toy_study
+
+PAGES = ("overview.py", "class_ap.py", "forgettability.py", "pie_browser.py")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """One cache with every kind of study; written once, only read."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(folder))
+        page_studies.write_pair_study()
+        page_studies.write_started_study()
+        page_studies.write_odd_study()
+        write_toy_study()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+
+
+@pytest.fixture
+def full_cache(cache, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(cache))
+
+
+def open_page(script: str, /, **address: str) -> AppTest:
+    at = AppTest.from_file("../../pages/shell.py", default_timeout=30)
+    at.query_params.update(address)
+    at.run()
+    if script != "overview.py":
+        at.switch_page(script)
+        at.query_params.update(address)
+        at.run()
+    assert not at.exception, at.exception[0].message
+    return at
+
+
+def said(at: AppTest) -> str:
+    elements = [*at.title, *at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.text]
+    return "\n".join([str(e.value) for e in elements] + [e.proto.body for e in at.get("html")])
+
+
+@pytest.mark.parametrize("script", PAGES)
+def test_without_a_study_a_page_says_how_to_get_one(script):
+    text = said(open_page(script))
+    assert "make demo" in text
+    assert "prunescope run" in text
+
+
+@pytest.mark.parametrize("script", PAGES)
+@pytest.mark.parametrize("name", ["toy", "pair", "odd"])
+def test_every_page_draws_every_study(script, name, full_cache):
+    at = open_page(script, study=name)
+    assert at.selectbox(key="study").value == name
+    assert not at.error
+    if script != "pie_browser.py":
+        assert at.get("plotly_chart")
+
+
+@pytest.mark.parametrize("script", PAGES)
+def test_a_study_without_finished_cells_says_so(script, full_cache):
+    at = open_page(script, study="started")
+    assert at.info
+
+
+@pytest.mark.parametrize("script", PAGES)
+def test_an_unknown_study_is_named_not_silently_replaced(script, full_cache):
+    at = open_page(script, study="<b>gone</b>")
+    assert "There is no study called" in at.warning[0].value
+    assert "<b>" not in at.warning[0].value.replace(r"\<b\>", "")
+
+
+@pytest.mark.parametrize("script", PAGES)
+def test_bad_values_in_the_address_are_ignored(script, full_cache):
+    nonsense = dict.fromkeys(
+        ("sparsity", "metric", "scale", "classes", "first", "second", "order", "page", "image"),
+        "'\"><script>",
+    )
+    open_page(script, study="toy", **nonsense)
+
+
+def test_the_address_is_the_state(full_cache):
+    at = open_page("class_ap.py", study="toy", sparsity="50", metric="AUROC", classes="Hernia")
+    assert at.select_slider(key="sparsity").value == 50
+    assert at.multiselect(key="classes").value == ["Hernia"]
+    assert "Hernia" in said(at)
+    assert "AUROC by 50 % sparsity" in said(at)
+
+
+def test_moving_the_slider_re_sorts_the_table(full_cache):
+    at = open_page("class_ap.py", study="toy")
+    at.select_slider(key="sparsity").set_value(95).run()
+    table = at.dataframe[0].value
+    assert table["relative_change"].is_monotonic_increasing
+    assert "95 % sparsity" in said(at)
+
+
+def test_few_positives_are_shown_and_marked(full_cache):
+    at = open_page("class_ap.py", study="toy")
+    table = at.dataframe[0].value.set_index("class_name")
+    assert bool(table["unstable"]["Hernia"])
+    assert not bool(table["unstable"]["Effusion"])
+
+
+def test_a_class_without_positives_has_no_ap_and_is_counted(full_cache):
+    assert "1 class without a positive left out" in said(open_page("overview.py", study="odd"))
+    table = open_page("class_ap.py", study="odd").dataframe[0].value.set_index("class_name")
+    assert table["relative_change"].isna()["Never seen"]
+
+
+def test_both_correlations_are_shown_with_n(full_cache):
+    text = said(open_page("class_ap.py", study="toy"))
+    assert "- AP: **r = " in text
+    assert "- calibrated AP: **r = " in text
+    assert "n = 5 classes" in text
+
+
+def test_a_pair_is_chosen_in_the_address(full_cache):
+    at = open_page("forgettability.py", study="toy", first="Nodule", second="Hernia")
+    assert "Nodule and Hernia" in said(at)
+    at.selectbox(key="second").set_value("Nodule").run()
+    assert "Choose two different classes" in at.info[0].value
+
+
+def test_pies_are_counted_and_their_images_come_from_our_route(full_cache):
+    text = said(open_page("pie_browser.py", study="toy"))
+    assert "PIEs: 10 of 200 test images" in text
+    assert text.count('<img src="/xray/') == 10
+
+
+def test_images_that_cannot_be_ranked_are_counted(full_cache):
+    text = said(open_page("pie_browser.py", study="odd"))
+    assert "3 test images without an agreement" in text
+
+
+def test_hostile_names_never_become_html(full_cache):
+    for script in PAGES:
+        for body in (e.proto.body for e in open_page(script, study="odd").get("html")):
+            assert "<img src=x" not in body
+            assert "<b>mass" not in body
+
+
+def test_an_image_opens_beside_the_grid_and_closes(full_cache):
+    at = open_page("pie_browser.py", study="toy")
+    next(b for b in at.button if b.label.startswith("Open")).click().run()
+    assert at.query_params["image"]
+    assert "1 of 10" in said(at)
+    next(b for b in at.button if b.label == "Next").click().run()
+    assert "2 of 10" in said(at)
+    next(b for b in at.button if b.label == "Close").click().run()
+    assert "image" not in at.query_params
+
+
+def report(**values) -> Report:
+    now = time.time()
+    defaults = {
+        "state": "running", "stage": "training run 1", "stage_number": 1, "n_stages": 4,
+        "done": 50, "total": 100, "unit": "images", "stage_started": now - 10,
+        "started": now - 10, "updated": now, "pid": 1,
+    }  # fmt: skip
+    return Report(**(defaults | values))
+
+
+@pytest.mark.parametrize("script", PAGES)
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ""),
+        ({"updated": time.time() - 600}, "Interrupted"),
+        ({"state": "failed", "message": "<b>Disk</b> full."}, "The last run failed"),
+        ({"state": "cancelled"}, "cancelled"),
+    ],
+)
+def test_work_in_progress_is_shown_as_it_stands(script, given, expected):
+    folder = page_studies.write_started_study()
+    store.write_json(asdict(report(**given)), study.progress_path(folder))
+    at = open_page(script)
+    assert expected in said(at)
+    assert "Disk</b>" not in said(at).replace(r"\</b\>", "")

@@ -1,0 +1,179 @@
+"""Charts: what they say, in what colour, and that nobody's class name gets into them raw."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import charts
+from core.analysis import decay, frequency, losses, pairs
+from core.chart_parts import GROUP_COLOURS
+from core.labels import class_frequencies
+from core.study import GroupSettings
+from tests.page_studies import ODD_CLASSES
+from tests.toys import toy_labels
+
+GROUPS = GroupSettings()
+
+
+def metrics(names, n_runs=3, sparsities=(0.0, 0.5, 0.9), lost=0.5, n_positive=40) -> pd.DataFrame:
+    """AP falls linearly from 0.8, for the last class `lost` of it at the last sparsity."""
+    rows = []
+    for run in range(n_runs):
+        for sparsity in sparsities:
+            for index, name in enumerate(names):
+                share = lost * sparsity / max(sparsities[-1], 1e-9) * (index + 1) / len(names)
+                value = 0.8 * (1 - share)
+                rows.append((run, sparsity, name, n_positive, value, value, value))
+    return pd.DataFrame(
+        rows,
+        columns=["run", "sparsity", "class_name", "n_positive", "ap", "auroc", "calibrated_ap"],
+    )
+
+
+@pytest.fixture(params=[("A", "B", "C"), ODD_CLASSES], ids=["plain", "odd"])
+def names(request):
+    return request.param
+
+
+def tables(names, **options):
+    n = len(names) - 1
+    labels = toy_labels(300, class_names=names, frequencies=tuple(np.linspace(0.3, 0.05, n)))
+    table = metrics(names, **options)
+    frequencies = class_frequencies(labels, GROUPS)
+    chance = frequency.chance_levels(labels, "ap")
+    return table, frequencies, chance
+
+
+def json_of(chart) -> dict:
+    return json.loads(chart.figure.to_json())
+
+
+def test_the_title_of_losses_is_the_finding(names):
+    table, frequencies, chance = tables(names, lost=0.8)
+    lost = losses.Losses("ap", 0.9)(decay.ForgettabilityCurves()(table), table, frequencies, chance)
+    chart = charts.losses_chart(lost, "ap", 0.9, 150)
+    assert "of its AP" in chart.title
+    assert "at 90 % sparsity" in chart.title
+    assert "150 test images" in chart.caption
+    assert "3 runs" in chart.caption
+
+
+def test_no_name_enters_a_figure_unescaped(names):
+    table, frequencies, chance = tables(names)
+    lost = losses.Losses("ap", 0.9)(decay.ForgettabilityCurves()(table), table, frequencies, chance)
+    curves = losses.class_curves(table, "ap", True)
+    forget = decay.ForgettabilityCurves()(table)
+    fcd = pairs.fcd_matrix(forget)
+    groups = dict(zip(frequencies["class_name"], frequencies["group"], strict=True))
+    changes = pd.DataFrame({"class_name": names, "dense": 0.5, "pruned": 0.2, "present": True})
+    every = [
+        charts.losses_chart(lost, "ap", 0.9, 150),
+        charts.class_curves_chart(curves, lost, list(names[:2]), chance, "ap", True, 0.9),
+        charts.frequency_chart(frequencies, GROUPS.tail_below, 150),
+        charts.fcd_heatmap(fcd, list(names), (names[0], names[1]), 3, 2),
+        charts.pair_curves_chart(forget, groups, (names[0], names[1]), 0.3, "ap"),
+        charts.probabilities_chart(changes, groups, 0.9),
+    ]
+    for chart in every:
+        figure = json_of(chart)
+        # customdata of the heatmap goes to Python, never to the screen
+        for trace in figure["data"]:
+            if chart is every[3]:
+                trace.pop("customdata", None)
+            assert "x^2" not in trace.get("hovertemplate", "")
+        text = json.dumps(figure)
+        assert "<b>mass" not in text
+        assert "<img" not in text
+
+
+def test_every_class_has_its_own_place_however_it_is_called():
+    names = ("A" * 30 + "1", "A" * 30 + "2", "42", "No Finding")
+    _, frequencies, _ = tables(names)
+    axis = json_of(charts.frequency_chart(frequencies, 0.01, 150))["layout"]["yaxis"]
+    assert axis["tickvals"] == [0, 1, 2, 3]
+
+
+def test_a_colour_always_means_a_group():
+    _, frequencies, _ = tables(("A", "B", "C"))
+    colours = charts.frequency_chart(frequencies, 0.01, 150).figure.data[0].marker.color
+    assert list(colours) == [GROUP_COLOURS[group] for group in frequencies["group"]]
+
+
+def test_unstable_classes_are_hatched_and_starred():
+    table, frequencies, chance = tables(("A", "B", "C"))
+    table.loc[table["class_name"] == "C", "n_positive"] = 9
+    lost = losses.Losses("ap", 0.9)(decay.ForgettabilityCurves()(table), table, frequencies, chance)
+    chart = charts.losses_chart(lost, "ap", 0.9, 150)
+    assert json_of(chart)["layout"]["yaxis"]["ticktext"][0] == "C *"
+    assert list(chart.figure.data[0].marker.pattern.shape) == ["/", "", ""]
+    assert "fewer than 10 positives" in chart.caption
+
+
+def test_heatmap_squares_carry_both_classes_and_take_clicks():
+    table, *_ = tables(("A", "B", "C"))
+    fcd = pairs.fcd_matrix(decay.ForgettabilityCurves()(table))
+    chart = charts.fcd_heatmap(fcd, ["C", "A", "B"], None, 3, 2)
+    squares = chart.figure.data[1]
+    assert len(squares.customdata) == 6, "the diagonal compares nothing"
+    assert set(map(tuple, squares.customdata)) >= {("A", "B"), ("C", "A")}
+    assert chart.figure.layout.clickmode == "event+select"
+    assert chart.title == "A and C are forgotten most differently" or "C and A" in chart.title
+
+
+def test_one_run_has_no_interval_and_says_so():
+    table, *_ = tables(("A", "B", "C"), n_runs=1)
+    band = decay.band_over_runs(decay.mean_over_classes(table), "mean_ap", ["sparsity"])
+    assert "One run, so no interval" in charts.mean_ap_chart(band, 3, 0, 150).caption
+
+
+def test_a_dense_model_alone_is_still_a_chart():
+    table, frequencies, chance = tables(("A", "B", "C"), sparsities=(0.0,))
+    lost = losses.Losses("ap", 0.0)(decay.ForgettabilityCurves()(table), table, frequencies, chance)
+    curves = losses.class_curves(table, "ap", False)
+    charts.class_curves_chart(curves, lost, ["A"], chance, "ap", False, None)
+
+
+def test_the_chance_level_of_ap_is_the_prevalence_among_certain_labels():
+    labels = toy_labels(400)
+    test = labels.split("test")
+    assert frequency.chance_levels(labels, "ap")["Effusion"] == test["Effusion"].mean()
+    assert set(frequency.chance_levels(labels, "calibrated_ap")) == {0.05}
+    assert set(frequency.chance_levels(labels, "auroc")) == {0.5}
+
+
+def test_a_correlation_needs_three_classes_that_differ():
+    frequencies = pd.DataFrame(
+        {"class_name": list("abcd"), "train_frequency": [0.1, 0.01, 0.001, 0]}
+    )
+    changes = pd.DataFrame({"class_name": list("abcd"), "relative_change": [-0.1, -0.2, -0.3, -1]})
+    found = frequency.frequency_correlation(changes, frequencies)
+    assert found.r == pytest.approx(1)
+    assert found.n == 3, "a class never seen in training has no log frequency"
+    assert frequency.frequency_correlation(changes[:2], frequencies).r is None
+    alike = changes.assign(relative_change=-0.5)
+    assert frequency.frequency_correlation(alike, frequencies).r is None
+
+
+def test_the_title_of_losses_compares_tail_with_head():
+    lost = pd.DataFrame(
+        {
+            "class_name": ["T", "M", "H"], "group": ["tail", "medium", "head"],
+            "train_frequency": [0.001, 0.05, 0.2], "n_positive": 50, "dense": 0.5, "pruned": 0.2,
+            "relative_change": [-0.8, -0.5, -0.1], "lower": -0.9, "upper": -0.1, "n_runs": 3,
+            "chance_change": -0.95, "unstable": False,
+        }
+    )  # fmt: skip
+    title = charts.losses_chart(lost, "ap", 0.9, 150).title
+    assert title == (
+        "A tail class loses 80 % of its AP, a head class 10 % (medians) at 90 % sparsity"
+    )
+    alone = charts.losses_chart(lost[:1], "ap", 0.9, 150).title
+    assert alone == "T loses 80 % of its AP at 90 % sparsity"
+
+
+def test_quotes_in_names_are_shown_as_they_are():
+    _, frequencies, _ = tables(('"A" & <b>', "B", "C"))
+    ticks = json_of(charts.frequency_chart(frequencies, 0.01, 150))["layout"]["yaxis"]["ticktext"]
+    assert '"A" &amp; &lt;b&gt;' in ticks

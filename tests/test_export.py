@@ -1,0 +1,140 @@
+"""Exports hold exactly the study's numbers, and a refused export leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import store, study
+from core.analysis.decay import ForgettabilityCurves
+from core.errors import InputError
+from core.export import TABLES, export
+from tests.toys import TOY_CLASSES, write_toy_study
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    folder = write_toy_study(images=False)
+    achieved = pd.DataFrame({"run": [0], "sparsity": [0.5], "layer": ["all"], "achieved": [1 / 3]})
+    store.write_table(achieved, study.achieved_sparsity_path(folder))
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".json"])
+@pytest.mark.parametrize("name", list(TABLES))
+def test_every_number_comes_back_to_the_last_digit(
+    folder: Path, tmp_path: Path, name: str, suffix: str
+) -> None:
+    out = tmp_path / f"{name}{suffix}"
+    expected = TABLES[name](folder)
+    assert export("toy", name, out) == len(expected) > 0
+    if suffix == ".csv":
+        found = pd.read_csv(out)
+    elif suffix == ".parquet":
+        found = pd.read_parquet(out)
+    else:
+        found = pd.DataFrame(json.loads(out.read_text()), columns=list(expected.columns))
+    assert list(found.columns) == list(expected.columns)
+    for column in expected:
+        if pd.api.types.is_numeric_dtype(expected[column]):
+            np.testing.assert_array_equal(
+                found[column].to_numpy(float, na_value=np.nan),
+                expected[column].to_numpy(float, na_value=np.nan),
+            )
+        else:
+            assert list(found[column]) == list(expected[column])
+
+
+def test_a_class_without_positives_has_null_in_json_and_nothing_in_csv(
+    folder: Path, tmp_path: Path
+) -> None:
+    metrics = store.read_class_metrics(folder)
+    metrics.loc[0, ["ap", "auroc"]] = np.nan
+    store.write_table(metrics, study.class_metrics_path(folder))
+    export("toy", "class_metrics", tmp_path / "m.json")
+    assert json.loads((tmp_path / "m.json").read_text())[0]["ap"] is None
+    export("toy", "class_metrics", tmp_path / "m.csv")
+    assert ",," in (tmp_path / "m.csv").read_text().splitlines()[1]
+
+
+def test_forgettability_is_the_curves_of_the_study(folder: Path, tmp_path: Path) -> None:
+    export("toy", "forgettability", tmp_path / "f.parquet")
+    curves = ForgettabilityCurves()(store.read_class_metrics(folder))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "f.parquet"), curves)
+
+
+def test_pies_are_five_percent_of_the_test_images_at_any_finished_sparsity(
+    folder: Path, tmp_path: Path
+) -> None:
+    assert export("toy", "pies", tmp_path / "90.parquet") == 200
+    assert export("toy", "pies", tmp_path / "95.parquet", sparsity=0.95) == 200
+    at_90, at_95 = (pd.read_parquet(tmp_path / f"{percent}.parquet") for percent in (90, 95))
+    assert at_90["is_pie"].sum() == at_95["is_pie"].sum() == 10
+    assert not at_90["agreement"].equals(at_95["agreement"])
+
+
+@pytest.mark.parametrize(
+    ("study_name", "table", "file", "sparsity", "words"),
+    [
+        ("toys", "pies", "a.csv", None, "no study called 'toys'. Studies here: toy"),
+        ("toy", "pie", "a.csv", None, "no table 'pie'. Tables: class_metrics, .*pies"),
+        ("toy", "pies", "a.xlsx", None, r"a.xlsx does not end in one of .csv, .parquet, .json"),
+        ("toy", "pies", "a.csv", 0.8, "no ensemble at sparsity 0.8. Finished: 0, 0.5, 0.9, 0.95"),
+        ("toy", "class_metrics", "a.csv", 0.9, "for the table pies only, not for class_metrics"),
+    ],
+)
+def test_a_refusal_says_what_is_allowed_and_writes_nothing(
+    folder: Path,
+    tmp_path: Path,
+    study_name: str,
+    table: str,
+    file: str,
+    sparsity: float | None,
+    words: str,
+) -> None:
+    with pytest.raises(InputError, match=words):
+        export(study_name, table, tmp_path / "out" / file, sparsity)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"Cannot write .*file/a\.csv"):
+        export("toy", "class_metrics", tmp_path / "file" / "a.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        export("toy", "class_metrics", tmp_path / "folder.csv")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out" / "m.csv"
+    export("toy", "class_metrics", out)
+    before = out.read_bytes()
+
+    def full_disk(self: pd.DataFrame, path: Path, **_: object) -> None:
+        Path(path).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full_disk)
+    with pytest.raises(InputError, match="No space left"):
+        export("toy", "class_metrics", out)
+    assert out.read_bytes() == before
+    assert [path.name for path in out.parent.iterdir()] == ["m.csv"]
+
+
+def test_a_study_that_is_not_pruned_yet_says_so(folder: Path, tmp_path: Path) -> None:
+    study.achieved_sparsity_path(folder).unlink()
+    with pytest.raises(InputError, match="no achieved_sparsity yet"):
+        export("toy", "achieved_sparsity", tmp_path / "a.csv")
+
+
+def test_frequencies_list_every_class_once(folder: Path, tmp_path: Path) -> None:
+    export("toy", "class_frequencies", tmp_path / "f.csv")
+    assert set(pd.read_csv(tmp_path / "f.csv")["class_name"]) == set(TOY_CLASSES)

@@ -1,0 +1,161 @@
+"""Serving: a real dashboard and worker, restarted when killed, and gone when their parent is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core import jobs
+from core.errors import InputError
+from core.serve import DEFAULT_PORT, address, answers, choose_port
+
+ROOT = Path(__file__).parents[1]
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """`serve` with a one-line dashboard, in a process of its own."""
+    app = tmp_path / "an app" / "app.py"
+    app.parent.mkdir()
+    app.write_text("import streamlit as st\nst.title('here')\n")
+    code = "import sys; from pathlib import Path; from core.serve import serve; "
+    code += "serve(port=int(sys.argv[1]), app=Path(sys.argv[2]))"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, str(port), str(app)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    children: set[int] = set()
+    try:
+        until(lambda: answers("127.0.0.1", port))
+        until(jobs.worker_running)
+        children = set(children_of(process.pid))
+        yield process
+    finally:
+        children |= set(children_of(process.pid))
+        process.kill()
+        process.wait()
+        for child in filter(alive, children):
+            os.kill(child, signal.SIGKILL)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def worker_of(server: subprocess.Popen[str]) -> int | None:
+    for child in children_of(server.pid):
+        if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+            return child
+    return None
+
+
+@linux_only
+def test_a_killed_worker_is_started_again_and_sigterm_ends_everything(
+    server: subprocess.Popen[str], port: int
+) -> None:
+    first = worker_of(server)
+    assert first
+    assert os.getpriority(os.PRIO_PROCESS, first) > os.getpriority(os.PRIO_PROCESS, server.pid)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: worker_of(server) not in (None, first), seconds=5)
+    until(jobs.worker_running)
+    children = children_of(server.pid)
+    assert len(children) == 2
+    server.terminate()
+    assert server.wait(timeout=15) == 0
+    assert not any(map(alive, children))
+    assert not answers("127.0.0.1", port)
+    assert server.stdout is not None
+    said = server.stdout.read()
+    assert f"PruneScope is at http://127.0.0.1:{port}" in said
+    assert "The worker ended (status -9); a new one starts in 1 s." in said
+    assert "Unfinished jobs go on" in said
+
+
+@linux_only
+def test_children_end_when_their_parent_is_killed(server: subprocess.Popen[str]) -> None:
+    children = children_of(server.pid)
+    assert len(children) == 2
+    server.kill()
+    until(lambda: not any(map(alive, children)), seconds=10)
+
+
+@linux_only
+def test_a_dashboard_that_ends_by_itself_ends_the_rest(server: subprocess.Popen[str]) -> None:
+    worker = worker_of(server)
+    (dashboard,) = set(children_of(server.pid)) - {worker}
+    os.kill(dashboard, signal.SIGKILL)
+    assert server.wait(timeout=15) == 1
+    assert worker
+    assert not alive(worker)
+    assert server.stderr is not None
+    assert "The dashboard ended by itself with exit status -9" in server.stderr.read()
+
+
+def test_a_taken_port_is_refused_in_a_sentence_with_status_2() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        command = [sys.executable, "-m", "core.cli", "serve", "--port", taken]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"Port {taken} of 127.0.0.1 is taken by another program.")
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_without_a_port_the_next_free_one_is_taken_and_named() -> None:
+    said: list[str] = []
+    chosen = choose_port("127.0.0.1", None, said.append)
+    with socket.create_server(("127.0.0.1", chosen)):
+        following = choose_port("127.0.0.1", None, said.append)
+    assert following > chosen >= DEFAULT_PORT
+    assert said[-1] == f"Port {DEFAULT_PORT} is taken; using {following}."
+
+
+def test_a_host_that_is_not_this_machine_is_refused() -> None:
+    with pytest.raises(InputError, match=r"Cannot listen on 192\.0\.2\.1 port 8501"):
+        choose_port("192.0.2.1", 8501)
+
+
+def test_the_address_shown_is_one_a_browser_can_open() -> None:
+    assert address("0.0.0.0", 80) == "http://127.0.0.1:80"
+    assert address("::", 80) == "http://[::1]:80"
+    assert address("localhost", 80) == "http://localhost:80"
