@@ -160,6 +160,45 @@ def export(
     typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
 
 
+@app.command(
+    epilog="Example: prunescope import-predictions preds/ --labels-dir labels/ "
+    "--dataset nih-cxr-lt --study published"
+)
+def import_predictions(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)],
+    labels_dir: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of miccai2023_<dataset>_labels_{train,val,test}.csv; with --dataset table "
+            "one CSV or Parquet file of an image column and a column per class."
+        ),
+    ],
+    dataset: Annotated[str, typer.Option(help="nih-cxr-lt, mimic-cxr-lt or table.")],
+    study: Annotated[str, typer.Option(help="What the new study is called.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the X-rays, to look at them in the dashboard.")
+    ] = None,
+) -> None:
+    """Make a study of predictions made elsewhere, such as those published with the paper.
+
+    DIR holds files called <dataset>_<architecture>_seed-S_prune-R.pkl, .parquet or .csv, with R
+    the sparsity (0, 0.05, ...) and one column of probabilities per class.
+
+    A .pkl is a pandas DataFrame with rows in the order of the test labels and a column `label` of
+    class names joined by |, by which that order is checked. Nothing in it is run.
+
+    A .parquet or .csv has a column image_id, id or path, and rows in any order.
+
+    Run it again to go on after an interruption; files that have not changed are skipped.
+    """
+    from core.importing.study import import_study
+
+    with _progress_shown(study) as listener:
+        imported = import_study(folder, labels_dir, dataset, study, images, listener)
+    typer.echo(str(imported))
+    typer.echo("Look at it with: prunescope serve")
+
+
 @app.command(epilog="Example: prunescope serve --port 8600")
 def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
     """Open the dashboard, with a worker for background studies beside it."""

@@ -8,17 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import store, study
-from core.analysis.decay import ForgettabilityCurves
-from core.analysis.pie import Pies
+from core import store, study, tables
 from core.errors import InputError
-from core.labels import class_frequencies
-
-PIE_SPARSITY = 0.9
-
-
-def _class_frequencies(folder: Path) -> pd.DataFrame:
-    return class_frequencies(store.read_labels(folder), store.read_config(folder).groups)
 
 
 def _achieved_sparsity(folder: Path) -> pd.DataFrame:
@@ -28,38 +19,19 @@ def _achieved_sparsity(folder: Path) -> pd.DataFrame:
     return store.read_table(path)
 
 
-def _forgettability(folder: Path) -> pd.DataFrame:
-    return ForgettabilityCurves()(store.read_class_metrics(folder))
-
-
-def pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
-    """image_id, agreement, is_pie of the test images, in test-set order, at one sparsity.
-
-    Raises InputError that lists the finished sparsities where that one, or dense, is missing.
-    """
-    finished = store.finished_ensembles(folder)
-    there = [study.percent(value) for value in finished]
-    for wanted in (0.0, sparsity):
-        if study.percent(wanted) not in there:
-            raise InputError(
-                f"{folder.name} has no ensemble at sparsity {wanted:g}. "
-                f"Finished: {', '.join(f'{value:g}' for value in finished) or 'none yet'}."
-            )
-    labels = store.read_labels(folder)
-    image_ids = labels.split("test")["image_id"]
-    dense, pruned = (
-        store.read_predictions(study.ensemble_path(folder, s), image_ids, labels.class_names)
-        for s in (0.0, sparsity)
-    )
-    return Pies()(image_ids, dense, pruned)
-
-
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "class_metrics": store.read_class_metrics,
-    "class_frequencies": _class_frequencies,
+    "class_frequencies": tables.frequencies,
     "achieved_sparsity": _achieved_sparsity,
-    "forgettability": _forgettability,
-    "pies": pies,
+    "forgettability": tables.forgettability,
+    "class_summary": tables.class_summary,
+    "class_pairs": tables.class_pairs,
+    "correlations": tables.correlations,
+    "overall": tables.overall,
+    "interaction": tables.interaction,
+    "pies": tables.pies,
+    "pie_class_ratio": tables.pie_class_ratio,
+    "pie_finding_count_ratio": tables.pie_finding_count_ratio,
 }
 
 
@@ -101,7 +73,7 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
     if sparsity is not None and table_name != "pies":
         raise InputError(f"A sparsity is for the table pies only, not for {table_name}.")
     folder = store.find_study(study_name)
-    table = TABLES[table_name](folder) if sparsity is None else pies(folder, sparsity)
+    table = TABLES[table_name](folder) if sparsity is None else tables.pies(folder, sparsity)
     try:
         with store.whole_file(out) as temporary:
             write(table, temporary)

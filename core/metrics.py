@@ -17,7 +17,7 @@ REFERENCE_PREVALENCE = 0.05
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Metrics of one class; None where undefined: no positives, or (for the last two) no negatives."""
+    """Metrics of one class; None where undefined (no positives; for the last two no negatives)."""
 
     n_positive: int
     n: int

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import InputError
 
@@ -78,9 +78,7 @@ class CxrLtSettings(ImageSettings):
     name: Literal["nih-cxr-lt", "mimic-cxr-lt"]
 
 
-class TableSettings(ImageSettings):
-    kind: Literal["table"]
-    images: Path
+class TableColumns(ImageSettings):
     labels: Path
     image_column: str = "path"
     patient_column: str | None = None
@@ -90,13 +88,28 @@ class TableSettings(ImageSettings):
     joined_column: str | None = None
 
 
+class TableSettings(TableColumns):
+    kind: Literal["table"]
+    images: Path
+
+
+class ImportedSettings(TableColumns):
+    """Predictions made elsewhere, with the labels they belong to; images only to be looked at."""
+
+    kind: Literal["imported"]
+    name: Literal["nih-cxr-lt", "mimic-cxr-lt", "table"]
+    # As the predictions' files call it; `model.architecture` is "other" where it is not ours.
+    architecture: str = Field(pattern=r"^[A-Za-z0-9][\w.+-]{0,62}$")
+
+
 DatasetSettings = Annotated[
-    PhantomSettings | NihSettings | CxrLtSettings | TableSettings, Field(discriminator="kind")
+    PhantomSettings | NihSettings | CxrLtSettings | TableSettings | ImportedSettings,
+    Field(discriminator="kind"),
 ]
 
 
 class ModelSettings(Settings):
-    architecture: Architecture
+    architecture: Literal[Architecture, "other"]
     weights: Literal["none", "imagenet"] = "none"
     image_size: int = Field(256, ge=16, le=1024)
 
@@ -153,6 +166,12 @@ class StudyConfig(Settings):
     pruning: PruningSettings = PruningSettings()
     sweep: SweepSettings = SweepSettings()
     groups: GroupSettings = GroupSettings()
+
+    @model_validator(mode="after")
+    def known_architecture(self) -> StudyConfig:
+        if self.model.architecture == "other" and self.dataset.kind != "imported":
+            raise ValueError('model.architecture "other" is for imported predictions alone')
+        return self
 
     @property
     def id(self) -> str:
@@ -214,10 +233,13 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 def _in_words(error: ValidationError) -> str:
     # A discriminated union puts its tag into the location; people never wrote it.
-    kinds = {"phantom", "nih-cxr14", "cxr-lt", "table"}
+    kinds = {"phantom", "nih-cxr14", "cxr-lt", "table", "imported"}
     sentences = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"] if part not in kinds)
+        if not where:  # a rule over several sections names them itself
+            sentences.append(item["msg"].removeprefix("Value error, "))
+            continue
         given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
         sentences.append(f"{where}: {item['msg']}{given}")
     return "; ".join(sentences) + "."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -98,7 +99,7 @@ def open_study() -> OpenStudy:
         st.info("There is no study to show yet.", icon=":material/info:")
         st.markdown(HOW_TO_START)
         st.stop()
-    chosen = studies.get(st.session_state.get("study")) or next(iter(studies.values()))
+    chosen = studies.get(st.session_state.get("study", "")) or next(iter(studies.values()))
     unknown = st.session_state.get("unknown_study")
     if unknown is not None:
         st.warning(
@@ -349,9 +350,7 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])", r"\\\1", text)
 
 
-def draw(
-    chart: charts.Chart, key: str, legend: GroupSettings | None = None, **options: object
-) -> object:
+def draw(chart: charts.Chart, key: str, legend: GroupSettings | None = None, **options: Any) -> Any:
     """A chart below its finding, with its caption; `legend` says what its colours mean."""
     st.markdown(f"## {plain(chart.title)}")
     if legend:
@@ -387,7 +386,7 @@ def metric_switch() -> str:
     return names[chosen]
 
 
-def addressed_choice(place: object, label: str, options: list[str], begin: str, key: str) -> str:
+def addressed_choice(place: Any, label: str, options: list[str], begin: str, key: str) -> str:
     """A selectbox whose value always stands in the address, also the one it begins with.
 
     A bound widget leaves its default out, and may not be set by a click elsewhere as well.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from core.progress import Report
 from core.study import StudyConfig
@@ -22,6 +22,7 @@ DATASETS = {
     "table": "Own labels and images",
 }
 METRICS = {"ap": "AP", "calibrated_ap": "calibrated AP", "auroc": "AUROC"}
+PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 PRUNING = {
     "l1_global": "smallest weights over all layers (l1_global)",
     "random_global": "random weights over all layers (random_global)",
@@ -30,7 +31,7 @@ PRUNING = {
 
 def percent(share: float | None, digits: int = 0) -> str:
     """0.25 as "25 %"; a dash for none."""
-    return NONE if _missing(share) else f"{share * 100:.{digits}f} %"
+    return f"{share * 100:.{digits}f} %" if _known(share) else NONE
 
 
 def frequency(share: float) -> str:
@@ -40,11 +41,11 @@ def frequency(share: float) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    return NONE if _missing(value) else f"{value:.{digits}f}"
+    return f"{value:.{digits}f}" if _known(value) else NONE
 
 
 def p_value(p: float | None) -> str:
-    if _missing(p):
+    if not _known(p):
         return f"p {NONE}"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
@@ -66,7 +67,7 @@ def duration(seconds: float) -> str:
 
 def loss(change: float | None, metric: str) -> str:
     """A relative change as what happened: "loses 80 % of its AP"."""
-    if _missing(change):
+    if not _known(change):
         return f"has no {METRICS[metric]}"
     verb = "loses" if change < 0 else "gains"
     return f"{verb} {abs(change) * 100:.0f} % of its {METRICS[metric]}"
@@ -74,7 +75,9 @@ def loss(change: float | None, metric: str) -> str:
 
 def dataset(config: StudyConfig) -> str:
     if config.dataset.kind == "cxr-lt":
-        return {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}[config.dataset.name]
+        return PUBLISHED[config.dataset.name]
+    if config.dataset.kind == "imported":
+        return f"{PUBLISHED.get(config.dataset.name, 'Own labels')}, imported predictions"
     return DATASETS[config.dataset.kind]
 
 
@@ -84,6 +87,8 @@ def grid(sparsities: tuple[float, ...]) -> str:
 
 
 def model(config: StudyConfig) -> str:
+    if config.dataset.kind == "imported":
+        return config.dataset.architecture
     weights = (
         "from scratch" if config.model.weights == "none" else f"{config.model.weights} weights"
     )
@@ -171,5 +176,5 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _missing(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and not math.isnan(value)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,19 +19,16 @@ from starlette.routing import Route
 from core import store, study
 from core.access import LOCAL_PERSON, STEP_SECONDS, may_see, read_xray
 from core.errors import InputError, WorkError
+from core.images import BadImage, read_grey, stored_size
 from core.study import StudyConfig
 
 # Longest side in pixels. A fixed list, so that a stranger cannot fill the cache with sizes.
 SIZES = (128, 256, 384, 512, 768, 1024)
-# What radiology data sets hold; Pillow's rarer decoders are not offered to strangers' files.
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'",
     "Referrer-Policy": "no-referrer",
 }
-# OSError covers missing files, DecompressionBombError huge ones; damaged ones raise the others.
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 
 
 def xray_routes(server_address: Callable[[], str | None]) -> list[Route]:
@@ -59,7 +55,7 @@ def answer(token: str, size: int | None, server_address: str | None) -> Response
         return Response("Not allowed, or no longer.", 403, headers=HEADERS | _not_kept())
     try:
         png = _png(path, path.stat().st_mtime_ns, size)
-    except UNREADABLE:
+    except (BadImage, OSError):
         return Response(_placeholder(), media_type="image/png", headers=HEADERS | _not_kept())
     kept = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
     return Response(png, media_type="image/png", headers=HEADERS | kept)
@@ -69,9 +65,8 @@ def source_size(folder: Path, config: StudyConfig, image_id: str) -> tuple[int, 
     """Width and height of an image as it lies on disk, or None where it cannot be read."""
     path = image_path(folder, config, image_id)
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return image.size
-    except (*UNREADABLE, AttributeError):
+        return stored_size(path) if path else None
+    except BadImage:
         return None
 
 
@@ -83,15 +78,17 @@ def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
         relative = _paths(labels, labels.stat().st_mtime_ns).get(image_id)
     except (OSError, WorkError):
         return None
-    if relative is None:
+    base = image_folder(config)
+    if relative is None or base is None:
         return None
-    base = image_folder(config).resolve()
-    path = (base / relative).resolve()
-    return path if path.is_relative_to(base) else None
+    path = (base.resolve() / relative).resolve()
+    return path if path.is_relative_to(base.resolve()) else None
 
 
-def image_folder(config: StudyConfig) -> Path:
-    return config.dataset.images or study.phantoms_dir(config.dataset)
+def image_folder(config: StudyConfig) -> Path | None:
+    if isinstance(config.dataset, study.PhantomSettings) and config.dataset.images is None:
+        return study.phantoms_dir(config.dataset)
+    return config.dataset.images
 
 
 def _allowed_path(study_id: str, image_id: str, server_address: str | None) -> Path | None:
@@ -112,28 +109,12 @@ def _paths(labels: Path, modified: int) -> dict[str, str]:
 
 @lru_cache(maxsize=512)
 def _png(path: Path, modified: int, size: int | None) -> bytes:
-    with Image.open(path, formats=FORMATS) as image:
-        # JPEG can be decoded at a fraction of its size, many times faster.
-        if size and image.format == "JPEG":
-            image.draft("L", (size, size))
-        grey = _eight_bit(image)
+    grey = Image.fromarray(read_grey(path))
     if size:
         grey.thumbnail((size, size), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     grey.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode[0] not in "IF":
-        return image.convert("L")
-    # 16-bit and float images have no agreed white: the darkest pixel to black, the brightest
-    # to white.
-    values = np.asarray(image, dtype=np.float64)
-    low, high = values.min(), values.max()
-    spread = high - low
-    scaled = (values - low) / spread * 255 if spread > 0 else np.zeros_like(values)
-    return Image.fromarray(scaled.round().astype(np.uint8))
 
 
 @lru_cache(maxsize=1)

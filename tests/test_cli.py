@@ -57,7 +57,8 @@ def command_paths() -> list[tuple[str, ...]]:
 def test_the_commands_are_the_documented_ones() -> None:
     names = {" ".join(path) for path in command_paths()}
     assert names == {
-        "", "demo", "run", "studies", "export", "serve", "worker", "bench", "bench sweep",
+        "", "demo", "run", "studies", "export", "import-predictions", "serve", "worker", "bench",
+        "bench sweep",
     }  # fmt: skip
 
 

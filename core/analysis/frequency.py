@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import pearsonr
+import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.labels import Labels
 from core.metrics import REFERENCE_PREVALENCE
@@ -39,7 +39,7 @@ def frequency_correlation(changes: pd.DataFrame, frequencies: pd.DataFrame) -> C
     n = len(table)
     if n < LEAST_CLASSES or np.ptp(logs) == 0 or np.ptp(values) == 0:
         return Correlation(None, None, n)
-    r, p = pearsonr(logs, values)
+    r, p = scipy.stats.pearsonr(logs, values)
     return Correlation(float(r), float(p), n)
 
 

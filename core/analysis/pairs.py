@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-from scipy.spatial.distance import squareform
+import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.analysis.decay import wide_curves
 
@@ -49,9 +48,12 @@ def clustered_order(distances: pd.DataFrame) -> list[str]:
     rest = [name for name in distances.index if name not in complete]
     if len(complete) < 3:
         return [*complete, *rest]
-    condensed = squareform(distances.loc[complete, complete].to_numpy(), checks=False)
-    tree = optimal_leaf_ordering(linkage(condensed, "average"), condensed)
-    return [*complete[leaves_list(tree)], *rest]
+    condensed = scipy.spatial.distance.squareform(
+        distances.loc[complete, complete].to_numpy(), checks=False
+    )
+    hierarchy = scipy.cluster.hierarchy
+    tree = hierarchy.optimal_leaf_ordering(hierarchy.linkage(condensed, "average"), condensed)
+    return [*complete[hierarchy.leaves_list(tree)], *rest]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def pair_facts(
 def most_different(fcd: pd.DataFrame) -> tuple[str, str]:
     """The two classes of largest FCD; the first two where no pair has one."""
     upper = np.triu(fcd.to_numpy(float), k=1)
-    row, column = np.unravel_index(np.nanargmax(upper), upper.shape)
+    row, column = divmod(int(np.nanargmax(upper)), len(upper))
     if row == column:
         row, column = 0, 1
     return str(fcd.index[row]), str(fcd.index[column])

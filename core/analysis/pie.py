@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+import scipy  # its submodules load when first used, not while the dashboard starts
 
 
 def agreement(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
@@ -17,7 +17,7 @@ def agreement(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
     """
     if dense.shape != pruned.shape or dense.ndim != 2:
         raise ValueError(f"dense {dense.shape} and pruned {pruned.shape} differ")
-    ranks = [rankdata(matrix, axis=1) for matrix in (dense, pruned)]
+    ranks = [scipy.stats.rankdata(matrix, axis=1) for matrix in (dense, pruned)]
     a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
     with np.errstate(invalid="ignore"):
         rho = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader, Dataset
 from core import store
 from core.engine.checkpoints import device
 from core.engine.datasets import images_dir, load_labels
-from core.engine.images import read_grey
 from core.engine.models import build_model
 from core.engine.pixels import Pixels, decode
 from core.engine.preprocessing import to_input, to_unit
@@ -27,6 +26,7 @@ from core.engine.pruning import apply_masks, make_masks, prunable_weights
 from core.engine.sweep import for_inference, predict
 from core.engine.training import bce_loss
 from core.errors import InputError
+from core.images import read_grey
 from core.labels import Labels, label_matrix
 from core.metrics import metrics_table
 from core.study import DatasetSettings, ModelSettings
@@ -127,7 +127,7 @@ class SweepBench:
         with tempfile.TemporaryDirectory() as folder:
             pixels = self._decode(labels, base, Path(folder))
             targets = label_matrix(labels.table, labels.class_names)
-            model.to(device(), memory_format=torch.channels_last).train()
+            model.to(device()).to(memory_format=torch.channels_last).train()
             optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
             rng = np.random.default_rng(1)
             for _ in range(self.training_steps):
@@ -137,7 +137,7 @@ class SweepBench:
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        model.to("cpu", memory_format=torch.contiguous_format).eval()
+        model.cpu().to(memory_format=torch.contiguous_format).eval()
 
     def _compare(
         self, results: dict[str, tuple[float, dict[float, np.ndarray]]], labels: Labels

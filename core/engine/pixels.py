@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from core import store
-from core.engine.images import BadImage, read_grey
 from core.errors import InputError, WorkError
+from core.images import BadImage, read_grey
 from core.labels import SPLITS, Labels
 
 SHARD_IMAGES = 4096
@@ -271,7 +271,7 @@ def _write_array(path: Path, shape: tuple[int, ...], batches: Iterator[np.ndarra
     with store.whole_file(path) as temporary, open(temporary, "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for images in batches:
-            file.write(images)
+            file.write(images.tobytes())
 
 
 def _counter(

@@ -88,14 +88,19 @@ def achieved_sparsity(model: nn.Module) -> pd.DataFrame:
     missing.
     """
     weights = prunable_weights(model)
-    counts = [(name, None, w.numel(), int((w == 0).sum())) for name, w in weights.items()]
+    layers = [(name, None, w.numel(), int((w == 0).sum())) for name, w in weights.items()]
+    overall = (
+        "overall",
+        None,
+        sum(layer[2] for layer in layers),
+        sum(layer[3] for layer in layers),
+    )
     classifier_name, classifier = list(weights.items())[-1]
     zeros = (classifier == 0).sum(dim=1).tolist()
     per_row = classifier.numel() // len(zeros)
-    counts += [(classifier_name, row, per_row, zero) for row, zero in enumerate(zeros)]
-    n_layers = len(weights)
-    total = ("overall", None, *(sum(c[i] for c in counts[:n_layers]) for i in (2, 3)))
-    table = pd.DataFrame([total, *counts], columns=["layer", "row", "n_weights", "n_zero"])
+    rows = [(classifier_name, row, per_row, zero) for row, zero in enumerate(zeros)]
+    columns = ["layer", "row", "n_weights", "n_zero"]
+    table = pd.DataFrame([overall, *layers, *rows], columns=columns)
     table["row"] = table["row"].astype("Int64")
     table["achieved_sparsity"] = table["n_zero"] / table["n_weights"]
     return table

@@ -69,9 +69,7 @@ def sweep_run(
             apply_masks(model, dense, masks)
             join_cell(achieved_path, achieved_sparsity(model), cell)
         if to_predict:
-            probabilities = predictions(
-                ids, lambda done, _, b=before, t=total: advance(b + done, t)
-            )
+            probabilities = predictions(ids, _further(advance, before, total))
         elif cell not in with_metrics:
             probabilities = store.read_predictions(path, ids, class_names)
         if to_predict or cell not in with_metrics:
@@ -132,6 +130,11 @@ def cells_of(path: Path) -> set[Cell]:
         path.unlink()
         return set()
     return set(table[["run", "sparsity"]].itertuples(index=False, name=None))
+
+
+def _further(advance: Advance, before: int, total: int) -> Advance:
+    """Progress of one cell as progress of the whole run."""
+    return lambda done, _: advance(before + done, total)
 
 
 def _to_make(path: Path, image_ids: pd.Series, class_names: tuple[str, ...]) -> bool:

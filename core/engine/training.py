@@ -44,7 +44,7 @@ def train_run(
     train, validation = labels.split("train"), labels.split("validation")
     train_rows, targets = pixels.rows(train["image_id"]), label_matrix(train, labels.class_names)
     model = build_model(config.model, len(labels.class_names), seed)
-    model = model.to(where, memory_format=torch.channels_last)
+    model = model.to(where).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     history: list[dict[str, Any]] = []
     best = copy.deepcopy(model.state_dict())

@@ -1,20 +1,16 @@
 """Reading a pickled DataFrame from a stranger: a pickle machine that calls nothing.
 
-A pickle is a program. Python's own unpickler runs it, so whoever wrote the file chooses what is
-called; this one only takes notes. It knows the opcodes that pandas 1.x and 2.x write (protocols 2
-to 5), and the handful of names in `ALLOWED`. None of these names is imported: each stands for a
-note of ours about plain data (an array, a block of columns, an index), and the DataFrame is put
-together afterwards, from notes that were checked. Any other name is refused before anything is
-done with it. Numbers of bytes and of steps are bounded by what the caller expects to find.
+`Machine` follows the pickle, and `ALLOWED` is all that it may name. None of these names is
+imported: each stands for a note of ours about plain data (an array, a block of columns, an index),
+and the DataFrame is put together afterwards, from notes that were checked. Any other name is
+refused before anything is done with it. Bytes and steps are bounded by what is expected.
 """
 
 from __future__ import annotations
 
 import math
-import pickle
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,27 +19,17 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
+from core.importing.machine import Allowed, Machine, Name, Part, Refused
 
 MOST_COLUMNS = 1000
+NEW_BLOCK = Name("pandas.core.internals.blocks", "new_block")
 # Floats, integers, booleans, and text or None as objects; nothing structured, nothing else.
 DTYPE = re.compile(r"[fiu][1248]|b1|O8?")
 PLAIN = (str, float, int, bool, type(None))
 
 
-class Refused(ValueError):
-    """Why a pickle is not a DataFrame that this reader takes; the file's name is added later."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """An allowed global: only a name, with what stands in for calling it and for creating it."""
-
-    module: str
-    name: str
-
-
 @dataclass
-class Dtype:
+class Dtype(Part):
     code: str
     order: str = "="
 
@@ -60,7 +46,7 @@ class Dtype:
 
 
 @dataclass
-class Array:
+class Array(Part):
     values: np.ndarray | None = None
 
     def build(self, state: Any) -> None:
@@ -82,7 +68,27 @@ class Block:
 
 
 @dataclass
-class Manager:
+class BlockOf(Part):
+    """pandas 1.3 writes blocks as calls of functools.partial(new_block, ndim=2)."""
+
+    complete: bool = False
+
+    def build(self, state: Any) -> None:
+        if not _is(state, tuple, 4) or state[0] != NEW_BLOCK or state[1] != ():
+            raise Refused("it names functools.partial of something else than new_block")
+        if not _is(state[2], dict) or set(state[2]) != {"ndim"} or state[3] not in (None, {}):
+            raise Refused("it names functools.partial with more than ndim")
+        _two_dimensional(state[2]["ndim"])
+        self.complete = True
+
+    def call(self, *arguments: Any) -> Block:
+        if not self.complete or len(arguments) != 2:
+            raise Refused("it holds a block of columns in a form that is not known")
+        return _block(*arguments, 2)
+
+
+@dataclass
+class Manager(Part):
     blocks: list[Block] | None = None
     axes: list[Index] | None = None
 
@@ -100,7 +106,7 @@ class Manager:
 
 
 @dataclass
-class Frame:
+class Frame(Part):
     manager: Manager | None = None
 
     def build(self, state: Any) -> None:
@@ -129,7 +135,7 @@ def array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
     else:
         if not isinstance(data, bytes) or len(data) != size * kind.itemsize:
             raise Refused(f"it holds an array of shape {shape} without the bytes for it")
-        flat = np.frombuffer(data, dtype=kind)
+        flat = np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("="), copy=False)
     return flat.reshape(shape, order=order)
 
 
@@ -170,6 +176,8 @@ def _new_index(*arguments: Any) -> Index:
     if len(arguments) != 2 or not _is(arguments[1], dict):
         raise Refused("it holds an index in a form that is not known")
     kind, parts = arguments
+    if not isinstance(kind, Name):
+        raise Refused("it holds an index in a form that is not known")
     if kind in RANGES:
         bounds = [parts.get(part) for part in ("start", "stop", "step")]
         if not all(_is(n, int) and abs(n) < 2**40 for n in bounds) or bounds[2] == 0:
@@ -181,8 +189,9 @@ def _new_index(*arguments: Any) -> Index:
 
 
 def _block(*arguments: Any) -> Block:
-    if len(arguments) != 3 or arguments[2] != 2:
+    if len(arguments) != 3:
         raise Refused("it holds a block of columns in a form that is not known")
+    _two_dimensional(arguments[2])
     values, place = _values(arguments[0], 2), arguments[1]
     if type(place) is slice:
         columns = list(range(*place.indices(MOST_COLUMNS)))[: MOST_COLUMNS + 1]
@@ -194,6 +203,17 @@ def _block(*arguments: Any) -> Block:
     if len(columns) != len(values):
         raise Refused("it holds a block of columns that does not fit its place")
     return Block(values, columns)
+
+
+def _two_dimensional(ndim: Any) -> None:
+    if type(ndim) is not int or ndim != 2:
+        raise Refused("it holds a block of columns that is not two-dimensional")
+
+
+def _partial(*arguments: Any) -> BlockOf:
+    if len(arguments) != 1 or arguments[0] != NEW_BLOCK:
+        raise Refused("it names functools.partial of something else than new_block")
+    return BlockOf()
 
 
 def _manager(*arguments: Any) -> Manager:
@@ -230,11 +250,11 @@ def _only_a_name(*arguments: Any) -> Any:
 
 # Everything a pickle may name, and what takes its place. pandas 3 writes its DataFrame as
 # pandas.DataFrame, and numpy 2 its functions below numpy._core.
-ALLOWED: dict[Name, Callable[..., Any]] = {
-    **{
-        Name(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")
-    },
-    **{Name(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
+ALLOWED: Allowed = {
+    Name("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    Name("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    Name("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    Name("numpy._core.numeric", "_frombuffer"): _frombuffer,
     Name("numpy", "ndarray"): _only_a_name,
     Name("numpy", "dtype"): _dtype,
     Name("builtins", "slice"): _slice,
@@ -243,7 +263,8 @@ ALLOWED: dict[Name, Callable[..., Any]] = {
     Name("pandas.core.frame", "DataFrame"): _frame,
     Name("pandas.core.internals.managers", "BlockManager"): _manager,
     Name("pandas._libs.internals", "_unpickle_block"): _block,
-    Name("pandas.core.internals.blocks", "new_block"): _block,
+    NEW_BLOCK: _block,
+    Name("functools", "partial"): _partial,
     Name("pandas.core.indexes.base", "_new_Index"): _new_index,
     Name("pandas.core.indexes.base", "Index"): _only_a_name,
     Name("pandas.core.indexes.range", "RangeIndex"): _only_a_name,
@@ -253,7 +274,8 @@ ALLOWED: dict[Name, Callable[..., Any]] = {
 }
 RANGES = {Name("pandas.core.indexes.range", "RangeIndex")}
 INDICES = {name for name in ALLOWED if name.name.endswith("Index")} - RANGES
-CREATED = (_frame, _manager)  # those that pandas creates without arguments, to fill them later
+# What pandas creates without arguments, to fill it afterwards.
+CREATED = frozenset(name for name, call in ALLOWED.items() if call in (_frame, _manager))
 
 
 def read_pickled_frame(path: Path, n_rows: int, n_columns: int) -> pd.DataFrame:
@@ -271,7 +293,7 @@ def read_pickled_frame(path: Path, n_rows: int, n_columns: int) -> pd.DataFrame:
             f"take (at most {most_bytes:,}); it is not read."
         )
     try:
-        return _assembled(Machine(path.read_bytes(), 20_000 + 16 * n_rows).run())
+        return _assembled(Machine(path.read_bytes(), 20_000 + 16 * n_rows, ALLOWED, CREATED).run())
     except Refused as error:
         raise InputError(f"{path} is refused: {error}.") from error
     except (IndexError, KeyError, TypeError, ValueError, struct.error, OverflowError) as error:
@@ -282,8 +304,12 @@ def _assembled(top: Any) -> pd.DataFrame:
     manager = top.manager if isinstance(top, Frame) else None
     if manager is None or manager.blocks is None or manager.axes is None:
         raise Refused("it holds something else than a DataFrame")
-    names, n_rows = list(manager.axes[0].values), len(manager.axes[1].values)
-    if len(names) > MOST_COLUMNS or not all(type(name) is str for name in names):
+    named, n_rows = manager.axes[0].values, len(manager.axes[1].values)
+    # A range of columns is refused before it could unfold.
+    if isinstance(named, range) or len(named) > MOST_COLUMNS:
+        raise Refused(f"its columns are not named by text, or are more than {MOST_COLUMNS}")
+    names = list(named)
+    if not all(type(name) is str for name in names):
         raise Refused("its columns are not all named by text")
     if len(set(names)) < len(names):
         raise Refused("a column name occurs twice")
@@ -297,151 +323,3 @@ def _assembled(top: Any) -> pd.DataFrame:
     if missing:
         raise Refused(f"the column {missing[0]!r} has no values")
     return pd.DataFrame({name: columns[name] for name in names})
-
-
-class Machine:
-    """The stack machine of a pickle, over bytes in memory. It builds notes, and calls none but
-    the functions in ALLOWED."""
-
-    def __init__(self, data: bytes, most_steps: int) -> None:
-        self._data, self._at, self._most_steps = data, 0, most_steps
-        self._stack: list[Any] = []
-        self._marks: list[list[Any]] = []
-        self._memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        for _ in range(self._most_steps):
-            code = self._take(1)
-            if code == pickle.STOP:
-                return self._stack.pop()
-            if code not in STEPS:
-                raise Refused(f"the opcode {code!r} is not one that pandas writes")
-            STEPS[code](self)
-        raise Refused("it has far more parts than the expected table")
-
-    def _take(self, n: int) -> bytes:
-        if self._at + n > len(self._data):
-            raise Refused("it ends too early")
-        self._at += n
-        return self._data[self._at - n : self._at]
-
-    def _number(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
-    def _line(self) -> str:
-        end = self._data.index(b"\n", self._at)
-        return self._take(end - self._at + 1)[:-1].decode("utf-8")
-
-    def _marked(self) -> list[Any]:
-        items, self._stack = self._stack, self._marks.pop()
-        return items
-
-    def _push(self, value: Any) -> None:
-        self._stack.append(value)
-
-    def _mark(self) -> None:
-        self._marks.append(self._stack)
-        self._stack = []
-
-    def _tuple(self, n: int) -> None:
-        if len(self._stack) < n:
-            raise Refused("it takes more than it has put down")
-        self._stack[-n:] = [tuple(self._stack[-n:])]
-
-    def _put(self, key: int) -> None:
-        self._memo[key] = self._stack[-1]
-
-    def _name(self, module: Any, name: Any) -> None:
-        if type(module) is not str or type(name) is not str:
-            raise Refused("it names something by other than text")
-        wanted = Name(module, name)
-        if wanted not in ALLOWED:
-            raise Refused(
-                f"it names {module[:80]}.{name[:80]}, which is not among the pandas and numpy data "
-                "that may be read; nothing of it was run. If the file is your own, save the table "
-                "as Parquet or CSV"
-            )
-        self._push(wanted)
-
-    def _stack_global(self) -> None:
-        name, module = self._stack.pop(), self._stack.pop()
-        self._name(module, name)
-
-    def _reduce(self, *, create: bool) -> None:
-        arguments, called = self._stack.pop(), self._stack.pop()
-        if not isinstance(called, Name) or type(arguments) is not tuple:
-            raise Refused("it calls something that is not a name")
-        if create and ALLOWED[called] not in CREATED:
-            raise Refused(f"it creates a {called.name} in a form that is not known")
-        self._push(ALLOWED[called](*arguments))
-
-    def _build(self) -> None:
-        state, made = self._stack.pop(), self._stack[-1]
-        if not isinstance(made, Dtype | Array | Manager | Frame):
-            raise Refused("it changes something that is not a table's part")
-        made.build(state)
-
-    def _append(self, items: list[Any]) -> None:
-        if type(self._stack[-1]) is not list:
-            raise Refused("it appends to something that is not a list")
-        self._stack[-1].extend(items)
-
-    def _set_items(self, items: list[Any]) -> None:
-        keys, values = items[::2], items[1::2]
-        if type(self._stack[-1]) is not dict or not all(type(key) is str for key in keys):
-            raise Refused("it fills something that is not a dictionary with keys of text")
-        self._stack[-1].update(zip(keys, values, strict=True))
-
-    def _long(self) -> None:
-        self._push(int.from_bytes(self._take(self._number("<B")), "little", signed=True))
-
-
-def _data(form: str, read: Callable[[bytes], Any]) -> Callable[[Machine], None]:
-    return lambda m: m._push(read(m._take(m._number(form))))
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogatepass")
-
-
-STEPS: dict[bytes, Callable[[Machine], None]] = {
-    pickle.PROTO: lambda m: m._take(1),
-    pickle.FRAME: lambda m: m._take(8),
-    pickle.MARK: Machine._mark,
-    pickle.NONE: lambda m: m._push(None),
-    pickle.NEWTRUE: lambda m: m._push(True),
-    pickle.NEWFALSE: lambda m: m._push(False),
-    pickle.BININT: lambda m: m._push(m._number("<i")),
-    pickle.BININT1: lambda m: m._push(m._number("<B")),
-    pickle.BININT2: lambda m: m._push(m._number("<H")),
-    pickle.LONG1: Machine._long,
-    pickle.BINFLOAT: lambda m: m._push(m._number(">d")),
-    pickle.SHORT_BINUNICODE: _data("<B", _text),
-    pickle.BINUNICODE: _data("<I", _text),
-    pickle.BINUNICODE8: _data("<Q", _text),
-    pickle.SHORT_BINBYTES: _data("<B", bytes),
-    pickle.BINBYTES: _data("<I", bytes),
-    pickle.BINBYTES8: _data("<Q", bytes),
-    pickle.BYTEARRAY8: _data("<Q", bytes),
-    pickle.EMPTY_TUPLE: lambda m: m._push(()),
-    pickle.EMPTY_LIST: lambda m: m._push([]),
-    pickle.EMPTY_DICT: lambda m: m._push({}),
-    pickle.TUPLE1: lambda m: m._tuple(1),
-    pickle.TUPLE2: lambda m: m._tuple(2),
-    pickle.TUPLE3: lambda m: m._tuple(3),
-    pickle.TUPLE: lambda m: m._push(tuple(m._marked())),
-    pickle.APPEND: lambda m: m._append([m._stack.pop()]),
-    pickle.APPENDS: lambda m: m._append(m._marked()),
-    pickle.SETITEM: lambda m: m._set_items([m._stack.pop(-2), m._stack.pop()]),
-    pickle.SETITEMS: lambda m: m._set_items(m._marked()),
-    pickle.MEMOIZE: lambda m: m._put(len(m._memo)),
-    pickle.BINPUT: lambda m: m._put(m._number("<B")),
-    pickle.LONG_BINPUT: lambda m: m._put(m._number("<I")),
-    pickle.BINGET: lambda m: m._push(m._memo[m._number("<B")]),
-    pickle.LONG_BINGET: lambda m: m._push(m._memo[m._number("<I")]),
-    pickle.GLOBAL: lambda m: m._name(m._line(), m._line()),
-    pickle.STACK_GLOBAL: Machine._stack_global,
-    pickle.REDUCE: lambda m: m._reduce(create=False),
-    pickle.NEWOBJ: lambda m: m._reduce(create=True),
-    pickle.BUILD: Machine._build,
-}

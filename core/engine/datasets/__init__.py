@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from core.engine.datasets import cxr_lt, nih_cxr14, table
 from core.errors import InputError
@@ -51,7 +52,8 @@ def _ignore(done: int, total: int) -> None:
     """The `advance` of a caller that shows no progress."""
 
 
-DATASETS: dict[str, Callable[[DatasetSettings, Advance], Labels]] = {
+# Each takes the settings of its own kind.
+DATASETS: dict[str, Callable[[Any, Advance], Labels]] = {
     "phantom": load_phantoms,
     "nih-cxr14": nih_cxr14.load,
     "cxr-lt": cxr_lt.load,

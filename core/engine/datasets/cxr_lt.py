@@ -24,7 +24,7 @@ from core.engine.datasets.tables import (
 )
 from core.errors import InputError
 from core.labels import KEYS, Labels
-from core.study import CxrLtSettings
+from core.study import CxrLtSettings, ImportedSettings
 
 SPLIT_OF_FILE = {"train": "train", "val": "validation", "test": "test"}
 IMAGE_COLUMNS = ("id", "path")
@@ -38,9 +38,10 @@ def label_file(folder: Path, name: str, part: str) -> Path:
     return folder / f"miccai2023_{name}_labels_{part}.csv"
 
 
-def load(settings: CxrLtSettings, advance: Callable[[int, int], None]) -> Labels:
+def load(settings: CxrLtSettings | ImportedSettings, advance: Callable[[int, int], None]) -> Labels:
     """Labels in the published split and class order; other columns become attributes.
 
+    Imported predictions may come without images; paths then stand as they were published.
     Raises InputError that names missing files, columns, images, or a patient in two splits.
     """
     class_names = class_list(settings.name)
@@ -51,7 +52,7 @@ def load(settings: CxrLtSettings, advance: Callable[[int, int], None]) -> Labels
             f"The label files in {settings.labels} name no images: they need a column `id` (file "
             f"name) or `path` (relative path). Their columns: {', '.join(rows.columns)}."
         )
-    files = image_files(settings.images)
+    files = image_files(settings.images) if settings.images else None
     given = rows["path" if "path" in rows else "id"]
     table = pd.DataFrame(
         {
@@ -61,7 +62,8 @@ def load(settings: CxrLtSettings, advance: Callable[[int, int], None]) -> Labels
             "split": rows["split"],
         }
     )
-    refuse_missing(table["path"], files, settings.on_bad_image)
+    if files:
+        refuse_missing(table["path"], files, settings.on_bad_image)
     refuse_shared_patients(table["patient_id"], table["split"], str(settings.labels))
     columns = {name: with_uncertain(rows[name]) for name in class_names}
     known = {*KEYS, *class_names, *IMAGE_COLUMNS, *PATIENT_COLUMNS}
@@ -73,7 +75,9 @@ def load(settings: CxrLtSettings, advance: Callable[[int, int], None]) -> Labels
     return Labels(pd.concat([table, pd.DataFrame(columns)], axis=1), class_names)
 
 
-def _read_files(settings: CxrLtSettings, class_names: tuple[str, ...]) -> pd.DataFrame:
+def _read_files(
+    settings: CxrLtSettings | ImportedSettings, class_names: tuple[str, ...]
+) -> pd.DataFrame:
     paths = {part: label_file(settings.labels, settings.name, part) for part in SPLIT_OF_FILE}
     missing = [path.name for path in paths.values() if not path.is_file()]
     if missing:
@@ -96,7 +100,9 @@ def _read_files(settings: CxrLtSettings, class_names: tuple[str, ...]) -> pd.Dat
     return pd.concat(tables, ignore_index=True)
 
 
-def _find(files: ImageFiles, path: str) -> str:
+def _find(files: ImageFiles | None, path: str) -> str:
+    if files is None:
+        return path
     # PhysioNet's paths begin with "files/"; people also point at that folder itself.
     inside = path.removeprefix("files/")
     return inside if path not in files.paths and inside in files.paths else files.find(path)

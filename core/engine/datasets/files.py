@@ -64,7 +64,8 @@ def image_files(folder: Path) -> ImageFiles:
     """Walk `folder` once. Linked folders are followed, each once."""
     if not folder.is_dir():
         raise InputError(f"dataset.images: {folder} is not a folder.")
-    paths, seen = set(), set()
+    paths: set[str] = set()
+    seen: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         identity = os.path.realpath(parent)
         if identity in seen:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -21,7 +22,7 @@ from core.engine.datasets.phantom_findings import FINDINGS
 
 # Raise when equal seeds would give other pixels than before, so that stored pictures are drawn
 # again.
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 SMALLEST_CANVAS = 224  # below this, thin lines would alias: draw larger and reduce
 
 
@@ -119,7 +120,7 @@ def _wires(area: Grid, rng: np.random.Generator) -> np.ndarray:
 
 
 def _expose(
-    attenuation: np.ndarray, taken: dict[str, object], rng: np.random.Generator, size: int
+    attenuation: np.ndarray, taken: dict[str, Any], rng: np.random.Generator, size: int
 ) -> np.ndarray:
     """Beam, detector and printing: from attenuation on the canvas to grey values of the picture."""
     n = attenuation.shape[0]

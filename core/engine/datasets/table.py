@@ -20,7 +20,7 @@ from core.engine.datasets.tables import (
 )
 from core.errors import InputError
 from core.labels import KEYS, NO_FINDING, Labels, split_by_patient
-from core.study import TableSettings
+from core.study import TableColumns
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ SPELLINGS = {
 }
 
 
-def load(settings: TableSettings, advance: Callable[[int, int], None]) -> Labels:
+def load(settings: TableColumns, advance: Callable[[int, int], None]) -> Labels:
     """Labels whose image_id is the path as given; columns that are neither keys nor classes become
     attributes. Values -1 and blank are uncertain.
 
@@ -60,7 +60,8 @@ def load(settings: TableSettings, advance: Callable[[int, int], None]) -> Labels
         labels = pd.DataFrame({name: with_uncertain(rows[name]) for name in class_names})
     table = pd.DataFrame({"image_id": given.astype(str), "path": paths})
     table["patient_id"] = _patients(rows, patient_column, given, path)
-    refuse_missing(table["path"], image_files(settings.images), settings.on_bad_image)
+    if settings.images:  # imported predictions may come without
+        refuse_missing(table["path"], image_files(settings.images), settings.on_bad_image)
     table["split"] = _split(rows, split_column, table["patient_id"], settings)
     used = {*keys, *KEYS, *labels.columns, settings.joined_column}
     attributes = {
@@ -77,7 +78,7 @@ def _present(rows: pd.DataFrame, name: str) -> str | None:
     return name if name in rows.columns else None
 
 
-def _joined(rows: pd.DataFrame, settings: TableSettings, given: pd.Series) -> pd.DataFrame:
+def _joined(rows: pd.DataFrame, settings: TableColumns, given: pd.Series) -> pd.DataFrame:
     path, column = settings.labels, settings.joined_column
     if settings.class_columns:
         raise InputError("dataset: give class_columns or joined_column, not both.")
@@ -133,7 +134,7 @@ def _patients(rows: pd.DataFrame, column: str | None, given: pd.Series, path: Pa
 
 
 def _split(
-    rows: pd.DataFrame, column: str | None, patient_ids: pd.Series, settings: TableSettings
+    rows: pd.DataFrame, column: str | None, patient_ids: pd.Series, settings: TableColumns
 ) -> pd.Series:
     if column is None:
         return split_by_patient(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +49,26 @@ def read_grey(path: Path, size: int | None = None) -> np.ndarray:
     Raises BadImage where the file is missing, no picture, damaged, larger than MAX_PIXELS, or has
     more than one frame.
     """
+    with _opened(path) as image:
+        grey = _to_grey(path, ImageOps.exif_transpose(image))
+    if size is not None and grey.size != (size, size):
+        grey = grey.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(grey)
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels as stored, read from the header. Raises BadImage."""
+    with _opened(path) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The open image; whatever is wrong with it, now or while it is decoded, is a BadImage."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             _refuse_unusable(path, image)
-            grey = _to_grey(path, ImageOps.exif_transpose(image))
+            yield image
     except BadImage:
         raise
     except FileNotFoundError as error:
@@ -63,9 +81,6 @@ def read_grey(path: Path, size: int | None = None) -> np.ndarray:
         raise BadImage(path, error.strerror or f"it is damaged ({error})") from error
     except DAMAGE as error:
         raise BadImage(path, f"it is damaged ({error})") from error
-    if size is not None and grey.size != (size, size):
-        grey = grey.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(grey)
 
 
 def _refuse_unusable(path: Path, image: Image.Image) -> None:

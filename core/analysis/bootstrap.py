@@ -1,0 +1,213 @@
+"""Resampling and multiple testing, shared by every table that shows an interval.
+
+Runs (trainings) and patients are drawn with replacement; a patient brings all of its images. A
+draw is a row of counts, so a statistic of many draws is a product or a cumulative sum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import scipy  # its submodules load when first used, not while the dashboard starts
+
+CONFIDENCE = 0.95
+DRAWS = 1000
+SEED = 0
+# Differences of metrics this small are rounding, not variation.
+NEGLIGIBLE = 1e-12
+
+
+def resample_counts(n_units: int, draws: int = DRAWS, seed: int | list[int] = SEED) -> np.ndarray:
+    """(draws, n_units) of how often each unit occurs in each draw of n_units with replacement."""
+    rng = np.random.default_rng(seed)
+    counts = np.empty((draws, n_units), np.int32)
+    for row in range(draws):
+        counts[row] = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)
+    return counts
+
+
+def resampled_medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Median over runs of each cell in every draw: (runs, cells), (draws, runs) -> (draws, cells).
+
+    A missing value is left out of its cell, as in pandas; NaN where a draw leaves none.
+    """
+    medians = np.full((len(counts), values.shape[1]), np.nan)
+    for cell in range(values.shape[1]):
+        column = values[:, cell]
+        order = np.argsort(column, kind="stable")[: int((~np.isnan(column)).sum())]
+        if len(order) == 0:
+            continue
+        up_to = counts[:, order].cumsum(axis=1)
+        total = up_to[:, -1]
+        # The two middle members of the drawn values; the same one where their number is odd.
+        middles = [
+            column[order][np.minimum((up_to <= rank[:, None]).sum(axis=1), len(order) - 1)]
+            for rank in ((total - 1) // 2, total // 2)
+        ]
+        medians[:, cell] = np.where(total > 0, (middles[0] + middles[1]) / 2, np.nan)
+    return medians
+
+
+def percentile_interval(
+    draws: np.ndarray, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper percentile over the first axis; draws without a value are left out."""
+    flat = draws.reshape(len(draws), -1)
+    low, high = np.full((2, flat.shape[1]), np.nan)
+    tail = 100 * (1 - confidence) / 2
+    defined = ~np.isnan(flat)
+    whole = defined.all(axis=0)
+    if whole.any():
+        low[whole], high[whole] = np.percentile(flat[:, whole], [tail, 100 - tail], axis=0)
+    for column in np.flatnonzero(~whole & defined.any(axis=0)):
+        there = flat[defined[:, column], column]
+        low[column], high[column] = np.percentile(there, [tail, 100 - tail])
+    return low.reshape(draws.shape[1:]), high.reshape(draws.shape[1:])
+
+
+def t_interval(
+    values: np.ndarray, confidence: float = CONFIDENCE, patient_se: float = 0.0, n_patients: int = 2
+) -> tuple[float, float]:
+    """Student's interval of the mean of (runs,) values; NaN below two values.
+
+    Used over runs, where with a handful of them a percentile bootstrap is far too narrow. A
+    patient_se adds the variance over patients; degrees of freedom after Satterthwaite.
+    """
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return np.nan, np.nan
+    over_runs, over_patients = values.var(ddof=1) / len(values), patient_se**2
+    variance = over_runs + over_patients
+    if variance == 0:
+        return float(values.mean()), float(values.mean())
+    weights = over_runs**2 / (len(values) - 1) + over_patients**2 / max(n_patients - 1, 1)
+    half = scipy.stats.t.ppf((1 + confidence) / 2, variance**2 / weights) * np.sqrt(variance)
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def paired_p(differences: np.ndarray) -> float:
+    """Two-sided one-sample t test over runs that the mean difference is 0.
+
+    NaN below two runs; 1 where every difference is 0; 0 where all are one other number.
+    """
+    values = differences[~np.isnan(differences)]
+    if len(values) < 2:
+        return np.nan
+    if np.ptp(values) <= NEGLIGIBLE:
+        return 1.0 if abs(values[0]) <= NEGLIGIBLE else 0.0
+    return float(scipy.stats.ttest_1samp(values, 0).pvalue)
+
+
+def welch_p(first: np.ndarray, second: np.ndarray) -> float:
+    """Welch's two-sided t test (paper), `ttest_ind(equal_var=False)`; NaN below two runs a side.
+
+    Where neither side varies: 1 for equal means, else 0.
+    """
+    first, second = first[~np.isnan(first)], second[~np.isnan(second)]
+    if min(len(first), len(second)) < 2:
+        return np.nan
+    if max(np.ptp(first), np.ptp(second)) <= NEGLIGIBLE:
+        return 1.0 if abs(first[0] - second[0]) <= NEGLIGIBLE else 0.0
+    return float(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjusted p-values; missing ones stay missing and are not counted."""
+    return _over_defined(p_values, _holm)
+
+
+def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
+    """q-values (false discovery rate); missing ones stay missing and are not counted."""
+    return _over_defined(p_values, scipy.stats.false_discovery_control)
+
+
+def permutation_p(observed: float, permuted: np.ndarray) -> float:
+    """(1 + permutations at least as far from 0) / (1 + permutations): two-sided, never 0."""
+    # Equal statistics reached in another order of summation must count as equal.
+    at_least = np.abs(permuted) >= abs(observed) - 1e-12
+    return float((1 + at_least.sum()) / (1 + len(permuted)))
+
+
+def permutations_of(n_units: int, permutations: int, seed: int) -> np.ndarray:
+    """(permutations, n_units) of random orders of 0 .. n_units - 1."""
+    rng = np.random.default_rng(seed)
+    return rng.permuted(np.tile(np.arange(n_units), (permutations, 1)), axis=1)
+
+
+def patient_sums(patient_ids: pd.Series | np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums per patient of (images, columns) values, patients in order of first appearance."""
+    codes, patients = pd.factorize(np.asarray(patient_ids))
+    sums = np.zeros((len(patients), values.shape[1]))
+    np.add.at(sums, codes, values)
+    return sums
+
+
+def image_counts(patient_ids: pd.Series | np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """(draws, images): how often each image occurs when whole patients are drawn."""
+    codes, patients = pd.factorize(np.asarray(patient_ids))
+    return resample_counts(len(patients), draws, seed)[:, codes]
+
+
+def weighted_ap(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """AP of one class under many image weights, as scikit-learn's with `sample_weight`.
+
+    labels (images,) of 1, 0, NaN = left out; weights (draws, images). Returns (draws,), NaN where
+    a draw has no positive.
+    """
+    certain = ~np.isnan(labels)
+    order = np.flatnonzero(certain)[np.argsort(-probabilities[certain], kind="stable")]
+    scores, positive = probabilities[order], labels[order] == 1
+    last_of_tie = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
+    drawn = weights[:, order].astype(float)
+    predicted = drawn.cumsum(axis=1)[:, last_of_tie]
+    true = (drawn * positive).cumsum(axis=1)[:, last_of_tie]
+    step = np.diff(true, axis=1, prepend=0)
+    with np.errstate(invalid="ignore"):
+        precision = np.where(predicted > 0, true / predicted, 0)
+        return (step * precision).sum(axis=1) / true[:, -1]
+
+
+def mean_ap_difference_draws(
+    labels: np.ndarray,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    patient_ids: pd.Series | np.ndarray,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> np.ndarray:
+    """mAP of pruned minus dense, averaged over runs, in (draws,) draws of runs and patients.
+
+    labels (images, classes); dense and pruned (runs, images, classes), paired by run. One draw
+    of patients serves both models and every run; a class that a draw leaves without a positive
+    is left out of that draw's means.
+    """
+    n_runs, _, n_classes = dense.shape
+    images = image_counts(patient_ids, draws, seed)
+    runs = resample_counts(n_runs, draws, [seed, 1]) / n_runs
+    differences = np.zeros((n_classes, draws))
+    for column in range(n_classes):
+        label = labels[:, column]
+        for run in range(n_runs):
+            change = weighted_ap(label, pruned[run, :, column], images)
+            change -= weighted_ap(label, dense[run, :, column], images)
+            differences[column] += runs[:, run] * change
+    defined = ~np.isnan(differences)
+    counted = np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
+    return np.nansum(differences, axis=0) / counted
+
+
+def _holm(p_values: np.ndarray) -> np.ndarray:
+    order = np.argsort(p_values)
+    steps = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * steps), 1)
+    return adjusted
+
+
+def _over_defined(p_values: np.ndarray, adjust) -> np.ndarray:
+    p_values = np.asarray(p_values, float)
+    adjusted = np.full(len(p_values), np.nan)
+    defined = ~np.isnan(p_values)
+    if defined.any():
+        adjusted[defined] = adjust(p_values[defined])
+    return adjusted

@@ -1,0 +1,111 @@
+"""What PIEs are made of: how much more often than other images they carry a class, or several.
+
+Ratios of Holste et al., MICCAI 2023, section 3.3; "No Finding" and every column that is no
+class are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.analysis.bootstrap import (
+    CONFIDENCE,
+    DRAWS,
+    SEED,
+    patient_sums,
+    percentile_interval,
+    resample_counts,
+)
+from core.labels import FEW_POSITIVES, findings, label_matrix
+
+RATIO = ("pie_frequency", "non_pie_frequency", "ratio", "ci_low", "ci_high")
+FINDING_COUNTS = ("0", "1", "2", "3", "4+")
+
+
+@dataclass(frozen=True)
+class _Ratio:
+    """Frequency among PIEs over frequency among the others, resampling patients.
+
+    The ratio is missing where no other image carries it; the interval is over the draws that have
+    a ratio, with PIEs as they were found: which images are PIEs is not decided anew.
+    """
+
+    confidence: float = CONFIDENCE
+    draws: int = DRAWS
+    seed: int = SEED
+
+    def _ratios(
+        self, values: np.ndarray, is_pie: np.ndarray, patient_ids: pd.Series
+    ) -> pd.DataFrame:
+        """RATIO and n_pie, n_positive of (images, columns) values of 1, 0, NaN = left out."""
+        positive, known = np.nan_to_num(values), (~np.isnan(values)).astype(float)
+        pie = np.asarray(is_pie, bool)[:, None]
+        parts = [np.where(mask, part, 0) for mask in (pie, ~pie) for part in (positive, known)]
+        sums = patient_sums(patient_ids, np.hstack(parts))
+        width = values.shape[1]
+        counts = resample_counts(len(sums), self.draws, self.seed)
+        drawn = _frequencies((counts @ sums).reshape(self.draws, 4, width))
+        low, high = percentile_interval(drawn[:, 2], self.confidence)
+        observed = _frequencies(sums.sum(axis=0).reshape(1, 4, width))[0]
+        table = pd.DataFrame(dict(zip(RATIO, (*observed, low, high), strict=True)))
+        undefined = table["ratio"].isna()
+        table.loc[undefined, ["ci_low", "ci_high"]] = np.nan
+        table["n_pie_positive"] = parts[0].sum(axis=0).astype(int)
+        table["n_positive"] = positive.sum(axis=0).astype(int)
+        return table
+
+
+@dataclass(frozen=True)
+class PieClassRatio(_Ratio):
+    """class_name, pie_frequency, non_pie_frequency, ratio, ci_low, ci_high, n_pie_positive,
+    n_positive, unstable (fewer than 10 positives) of every finding.
+
+    Takes `Pies`' table (image_id, is_pie) and the test rows of the labels, and the class names. A
+    frequency is positives over images whose label is certain. Interval: percentile bootstrap over
+    patients.
+    """
+
+    def __call__(
+        self, pies: pd.DataFrame, test: pd.DataFrame, class_names: tuple[str, ...]
+    ) -> pd.DataFrame:
+        rows = _joined(pies, test)
+        names = findings(class_names)
+        table = self._ratios(label_matrix(rows, names), rows["is_pie"], rows["patient_id"])
+        table.insert(0, "class_name", names)
+        return table.assign(unstable=table["n_positive"] < FEW_POSITIVES)
+
+
+@dataclass(frozen=True)
+class PieFindingCountRatio(_Ratio):
+    """finding_count (0, 1, 2, 3, 4+), pie_frequency, non_pie_frequency, ratio, ci_low, ci_high,
+    n_pie_positive, n_positive (images with that many findings), unstable.
+
+    Takes what `PieClassRatio` takes. Findings that are certain are counted.
+    """
+
+    def __call__(
+        self, pies: pd.DataFrame, test: pd.DataFrame, class_names: tuple[str, ...]
+    ) -> pd.DataFrame:
+        rows = _joined(pies, test)
+        count = np.nan_to_num(label_matrix(rows, findings(class_names))).sum(axis=1)
+        most = len(FINDING_COUNTS) - 1
+        values = (np.minimum(count, most)[:, None] == np.arange(most + 1)).astype(float)
+        table = self._ratios(values, rows["is_pie"], rows["patient_id"])
+        table.insert(0, "finding_count", list(FINDING_COUNTS))
+        return table.assign(unstable=table["n_positive"] < FEW_POSITIVES)
+
+
+def _joined(pies: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    return pies[["image_id", "is_pie"]].merge(test, on="image_id", validate="one_to_one")
+
+
+def _frequencies(sums: np.ndarray) -> np.ndarray:
+    """(draws, 4, columns) sums of pie positive, pie known, other positive, other known to
+    (draws, 3, columns): frequency among PIEs, among the others, and their ratio."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pie, other = sums[:, 0] / sums[:, 1], sums[:, 2] / sums[:, 3]
+        ratio = np.where(other > 0, pie / other, np.nan)
+    return np.stack([pie, other, ratio], axis=1)

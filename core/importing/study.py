@@ -1,0 +1,354 @@
+"""Predictions made elsewhere become a study: one file at a time, each at most once.
+
+Run it again after anything; it goes on. `study.json` keeps the digest of each file that was taken,
+so that a file that has changed is taken again, and one that is gone leaves the study.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from core import store, study
+from core.errors import InputError, WorkError
+from core.importing.predictions import (
+    IMAGE_COLUMNS,
+    PredictionFile,
+    TestSplit,
+    prediction_files,
+    read_probabilities,
+)
+from core.labels import Labels
+from core.metrics import metrics_table
+from core.progress import Cancelled, Progress, Report
+from core.study import DEFAULT_SPARSITIES, Architecture, StudyConfig, parse_config
+
+log = logging.getLogger(__name__)
+Advance = Callable[[int, int], None]
+Cell = tuple[int, float]
+DATASETS = ("nih-cxr-lt", "mimic-cxr-lt", "table")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A finished import. Cells are (seed, sparsity) of a grid of all seeds and sparsities found."""
+
+    folder: Path
+    class_names: tuple[str, ...]
+    n_cells: int
+    n_new: int
+    missing_seeds: tuple[int, ...]
+    missing_sparsities: tuple[float, ...]
+    missing_cells: tuple[tuple[int, float], ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.n_cells} cells of {len(self.class_names)} classes, {self.n_new} of them new: "
+            f"{self.folder}"
+        ]
+        if self.missing_seeds:
+            lines.append(f"No files for the seeds {', '.join(map(str, self.missing_seeds))}.")
+        if self.missing_sparsities:
+            shown = ", ".join(f"{sparsity:g}" for sparsity in self.missing_sparsities)
+            lines.append(f"No files for the sparsities {shown}.")
+        for seed, sparsity in self.missing_cells:
+            lines.append(f"No file for seed {seed} at sparsity {sparsity:g}.")
+        return "\n".join(lines)
+
+
+def import_study(
+    folder: Path,
+    labels: Path,
+    dataset: str,
+    name: str,
+    images: Path | None = None,
+    listener: Callable[[Report], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Imported:
+    """Make a study called `name` of the prediction files in `folder`.
+
+    `labels` is the folder of the published label files; for dataset "table" a CSV or Parquet file
+    with an image column, class columns and perhaps split and patient_id. Files are described in
+    `core.importing.predictions`. What is missing is listed; what does not fit is refused by name,
+    and a study of which nothing fitted leaves no trace.
+
+    Raises InputError where a file or label does not fit, WorkError where another process works on
+    the study, Cancelled once `cancelled()` says so.
+    """
+    if dataset not in DATASETS:
+        raise InputError(f"There is no dataset {dataset!r}; there are: {', '.join(DATASETS)}.")
+    files = prediction_files(folder, dataset)
+    config = _config(files, labels, dataset, name, images)
+    refuse_other_study(config)
+    target = study.study_dir(config)
+    target.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(study.lock_path(target))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise WorkError(f"Study {name!r} is being imported by another process.") from error
+    with lock:
+        for leftover in target.rglob(".*.tmp"):  # of a process killed while it wrote
+            leftover.unlink()
+        progress = Progress(target, 2 + config.runs.count, listener, cancelled)
+        work = _Import(config, target, folder, files)
+        try:
+            imported = work.run(progress)
+        except (Cancelled, KeyboardInterrupt):
+            progress.end("cancelled", "Stopped on request; run it again to go on.")
+            raise
+        except Exception as error:
+            known = isinstance(error, InputError | WorkError)
+            progress.end("failed", str(error) if known else f"{type(error).__name__}: {error}")
+            if isinstance(error, InputError) and not store.finished_cells(target):
+                shutil.rmtree(target)
+            raise
+        progress.end("finished")
+    return imported
+
+
+def refuse_other_study(config: StudyConfig) -> None:
+    """Raise InputError where the name belongs to a study of something else."""
+    for folder in store.list_studies():
+        existing = store.read_config(folder)
+        if existing.study.name == config.study.name and folder.name != config.id:
+            raise InputError(
+                f"Study {config.study.name!r} exists, and was made of other runs, sparsities or "
+                f"settings. Choose another name, or delete {folder} first."
+            )
+
+
+def _config(
+    files: list[PredictionFile], labels: Path, dataset: str, name: str, images: Path | None
+) -> StudyConfig:
+    architecture, seeds = files[0].architecture, sorted({file.seed for file in files})
+    settings: dict[str, Any] = {
+        "kind": "imported",
+        "name": dataset,
+        "labels": labels.expanduser().absolute(),
+        "architecture": architecture,
+        "on_bad_image": "skip",  # images are only looked at here; a missing one says so itself
+    }
+    if images is not None:
+        settings["images"] = images.expanduser().absolute()
+    if dataset == "table":
+        settings["image_column"] = _image_column(labels, images is not None)
+    raw = {
+        "study": {"name": name},
+        "dataset": settings,
+        "model": {
+            "architecture": architecture if architecture in get_args(Architecture) else "other"
+        },
+        "runs": {"count": len(seeds), "first_seed": seeds[0]},
+        "sweep": {"sparsities": sorted({file.sparsity for file in files})},
+    }
+    return parse_config(raw, "import-predictions")
+
+
+def _image_column(labels: Path, with_images: bool) -> str:
+    """With images the table's paths lead to them; without, ids match predictions best."""
+    from core.engine.datasets.tables import read_rows
+
+    columns = read_rows(labels).columns
+    wanted = reversed(IMAGE_COLUMNS) if with_images else IMAGE_COLUMNS
+    column = next((name for name in wanted if name in columns), None)
+    if column is None:
+        raise InputError(
+            f"{labels} names no images: it needs one of the columns {', '.join(IMAGE_COLUMNS)}. "
+            f"Its columns: {', '.join(columns)}."
+        )
+    return column
+
+
+def _read_labels(config: StudyConfig, advance: Advance) -> Labels:
+    from core.engine.datasets import cxr_lt, table
+
+    load = table.load if config.dataset.name == "table" else cxr_lt.load
+    return load(config.dataset, advance)
+
+
+class _Import:
+    """One import at work: what `study.json` and the metrics table know, and how they grow."""
+
+    def __init__(
+        self, config: StudyConfig, target: Path, source: Path, files: list[PredictionFile]
+    ) -> None:
+        self.config, self.target, self.source = config, target, source
+        self.seeds = sorted({file.seed for file in files})
+        self.files = {(self.seeds.index(file.seed), file.sparsity): file for file in files}
+        self.n_new = 0
+
+    def run(self, progress: Progress) -> Imported:
+        self._open()
+        advance = progress.start("Reading the labels", "images")
+        labels = _read_labels(self.config, advance)
+        self._refuse_other_labels(labels)
+        test = TestSplit.of(labels)
+        if test.rows.empty:
+            raise InputError(f"{self.config.dataset.labels} has no image in the test split.")
+        store.write_labels(labels, self.target)
+        self._drop_what_is_gone()
+        for run, seed in enumerate(self.seeds):
+            which = f"Importing seed {seed}, {run + 1} of {len(self.seeds)}"
+            self._import_run(run, test, progress.start(which, "cells"))
+        self._write_ensembles(test, progress.start("Averaging runs", "sparsities"))
+        if self.n_new or "finished" not in self.provenance:
+            self.provenance["finished"] = _now()
+        self._save()
+        return self._report(labels)
+
+    def _open(self) -> None:
+        self.provenance = store.read_provenance(self.target) or {
+            "versions": _versions(),
+            "started": _now(),
+            "skipped_images": [],
+        }
+        self.provenance["config"] = self.config.model_dump(mode="json")
+        self.provenance["seeds"] = self.seeds
+        self.imported = self.provenance.setdefault("imported", {})
+        self.imported["folder"] = str(self.source.expanduser().absolute())
+        self.cells: dict[str, Any] = self.imported.setdefault("cells", {})
+        try:
+            self.metrics = store.read_class_metrics(self.target)
+        except WorkError as error:
+            log.warning("Made again: %s", error)
+            self.metrics = pd.DataFrame(columns=list(store.CLASS_METRICS))
+        self._save()
+
+    def _save(self) -> None:
+        store.write_json(self.provenance, study.study_json(self.target))
+
+    def _refuse_other_labels(self, labels: Labels) -> None:
+        known, now = self.provenance.get("dataset_fingerprint"), labels.fingerprint()
+        if known and known != now:
+            raise InputError(
+                f"The labels of study {self.config.study.name!r} have changed since it was begun "
+                f"(fingerprint {known} -> {now}). Restore them, or choose another study name."
+            )
+        self.provenance["dataset_fingerprint"] = now
+
+    def _drop_what_is_gone(self) -> None:
+        for cell in store.finished_cells(self.target):
+            if cell not in self.files:
+                log.warning("%s has no file any more and leaves the study.", _key(cell))
+                study.prediction_path(self.target, *cell).unlink()
+        wanted = {_key(cell) for cell in self.files}
+        for key in set(self.cells) - wanted:
+            del self.cells[key]
+        pairs = self.metrics[["run", "sparsity"]].itertuples(index=False, name=None)
+        kept = [pair in self.files for pair in pairs]
+        if not all(kept):
+            self.metrics = self.metrics[kept]
+            store.write_table(self.metrics, study.class_metrics_path(self.target))
+
+    def _import_run(self, run: int, test: TestSplit, advance: Advance) -> None:
+        """Cells join the metrics table and `study.json` a run at a time, so that neither is
+        rewritten for each cell; what an interruption finds is kept."""
+        cells = [cell for cell in sorted(self.files) if cell[0] == run]
+        with_metrics = set(self.metrics.loc[self.metrics["run"] == run, "sparsity"])
+        rows, records = [], {}
+        try:
+            for done, cell in enumerate(cells, start=1):
+                digest = _digest(self.files[cell].path)
+                if cell[1] not in with_metrics or not self._is_there(cell, digest, test):
+                    rows.append(self._import_cell(cell, test))
+                    records[_key(cell)] = {"file": self.files[cell].path.name, "sha256": digest}
+                    self.n_new += 1
+                advance(done, len(cells))
+        finally:
+            self._join(run, rows)
+            self.cells |= records
+            self._save()
+
+    def _is_there(self, cell: Cell, digest: str, test: TestSplit) -> bool:
+        if self.cells.get(_key(cell), {}).get("sha256") != digest:
+            return False
+        path = study.prediction_path(self.target, *cell)
+        problem = store.predictions_problem(path, test.image_ids, test.class_names)
+        if problem not in (None, "missing"):
+            log.warning("Made again: %s", problem)
+        return problem is None
+
+    def _import_cell(self, cell: Cell, test: TestSplit) -> pd.DataFrame:
+        probabilities = read_probabilities(self.files[cell].path, test)
+        # Metrics come from the file's own precision, which stored predictions may round.
+        rows = metrics_table(test.truth, probabilities, test.class_names)
+        path = study.prediction_path(self.target, *cell)
+        store.write_predictions(test.image_ids, probabilities, test.class_names, path)
+        return rows.assign(run=cell[0], sparsity=cell[1])[list(store.CLASS_METRICS)]
+
+    def _join(self, run: int, rows: list[pd.DataFrame]) -> None:
+        if not rows:
+            return
+        new = pd.concat(rows)
+        replaced = (self.metrics["run"] == run) & self.metrics["sparsity"].isin(new["sparsity"])
+        others = self.metrics[~replaced]
+        table = pd.concat([others, new]) if len(others) else new
+        order = ["run", "sparsity"]
+        self.metrics = table.sort_values(order, kind="stable", ignore_index=True)
+        store.write_table(self.metrics, study.class_metrics_path(self.target))
+
+    def _write_ensembles(self, test: TestSplit, advance: Advance) -> None:
+        """Per sparsity, over the runs that there are, and where those changed."""
+        made = self.imported.setdefault("ensembles", {})
+        grid = self.config.sweep.sparsities
+        for done, sparsity in enumerate(grid, start=1):
+            cells = [cell for cell in sorted(self.files) if cell[1] == sparsity]
+            runs = [run for run, _ in cells]
+            digests = [self.cells[_key(cell)]["sha256"] for cell in cells]
+            key = f"sparsity={study.percent(sparsity):02d}"
+            of = {"runs": runs, "sha256": hashlib.sha256("".join(digests).encode()).hexdigest()}
+            path = study.ensemble_path(self.target, sparsity)
+            problem = store.predictions_problem(path, test.image_ids, test.class_names)
+            if problem or made.get(key) != of:
+                store.write_ensemble(self.target, runs, sparsity, test.image_ids, test.class_names)
+                made[key] = of
+            advance(done, len(grid))
+
+    def _report(self, labels: Labels) -> Imported:
+        seeds, grid = self.seeds, self.config.sweep.sparsities
+        gaps = sorted(set(range(seeds[0], seeds[-1])) - set(seeds))
+        return Imported(
+            folder=self.target,
+            class_names=labels.class_names,
+            n_cells=len(self.files),
+            n_new=self.n_new,
+            # Seeds such as 7, 42 and 1337 were not counted up; nothing is missing between them.
+            missing_seeds=tuple(gaps) if len(gaps) <= len(seeds) else (),
+            missing_sparsities=tuple(s for s in DEFAULT_SPARSITIES if s not in grid),
+            missing_cells=tuple(
+                (seed, sparsity)
+                for run, seed in enumerate(seeds)
+                for sparsity in grid
+                if (run, sparsity) not in self.files
+            ),
+        )
+
+
+def _key(cell: Cell) -> str:
+    return f"run={cell[0]:02d}/sparsity={study.percent(cell[1]):02d}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    names = ("prunescope", "numpy", "pandas", "pyarrow")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,163 @@
+"""A study's statistics as tables: reads what each needs from the study's files, and calls the
+analysis. The arithmetic is in `core/analysis`, one file per table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core import store, study
+from core.analysis.class_pairs import ClassPairs
+from core.analysis.class_summary import ClassSummary
+from core.analysis.correlations import Correlations
+from core.analysis.forgettability import Forgettability
+from core.analysis.interaction import Interaction
+from core.analysis.overall import Overall
+from core.analysis.patient_spread import patient_spread
+from core.analysis.pie import Pies
+from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
+from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
+from core.errors import InputError
+from core.labels import Labels, class_frequencies, label_matrix
+
+PIE_SPARSITY = 0.9
+
+
+def frequencies(folder: Path) -> pd.DataFrame:
+    return class_frequencies(store.read_labels(folder), store.read_config(folder).groups)
+
+
+def forgettability(folder: Path) -> pd.DataFrame:
+    return Forgettability()(_metrics(folder))
+
+
+def class_summary(folder: Path) -> pd.DataFrame:
+    return ClassSummary()(_metrics(folder), frequencies(folder))
+
+
+def class_pairs(folder: Path) -> pd.DataFrame:
+    return ClassPairs()(_metrics(folder), *_test_labels(folder))
+
+
+def correlations(folder: Path) -> pd.DataFrame:
+    metrics = _metrics(folder)
+    return Correlations()(metrics, frequencies(folder), *_test_labels(folder))
+
+
+def overall(folder: Path, patients: bool = True) -> pd.DataFrame:
+    """`Overall`; with `patients` its intervals are over runs and patients, which reads every
+    prediction (about three minutes at 30 runs of 25,596 images), else over runs (at once)."""
+    metrics = _metrics(folder)
+    return Overall()(metrics, _patient_spread(folder) if patients else None)
+
+
+def interaction(folder: Path) -> pd.DataFrame:
+    return Interaction()(_metrics(folder), *_test_labels(folder))
+
+
+def paper_pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+    """image_id, agreement, is_pie of the test images, in test-set order, from the ensembles.
+
+    Raises InputError that lists the finished sparsities where that one, or dense, is missing.
+    """
+    finished = store.finished_ensembles(folder)
+    there = [study.percent(value) for value in finished]
+    for wanted in (0.0, sparsity):
+        if study.percent(wanted) not in there:
+            raise InputError(
+                f"{folder.name} has no ensemble at sparsity {wanted:g}. "
+                f"Finished: {', '.join(f'{value:g}' for value in finished) or 'none yet'}."
+            )
+    labels = store.read_labels(folder)
+    image_ids = labels.split("test")["image_id"]
+    dense, pruned = (
+        store.read_predictions(study.ensemble_path(folder, s), image_ids, labels.class_names)
+        for s in (0.0, sparsity)
+    )
+    return Pies()(image_ids, dense, pruned)
+
+
+def pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+    """`paper_pies` with n_modal_disagreements, is_pie_modal and agreement_z, from the runs that
+    have both sparsities. The modal columns are missing where a study keeps no validation
+    predictions, agreement_z where it has fewer than two runs."""
+    table = paper_pies(folder, sparsity)
+    labels = store.read_labels(folder)
+    image_ids = labels.split("test")["image_id"]
+    runs = _runs_at(folder, 0.0) & _runs_at(folder, sparsity)
+    order = sorted(runs)
+    shape = (len(order), len(image_ids), len(labels.class_names))
+    dense, pruned = (np.empty(shape, np.float32) for _ in range(2))
+    for at, run in enumerate(order):
+        for values, s in ((dense, 0.0), (pruned, sparsity)):
+            path = study.prediction_path(folder, run, s)
+            values[at] = store.read_predictions(path, image_ids, labels.class_names)
+    thresholds = validation_thresholds(folder, labels, order)
+    modal = ModalDisagreement()(dense, pruned, thresholds)
+    return pd.concat([table, modal], axis=1).assign(agreement_z=AgreementZ()(dense, pruned))
+
+
+def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.ndarray | None:
+    """(runs, classes) thresholds of best F1 of each run's dense model on the validation split, NaN
+    for a run without validation predictions; None where no run has any."""
+    rows = labels.split("validation")
+    paths = [study.validation_path(folder, run) for run in runs]
+    if len(rows) == 0 or not any(path.exists() for path in paths):
+        return None
+    truth = label_matrix(rows, labels.class_names)
+    thresholds = np.full((len(runs), len(labels.class_names)), np.nan)
+    for at, path in enumerate(paths):
+        if path.exists():
+            predicted = store.read_predictions(path, rows["image_id"], labels.class_names)
+            thresholds[at] = best_f1_thresholds(truth, predicted)
+    return thresholds
+
+
+def pie_class_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+    labels = store.read_labels(folder)
+    found = paper_pies(folder, sparsity)
+    return PieClassRatio()(found, labels.split("test"), labels.class_names)
+
+
+def pie_finding_count_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+    labels = store.read_labels(folder)
+    found = paper_pies(folder, sparsity)
+    return PieFindingCountRatio()(found, labels.split("test"), labels.class_names)
+
+
+def _metrics(folder: Path) -> pd.DataFrame:
+    table = store.read_class_metrics(folder)
+    if len(table) == 0:
+        raise InputError(f"{folder.name} has no metrics yet: no prediction of it is finished.")
+    return table
+
+
+def _patient_spread(folder: Path) -> pd.DataFrame:
+    labels = store.read_labels(folder)
+    test = labels.split("test")
+    truth = label_matrix(test, labels.class_names)
+
+    def cells() -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+        finished = store.finished_cells(folder)
+        for run in sorted(_runs_at(folder, 0.0)):
+            dense = None
+            for sparsity in (s for r, s in finished if r == run):
+                path = study.prediction_path(folder, run, sparsity)
+                pruned = store.read_predictions(path, test["image_id"], labels.class_names)
+                dense = pruned if dense is None else dense  # 0 is the least sparsity
+                yield sparsity, dense, pruned
+
+    return patient_spread(truth, test["patient_id"], cells())
+
+
+def _test_labels(folder: Path) -> tuple[np.ndarray, list[str]]:
+    labels = store.read_labels(folder)
+    return label_matrix(labels.split("test"), labels.class_names), list(labels.class_names)
+
+
+def _runs_at(folder: Path, sparsity: float) -> set[int]:
+    cells = store.finished_cells(folder)
+    return {run for run, at in cells if study.percent(at) == study.percent(sparsity)}

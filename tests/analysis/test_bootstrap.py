@@ -1,0 +1,124 @@
+"""Resampling helpers against numpy, scikit-learn and statsmodels."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+from sklearn.metrics import average_precision_score
+
+from core.analysis.bootstrap import (
+    benjamini_hochberg,
+    holm,
+    image_counts,
+    paired_p,
+    patient_sums,
+    percentile_interval,
+    permutation_p,
+    resample_counts,
+    resampled_medians,
+    weighted_ap,
+    welch_p,
+)
+from core.analysis.patient_spread import ap_influence, patient_spread
+
+
+def test_every_draw_has_as_many_units_as_there_are_and_equal_seeds_draw_alike():
+    counts = resample_counts(7, draws=30, seed=3)
+    assert (counts.sum(axis=1) == 7).all()
+    assert np.array_equal(counts, resample_counts(7, draws=30, seed=3))
+    assert not np.array_equal(counts, resample_counts(7, draws=30, seed=4))
+
+
+@pytest.mark.parametrize("n_runs", [2, 5, 8])
+def test_medians_by_counts_are_medians_of_the_repeated_runs(n_runs):
+    rng = np.random.default_rng(n_runs)
+    values = rng.normal(size=(n_runs, 4)).round(1)
+    values[0, 1] = np.nan
+    values[:, 3] = np.nan
+    counts = resample_counts(n_runs, draws=40, seed=1)
+    medians = resampled_medians(values, counts)
+    for row, times in zip(medians, counts, strict=True):
+        repeated = np.repeat(values, times, axis=0)
+        for cell in range(4):
+            kept = repeated[~np.isnan(repeated[:, cell]), cell]
+            expected = np.median(kept) if len(kept) else np.nan
+            assert row[cell] == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_patient_brings_all_images_into_a_draw():
+    counts = image_counts(np.array(["a", "b", "a", "c"]), draws=20, seed=0)
+    assert np.array_equal(counts[:, 0], counts[:, 2])
+    sums = patient_sums(np.array(["a", "b", "a"]), np.array([[1.0], [2.0], [4.0]]))
+    assert sums.tolist() == [[5], [2]]
+
+
+def test_weighted_ap_is_scikit_learns_with_sample_weight_ties_included():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(80) < 0.3).astype(float)
+    labels[5] = np.nan
+    probabilities = rng.random(80).round(1)
+    weights = resample_counts(80, draws=10, seed=0)
+    certain = ~np.isnan(labels)
+    expected = [
+        average_precision_score(labels[certain], probabilities[certain], sample_weight=w[certain])
+        for w in weights
+    ]
+    assert weighted_ap(labels, probabilities, weights) == pytest.approx(expected, abs=1e-12)
+
+
+def test_adjusted_p_values_leave_missing_ones_out():
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.005])
+    assert holm(p) == pytest.approx([0.03, np.nan, 0.06, 0.06, 0.02], nan_ok=True)
+    known = false_discovery_control(p[~np.isnan(p)])
+    assert benjamini_hochberg(p)[~np.isnan(p)] == pytest.approx(known)
+    assert np.isnan(holm(np.array([np.nan]))).all()
+
+
+def test_tests_without_variation_are_one_or_zero():
+    same = np.full(4, 0.5)
+    assert (paired_p(same * 0), paired_p(same)) == (1, 0)
+    assert (welch_p(same, same), welch_p(same, same + 0.1)) == (1, 0)
+    assert np.isnan(paired_p(same[:1]))
+    assert np.isnan(welch_p(same[:1], same))
+
+
+def test_a_permutation_p_is_never_zero_and_counts_equal_statistics():
+    assert permutation_p(0.9, np.array([0.1, -0.2, 0.3])) == 0.25
+    assert permutation_p(0.3, np.array([0.1, -0.3, 0.3])) == 0.75
+
+
+def test_percentiles_leave_out_draws_without_a_value():
+    draws = np.array([[0.0, np.nan], [1.0, 5.0], [2.0, np.nan]])
+    low, high = percentile_interval(draws, confidence=0.5)
+    assert low == pytest.approx([0.5, 5])
+    assert high == pytest.approx([1.5, 5])
+
+
+def test_the_influence_of_an_image_is_the_slope_of_weighted_ap_ties_included():
+    rng = np.random.default_rng(2)
+    labels = (rng.random(40) < 0.3).astype(float)
+    labels[3] = np.nan
+    probabilities = rng.random(40).round(1)
+    influence = ap_influence(labels, probabilities)
+    step = 1e-6
+    up, down = (
+        weighted_ap(labels, probabilities, 1 + sign * step * np.eye(40)) for sign in (1, -1)
+    )
+    assert influence == pytest.approx((up - down) / (2 * step), abs=1e-7)
+    assert influence.sum() == pytest.approx(0, abs=1e-12)
+    assert ap_influence(np.zeros(5), np.arange(5.0)) is None
+
+
+def test_the_spread_over_patients_is_that_of_the_bootstrap():
+    rng = np.random.default_rng(3)
+    patients = np.repeat(np.arange(400), 2)
+    labels = (rng.random((400, 1)) < 0.3).astype(float)[patients]
+    dense = rng.normal(size=(800, 1)) + 1.5 * labels
+    pruned = dense + rng.normal(size=(800, 1))
+    spread = patient_spread(labels, patients, [(0.0, dense, dense), (0.9, dense, pruned)])
+    weights = image_counts(patients, draws=1000, seed=0)
+    draws = [weighted_ap(labels[:, 0], model[:, 0], weights) for model in (dense, pruned)]
+    assert spread["mean_ap_se"].tolist() == pytest.approx([d.std() for d in draws], rel=0.1)
+    assert spread["difference_se"].tolist() == pytest.approx(
+        [0, (draws[1] - draws[0]).std()], rel=0.1, abs=1e-12
+    )
+    assert (spread["n_patients"] == 400).all()

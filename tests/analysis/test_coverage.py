@@ -1,0 +1,109 @@
+"""95 % intervals cover a known effect 95 % of the time: 92 to 98 % over 300 repetitions in the
+slow tests, within a wider band over 40 in every run."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.analysis.bootstrap import mean_ap_difference_draws, percentile_interval
+from core.analysis.forgettability import Forgettability
+from core.analysis.overall import Overall
+from core.analysis.patient_spread import patient_spread
+from core.analysis.pie_composition import PieClassRatio
+from tests.simulations import metrics_of, noisy_metrics
+
+FEW = pytest.param(40, 0.85, 1.0, id="few")
+MANY = pytest.param(300, 0.92, 0.98, id="many", marks=pytest.mark.slow)
+bands = pytest.mark.parametrize(("repetitions", "least", "most"), [FEW, MANY])
+GRID = (0.0, 0.9)
+LOSS = np.array([0.0, 0.3])
+
+
+@bands
+@pytest.mark.parametrize("n_runs", [4, 30])
+def test_difference_of_mean_ap_over_runs(repetitions, least, most, n_runs):
+    covered = []
+    for seed in range(repetitions):
+        table = Overall()(noisy_metrics(n_runs, 5, LOSS, 0.03, seed, GRID)).iloc[1]
+        covered.append(table["difference_ci_low"] <= -0.18 <= table["difference_ci_high"])
+    assert least <= np.mean(covered) <= most
+
+
+@bands
+def test_median_relative_change_over_runs(repetitions, least, most):
+    """Dense AP does not vary, so the true median of the relative change is the loss itself."""
+    covered = []
+    for seed in range(repetitions):
+        metrics = noisy_metrics(30, 4, LOSS, 0.03, seed, GRID)
+        dense = metrics["sparsity"] == 0
+        metrics.loc[dense, "ap"] = 0.6
+        table = Forgettability(draws=500)(metrics)
+        at = table[table["sparsity"] == 0.9]
+        covered += list((at["ci_low"] <= -0.3) & (at["ci_high"] >= -0.3))
+    assert least <= np.mean(covered) <= most
+
+
+@bands
+def test_ratio_in_pie_class_ratio(repetitions, least, most):
+    """Images of one patient share their label and PIE-ness more often than not; the ratio is 2."""
+    covered = []
+    for seed in range(repetitions):
+        rng = np.random.default_rng(seed)
+        n_patients = 500
+        images = np.repeat(np.arange(n_patients), 3)
+        pie_patient = rng.random(n_patients) < 0.15
+        level = rng.random(n_patients)[images]
+        is_pie = pie_patient[images]
+        positive = level < np.where(is_pie, 0.4, 0.2)
+        ids = [f"i{i}" for i in range(len(images))]
+        test = pd.DataFrame({"image_id": ids, "patient_id": images, "Mass": positive.astype(int)})
+        pies = pd.DataFrame({"image_id": ids, "is_pie": is_pie})
+        row = PieClassRatio(draws=400)(pies, test, ("Mass",)).iloc[0]
+        covered.append(row["ci_low"] <= 2 <= row["ci_high"])
+    assert least <= np.mean(covered) <= most
+
+
+def one_study(rng, n_patients, n_runs, effects=(1.5, 0.8)):
+    """(labels, dense, pruned, patients): two classes of prevalence 0.3, two images a patient,
+    noise shared by the images of a patient and by all runs."""
+    patients = np.repeat(np.arange(n_patients), 2)
+    labels = (rng.random((n_patients, 2)) < 0.3).astype(float)[patients]
+    shared = rng.normal(size=(n_patients, 2))[patients] + 0.5 * rng.normal(size=labels.shape)
+    models = []
+    for effect in effects:
+        noise = 0.5 * rng.normal(size=(n_runs, *labels.shape))
+        models.append((effect + 0.1 * rng.normal(size=(n_runs, 1, 1))) * labels + shared + noise)
+    return labels, *models, patients
+
+
+@pytest.fixture(scope="module")
+def true_difference():
+    rng = np.random.default_rng(99)
+    labels, dense, pruned, patients = one_study(rng, 20_000, 10)
+    return mean_ap_difference_draws(labels, dense, pruned, patients, draws=4).mean()
+
+
+@bands
+def test_difference_of_mean_ap_over_runs_and_patients(repetitions, least, most, true_difference):
+    covered = []
+    for seed in range(repetitions):
+        study = one_study(np.random.default_rng(seed), 200, 8)
+        draws = mean_ap_difference_draws(*study, draws=200, seed=seed)
+        low, high = percentile_interval(draws)
+        covered.append(low <= true_difference <= high)
+    assert least <= np.mean(covered) <= most
+
+
+@bands
+@pytest.mark.parametrize("n_runs", [4, 10])
+def test_overall_with_patients(repetitions, least, most, n_runs, true_difference):
+    covered = []
+    for seed in range(repetitions):
+        rng = np.random.default_rng(seed)
+        labels, dense, pruned, patients = one_study(rng, 200, n_runs)
+        both = np.stack([dense, pruned], axis=1)
+        cells = ((s, run[0], run[at]) for run in both for at, s in enumerate(GRID))
+        spread = patient_spread(labels, patients, cells)
+        row = Overall()(metrics_of(labels, both, ["A", "B"], GRID), spread).iloc[1]
+        covered.append(row["difference_ci_low"] <= true_difference <= row["difference_ci_high"])
+    assert least <= np.mean(covered) <= most

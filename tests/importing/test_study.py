@@ -1,0 +1,315 @@
+"""Published predictions become a study, whole, once, and again after anything."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from typer.testing import CliRunner
+
+from core import store, study
+from core.cli import app
+from core.errors import InputError, WorkError
+from core.importing import study as importing
+from core.importing.pickles import read_pickled_frame
+from core.importing.study import import_study
+from core.labels import label_matrix
+from core.progress import Cancelled, read_progress
+from tests.importing.given import prediction, published, write_pickle
+
+ROOT = Path(__file__).parents[2]
+GRID = (0.0, 0.5, 0.9)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return published(tmp_path / "published")
+
+
+def take(source: Path, **options: object) -> importing.Imported:
+    return import_study(source, source, "nih-cxr-lt", "pub", **options)
+
+
+def content(folder: Path) -> dict[str, object]:
+    """Every table of a study, as values."""
+    return {
+        str(path.relative_to(folder)): store.read_table(path).to_dict("list")
+        for path in sorted(folder.rglob("*.parquet"))
+    }
+
+
+def same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(
+        pd.DataFrame(one[key]).equals(pd.DataFrame(other[key])) for key in one
+    )
+
+
+def test_predictions_equal_direct_reading_to_the_last_bit(source: Path) -> None:
+    folder = take(source).folder
+    labels = store.read_labels(folder)
+    ids, names = labels.split("test")["image_id"], list(labels.class_names)
+    assert (
+        ids.tolist() == pd.read_csv(source / "miccai2023_nih-cxr-lt_labels_test.csv")["id"].tolist()
+    )
+    for run in (0, 1):
+        for sparsity in GRID:
+            stored = store.read_predictions(
+                study.prediction_path(folder, run, sparsity), ids, labels.class_names
+            )
+            direct = read_pickled_frame(prediction(source, run, f"{sparsity:g}"), 90, 20)
+            assert stored.tobytes() == np.ascontiguousarray(direct[names]).tobytes()
+    ensemble = store.read_predictions(study.ensemble_path(folder, 0.9), ids, labels.class_names)
+    frames = [read_pickled_frame(prediction(source, run, "0.9"), 90, 20)[names] for run in (0, 1)]
+    mean = np.mean([frame.to_numpy(float) for frame in frames], axis=0).astype(np.float32)
+    assert np.array_equal(ensemble, mean)
+
+
+def test_class_metrics_are_those_of_scikit_learn(source: Path) -> None:
+    folder = take(source).folder
+    labels = store.read_labels(folder)
+    truth = label_matrix(labels.split("test"), labels.class_names)
+    table = store.read_class_metrics(folder)
+    assert len(table) == 2 * 3 * 20
+    frame = read_pickled_frame(prediction(source, 1, "0.5"), 90, 20)
+    cell = table[(table["run"] == 1) & (table["sparsity"] == 0.5)].set_index("class_name")
+    for column, name in enumerate(labels.class_names):
+        if truth[:, column].any():
+            expected = average_precision_score(truth[:, column], frame[name])
+            assert cell.loc[name, "ap"] == pytest.approx(expected, abs=1e-12)
+            expected = roc_auc_score(truth[:, column], frame[name])
+            assert cell.loc[name, "auroc"] == pytest.approx(expected, abs=1e-12)
+        else:
+            assert pd.isna(cell.loc[name, "ap"])
+
+
+def test_the_study_says_where_it_comes_from(source: Path) -> None:
+    imported = take(source)
+    provenance = store.read_provenance(imported.folder)
+    assert provenance["imported"]["folder"] == str(source)
+    assert provenance["seeds"] == [0, 1]
+    assert len(provenance["imported"]["cells"]) == 6
+    cell = provenance["imported"]["cells"]["run=01/sparsity=50"]
+    assert cell["file"] == "nih-cxr-lt_resnet50_seed-1_prune-0.5.pkl"
+    assert len(cell["sha256"]) == 64
+    config = store.read_config(imported.folder)
+    assert config.dataset.kind == "imported"
+    assert (config.model.architecture, config.runs.count) == ("resnet50", 2)
+    assert config.sweep.sparsities == GRID
+    assert config.dataset.images is None
+    assert read_progress(imported.folder).state == "finished"
+
+
+def test_parquet_and_csv_give_the_study_that_pickles_give(source: Path, tmp_path: Path) -> None:
+    pickles = content(take(source).folder)
+    ids = pd.read_csv(source / "miccai2023_nih-cxr-lt_labels_test.csv")["id"]
+    for ending in ("csv", "parquet"):
+        tables = tmp_path / ending
+        tables.mkdir()
+        for path in source.glob("*.pkl"):
+            frame = read_pickled_frame(path, 90, 20).assign(image_id=ids).sample(frac=1)
+            write = frame.to_csv if ending == "csv" else frame.to_parquet
+            write(tables / f"{path.stem}.{ending}", index=False)
+        imported = import_study(tables, source, "nih-cxr-lt", ending)
+        assert same(content(imported.folder), pickles)
+
+
+def test_missing_cells_seeds_and_grid_points_are_listed_and_tolerated(source: Path) -> None:
+    prediction(source, 1, "0.5").unlink()
+    for prune in ("0", "0.9"):
+        shutil.copy(prediction(source, 1, prune), prediction(source, 3, prune))
+    imported = take(source)
+    assert imported.missing_seeds == (2,)
+    assert imported.missing_cells == ((1, 0.5), (3, 0.5))
+    assert 0.95 in imported.missing_sparsities
+    assert 0.5 not in imported.missing_sparsities
+    said = str(imported)
+    assert "No files for the seeds 2." in said
+    assert "No file for seed 3 at sparsity 0.5." in said
+    labels = store.read_labels(imported.folder)
+    ids = labels.split("test")["image_id"]
+    mean, only = (
+        store.read_predictions(path, ids, labels.class_names)
+        for path in (
+            study.ensemble_path(imported.folder, 0.5),
+            study.prediction_path(imported.folder, 0, 0.5),
+        )
+    )
+    assert np.array_equal(mean, only)
+    runs = store.read_class_metrics(imported.folder).groupby("sparsity")["run"].nunique()
+    assert runs.to_dict() == {0.0: 3, 0.5: 1, 0.9: 3}
+
+
+def test_an_interrupted_import_goes_on_where_it_was(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = content(take(source).folder)
+    shutil.rmtree(study.cache_dir())
+    taken: list[str] = []
+    real = importing.read_probabilities
+
+    def reading(path: Path, test: object) -> np.ndarray:
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+        taken.append(path.name)
+        return real(path, test)
+
+    monkeypatch.setattr(importing, "read_probabilities", reading)
+    with pytest.raises(KeyboardInterrupt):
+        take(source)
+    (folder,) = store.list_studies()
+    assert read_progress(folder).state == "cancelled"
+    first, taken = taken, []
+    imported = take(source)
+    assert imported.n_new == 2
+    assert len(set(first) | set(taken)) == 6
+    assert not set(first) & set(taken)
+    assert same(content(folder), whole)
+
+
+def test_a_killed_import_goes_on(source: Path) -> None:
+    """SIGKILL within the second run: nothing of that run is on record, and it is made again. All
+    without torch."""
+    whole = content(take(source).folder)
+    shutil.rmtree(study.cache_dir())
+    script = (
+        "import os, signal, sys; from pathlib import Path; from core.importing import study\n"
+        "real, n = study.read_probabilities, [0]\n"
+        "def reading(*a):\n"
+        "    n[0] += 1\n"
+        "    assert 'torch' not in sys.modules\n"
+        "    if n[0] == 6: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(*a)\n"
+        "study.read_probabilities = reading; p = Path(sys.argv[1])\n"
+        "study.import_study(p, p, 'nih-cxr-lt', 'pub')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, source], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    imported = take(source)
+    assert imported.n_new == 3
+    assert same(content(imported.folder), whole)
+
+
+def test_a_stop_is_heeded(source: Path) -> None:
+    with pytest.raises(Cancelled):
+        take(source, cancelled=lambda: True)
+
+
+def test_what_is_finished_is_not_read_again_and_what_is_damaged_is(source: Path) -> None:
+    folder = take(source).folder
+    whole = content(folder)
+    assert take(source).n_new == 0
+    path = study.prediction_path(folder, 1, 0.9)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    study.ensemble_path(folder, 0.5).unlink()
+    assert take(source).n_new == 1
+    assert same(content(folder), whole)
+    study.class_metrics_path(folder).write_bytes(b"damaged")
+    assert take(source).n_new == 6
+    assert same(content(folder), whole)
+
+
+def test_a_changed_file_is_taken_again_with_all_that_follows_from_it(source: Path) -> None:
+    folder = take(source).folder
+    shutil.copy(prediction(source, 0, "0.9"), prediction(source, 1, "0.9"))
+    assert take(source).n_new == 1
+    labels = store.read_labels(folder)
+    ids = labels.split("test")["image_id"]
+    mean, one = (
+        store.read_predictions(path, ids, labels.class_names)
+        for path in (study.ensemble_path(folder, 0.9), study.prediction_path(folder, 0, 0.9))
+    )
+    assert np.array_equal(mean, one)
+
+
+def test_a_file_that_is_gone_leaves_the_study(source: Path) -> None:
+    folder = take(source).folder
+    prediction(source, 1, "0.9").unlink()
+    imported = take(source)
+    assert (imported.n_new, imported.missing_cells) == (0, ((1, 0.9),))
+    assert (1, 0.9) not in store.finished_cells(folder)
+    assert len(store.read_class_metrics(folder)) == 5 * 20
+
+
+def test_other_runs_labels_or_sparsities_are_another_study(source: Path) -> None:
+    take(source)
+    shutil.copy(prediction(source, 1), prediction(source, 2))
+    with pytest.raises(InputError, match="Study 'pub' exists"):
+        take(source)
+    prediction(source, 2).unlink()
+    path = source / "miccai2023_nih-cxr-lt_labels_train.csv"
+    table = pd.read_csv(path)
+    table.iloc[:-1].to_csv(path, index=False)
+    with pytest.raises(InputError, match="labels of study 'pub' have changed"):
+        take(source)
+
+
+def test_a_study_of_which_nothing_fits_leaves_no_trace(source: Path) -> None:
+    frame = read_pickled_frame(prediction(source), 90, 20)
+    write_pickle(frame.sample(frac=1, random_state=1), prediction(source))
+    with pytest.raises(InputError, match="is labelled"):
+        take(source)
+    assert store.list_studies() == []
+
+
+def test_two_imports_into_one_study_do_not_mix(source: Path) -> None:
+    from filelock import FileLock
+
+    folder = take(source).folder
+    with FileLock(study.lock_path(folder)), pytest.raises(WorkError, match="another process"):
+        take(source)
+
+
+def test_with_images_the_labels_lead_to_them(source: Path, tmp_path: Path) -> None:
+    ids = pd.read_csv(source / "miccai2023_nih-cxr-lt_labels_test.csv")["id"]
+    images = tmp_path / "images"
+    (images / "part-1").mkdir(parents=True)
+    (images / "part-1" / ids[0]).touch()
+    folder = take(source, images=images).folder
+    labels = store.read_labels(folder).split("test").set_index("image_id")
+    assert store.read_config(folder).dataset.images == images
+    assert labels.loc[ids[0], "path"] == f"part-1/{ids[0]}"
+    assert labels.loc[ids[1], "path"] == ids[1]  # not there: the dashboard says so itself
+
+
+def test_any_table_of_labels_and_any_architecture(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"image_id": [f"i{n}" for n in range(60)]})
+    table["patient_id"] = table["image_id"]
+    table["split"] = np.repeat(["train", "val", "test"], 20)
+    table["Mass"], table["Nodule"] = rng.integers(0, 2, (2, 60))
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    for prune in ("0", "0.9"):
+        given = table[table["split"] == "test"][["image_id"]].assign(Mass=0.1, Nodule=0.2)
+        given.to_csv(tmp_path / f"table_vgg-16_seed-7_prune-{prune}.csv", index=False)
+    imported = import_study(tmp_path, tmp_path / "labels.csv", "table", "mine")
+    config = store.read_config(imported.folder)
+    assert imported.class_names == ("Mass", "Nodule")
+    assert (config.model.architecture, config.dataset.architecture) == ("other", "vgg-16")
+    assert store.read_provenance(imported.folder)["seeds"] == [7]
+
+
+def test_the_command_says_what_was_imported_and_what_is_missing(source: Path) -> None:
+    options = ["--labels-dir", str(source), "--study", "pub", "--dataset"]
+    result = CliRunner().invoke(app, ["import-predictions", str(source), *options, "nih-cxr-lt"])
+    assert result.exit_code == 0, result.stderr
+    assert "6 cells of 20 classes, 6 of them new" in result.stdout
+    assert "No files for the sparsities 0.05," in result.stdout
+    result = CliRunner().invoke(app, ["import-predictions", str(source), *options, "chexpert"])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "There is no dataset 'chexpert'; there are: nih-cxr-lt, mimic-cxr-lt, table.\n"
+    )
