@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,6 +161,18 @@ def export(
     typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
 
 
+@app.command(epilog="Example: prunescope report demo --out demo.html")
+def report(
+    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    out: Annotated[Path, typer.Option(help="An .html file.")],
+) -> None:
+    """Write a study as one HTML page: results, methods and provenance, charts included."""
+    from core.report import write_report
+
+    write_report(study, out, _cell_writer())
+    typer.echo(f"Report written to {out}")
+
+
 @app.command(
     epilog="Example: prunescope import-predictions preds/ --labels-dir labels/ "
     "--dataset nih-cxr-lt --study published"
@@ -228,14 +241,73 @@ def sweep(
 
     dataset = _read_study(study_file, tuple(settings or ())).dataset
     grid = tuple(percent / 100 for percent in range(0, 100, 5))[-sparsities:]
-    table = SweepBench(dataset, count, grid, image_size)(lambda line: typer.echo(line, err=True))
+    table = SweepBench(dataset, count, grid, image_size)(_say)
     typer.echo(f"ResNet-50, {count} images at {image_size} px, {len(grid)} sparsities")
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+
+
+Runs = Annotated[int, typer.Option(min=1, max=99, help="Runs of the simulated study.")]
+Sparsities = Annotated[int, typer.Option(min=2, max=20, help="Sparsities, dense included.")]
+Images = Annotated[int, typer.Option(min=20, max=1_000_000, help="Test images.")]
+Classes = Annotated[int, typer.Option(min=2, max=99, help='Classes, "No Finding" included.')]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Where the simulated study is kept or found; else below the cache folder."),
+]
+Keep = Annotated[bool, typer.Option("--keep", help="Leave the simulated study there.")]
+
+
+@bench.command(epilog="Example: prunescope bench analysis --runs 4 --images 5000")
+def analysis(
+    runs: Runs = 30,
+    sparsities: Sparsities = 20,
+    images: Images = 25_596,
+    classes: Classes = 20,
+    folder: Folder = None,
+    keep: Keep = False,
+) -> None:
+    """Time class metrics and agreement beside scikit-learn and pandas, on a simulated study.
+
+    At full size it takes 1.7 GB of disk and some minutes.
+    """
+    from core.bench_analysis import AnalysisBench, BenchStudy, bench_study, machine
+
+    shape = BenchStudy(runs, sparsities, images, classes)
+    with bench_study(shape, folder, keep, _say) as made:
+        table = AnalysisBench()(made, _say)
+    typer.echo(f"{shape}; {machine()}")
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+
+
+@bench.command(epilog="Example: prunescope bench pages --runs 4 --images 5000")
+def pages(
+    runs: Runs = 30,
+    sparsities: Sparsities = 20,
+    images: Images = 25_596,
+    classes: Classes = 20,
+    folder: Folder = None,
+    keep: Keep = False,
+    count: Annotated[int, typer.Option(min=2, help="How often each widget is changed.")] = 30,
+) -> None:
+    """Time every page's answer to a changed slider, class, metric or subgroup."""
+    from core.bench_analysis import BenchStudy, bench_study, machine
+    from core.bench_pages import PagesBench
+
+    shape = BenchStudy(runs, sparsities, images, classes)
+    with bench_study(shape, folder, keep, _say) as made:
+        table = PagesBench(count)(made, _say)
+    typer.echo(f"{shape}; {machine()}")
+    typer.echo(table.to_string(index=False))
 
 
 def main() -> None:
     """What the console command calls."""
     app()
+
+
+def _say(line: str) -> None:
+    """Progress goes to standard error, so that a table can be piped on."""
+    typer.echo(line, err=True)
 
 
 def _read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
@@ -315,6 +387,19 @@ def _line_writer() -> Callable[[Report], None]:
             return
         shown, last = report.stage, report.updated
         typer.echo(f"{report.fraction:4.0%} {report.stage} {_note(report)}".rstrip(), err=True)
+
+    return write
+
+
+def _cell_writer() -> Callable[[int, int], None]:
+    """A line every ten seconds, where reading predictions takes that long."""
+    last = time.monotonic()
+
+    def write(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            typer.echo(f"comparing with dense: {done} of {total} cells", err=True)
 
     return write
 

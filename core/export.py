@@ -28,6 +28,7 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "class_pairs": tables.class_pairs,
     "correlations": tables.correlations,
     "overall": tables.overall,
+    "safe_sparsity": tables.safe_sparsity,
     "interaction": tables.interaction,
     "pies": tables.pies,
     "pie_class_ratio": tables.pie_class_ratio,
@@ -35,25 +36,26 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 }
 
 
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
+def _csv(table: pd.DataFrame) -> bytes:
     # Pandas writes the shortest digits that read back as the same number; missing is empty.
-    table.to_csv(path, index=False, encoding="utf-8")
+    return table.to_csv(index=False).encode("utf-8")
 
 
-def _write_parquet(table: pd.DataFrame, path: Path) -> None:
-    table.to_parquet(path, index=False)
+def _parquet(table: pd.DataFrame) -> bytes:
+    return table.to_parquet(index=False)
 
 
-def _write_json(table: pd.DataFrame, path: Path) -> None:
+def _json(table: pd.DataFrame) -> bytes:
     # Not DataFrame.to_json, which stops at 15 digits.
     records = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-    path.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return (json.dumps(records, indent=1, allow_nan=False) + "\n").encode("utf-8")
 
 
-WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    ".csv": _write_csv,
-    ".parquet": _write_parquet,
-    ".json": _write_json,
+# A table as the bytes of a file, by the file's suffix.
+FORMATS: dict[str, Callable[[pd.DataFrame], bytes]] = {
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".json": _json,
 }
 
 
@@ -65,9 +67,9 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
     """
     if table_name not in TABLES:
         raise InputError(f"There is no table {table_name!r}. Tables: {', '.join(TABLES)}.")
-    write = WRITERS.get(out.suffix.lower())
-    if not write:
-        raise InputError(f"{out.name} does not end in one of {', '.join(WRITERS)}.")
+    encode = FORMATS.get(out.suffix.lower())
+    if not encode:
+        raise InputError(f"{out.name} does not end in one of {', '.join(FORMATS)}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file.")
     if sparsity is not None and table_name != "pies":
@@ -76,7 +78,7 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
     table = TABLES[table_name](folder) if sparsity is None else tables.pies(folder, sparsity)
     try:
         with store.whole_file(out) as temporary:
-            write(table, temporary)
+            temporary.write_bytes(encode(table))
     except OSError as error:
         raise InputError(f"Cannot write {out}: {error.strerror or error}.") from error
     return len(table)

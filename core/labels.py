@@ -118,6 +118,10 @@ def split_by_patient(
     np.random.default_rng(seed).shuffle(patients)
     n_test = max(1, round(test_share * len(patients)))
     n_validation = max(1, round(validation_share * len(patients)))
+    if n_test + n_validation >= len(patients):
+        raise InputError(
+            f"{len(patients)} patients leave none to train on after validation and test."
+        )
     split = dict.fromkeys(patients, "train")
     split |= dict.fromkeys(patients[:n_test], "test")
     split |= dict.fromkeys(patients[n_test : n_test + n_validation], "validation")

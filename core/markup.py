@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from core import access, words, xrays
-from core.chart_parts import GROUP_COLOURS
+from core.charts.parts import GROUP_COLOURS
 from core.labels import GROUPS
 from core.study import GroupSettings
 
@@ -58,6 +58,11 @@ def xray(study_id: str, image_id: str, size: int, caption: str, *, kind: str = "
     )
 
 
+def without_xray(caption: str, *, kind: str = "") -> str:
+    """What stands in an X-ray's place where the study has no images. caption: escaped HTML."""
+    return f'<figure class="ps-xray ps-nameless {kind}"><figcaption>{caption}</figcaption></figure>'
+
+
 # Drawn here, because Streamlit's own icons are fetched from the internet.
 FAVICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -84,6 +89,9 @@ STYLE = """<style>
   align-items: center; aspect-ratio: 1}
 .ps-xray img {width: 100%; height: 100%; object-fit: contain; image-rendering: auto}
 .ps-xray figcaption {font-size: .8rem; line-height: 1.35; padding: .3rem 0 .2rem}
+.ps-nameless {border: 1px solid rgba(128, 134, 142, .5); padding: .5rem .75rem;
+  overflow-wrap: anywhere}
+.ps-nameless.ps-open {border: 2px solid #D55E00}
 .ps-large .ps-black {aspect-ratio: auto}
 .ps-large img {height: auto; max-height: 80vh}
 .ps-open .ps-black {outline: 3px solid #D55E00; outline-offset: 1px}

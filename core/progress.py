@@ -12,6 +12,8 @@ from typing import Literal
 from core import store
 from core.study import progress_path
 
+# (done, total) within a stage
+Advance = Callable[[int, int], None]
 State = Literal["running", "finished", "failed", "cancelled"]
 SECONDS_BETWEEN_WRITES = 0.5
 
@@ -77,7 +79,7 @@ class Progress:
         self._started = self._stage_started = time.time()
         self._last_write = 0.0
 
-    def start(self, stage: str, unit: str) -> Callable[[int, int], None]:
+    def start(self, stage: str, unit: str) -> Advance:
         """Begin the next stage; returns its `advance(done, total)`."""
         self._number, self._stage, self._unit = self._number + 1, stage, unit
         self._stage_started = time.time()
@@ -113,6 +115,11 @@ class Progress:
             self._listener(report)
         if state == "running" and self._cancelled and self._cancelled():
             raise Cancelled
+
+
+def further(advance: Advance, before: int, total: int) -> Advance:
+    """Progress of a part, `before` units into a whole of `total`, as progress of the whole."""
+    return lambda done, _: advance(before + done, total)
 
 
 def read_progress(folder: Path) -> Report | None:

@@ -5,9 +5,12 @@ Sparsity is a fraction 0 to 1 in every table, a whole percent in file names.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,8 @@ from core.errors import InputError, WorkError
 from core.labels import Labels
 from core.study import StudyConfig
 
+log = logging.getLogger(__name__)
+
 CLASS_METRICS = ("run", "sparsity", "class_name", "n_positive", "ap", "auroc", "calibrated_ap")
 
 
@@ -31,7 +36,7 @@ CLASS_METRICS = ("run", "sparsity", "class_name", "n_positive", "ap", "auroc", "
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced and takes its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -51,8 +56,19 @@ def write_table(table: pa.Table | pd.DataFrame, path: Path) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read Parquet, checking every page. Raises WorkError that names a damaged file."""
+    with _damage_named(path):
+        return _read_arrow(path).to_pandas()
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        return file.read()
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
     try:
-        return pq.read_table(path, page_checksum_verification=True, partitioning=None).to_pandas()
+        yield
     except (OSError, ValueError, pa.ArrowException) as error:
         raise WorkError(f"{path} is missing or damaged: {error}") from error
 
@@ -80,24 +96,36 @@ def list_studies() -> list[Path]:
 
 def find_study(name: str) -> Path:
     """The folder of the study called `name`. Raises InputError that lists the names there are."""
-    folders = [folder for folder in list_studies() if read_config(folder).study.name == name]
-    if not folders:
-        known = ", ".join(read_config(folder).study.name for folder in list_studies())
-        raise InputError(f"There is no study called {name!r}. Studies here: {known or 'none yet'}.")
-    return folders[0]
+    known = dict(readable_studies())
+    for folder, config in known.items():
+        if config.study.name == name:
+            return folder
+    names = ", ".join(config.study.name for config in known.values()) or "none yet"
+    raise InputError(f"There is no study called {name!r}. Studies here: {names}.")
+
+
+def readable_studies() -> Iterator[tuple[Path, StudyConfig]]:
+    """Folder and config of every study; one whose `study.json` is damaged is named in the log,
+    and in nobody else's way."""
+    for folder in list_studies():
+        try:
+            yield folder, read_config(folder)
+        except (InputError, WorkError) as error:
+            log.warning("Left out: %s", error)
 
 
 def read_config(folder: Path) -> StudyConfig:
     """The config a study was made with, from its `study.json`."""
     provenance = read_json(study.study_json(folder))
-    if not provenance:
+    if not isinstance(provenance, dict) or "config" not in provenance:
         raise WorkError(f"{study.study_json(folder)} is missing or damaged.")
     return study.parse_config(provenance["config"], str(study.study_json(folder)))
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
     """`study.json` as it is: config, versions, dataset fingerprint, skipped images, times."""
-    return read_json(study.study_json(folder)) or {}
+    provenance = read_json(study.study_json(folder))
+    return provenance if isinstance(provenance, dict) else {}
 
 
 # Labels
@@ -148,17 +176,29 @@ def read_predictions(path: Path, image_ids: pd.Series, class_names: tuple[str, .
 
     Raises WorkError where the file is damaged, or lacks or repeats an image, or lacks a class.
     """
-    table = read_table(path)
-    missing = {"image_id", *class_names} - set(table.columns)
+    with _damage_named(path):
+        table = _read_arrow(path)
+    missing = {"image_id", *class_names} - set(table.column_names)
     if missing:
         raise WorkError(f"{path} lacks the column(s) {', '.join(sorted(missing))}.")
-    rows = pd.Index(table["image_id"])
+    # Class by class in memory, as they lie in the file and as metrics take them.
+    probabilities = np.empty((len(class_names), len(table)), np.float32).T
+    for at, name in enumerate(class_names):
+        probabilities[:, at] = table[name].to_numpy()
+    ids = table["image_id"]
+    if pa.types.is_string(ids.type) and ids.equals(_chunked(image_ids, ids.type)):
+        return probabilities  # the usual case; a table of ids takes longer than all the rest
+    rows = pd.Index(ids.to_pandas())
     if not rows.is_unique or len(rows) != len(image_ids):
         raise WorkError(f"{path} does not hold each of the {len(image_ids)} images once.")
     order = rows.get_indexer(pd.Index(image_ids))
     if (order < 0).any():
         raise WorkError(f"{path} lacks image {image_ids.iloc[int(np.argmax(order < 0))]!r}.")
-    return table[list(class_names)].to_numpy(np.float32)[order]
+    return probabilities[order]
+
+
+def _chunked(values: pd.Series, kind: pa.DataType) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(values, kind)])
 
 
 def predictions_problem(
@@ -172,6 +212,34 @@ def predictions_problem(
     except WorkError as error:
         return str(error)
     return None if np.isfinite(probabilities).all() else f"{path} holds values that are not finite."
+
+
+# Tables worked out from all predictions, kept until one of their inputs changes
+
+
+def predictions_key(folder: Path) -> str:
+    """Sixteen hex digits over name, size and time of the labels and of every prediction file."""
+    paths = [study.labels_path(folder), *(folder / "predictions").glob("run=*/sparsity=*.parquet")]
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        status = path.stat()
+        name = path.relative_to(folder).as_posix()
+        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def write_kept(table: pd.DataFrame, path: Path, key: str) -> None:
+    kept = pa.Table.from_pandas(table, preserve_index=False)
+    write_table(kept.replace_schema_metadata({**(kept.schema.metadata or {}), b"key": key}), path)
+
+
+def read_kept(path: Path, key: str) -> pd.DataFrame | None:
+    """The table if it was kept under this key, else None; a damaged file is as good as none."""
+    try:
+        known = (pq.read_schema(path).metadata or {}).get(b"key")
+        return read_table(path) if known == key.encode() else None
+    except (OSError, ValueError, pa.ArrowException, WorkError):
+        return None
 
 
 # Queries

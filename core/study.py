@@ -7,7 +7,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -53,6 +53,12 @@ class ImageSettings(Settings):
     split_seed: int = 0
     validation_share: float = Field(0.1, gt=0, lt=0.5)
     test_share: float = Field(0.2, gt=0, lt=0.8)
+
+    @model_validator(mode="after")
+    def something_to_train_on(self) -> Self:
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share must leave a share to train on")
+        return self
 
 
 class PhantomSettings(ImageSettings):
@@ -117,7 +123,8 @@ class ModelSettings(Settings):
 class TrainingSettings(Settings):
     epochs: int = Field(60, ge=1, le=10_000)
     patience: int = Field(15, ge=1)
-    batch_size: int = Field(256, ge=1, le=65_536)
+    # Batch norm has no variance over a single image.
+    batch_size: int = Field(256, ge=2, le=65_536)
     learning_rate: float = Field(1e-4, gt=0)
     flip: bool = True
     rotation_degrees: float = Field(15.0, ge=0, le=180)
@@ -153,6 +160,12 @@ class GroupSettings(Settings):
 
     head_above: float = Field(0.10, gt=0, lt=1)
     tail_below: float = Field(0.01, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def in_order(self) -> Self:
+        if self.tail_below > self.head_above:
+            raise ValueError("tail_below must not be above head_above")
+        return self
 
 
 class StudyConfig(Settings):
@@ -322,8 +335,21 @@ def achieved_sparsity_path(folder: Path) -> Path:
     return folder / "achieved_sparsity.parquet"
 
 
-def pixels_dir(fingerprint: str, image_size: int) -> Path:
-    return cache_dir() / "pixels" / f"{fingerprint}-{image_size}"
+def paired_moments_path(folder: Path) -> Path:
+    return folder / "paired_moments.parquet"
+
+
+def ranks_path(folder: Path, run: int, sparsity: float) -> Path:
+    return folder / "ranks" / f"run={run:02d}" / f"sparsity={percent(sparsity):02d}.npy"
+
+
+def pie_definitions_path(folder: Path, sparsity: float) -> Path:
+    return folder / "pie_definitions" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
+def pixels_dir(fingerprint: str, images: Path, image_size: int) -> Path:
+    source = hashlib.sha256(str(images.resolve()).encode()).hexdigest()[:8]
+    return cache_dir() / "pixels" / f"{fingerprint}-{source}-{image_size}"
 
 
 def phantoms_dir(settings: PhantomSettings) -> Path:

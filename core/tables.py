@@ -3,7 +3,8 @@ analysis. The arithmetic is in `core/analysis`, one file per table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,23 @@ from core.analysis.class_pairs import ClassPairs
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
+from core.analysis.frequency import chance_levels
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
+from core.analysis.paired_moments import paired_moments
 from core.analysis.patient_spread import patient_spread
 from core.analysis.pie import Pies
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
+from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
 
 PIE_SPARSITY = 0.9
+# Changes with the way a kept table is computed, so that an old one is not taken for a new one.
+MOMENTS_EDITION = 1
+PIES_EDITION = 1
+Advance = Callable[[int, int], None]
 
 
 def frequencies(folder: Path) -> pd.DataFrame:
@@ -80,10 +88,16 @@ def paper_pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
     return Pies()(image_ids, dense, pruned)
 
 
-def pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+def pies(
+    folder: Path, sparsity: float = PIE_SPARSITY, advance: Advance | None = None
+) -> pd.DataFrame:
     """`paper_pies` with n_modal_disagreements, is_pie_modal and agreement_z, from the runs that
-    have both sparsities. The modal columns are missing where a study keeps no validation
-    predictions, agreement_z where it has fewer than two runs."""
+    have both sparsities; kept in the study's folder until a prediction changes. The modal columns
+    are missing where a study keeps no validation predictions, agreement_z where it has fewer than
+    two runs. `advance(done, total)` hears of the halves of runs compared, if any are."""
+    kept = kept_pies(folder, sparsity)
+    if kept is not None:
+        return kept
     table = paper_pies(folder, sparsity)
     labels = store.read_labels(folder)
     image_ids = labels.split("test")["image_id"]
@@ -97,7 +111,27 @@ def pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
             values[at] = store.read_predictions(path, image_ids, labels.class_names)
     thresholds = validation_thresholds(folder, labels, order)
     modal = ModalDisagreement()(dense, pruned, thresholds)
-    return pd.concat([table, modal], axis=1).assign(agreement_z=AgreementZ()(dense, pruned))
+    z = AgreementZ()(dense, pruned, advance)
+    table = pd.concat([table, modal], axis=1).assign(agreement_z=z)
+    with suppress(OSError):  # a cache that may not be written only makes the next call slower
+        path, key = study.pie_definitions_path(folder, sparsity), _pies_key(folder)
+        store.write_kept(table, path, key)
+    return table
+
+
+def kept_pies(folder: Path, sparsity: float) -> pd.DataFrame | None:
+    """`pies` where it has been worked out and nothing has changed since, else None."""
+    path = study.pie_definitions_path(folder, sparsity)
+    return store.read_kept(path, _pies_key(folder)) if path.exists() else None
+
+
+def _pies_key(folder: Path) -> str:
+    inputs = [
+        *(folder / "validation").glob("*.parquet"),
+        *(folder / "ensemble").glob("*.parquet"),
+    ]
+    newest = max((path.stat().st_mtime_ns for path in inputs), default=0)
+    return f"{PIES_EDITION}-{store.predictions_key(folder)}-{newest}"
 
 
 def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.ndarray | None:
@@ -128,6 +162,42 @@ def pie_finding_count_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.
     return PieFindingCountRatio()(found, labels.split("test"), labels.class_names)
 
 
+def safe_sparsity(
+    folder: Path, settings: SafeSparsity | None = None, advance: Advance | None = None
+) -> pd.DataFrame:
+    """`SafeSparsity` of a study; `advance(done, total)` hears of the cells read, if any are."""
+    return safe_verdicts(folder, settings or SafeSparsity(), moments(folder, advance))
+
+
+def safe_verdicts(folder: Path, settings: SafeSparsity, known: pd.DataFrame) -> pd.DataFrame:
+    """`SafeSparsity` of moments that are known already."""
+    labels = store.read_labels(folder)
+    frequencies = class_frequencies(labels, store.read_config(folder).groups)
+    return settings(known, frequencies, chance_levels(labels, settings.metric))
+
+
+def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
+    """`paired_moments` of every finished cell, kept in the study's folder until a file changes.
+
+    Reads every prediction the first time. Raises InputError where dense or pruned is missing.
+    """
+    path = study.paired_moments_path(folder)
+    key = f"{MOMENTS_EDITION}-{store.predictions_key(folder)}"
+    kept = store.read_kept(path, key)
+    if kept is not None:
+        return kept
+    labels = store.read_labels(folder)
+    test = labels.split("test")
+    truth = label_matrix(test, labels.class_names)
+    cells = _paired_cells(folder, labels, advance)
+    table = paired_moments(truth, list(labels.class_names), test["patient_id"], cells)
+    if table.empty:
+        raise InputError(f"{folder.name} has no run with both dense and pruned predictions yet.")
+    with suppress(OSError):  # a cache that may not be written only makes the next call slower
+        store.write_kept(table, path, key)
+    return table
+
+
 def _metrics(folder: Path) -> pd.DataFrame:
     table = store.read_class_metrics(folder)
     if len(table) == 0:
@@ -139,18 +209,24 @@ def _patient_spread(folder: Path) -> pd.DataFrame:
     labels = store.read_labels(folder)
     test = labels.split("test")
     truth = label_matrix(test, labels.class_names)
+    return patient_spread(truth, test["patient_id"], _paired_cells(folder, labels))
 
-    def cells() -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
-        finished = store.finished_cells(folder)
-        for run in sorted(_runs_at(folder, 0.0)):
-            dense = None
-            for sparsity in (s for r, s in finished if r == run):
-                path = study.prediction_path(folder, run, sparsity)
-                pruned = store.read_predictions(path, test["image_id"], labels.class_names)
-                dense = pruned if dense is None else dense  # 0 is the least sparsity
-                yield sparsity, dense, pruned
 
-    return patient_spread(truth, test["patient_id"], cells())
+def _paired_cells(
+    folder: Path, labels: Labels, advance: Advance | None = None
+) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """(sparsity, dense, pruned) of every finished cell whose run has a dense one, run by run."""
+    image_ids = labels.split("test")["image_id"]
+    with_dense = _runs_at(folder, 0.0)
+    cells = [cell for cell in store.finished_cells(folder) if cell[0] in with_dense]
+    dense = np.empty(0)
+    for done, (run, sparsity) in enumerate(cells, start=1):
+        path = study.prediction_path(folder, run, sparsity)
+        pruned = store.read_predictions(path, image_ids, labels.class_names)
+        dense = pruned if sparsity == 0 else dense  # cells of a run begin with the dense one
+        yield sparsity, dense, pruned
+        if advance:
+            advance(done, len(cells))
 
 
 def _test_labels(folder: Path) -> tuple[np.ndarray, list[str]]:

@@ -8,10 +8,10 @@ import time
 from typing import Any, Literal, TypeGuard
 
 from core.progress import Report
-from core.study import StudyConfig
+from core.study import GroupSettings, StudyConfig
 
 # A report this old, of a process that may be on another machine, is taken for abandoned.
-SILENT_SECONDS = 60
+SILENT_SECONDS = 600
 # A report this fresh needs no living process as a witness.
 FRESH_SECONDS = 10
 NONE = "\u2013"  # what stands for no value
@@ -118,6 +118,14 @@ def skipped(images: list[Any]) -> str:
     return f"{len(names):,}: {', '.join(names[:3])}" + (" …" if len(names) > 3 else "")
 
 
+def groups(settings: GroupSettings) -> str:
+    """What the colours of the charts mean, where no coloured legend can stand."""
+    return (
+        f"Blue: head, over {frequency(settings.head_above)} of train images; green: medium; "
+        f"orange: tail, under {frequency(settings.tail_below)}."
+    )
+
+
 def correlation(r: float | None, p: float | None, n: int) -> str:
     if r is None:
         return f"r is not defined over {count(n, 'class')}"
@@ -128,6 +136,13 @@ def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
     """PIEs: 50 of 1,000 test images (5 % by definition); n_shown: left by a filter, if any."""
     text = f"PIEs: {n_pies:,} of {count(n_images, 'test image')} (5 % by definition)"
     return text if n_shown is None else f"{n_shown:,} shown of {text}"
+
+
+def positives(counts: dict[str, int], few: int) -> str:
+    """Test positives: Effusion 213, Hernia 2 *. A star marks fewer than `few`."""
+    shown = [f"{name} {n:,}{' *' if n < few else ''}" for name, n in counts.items()]
+    star = f". * fewer than {few}: unstable" if any(n < few for n in counts.values()) else ""
+    return f"Positives in it: {', '.join(shown)}{star}."
 
 
 def constant_vectors(n: int) -> str:

@@ -1,97 +1,209 @@
-"""Every class's metric over sparsity, and what each has lost at the chosen one."""
+"""Every class's metric over sparsity, what each has lost, and whether rare classes lose more."""
 
+import pandas as pd
 import streamlit as st
 
-from core import charts, ui, words
+from core import findings, markup, ui, words
 from core.analysis import decay
-from core.analysis.frequency import frequency_correlation
-from core.analysis.losses import most_lost
+from core.analysis.class_summary import EXTREME_SPARSITY
+from core.analysis.correlations import named_row
+from core.analysis.first_forgotten import first_forgotten
+from core.analysis.losses import most_lost, with_intervals
+from core.charts.classes import losses_chart
+from core.charts.curves import class_curves_chart
+from core.charts.scatter import change_scatter, first_drop_scatter
+from core.published import EXTREME, FIRST_DROP, published
+from core.ui import filters, loaders, statistics, widgets
 
 WHY_BOTH = (
     "AP cannot fall below a class's prevalence, so a rare class can lose a larger share of it "
     "than a frequent one even when both are forgotten alike; calibrated AP has the same floor "
     "for every class and can carry the comparison."
 )
+SHARE = st.column_config.NumberColumn
+SUMMARY_COLUMNS = {
+    "class_name": "Class",
+    "group": "Group",
+    "n_positive": "Test positives",
+    "first_drop_interpolated": SHARE("First drop, interpolated", format="percent"),
+    "first_drop_sparsity": SHARE("First drop, grid (paper)", format="percent"),
+    "first_drop_censored": st.column_config.CheckboxColumn("Never dropped"),
+    "relative_ap_change_at_95": SHARE("AP at 95 %", format="percent"),
+    "relative_calibrated_ap_change_at_95": SHARE("Calibrated AP at 95 %", format="percent"),
+    "q_value": SHARE("q", format="%.2g"),
+    "unstable": st.column_config.CheckboxColumn("Unstable (< 10 positives)"),
+    "p_value": SHARE("p", format="%.2g"),
+    "train_frequency": SHARE("Train frequency", format="percent"),
+    "test_frequency": SHARE("Test frequency", format="percent"),
+    "n_runs": "Runs",
+}
 
 
 def scale_switch() -> bool:
     """True for change against dense."""
     options = ["Relative to dense", "As measured"]
+    widgets.drop_stale("scale", options)
     chosen = st.segmented_control(
         "Scale", options, default=options[0], required=True, key="scale", bind="query-params"
     )
     return chosen == options[0]
 
 
-def frequency_note(sparsity: float) -> None:
-    st.markdown("## Do rare classes lose more?")
-    frequencies = ui.frequencies(opened)
-    for metric in ("ap", "calibrated_ap"):
-        found = frequency_correlation(ui.class_losses(opened, metric, sparsity), frequencies)
-        st.markdown(
-            f"- {words.METRICS[metric]}: **{words.correlation(found.r, found.p, found.n)}**"
-        )
-    st.caption(
-        "Pearson r of log10 train frequency with relative change at "
-        f"{words.percent(sparsity)} sparsity; above 0: rare classes lose more. {WHY_BOTH}"
+def show_answer() -> None:
+    found = first_forgotten(summary, corrected)
+    st.markdown(f"#### {ui.plain(findings.forgotten_first(found, metric, corrected))}")
+    st.markdown(ui.plain(findings.evidence(found, metric)))
+
+
+@st.fragment  # moving the slider draws these two charts anew, and nothing else
+def show_sparsity() -> None:
+    sparsity = None
+    if pruned:
+        sparsity = widgets.sparsity_slider(pruned)
+    else:
+        st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
+    losses = loaders.class_losses(opened, metric, sparsity or 0.0)
+    show_curves(losses, sparsity)
+    if sparsity is not None:
+        show_losses(losses, sparsity)
+
+
+def show_curves(losses: pd.DataFrame, sparsity: float | None) -> None:
+    with_ci = corrected and relative
+    curves = (
+        statistics.curves_with_intervals(opened, metric)
+        if with_ci
+        else loaders.class_curves(opened, metric, relative)
     )
+    names = picked or most_lost(losses)
+    levels = loaders.chance_levels(opened, metric)
+    interval = "95 % of the median" if with_ci else "quartiles"
+    chart = class_curves_chart(
+        curves, losses, names, levels, metric, relative, sparsity, interval=interval
+    )
+    widgets.draw(chart, key="curves_chart", legend=groups)
+    with st.container(horizontal=True):
+        widgets.downloads(
+            opened, "forgettability", lambda: statistics.forgettability(opened, metric), tag
+        )
+        widgets.downloads(opened, "class_metrics", lambda: loaders.class_metrics(opened))
 
 
-def losses_table() -> None:
+def show_losses(losses: pd.DataFrame, sparsity: float) -> None:
+    table = losses
+    if corrected:
+        table = with_intervals(losses, statistics.forgettability(opened, metric), sparsity)
+    interval = "95 % of the median" if corrected else "quartiles"
+    n_test = loaders.split_sizes(opened)["test"]
+    chart = losses_chart(table, metric, sparsity, n_test, interval=interval)
+    widgets.draw(chart, key="losses_chart", legend=groups)
+    with st.expander("These losses as a table"):
+        losses_table(table, sparsity, "95 %" if corrected else "quartile")
+
+
+def losses_table(table: pd.DataFrame, sparsity: float, interval: str) -> None:
     label = words.METRICS[metric]
     st.dataframe(
-        losses.drop(columns="n_runs"),
+        table.drop(columns="n_runs"),
         hide_index=True,
         height="content",
         alt=f"What each class has lost at {words.percent(sparsity)} sparsity",
         column_config={
             "class_name": "Class",
             "group": "Group",
-            "train_frequency": st.column_config.NumberColumn("Train frequency", format="percent"),
+            "train_frequency": SHARE("Train frequency", format="percent"),
             "n_positive": "Test positives",
-            "dense": st.column_config.NumberColumn(f"{label}, dense", format="%.3f"),
-            "pruned": st.column_config.NumberColumn(f"{label}, pruned", format="%.3f"),
-            "relative_change": st.column_config.NumberColumn("Change", format="percent"),
-            "lower": st.column_config.NumberColumn("Lower quartile", format="percent"),
-            "upper": st.column_config.NumberColumn("Upper quartile", format="percent"),
-            "chance_change": st.column_config.NumberColumn("Change at chance", format="percent"),
+            "dense": SHARE(f"{label}, dense", format="%.3f"),
+            "pruned": SHARE(f"{label}, pruned", format="%.3f"),
+            "relative_change": SHARE("Change", format="percent"),
+            "lower": SHARE(f"Lower {interval}", format="percent"),
+            "upper": SHARE(f"Upper {interval}", format="percent"),
+            "chance_change": SHARE("Change at chance", format="percent"),
             "unstable": st.column_config.CheckboxColumn("Unstable (< 10 positives)"),
         },
     )
 
 
+def show_frequency() -> None:
+    """First drop and change at 95 % against train frequency, of AP and of calibrated AP."""
+    st.markdown("## Do rare classes lose more?")
+    st.caption(WHY_BOTH)
+    st.html(markup.group_legend(groups))
+    correlations = statistics.correlations(opened)
+    beside = {} if opened.subgroup else published(opened.config)
+    last = max(decay.pruned_sparsities(metrics))
+    tables = {name: statistics.class_summary(opened, name) for name in ("ap", "calibrated_ap")}
+    cells = st.grid(2, min_column_width=300, gap="medium")
+    for name, table in tables.items():
+        row = named_row(correlations, FIRST_DROP, name)
+        with cells.cell():
+            title, caption = said(row, name, "rare classes drop first", "frequent ones drop first")
+            caption += findings.beside_published(beside.get(FIRST_DROP) if name == "ap" else None)
+            chart = first_drop_scatter(table, title, caption, corrected, last)
+            widgets.draw(chart, key=f"first_drop_{name}", level=3)
+    for name, table in tables.items():
+        row = named_row(correlations, EXTREME, name)
+        with cells.cell():
+            title, caption = said(row, name, "rare classes lose more", "frequent ones lose more")
+            caption += findings.beside_published(beside.get(EXTREME) if name == "ap" else None)
+            if EXTREME_SPARSITY in pruned:
+                chart = change_scatter(table, name, title, caption)
+                widgets.draw(chart, key=f"extreme_{name}", level=3)
+            else:
+                st.info("95 % sparsity is not on this study's grid, or not finished.")
+    widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
+
+
+def said(row: dict[str, float] | None, name: str, rising: str, falling: str) -> tuple[str, str]:
+    label = words.METRICS[name]
+    title = findings.relation(row, corrected, rising, falling)
+    return (
+        f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}",
+        findings.correlation_details(row, "class", corrected),
+    )
+
+
+def show_summary() -> None:
+    st.markdown("## Every class: first drop and change at 95 %")
+    st.dataframe(
+        summary,
+        hide_index=True,
+        height="content",
+        alt="First drop, change at 95 % sparsity and q-value of every class",
+        column_order=list(SUMMARY_COLUMNS),
+        column_config=SUMMARY_COLUMNS,
+    )
+    st.caption(
+        f"First drop: the curve of {words.METRICS[metric]} falls below \u221220 %. p: paired over "
+        f"runs, {words.METRICS[metric]} at 95 % against dense; q: Benjamini-Hochberg over the "
+        "classes. They speak for other trainings, not for other patients."
+    )
+    widgets.downloads(
+        opened, "class_summary", lambda: statistics.class_summary(opened, metric), tag
+    )
+
+
 opened = ui.open_study()
 ui.page_head("Class AP", opened)
-metrics = ui.finished_metrics(opened)
-groups = opened.config.groups
-
-with st.container(horizontal=True):
-    metric = ui.metric_switch()
+loaders.finished_metrics(opened)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    metric = widgets.metric_switch()
     relative = scale_switch()
-names = list(ui.frequencies(opened)["class_name"])
-picked = ui.class_picker("Classes to name in the chart (empty: those that lost most)", names)
+    corrected = widgets.reading_switch()
+    opened = filters.subgroup_filter(opened)
+st.caption(findings.READINGS["Class AP"][corrected])
+filters.show_subgroup(opened)
 
-sparsity = None
-if pruned := decay.pruned_sparsities(metrics):
-    sparsity = ui.sparsity_slider(pruned)
-else:
-    st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
-losses = ui.class_losses(opened, metric, sparsity or 0.0)
-
-chart = charts.class_curves_chart(
-    ui.class_curves(opened, metric, relative),
-    losses,
-    picked or most_lost(losses),
-    ui.chance_levels(opened, metric),
-    metric,
-    relative,
-    sparsity,
-)
-ui.draw(chart, key="curves_chart", legend=groups)
-
-if sparsity is not None:
-    n_test = ui.split_sizes(opened)["test"]
-    chart = charts.losses_chart(losses, metric, sparsity, n_test)
-    ui.draw(chart, key="losses_chart", legend=groups)
-    frequency_note(sparsity)
-    losses_table()
+metrics = loaders.class_metrics(opened)
+groups = opened.config.groups
+tag = "" if metric == "ap" else metric
+pruned = decay.pruned_sparsities(metrics)
+summary = statistics.class_summary(opened, metric)
+if pruned:
+    show_answer()
+names = list(loaders.frequencies(opened)["class_name"])
+picked = widgets.class_picker("Classes to name in the chart (empty: those that lost most)", names)
+show_sparsity()
+if pruned:
+    show_frequency()
+    show_summary()

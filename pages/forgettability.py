@@ -1,15 +1,25 @@
-"""How differently every two classes are forgotten, and the two curves behind a number."""
+"""How differently every two classes are forgotten, and what goes with it."""
 
 import streamlit as st
 
-from core import charts, ui, words
+from core import findings, ui, words
 from core.analysis import decay, pairs
-from core.labels import label_matrix
+from core.analysis.class_pairs import above_floor, pair_row
+from core.analysis.correlations import named_row
+from core.analysis.interaction import one_model
+from core.charts.curves import pair_curves_chart
+from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
+from core.charts.scatter import pair_scatter
+from core.published import published
+from core.ui import filters, loaders, statistics, widgets
+
+HEATMAPS = ("fcd_heatmap", "iou_heatmap", "frequency_heatmap")
 
 
 def order_switch() -> list[str]:
-    """Class names in the order of the heatmap."""
+    """Class names in the order of the heatmaps."""
     orders = {"Frequency": by_frequency, "Clustered": clustered}
+    widgets.drop_stale("order", list(orders))
     chosen = st.segmented_control(
         "Order", list(orders), default="Frequency", required=True, key="order", bind="query-params"
     )
@@ -18,28 +28,71 @@ def order_switch() -> list[str]:
 
 def pair_picker() -> tuple[str, str]:
     """Two classes, in the address as `first` and `second`; the most different to begin with."""
+    widest = pairs.most_different(fcd, unstable)
     first, second = st.columns(2)
     return (
-        ui.addressed_choice(first, "First class", by_frequency, widest[0], "first"),
-        ui.addressed_choice(second, "Second class", by_frequency, widest[1], "second"),
+        widgets.addressed_choice(first, "First class", by_frequency, widest[0], "first"),
+        widgets.addressed_choice(second, "Second class", by_frequency, widest[1], "second"),
     )
 
 
-def take_click() -> None:
-    """A clicked square chooses its two classes."""
-    points = st.session_state["fcd_heatmap"]["selection"]["points"]
+def take_click(key: str) -> None:
+    """A clicked square or point chooses its two classes."""
+    points = st.session_state[key]["selection"]["points"]
     if points and points[0].get("customdata"):
         st.session_state["first"], st.session_state["second"] = points[0]["customdata"][:2]
 
 
+def draw_clickable(chart, key: str) -> None:
+    widgets.draw(
+        chart, key=key, level=3, on_select=lambda: take_click(key), selection_mode="points"
+    )
+
+
+def show_heatmaps() -> None:
+    n_runs, n_test = decay.n_runs(metrics), loaders.split_sizes(opened)["test"]
+    fcd_column = "fcd_rms" if corrected else "fcd"
+    values = {
+        key: matrix_of(table, column, by_frequency)
+        for key, column in zip(
+            HEATMAPS, (fcd_column, f"cooccurrence_iou{paper}", f"log_frequency_difference{paper}"),
+            strict=True,
+        )
+    }  # fmt: skip
+    cells = st.grid(3, min_column_width=320, gap="small")
+    with cells.cell():
+        chart = fcd_heatmap(
+            values["fcd_heatmap"], order, pair, n_runs, len(pruned), corrected, unstable
+        )
+        draw_clickable(chart, "fcd_heatmap")
+    with cells.cell():
+        chart = iou_heatmap(values["iou_heatmap"], order, pair, n_test, corrected, unstable)
+        draw_clickable(chart, "iou_heatmap")
+    with cells.cell():
+        chart = frequency_heatmap(
+            values["frequency_heatmap"], order, pair, n_test, corrected, unstable
+        )
+        draw_clickable(chart, "frequency_heatmap")
+    if corrected:
+        st.caption(ui.plain(findings.above_floor(above_floor(table))))
+    widgets.downloads(opened, "class_pairs", lambda: statistics.class_pairs(opened, metric), tag)
+
+
 def show_pair() -> None:
-    labels = ui.labels(opened)
-    matrix = label_matrix(labels.split("test"), labels.class_names)
-    facts = pairs.pair_facts(fcd, matrix, list(labels.class_names), pair)
-    groups = ui.groups_of_classes(opened)
-    curves = ui.curves(opened, metric)
-    chart = charts.pair_curves_chart(curves, groups, pair, facts.fcd, metric)
-    ui.draw(chart, key="pair_chart", legend=opened.config.groups)
+    facts = statistics.pair_facts(opened, metric, pair)
+    groups = loaders.groups_of_classes(opened)
+    row = pair_row(table, pair)
+    curves = (
+        statistics.curves_with_intervals(opened, metric)
+        if corrected
+        else loaders.class_curves(opened, metric, True)
+    )
+    value = row["fcd_rms" if corrected else "fcd"]
+    interval = "95 % of the median" if corrected else "quartiles"
+    chart = pair_curves_chart(curves, groups, pair, value, metric, interval)
+    widgets.draw(chart, key="pair_chart", legend=opened.config.groups)
+    if corrected:
+        st.markdown(ui.plain(findings.pair_with_noise(row)))
     st.markdown(
         f"Together on **{facts.n_both:,}** test images; {ui.plain(pair[0])} on "
         f"{facts.n_first:,}, {ui.plain(pair[1])} on {facts.n_second:,}. "
@@ -47,29 +100,92 @@ def show_pair() -> None:
     )
 
 
+def show_scatters() -> None:
+    st.markdown("## What goes with being forgotten differently?")
+    correlations = statistics.correlations(opened)
+    beside = {} if opened.subgroup else published(opened.config)
+    y, y_title = table["fcd_rms" if corrected else "fcd"], "FCD, RMS" if corrected else "FCD"
+    frequency = f"log_frequency_difference{paper}"
+    iou = f"cooccurrence_iou{paper}_fourth_root"
+    asked = (
+        (frequency, table[frequency], "Difference of log frequency",
+         "More different in frequency, more differently forgotten",
+         "More different in frequency, more alike forgotten"),
+        (iou, table[f"cooccurrence_iou{paper}"] ** 0.25, "Co-occurrence, IoU^(1/4)",
+         "More often together, more differently forgotten",
+         "More often together, more alike forgotten"),
+    )  # fmt: skip
+    cells = st.grid(2, min_column_width=300, gap="medium")
+    for name, x, x_title, rising, falling in asked:
+        row = named_row(correlations, f"fcd~{name}", metric)
+        title = findings.relation(row, corrected, rising, falling)
+        caption = findings.correlation_details(row, "pair", corrected)
+        caption += findings.beside_published(beside.get(f"fcd~{name}") if metric == "ap" else None)
+        with cells.cell():
+            chart = pair_scatter(table, x, y, pair, (x_title, y_title), title, caption)
+            draw_clickable(chart, f"scatter_{'frequency' if name == frequency else 'iou'}")
+    widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
+
+
+def show_interaction() -> None:
+    st.markdown("## Do frequency and co-occurrence act together?")
+    rows = one_model(statistics.interaction(opened, metric), corrected)
+    st.markdown(ui.plain(findings.interaction(rows, corrected)))
+    shown = rows.assign(meaning=rows["plain_term"].map(findings.TERMS))
+    st.dataframe(
+        shown[["meaning", "coefficient", "t", "ols_p", "permutation_p", "n"]],
+        hide_index=True,
+        height="content",
+        alt="Terms of the interaction model with their coefficients and p-values",
+        column_config={
+            "meaning": "Term",
+            "coefficient": st.column_config.NumberColumn("Coefficient", format="%.3f"),
+            "t": st.column_config.NumberColumn("t", format="%.2f"),
+            "ols_p": st.column_config.NumberColumn("p, pairs independent (paper)", format="%.2g"),
+            "permutation_p": st.column_config.NumberColumn(
+                "p, permuting classes (corrected)", format="%.2g"
+            ),
+            "n": "Pairs",
+        },
+    )
+    st.caption(
+        "Ordinary least squares of FCD on the difference of log frequency, IoU^(1/4) and their "
+        "product; permutation p by MRQAP, double semi-partialing."
+    )
+    widgets.downloads(opened, "interaction", lambda: statistics.interaction(opened, metric), tag)
+
+
 opened = ui.open_study()
 ui.page_head("Forgettability", opened)
-metrics = ui.finished_metrics(opened)
+loaders.finished_metrics(opened)
+controls = st.container(horizontal=True, vertical_alignment="bottom")
+with controls:
+    metric = widgets.metric_switch()
+    corrected = widgets.reading_switch()
+    opened = filters.subgroup_filter(opened)
+st.caption(findings.READINGS["Forgettability"][corrected])
+filters.show_subgroup(opened)
+
+metrics = loaders.class_metrics(opened)
 pruned = decay.pruned_sparsities(metrics)
-
-with st.container(horizontal=True):
-    metric = ui.metric_switch()
-    fcd, clustered = ui.fcd(opened, metric)
-    by_frequency = [name for name in ui.frequencies(opened)["class_name"] if name in fcd.index]
-    if len(by_frequency) < 2 or not pruned:
-        st.info("This needs two classes, the dense model and at least one sparsity above 0.")
-        st.stop()
+paper = "" if corrected else "_paper"
+tag = "" if metric == "ap" else metric
+unstable = statistics.unstable_classes(opened)
+fcd, clustered = statistics.fcd(opened, metric)
+by_frequency = [name for name in loaders.frequencies(opened)["class_name"] if name in fcd.index]
+if len(by_frequency) < 2 or not pruned:
+    st.info("This needs two classes, the dense model and at least one sparsity above 0.")
+    st.stop()
+table = (statistics.class_pairs if corrected else statistics.pair_statistics)(opened, metric)
+with controls:
     order = order_switch()
-
-side_by_side = st.grid(2, min_column_width=430, gap="medium")
-left, right = side_by_side.cell(), side_by_side.cell()
-widest = pairs.most_different(fcd)
-with right:
-    pair = pair_picker()
-    if pair[0] == pair[1]:
-        st.info("Choose two different classes.")
-    else:
-        show_pair()
-with left:
-    chart = charts.fcd_heatmap(fcd, order, pair, decay.n_runs(metrics), len(pruned))
-    ui.draw(chart, key="fcd_heatmap", on_select=take_click, selection_mode="points")
+maps = st.container()
+pair = pair_picker()
+with maps:
+    show_heatmaps()
+if pair[0] == pair[1]:
+    st.info("Choose two different classes.")
+else:
+    show_pair()
+show_scatters()
+show_interaction()

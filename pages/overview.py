@@ -2,9 +2,26 @@
 
 import streamlit as st
 
-from core import charts, markup, store, ui, words
+from core import findings, markup, store, ui, words
 from core.analysis import decay
+from core.charts.classes import frequency_chart
+from core.charts.curves import mean_ap_chart
 from core.study import labels_path
+from core.ui import loaders, reporting, statistics, widgets
+
+NUMBER = st.column_config.NumberColumn
+OVERALL_COLUMNS = {
+    "sparsity": NUMBER("Sparsity", format="percent"),
+    "n_runs": "Runs",
+    "mean_ap": NUMBER("mAP", format="%.3f"),
+    "ci_low": NUMBER("Lower 95 %", format="%.3f"),
+    "ci_high": NUMBER("Upper 95 %", format="%.3f"),
+    "difference": NUMBER("Against dense", format="%+.3f"),
+    "difference_ci_low": NUMBER("Lower 95 % of it", format="%+.3f"),
+    "difference_ci_high": NUMBER("Upper 95 % of it", format="%+.3f"),
+    "welch_p": NUMBER("Welch p (paper)", format="%.2g"),
+    "paired_p": NUMBER("Paired p, Holm (corrected)", format="%.2g"),
+}
 
 
 def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
@@ -18,10 +35,29 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Pruning": words.PRUNING[config.pruning.method],
         "Finished": words.finished(finished, config),
-        "Images": words.split_sizes(ui.split_sizes(opened)) if has_labels else words.NONE,
+        "Images": words.split_sizes(loaders.split_sizes(opened)) if has_labels else words.NONE,
         "Skipped images": words.skipped(provenance.get("skipped_images", [])),
         "Study id": opened.folder.name,
     }
+
+
+def show_overall() -> None:
+    """From where on mAP is significantly below dense, in both readings."""
+    table = statistics.overall(opened)
+    if table.empty:
+        return
+    for corrected in (True, False):
+        st.markdown(f"- {ui.plain(findings.first_significant(table, corrected))}")
+    st.caption(ui.plain(findings.overall_interval(table)))
+    with st.expander("mAP at every sparsity as a table"):
+        st.dataframe(
+            table[list(OVERALL_COLUMNS)],
+            hide_index=True,
+            height="content",
+            alt="mAP at every sparsity, its difference from dense, intervals and p-values",
+            column_config=OVERALL_COLUMNS,
+        )
+    widgets.downloads(opened, "overall", lambda: statistics.overall(opened))
 
 
 opened = ui.open_study()
@@ -29,18 +65,20 @@ has_labels = labels_path(opened.folder).exists()
 ui.page_head("Overview", opened)
 ui.show_progress(opened)
 st.html(markup.facts(study_facts(opened)))
+reporting.download(opened)
 
-metrics = ui.class_metrics(opened)
+metrics = loaders.class_metrics(opened)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")
 else:
     n_classes, n_undefined = decay.defined_classes(metrics)
-    n_test = ui.split_sizes(opened)["test"]
-    chart = charts.mean_ap_chart(ui.mean_ap_band(opened), n_classes, n_undefined, n_test)
-    ui.draw(chart, key="mean_ap_chart")
+    n_test = loaders.split_sizes(opened)["test"]
+    chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
+    widgets.draw(chart, key="mean_ap_chart")
+    show_overall()
 
 if has_labels:
     groups = opened.config.groups
-    n_train = ui.split_sizes(opened)["train"]
-    chart = charts.frequency_chart(ui.frequencies(opened), groups.tail_below, n_train)
-    ui.draw(chart, key="frequency_chart", legend=groups)
+    n_train = loaders.split_sizes(opened)["train"]
+    chart = frequency_chart(loaders.frequencies(opened), groups.tail_below, n_train)
+    widgets.draw(chart, key="frequency_chart", legend=groups)

@@ -12,6 +12,7 @@ page = st.navigation(
         st.Page("overview.py", title="Overview", icon=":material/dashboard:", default=True),
         st.Page("class_ap.py", title="Class AP", icon=":material/show_chart:"),
         st.Page("forgettability.py", title="Forgettability", icon=":material/grid_on:"),
+        st.Page("safe_sparsity.py", title="Safe sparsity", icon=":material/verified_user:"),
         st.Page("pie_browser.py", title="PIE browser", icon=":material/radiology:"),
     ]
 )

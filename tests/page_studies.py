@@ -105,6 +105,26 @@ def write_odd_study(name: str = "odd") -> Path:
     return folder
 
 
+def imported_config(name: str = "published") -> StudyConfig:
+    return toy_config(
+        name,
+        dataset={
+            "kind": "imported",
+            "name": "nih-cxr-lt",
+            "labels": "labels",
+            "architecture": "resnet50",
+        },
+        model={"architecture": "resnet50"},
+        sweep={"sparsities": [percent / 100 for percent in range(0, 100, 5)]},
+    )
+
+
+def write_imported_study(name: str = "published", n_images: int = 1200) -> Path:
+    """Published predictions: the paper's classes, no images, no validation, nothing achieved."""
+    labels = toy_labels(n_images, class_names=LARGE_CLASSES, frequencies=LARGE_FREQUENCIES)
+    return write_study(imported_config(name), labels)
+
+
 def write_pair_study(name: str = "pair") -> Path:
     """Two classes: one pair."""
     config = toy_config(name, study.cache_dir() / "pair-images")

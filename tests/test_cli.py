@@ -57,8 +57,8 @@ def command_paths() -> list[tuple[str, ...]]:
 def test_the_commands_are_the_documented_ones() -> None:
     names = {" ".join(path) for path in command_paths()}
     assert names == {
-        "", "demo", "run", "studies", "export", "import-predictions", "serve", "worker", "bench",
-        "bench sweep",
+        "", "demo", "run", "studies", "export", "report", "import-predictions", "serve", "worker",
+        "bench", "bench sweep", "bench analysis", "bench pages",
     }  # fmt: skip
 
 
@@ -185,3 +185,13 @@ def test_a_run_in_the_foreground_reports_its_stages_and_where_the_study_is(
     other = call("run", study_file, "--set", "runs.count=2", "--set", "dataset.size=32")
     assert other[0] == 2
     assert "exists with other settings" in other[2]
+
+
+def test_a_report_is_written_and_refused_in_one_sentence(tmp_path: Path) -> None:
+    write_toy_study(images=False)
+    status, out, _ = call("report", "toy", "--out", tmp_path / "toy.html")
+    assert (status, out) == (0, f"Report written to {tmp_path / 'toy.html'}\n")
+    assert (tmp_path / "toy.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    status, _, err = call("report", "toy", "--out", tmp_path / "toy.doc")
+    assert status == 2
+    assert err == "toy.doc does not end in .html.\n"

@@ -120,11 +120,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     export("toy", "class_metrics", out)
     before = out.read_bytes()
 
-    def full_disk(self: pd.DataFrame, path: Path, **_: object) -> None:
-        Path(path).write_text("half")
+    def full_disk(self: Path, content: bytes) -> None:
+        self.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(InputError, match="No space left"):
         export("toy", "class_metrics", out)
     assert out.read_bytes() == before

@@ -88,6 +88,38 @@ def test_uncertain_labels_are_left_out_of_their_class_only():
     )
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ANY | TIED | st.floats(-(2.0**100), 2.0**100, width=32), min_size=40, max_size=200))
+def test_counting_in_buckets_is_counting_in_a_sorted_list(scores):
+    scores = np.array(scores, np.float32)
+    labels = np.zeros(len(scores))
+    labels[:7] = 1  # few enough for buckets
+    ours = class_metrics(labels, scores)
+    expected = class_metrics(labels, scores.astype(float))  # which are always sorted
+    assert ours == expected
+    assert ours.ap == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_table_is_that_of_its_columns_whatever_their_layout(order, dtype):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((300, 6)) < [0.5, 0.1, 0.02, 0.0, 1.0, 0.3]).astype(float)
+    labels[::7, 5] = np.nan
+    scores = np.asarray(rng.random((300, 6)).round(2), dtype, order=order)
+    table = metrics_table(labels, scores, list("abcdef"))
+    for column, row in table.iterrows():
+        known = ~np.isnan(labels[:, column])
+        label, score = labels[known, column], scores[known, column]
+        assert row["n_positive"] == label.sum()
+        if label.any():
+            expected = average_precision_score(label, score)
+            assert row["ap"] == pytest.approx(expected, abs=1e-12)
+        if 0 < label.sum() < len(label):
+            assert row["auroc"] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+    assert table["auroc"].isna().tolist() == [False, False, False, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("labels", "scores"),
     [([0, 1], [0.1]), ([0, 2], [0.1, 0.2]), ([0, 1], [0.1, np.nan]), ([0, 1], [0.1, np.inf])],

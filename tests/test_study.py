@@ -81,11 +81,19 @@ def test_the_default_grid_is_the_papers():
         ("study.name=../../etc", "study.name"),
         ("nonsense", "section.key=value"),
         ("dataset.kind=magic", "dataset"),
+        ("training.batch_size=1", "training.batch_size"),
+        ("groups.tail_below=0.5", "tail_below must not be above"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_is_allowed(study_file, override, words):
     with pytest.raises(InputError, match=words.replace(".", r"\.")):
         read_config(study_file, (override,))
+
+
+def test_shares_must_leave_something_to_train_on(study_file):
+    shares = ("dataset.test_share=0.7", "dataset.validation_share=0.4")
+    with pytest.raises(InputError, match="a share to train on"):
+        read_config(study_file, shares)
 
 
 def test_a_file_that_is_no_study_is_refused_in_words(tmp_path):

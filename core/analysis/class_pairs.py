@@ -159,3 +159,23 @@ def pair_table(matrices: dict[str, np.ndarray], class_names: list[str]) -> pd.Da
     table = pd.DataFrame(combinations(class_names, 2), columns=["class_a", "class_b"])
     upper = np.triu_indices(len(class_names), k=1)
     return table.assign(**{name: matrix[upper] for name, matrix in matrices.items()})
+
+
+@dataclass(frozen=True)
+class AboveFloor:
+    """How many of the pairs that have an interval lie wholly above their noise floor."""
+
+    n_above: int
+    n_pairs: int
+
+
+def above_floor(class_pairs: pd.DataFrame) -> AboveFloor:
+    known = class_pairs.dropna(subset=["ci_low", "noise_floor"])
+    return AboveFloor(int((known["ci_low"] > known["noise_floor"]).sum()), len(known))
+
+
+def pair_row(class_pairs: pd.DataFrame, pair: tuple[str, str]) -> dict[str, float]:
+    """The row of two classes, in either order."""
+    first, second = class_pairs["class_a"], class_pairs["class_b"]
+    here = (first == pair[0]) & (second == pair[1]) | (first == pair[1]) & (second == pair[0])
+    return class_pairs[here].iloc[0].to_dict()

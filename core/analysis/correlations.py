@@ -31,6 +31,7 @@ CORRELATIONS = (
     "kendall_p",
     "n_kendall",
 )
+Figures = dict[str, float]  # of CORRELATIONS without the name; counts are whole
 
 
 @dataclass(frozen=True)
@@ -66,64 +67,68 @@ class Correlations:
         for metric in self.metrics:
             curves = ForgettabilityCurves(metric)(class_metrics)
             suffix = "" if metric == "ap" else f":{metric}"
-            for row in (
-                *self._over_classes(curves, log_train, names),
-                *self._over_pairs(pair_matrices(curves, label_matrix, names)),
-            ):
-                rows.append(row | {"name": row["name"] + suffix})
+            found = self._over_classes(curves, log_train, names)
+            found |= self._over_pairs(pair_matrices(curves, label_matrix, names))
+            rows += [{"name": name + suffix, **figures} for name, figures in found.items()]
         return pd.DataFrame(rows, columns=list(CORRELATIONS)).astype({"n_kendall": "Int64"})
 
     def _over_classes(
         self, curves: pd.DataFrame, log_train: np.ndarray, names: list[str]
-    ) -> list[dict[str, object]]:
+    ) -> dict[str, Figures]:
         drops = InterpolatedFirstDrop()(curves).set_index("class_name").reindex(names)
         first = drops["first_drop_sparsity"].to_numpy(float)
         extreme = change_at(curves, EXTREME_SPARSITY).reindex(names).to_numpy(float)
         interpolated = drops["first_drop_interpolated"].to_numpy(float)
         censored = drops["first_drop_censored"].eq(True).to_numpy()
-        return [
-            self._class_row("log_train_frequency~first_drop_sparsity", log_train, first)
+        return {
+            "log_train_frequency~first_drop_sparsity": self._class_figures(log_train, first)
             | censored_kendall(log_train, interpolated, censored),
-            self._class_row("log_train_frequency~relative_ap_change_at_95", log_train, extreme),
-        ]
+            "log_train_frequency~relative_ap_change_at_95": self._class_figures(log_train, extreme),
+        }
 
-    def _class_row(self, name: str, x: np.ndarray, y: np.ndarray) -> dict[str, object]:
+    def _class_figures(self, x: np.ndarray, y: np.ndarray) -> Figures:
         there = ~(np.isnan(x) | np.isnan(y))
         row = correlate(x[there], y[there])
         if not np.isnan(row["pearson_r"]):
             orders = permutations_of(int(there.sum()), self.permutations, self.seed)
             shuffled = row_pearson(x[there], y[there][orders])
             row["permutation_p"] = permutation_p(row["pearson_r"], shuffled)
-        return {"name": name} | row
+        return row
 
-    def _over_pairs(self, matrices: dict[str, np.ndarray]) -> list[dict[str, object]]:
+    def _over_pairs(self, matrices: dict[str, np.ndarray]) -> dict[str, Figures]:
         sides = {
             "log_frequency_difference": matrices["log_frequency_difference"],
             "cooccurrence_iou_fourth_root": matrices["cooccurrence_iou"] ** 0.25,
             "log_frequency_difference_paper": matrices["log_frequency_difference_paper"],
             "cooccurrence_iou_paper_fourth_root": matrices["cooccurrence_iou_paper"] ** 0.25,
         }
-        rows = []
-        for name, side in sides.items():
-            row = mantel(side, matrices["fcd"], self.permutations, self.seed)
-            rows.append({"name": f"fcd~{name}"} | row)
-        return rows
+        return {
+            f"fcd~{name}": mantel(side, matrices["fcd"], self.permutations, self.seed)
+            for name, side in sides.items()
+        }
 
 
-def correlate(x: np.ndarray, y: np.ndarray) -> dict[str, object]:
+def named_row(table: pd.DataFrame, name: str, metric: str = "ap") -> dict[str, float] | None:
+    """One row of `Correlations`' table; None where there is none."""
+    wanted = name if metric == "ap" else f"{name}:{metric}"
+    rows = table[table["name"] == wanted]
+    return None if rows.empty else rows.iloc[0].to_dict()
+
+
+def correlate(x: np.ndarray, y: np.ndarray) -> Figures:
     """n, pearson_r, pearson_p, spearman_rho, spearman_p as scipy gives them; NaN if undefined."""
-    row = dict.fromkeys(CORRELATIONS[2:-1], np.nan) | {"n": len(x), "n_kendall": None}
+    row: Figures = dict.fromkeys(CORRELATIONS[2:], np.nan) | {"n": len(x)}
     if len(x) >= LEAST_CLASSES and np.ptp(x) > 0 and np.ptp(y) > 0:
         row["pearson_r"], row["pearson_p"] = map(float, scipy.stats.pearsonr(x, y))
         row["spearman_rho"], row["spearman_p"] = map(float, scipy.stats.spearmanr(x, y))
     return row
 
 
-def censored_kendall(x: np.ndarray, y: np.ndarray, censored: np.ndarray) -> dict[str, object]:
+def censored_kendall(x: np.ndarray, y: np.ndarray, censored: np.ndarray) -> Figures:
     """kendall_tau_b, kendall_p, n_kendall of x and y, censored y tied above every known one."""
     there = ~np.isnan(x) & (censored | ~np.isnan(y))
     x, y = x[there], np.where(censored, np.inf, y)[there]
-    row: dict[str, object] = {"n_kendall": len(x)}
+    row: Figures = {"n_kendall": len(x)}
     if len(x) >= LEAST_CLASSES and len(np.unique(x)) > 1 and len(np.unique(y)) > 1:
         # Ranks only: any number above 1 stands for "later than the grid ends".
         tau, p = scipy.stats.kendalltau(x, np.where(np.isinf(y), 2.0, y), variant="b")
@@ -131,7 +136,7 @@ def censored_kendall(x: np.ndarray, y: np.ndarray, censored: np.ndarray) -> dict
     return row
 
 
-def mantel(x: np.ndarray, y: np.ndarray, permutations: int, seed: int) -> dict[str, object]:
+def mantel(x: np.ndarray, y: np.ndarray, permutations: int, seed: int) -> Figures:
     """`correlate` of the upper triangles of two symmetric matrices, with Mantel's p-value.
 
     Classes that have no pair with both values are left out before classes are permuted; a pair

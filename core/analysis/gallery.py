@@ -92,6 +92,34 @@ def count_pies(pies: pd.DataFrame) -> Counts:
     return Counts(len(pies), int(pies["is_pie"].sum()), int(pies["agreement"].isna().sum()))
 
 
+@dataclass(frozen=True)
+class ZCounts:
+    """What agreement_z says: images that have one and PIEs among them; PIEs at or above 0, images
+    below -2; images of modal disagreement and PIEs among them, None where that is unknown."""
+
+    n_known: int
+    n_pies: int
+    n_within: int
+    n_low: int
+    n_modal: int | None
+    n_modal_pies: int | None
+
+
+def z_counts(definitions: pd.DataFrame) -> ZCounts:
+    """Takes `tables.pies`."""
+    known = definitions[definitions["agreement_z"].notna()]
+    pie, modal = known["is_pie"].astype(bool), definitions["is_pie_modal"].dropna().astype(bool)
+    both = modal & definitions["is_pie"].loc[modal.index]
+    return ZCounts(
+        len(known),
+        int(pie.sum()),
+        int((pie & (known["agreement_z"] >= 0)).sum()),
+        int((known["agreement_z"] < -2).sum()),
+        int(modal.sum()) if len(modal) else None,
+        int(both.sum()) if len(modal) else None,
+    )
+
+
 def one_image(pies: pd.DataFrame, test: pd.DataFrame, image_id: str) -> pd.Series:
     """One test image's labels and attributes with its agreement, PIE or not."""
     row = test[test["image_id"] == image_id].iloc[0].copy()

@@ -55,6 +55,12 @@ class Interaction:
         return pd.concat(rows, ignore_index=True)[list(INTERACTION)]
 
 
+def one_model(table: pd.DataFrame, corrected: bool) -> pd.DataFrame:
+    """The rows of one model, with `plain_term`: the term's name without `_paper`."""
+    rows = table[table["model"] == ("corrected" if corrected else "paper")]
+    return rows.assign(plain_term=rows["term"].str.replace("_paper", "", regex=False))
+
+
 def mrqap(
     outcome: np.ndarray, terms: dict[str, np.ndarray], permutations: int, seed: int
 ) -> pd.DataFrame:

@@ -59,6 +59,15 @@ class Losses:
         return table.sort_values("relative_change", kind="stable", ignore_index=True)[list(COLUMNS)]
 
 
+def with_intervals(
+    losses: pd.DataFrame, forgettability: pd.DataFrame, sparsity: float
+) -> pd.DataFrame:
+    """`Losses`' table with the 95 % intervals of `Forgettability` in place of the quartiles."""
+    here = forgettability[forgettability["sparsity"] == sparsity].set_index("class_name")
+    names = losses["class_name"]
+    return losses.assign(lower=names.map(here["ci_low"]), upper=names.map(here["ci_high"]))
+
+
 def class_curves(class_metrics: pd.DataFrame, metric: str, relative: bool) -> pd.DataFrame:
     """class_name, sparsity, median, lower, upper, n_runs of a metric or of its relative change."""
     value = "relative_change" if relative else metric

@@ -82,8 +82,12 @@ def pair_facts(
     return PairFacts(float(fcd.at[pair]), iou, both, n_first, n_second)
 
 
-def most_different(fcd: pd.DataFrame) -> tuple[str, str]:
-    """The two classes of largest FCD; the first two where no pair has one."""
+def most_different(fcd: pd.DataFrame, leave_out: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """The two classes of largest FCD, of those not left out while two remain; the first two where
+    no pair has one."""
+    kept = [name for name in fcd.index if name not in leave_out]
+    if len(kept) > 1 and fcd.loc[kept, kept].notna().sum(axis=None) > len(kept):
+        fcd = fcd.loc[kept, kept]
     upper = np.triu(fcd.to_numpy(float), k=1)
     row, column = divmod(int(np.nanargmax(upper)), len(upper))
     if row == column:

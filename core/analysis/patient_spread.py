@@ -63,11 +63,10 @@ def patient_spread(
     (images, classes), and is read once.
     """
     influence: dict[float, list] = {}
-    dense_seen: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+    last_dense, of_dense = None, np.zeros(len(labels))
     for sparsity, dense, pruned in cells:
-        if dense_seen[0] is not dense:
-            dense_seen = dense, mean_ap_influence(labels, dense)
-        of_dense = dense_seen[1]
+        if last_dense is not dense:
+            last_dense, of_dense = dense, mean_ap_influence(labels, dense)
         of_pruned = of_dense if pruned is dense else mean_ap_influence(labels, pruned)
         total = influence.setdefault(sparsity, [0, 0.0, 0.0])
         total[0] += 1

@@ -17,11 +17,24 @@ def agreement(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
     """
     if dense.shape != pruned.shape or dense.ndim != 2:
         raise ValueError(f"dense {dense.shape} and pruned {pruned.shape} differ")
-    ranks = [scipy.stats.rankdata(matrix, axis=1) for matrix in (dense, pruned)]
-    a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    a, b = (average_ranks(matrix) - (dense.shape[1] + 1) / 2 for matrix in (dense, pruned))
+    both, of_a, of_b = (np.einsum("ij,ij->i", *pair) for pair in ((a, b), (a, a), (b, b)))
     with np.errstate(invalid="ignore"):
-        rho = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.clip(rho, -1, 1)
+        return np.clip(both / np.sqrt(of_a * of_b), -1, 1)
+
+
+def average_ranks(matrix: np.ndarray) -> np.ndarray:
+    """Ranks 1, 2, ... within each row, ties averaged; NaN throughout a row that holds a NaN."""
+    matrix = np.ascontiguousarray(matrix)
+    order = np.argsort(matrix, axis=1)
+    ranks = np.empty(matrix.shape)
+    np.put_along_axis(ranks, order, np.arange(1.0, matrix.shape[1] + 1)[None, :], axis=1)
+    ordered = np.take_along_axis(matrix, order, axis=1)
+    # Few images have ties; the general way takes ten times as long.
+    plain = (ordered[:, 1:] > ordered[:, :-1]).all(axis=1)
+    if not plain.all():
+        ranks[~plain] = scipy.stats.rankdata(matrix[~plain], axis=1)
+    return ranks
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The paper's rule calls 5 % of images PIEs even where pruning changed nothing; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
 
@@ -100,13 +101,19 @@ class AgreementZ:
     Splits share runs, so z orders and centres images; it is not a standard normal deviate.
 
     Returns agreement_z (images,): NaN below two runs, where an agreement is undefined in every
-    split, or where nothing varies and yet the models differ.
+    split, or where nothing varies and yet the models differ. `advance(done, total)` hears of the
+    splits.
     """
 
     splits: int = 20
     seed: int = SEED
 
-    def __call__(self, dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
+    def __call__(
+        self,
+        dense: np.ndarray,
+        pruned: np.ndarray,
+        advance: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
         n_runs, n_images = dense.shape[:2]
         half = n_runs // 2
         if half == 0:
@@ -120,6 +127,8 @@ class AgreementZ:
             pruned_a, pruned_b = (pruned[rows].mean(axis=0, dtype=float) for rows in halves)
             null[split] = agreement(dense_a, dense_b)
             cross[split] = (agreement(dense_a, pruned_b) + agreement(pruned_a, dense_b)) / 2
+            if advance:
+                advance(split + 1, self.splits)
         return _standardised(null, cross, few=different_halves(n_runs) < LEAST_SPLITS)
 
 

@@ -24,7 +24,7 @@ from core.engine.pixels import Pixels, decode
 from core.engine.preprocessing import to_input, to_unit
 from core.engine.pruning import apply_masks, make_masks, prunable_weights
 from core.engine.sweep import for_inference, predict
-from core.engine.training import bce_loss
+from core.engine.training import bce_sum
 from core.errors import InputError
 from core.images import read_grey
 from core.labels import Labels, label_matrix
@@ -133,9 +133,9 @@ class SweepBench:
             for _ in range(self.training_steps):
                 rows = rng.choice(len(targets), self.batch_size, replace=False)
                 images = to_input(to_unit(pixels.read(rows), device()))
-                loss = bce_loss(model(images), torch.from_numpy(targets[rows]).to(device()))
+                loss, n = bce_sum(model(images), torch.from_numpy(targets[rows]).to(device()))
                 optimizer.zero_grad()
-                loss.backward()
+                (loss / n).backward()
                 optimizer.step()
         model.cpu().to(memory_format=torch.contiguous_format).eval()
 

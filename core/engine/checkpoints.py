@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ class CheckpointInfo:
 def save_checkpoint(model: nn.Module, info: CheckpointInfo, path: Path) -> None:
     """Write `path` and its JSON beside it; the weights come last, so a checkpoint is complete
     once its weights are there."""
-    write_json(asdict(info), path.with_suffix(".json"))
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with whole_file(path) as temporary:
-        save_file(state, temporary, metadata={"info": json.dumps(asdict(info))})
+        save_file(state, temporary)
+        write_json({**asdict(info), "sha256": _sha256(temporary)}, path.with_suffix(".json"))
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, CheckpointInfo]:
@@ -46,10 +46,10 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, CheckpointInfo]:
 
     Raises WorkError that names a missing, damaged or mismatched checkpoint.
     """
-    described = read_json(path.with_suffix(".json"))
-    if described is None:
-        raise WorkError(f"{path.with_suffix('.json')} is missing or damaged.")
-    info = CheckpointInfo(**described)
+    if not is_complete(path):
+        raise WorkError(f"{path} or its .json is missing or damaged.")
+    described: Any = read_json(path.with_suffix(".json"))
+    info = CheckpointInfo(**{key: described[key] for key in CheckpointInfo.__annotations__})
     model = build_model(
         ModelSettings(**{**info.model, "weights": "none"}), len(info.class_names), info.seed
     )
@@ -61,12 +61,17 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, CheckpointInfo]:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether the checkpoint is there, and whole as far as its header and length tell."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return bool(list(file.keys())) and path.with_suffix(".json").exists()
-    except (OSError, safetensors.SafetensorError):
+    """Whether weights and description are there and belong together, by the weights' SHA-256."""
+    described = read_json(path.with_suffix(".json"))
+    if not isinstance(described, dict) or not path.exists():
         return False
+    known = set(CheckpointInfo.__annotations__) <= described.keys()
+    return known and described.get("sha256") == _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -38,12 +39,7 @@ def run_study(
     folder = study.study_dir(config)
     refuse_other_config(config)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(study.lock_path(folder))
-    try:
-        lock.acquire(timeout=1)  # somebody may only be asking whether it is taken
-    except Timeout as error:
-        raise WorkError(f"Study {config.study.name!r} is being run by another process.") from error
-    with lock:
+    with _locked(study.lock_path(folder), f"Study {config.study.name!r} is being run"):
         for leftover in folder.rglob(".*.tmp"):  # of a process killed while it wrote
             leftover.unlink()
         # Two stages of data, two per run, and the ensembles.
@@ -63,16 +59,34 @@ def run_study(
     return folder
 
 
+@contextmanager
+def _locked(path: Path, what: str) -> Iterator[None]:
+    try:
+        # A second's patience: somebody may only be asking whether it is taken.
+        lock = FileLock(path, timeout=1)
+        lock.acquire()
+    except Timeout as error:
+        raise WorkError(f"{what} by another process.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -> None:
     provenance = store.read_provenance(folder) or _first_provenance(config)
-    provenance["config"] = config.model_dump(mode="json")  # images and labels may have moved
-    store.write_json(provenance, study.study_json(folder))
+    if not study.study_json(folder).exists():  # so that the dashboard sees the study at once
+        store.write_json(provenance, study.study_json(folder))
     labels = load_labels(config.dataset, progress.start("Reading the dataset", "images"))
     labels, pixels = _decode(config, labels, progress)
-    _refuse_other_data(provenance, labels, config)
+    data = {"dataset_fingerprint": labels.fingerprint(), "pixels_digest": pixels.digest}
+    _refuse_other_data(provenance, data, config)
+    # Only now: a refused request leaves the record as it was. Images and labels may have moved.
     provenance |= {
-        "dataset_fingerprint": labels.fingerprint(),
+        **data,
         "skipped_images": pixels.skipped,
+        "config": config.model_dump(mode="json"),
+        "versions": _versions(),
     }
     store.write_json(provenance, study.study_json(folder))
     store.write_labels(labels, folder)
@@ -90,15 +104,18 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
 
 
 def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[Labels, Pixels]:
-    size = config.model.image_size
-    pixels = decode(
-        labels,
-        images_dir(config.dataset),
-        size,
-        study.pixels_dir(labels.fingerprint(), size),
-        config.dataset.on_bad_image,
-        progress.start("Decoding images once", "images"),
-    )
+    size, images = config.model.image_size, images_dir(config.dataset)
+    folder = study.pixels_dir(labels.fingerprint(), images, size)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "decoding.lock", f"The images below {images} are being decoded"):
+        pixels = decode(
+            labels,
+            images,
+            size,
+            folder,
+            config.dataset.on_bad_image,
+            progress.start("Decoding images once", "images"),
+        )
     return without_skipped(labels, pixels), pixels
 
 
@@ -120,8 +137,7 @@ def _write_ensembles(
 
 def refuse_other_config(config: StudyConfig) -> None:
     """Raise InputError where the study's name belongs to a study made with other settings."""
-    for folder in store.list_studies():
-        existing = store.read_config(folder)
+    for folder, existing in store.readable_studies():
         if existing.study.name != config.study.name:
             continue
         if (existing.id, folder.name) != (config.id, config.id):
@@ -145,22 +161,30 @@ def differing_settings(a: StudyConfig, b: StudyConfig) -> list[str]:
     return [f"{key}: {old} -> {new}" for key, old, new in pairs if old != new]
 
 
-def _refuse_other_data(provenance: dict[str, Any], labels: Labels, config: StudyConfig) -> None:
-    known = provenance.get("dataset_fingerprint")
-    if known and known != labels.fingerprint():
-        raise InputError(
-            f"The labels of study {config.study.name!r} have changed since it was begun "
-            f"(fingerprint {known} -> {labels.fingerprint()}). Restore them, or choose another "
-            f"study name."
-        )
+def _refuse_other_data(
+    provenance: dict[str, Any], data: dict[str, str], config: StudyConfig
+) -> None:
+    words = {"dataset_fingerprint": "labels", "pixels_digest": "images"}
+    for key, now in data.items():
+        known = provenance.get(key)
+        if known and known != now:
+            raise InputError(
+                f"The {words[key]} of study {config.study.name!r} have changed since it was begun "
+                f"({key} {known[:16]} -> {now[:16]}). Restore them, or choose another study name."
+            )
 
 
 def _first_provenance(config: StudyConfig) -> dict[str, Any]:
     return {
-        "versions": {"prunescope": version("prunescope"), **versions()},
+        "config": config.model_dump(mode="json"),
+        "versions": _versions(),
         "seeds": [config.runs.first_seed + run for run in range(config.runs.count)],
         "started": _now(),
     }
+
+
+def _versions() -> dict[str, str]:
+    return {"prunescope": version("prunescope"), **versions()}
 
 
 def _now() -> str:

@@ -31,7 +31,7 @@ SHARD_IMAGES = 4096
 # Decoded together before they are written: what bounds the memory.
 BATCH_IMAGES = 256
 # Raise when the same file gives other pixels than before.
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 ABANDONED_AFTER_SECONDS = 3600
 
 
@@ -48,6 +48,7 @@ class Pixels:
     image_ids: pd.Index
     positions: np.ndarray
     skipped: list[dict[str, str]]
+    digest: str  # of the decoded pixels, wherever their files lie
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -115,7 +116,7 @@ def decode(
     if on_bad_image == "fail":
         _refuse(missing, len(ids), base)
     there = [row for row, state in enumerate(states) if not isinstance(state, str)]
-    broken, done = [], 0
+    broken, contents, done = [], [], 0
     with ThreadPoolExecutor(_n_threads()) as pool:
         for shard, start in enumerate(range(0, len(there), SHARD_IMAGES)):
             rows = there[start : start + SHARD_IMAGES]
@@ -125,6 +126,7 @@ def decode(
                 report = _counter(advance, done, len(there))
                 record = _decode_shard(folder, shard, files, base, image_size, pool, report)
             broken += record["skipped"]
+            contents.append(record["pixels"])
             done += len(rows)
             if advance:
                 advance(done, len(there))
@@ -140,7 +142,10 @@ def decode(
     bad = {item["image_id"] for item in broken}
     positions = [position for position, row in enumerate(there) if ids[row] not in bad]
     kept = pd.Index([ids[there[position]] for position in positions])
-    return Pixels(folder, image_size, kept, np.array(positions, np.int64), skipped)
+    digest = hashlib.sha256("".join(contents).encode()).hexdigest()
+    pixels = Pixels(folder, image_size, kept, np.array(positions, np.int64), skipped, digest)
+    _ = pixels._shards  # open now: another decode may replace the files, not what is open
+    return pixels
 
 
 def without_skipped(labels: Labels, pixels: Pixels) -> Labels:
@@ -232,6 +237,7 @@ def _decode_shard(
     # The record of an older shard must not come to stand beside the new one.
     _record_path(folder, shard).unlink(missing_ok=True)
     skipped: list[dict[str, str]] = []
+    content = hashlib.sha256()
 
     def read(file: tuple) -> np.ndarray | BadImage:
         try:
@@ -248,6 +254,7 @@ def _decode_shard(
                     skipped.append({"image_id": file[0], "reason": image.reason})
                 else:
                     images[row] = image
+            content.update(images.tobytes())
             yield images
             report(start + len(batch))
 
@@ -259,6 +266,7 @@ def _decode_shard(
     record = {
         "digest": _digest(files, image_size),
         "image_ids": [file[0] for file in files],
+        "pixels": content.hexdigest(),
         "skipped": skipped,
     }
     store.write_json(record, _record_path(folder, shard))

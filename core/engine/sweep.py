@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +24,10 @@ from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prun
 from core.errors import WorkError
 from core.labels import Labels, label_matrix
 from core.metrics import metrics_table
+from core.progress import Advance, further
 from core.study import StudyConfig
 
 log = logging.getLogger(__name__)
-Advance = Callable[[int, int], None]
 Cell = tuple[int, float]
 
 
@@ -58,7 +57,7 @@ def sweep_run(
     validation = labels.split("validation")["image_id"]
     path = study.validation_path(folder, run)
     if _to_make(path, validation, class_names):
-        probabilities = predictions(validation, lambda *_: None)
+        probabilities = predictions(validation, lambda *_: advance(0, len(grid) * len(ids)))
         store.write_predictions(validation, probabilities, class_names, path)
     for position, sparsity in enumerate(grid):
         before, total = position * len(ids), len(grid) * len(ids)
@@ -69,7 +68,7 @@ def sweep_run(
             apply_masks(model, dense, masks)
             join_cell(achieved_path, achieved_sparsity(model), cell)
         if to_predict:
-            probabilities = predictions(ids, _further(advance, before, total))
+            probabilities = predictions(ids, further(advance, before, total))
         elif cell not in with_metrics:
             probabilities = store.read_predictions(path, ids, class_names)
         if to_predict or cell not in with_metrics:
@@ -130,11 +129,6 @@ def cells_of(path: Path) -> set[Cell]:
         path.unlink()
         return set()
     return set(table[["run", "sparsity"]].itertuples(index=False, name=None))
-
-
-def _further(advance: Advance, before: int, total: int) -> Advance:
-    """Progress of one cell as progress of the whole run."""
-    return lambda done, _: advance(before + done, total)
 
 
 def _to_make(path: Path, image_ids: pd.Series, class_names: tuple[str, ...]) -> bool:

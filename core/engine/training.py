@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from core.engine.checkpoints import CheckpointInfo, device, is_complete, save_ch
 from core.engine.models import build_model
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import augment, describe, to_input, to_unit
-from core.errors import WorkError
+from core.errors import InputError, WorkError
 from core.labels import Labels, label_matrix
+from core.progress import Advance, further
 from core.store import whole_file, write_json
 from core.study import StudyConfig
-
-Advance = Callable[[int, int], None]
 
 
 def train_run(
@@ -43,6 +42,8 @@ def train_run(
     settings, where = config.training, device()
     train, validation = labels.split("train"), labels.split("validation")
     train_rows, targets = pixels.rows(train["image_id"]), label_matrix(train, labels.class_names)
+    n_train = len(train_rows)
+    total = settings.epochs * (n_train + len(validation))  # images, validation's included
     model = build_model(config.model, len(labels.class_names), seed)
     model = model.to(where).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -61,23 +62,34 @@ def train_run(
         # Everything random in an epoch follows from (seed, epoch): a resumed run repeats it.
         torch.manual_seed(seed * 100_003 + epoch)
         randomness = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        begun = epoch * (n_train + len(validation))
         model.train()
-        total_loss = 0.0
+        loss_sum, n_certain = 0.0, 0
         order = torch.randperm(len(train_rows), generator=randomness).numpy()
         for done, batch in _batches(order, settings.batch_size):
             images = to_unit(pixels.read(train_rows[batch]), where)
             if settings.flip or settings.rotation_degrees:
                 images = augment(images, settings.flip, settings.rotation_degrees, randomness)
-            loss = bce_loss(model(to_input(images)), torch.from_numpy(targets[batch]).to(where))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total_loss += loss.item() * len(batch)
-            advance(epoch * len(order) + done, settings.epochs * len(order))
+            batch_loss, n = bce_sum(
+                model(to_input(images)), torch.from_numpy(targets[batch]).to(where)
+            )
+            if n:
+                optimizer.zero_grad(set_to_none=True)
+                (batch_loss / n).backward()
+                optimizer.step()
+            loss_sum, n_certain = loss_sum + batch_loss.item(), n_certain + n
+            advance(begun + done, total)
         losses = {
             "epoch": epoch,
-            "train_loss": total_loss / len(order),
-            "validation_loss": validation_loss(model, validation, labels, pixels, settings),
+            "train_loss": loss_sum / max(n_certain, 1),
+            "validation_loss": validation_loss(
+                model,
+                validation,
+                labels,
+                pixels,
+                settings,
+                further(advance, begun + n_train, total),
+            ),
         }
         if not np.isfinite([losses["train_loss"], losses["validation_loss"]]).all():
             raise WorkError(
@@ -115,26 +127,41 @@ def train_run(
     unfinished.unlink(missing_ok=True)
 
 
-def bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean binary cross-entropy over certain labels; targets: (images, classes), NaN uncertain."""
+def bce_sum(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Summed binary cross-entropy over certain labels, and how many there are.
+
+    logits, targets: (images, classes); a NaN target is uncertain and carries no loss.
+    """
     certain = ~targets.isnan()
-    return functional.binary_cross_entropy_with_logits(logits[certain], targets[certain])
+    loss = functional.binary_cross_entropy_with_logits(
+        logits[certain], targets[certain], reduction="sum"
+    )
+    return loss, int(certain.sum())
 
 
 @torch.no_grad()
 def validation_loss(
-    model: nn.Module, table: Any, labels: Labels, pixels: Pixels, settings: Any
+    model: nn.Module,
+    table: Any,
+    labels: Labels,
+    pixels: Pixels,
+    settings: Any,
+    advance: Advance,
 ) -> float:
-    """Mean BCE over the validation split, in evaluation mode (the caller sets train mode again)."""
+    """Mean BCE over the certain labels of the validation split, in evaluation mode (the caller
+    sets train mode again)."""
     model.eval()
     where = next(model.parameters()).device
     rows, targets = pixels.rows(table["image_id"]), label_matrix(table, labels.class_names)
-    total = 0.0
-    for _, batch in _batches(np.arange(len(rows)), settings.batch_size, keep_single=True):
+    loss_sum, n_certain = 0.0, 0
+    for done, batch in _batches(np.arange(len(rows)), settings.batch_size, keep_single=True):
         logits = model(to_input(to_unit(pixels.read(rows[batch]), where)))
-        loss = bce_loss(logits, torch.from_numpy(targets[batch]).to(where))
-        total += loss.item() * len(batch)
-    return total / len(rows)
+        loss, n = bce_sum(logits, torch.from_numpy(targets[batch]).to(where))
+        loss_sum, n_certain = loss_sum + loss.item(), n_certain + n
+        advance(done, len(rows))
+    if not n_certain:
+        raise InputError("No validation image has a certain label, so no epoch can be chosen.")
+    return loss_sum / n_certain
 
 
 def _batches(
@@ -157,5 +184,5 @@ def _load_state(path: Path, where: torch.device) -> dict[str, Any] | None:
         return torch.load(path, map_location=where, weights_only=True)
     except FileNotFoundError:
         return None
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError):
+    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError, EOFError):
         return None  # damaged: the run begins again, which costs time and loses nothing

@@ -31,7 +31,7 @@ class Part:
 
     def build(self, state: Any) -> None:
         """Take the piece's contents, or raise Refused."""
-        raise NotImplementedError
+        raise Refused("it fills something that takes no contents")
 
     def call(self, *arguments: Any) -> Any:
         """What calling the piece stands for; only few can be called."""
@@ -72,6 +72,9 @@ class Machine:
             raise Refused("it ends too early")
         self._at += n
         return self._data[self._at - n : self._at]
+
+    def _skip(self, n: int) -> None:
+        self._take(n)
 
     def _number(self, form: str) -> Any:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
@@ -154,8 +157,8 @@ def _text(data: bytes) -> str:
 
 
 STEPS: dict[bytes, Callable[[Machine], None]] = {
-    pickle.PROTO: lambda m: m._take(1),
-    pickle.FRAME: lambda m: m._take(8),
+    pickle.PROTO: lambda m: m._skip(1),
+    pickle.FRAME: lambda m: m._skip(8),
     pickle.MARK: Machine._mark,
     pickle.NONE: lambda m: m._push(None),
     pickle.NEWTRUE: lambda m: m._push(True),

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,12 +27,13 @@ NEW_BLOCK = Name("pandas.core.internals.blocks", "new_block")
 # Floats, integers, booleans, and text or None as objects; nothing structured, nothing else.
 DTYPE = re.compile(r"[fiu][1248]|b1|O8?")
 PLAIN = (str, float, int, bool, type(None))
+Kind = TypeVar("Kind")
 
 
 @dataclass
 class Dtype(Part):
     code: str
-    order: str = "="
+    order: Literal["<", ">", "=", "|"] = "="
 
     def build(self, state: Any) -> None:
         if not (isinstance(state, tuple) and len(state) == 8 and state[1] in ("<", ">", "=", "|")):
@@ -116,8 +118,10 @@ class Frame(Part):
         self.manager = manager
 
 
-def _is(value: Any, kind: type, length: int | None = None) -> bool:
-    return type(value) is kind and (length is None or len(value) == length)
+def _is(value: Any, kind: type[Kind], length: int | None = None) -> TypeGuard[Kind]:
+    if type(value) is not kind:
+        return False
+    return length is None or (isinstance(value, Sized) and len(value) == length)
 
 
 def array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
@@ -136,7 +140,7 @@ def array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
         if not isinstance(data, bytes) or len(data) != size * kind.itemsize:
             raise Refused(f"it holds an array of shape {shape} without the bytes for it")
         flat = np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("="), copy=False)
-    return flat.reshape(shape, order=order)
+    return flat.reshape(shape, order="C" if order == "C" else "F")
 
 
 def _reconstruct(*arguments: Any) -> Array:

@@ -95,7 +95,7 @@ def import_study(
     target.mkdir(parents=True, exist_ok=True)
     lock = FileLock(study.lock_path(target))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)
     except Timeout as error:
         raise WorkError(f"Study {name!r} is being imported by another process.") from error
     with lock:
@@ -120,8 +120,7 @@ def import_study(
 
 def refuse_other_study(config: StudyConfig) -> None:
     """Raise InputError where the name belongs to a study of something else."""
-    for folder in store.list_studies():
-        existing = store.read_config(folder)
+    for folder, existing in store.readable_studies():
         if existing.study.name == config.study.name and folder.name != config.id:
             raise InputError(
                 f"Study {config.study.name!r} exists, and was made of other runs, sparsities or "
@@ -174,8 +173,11 @@ def _image_column(labels: Path, with_images: bool) -> str:
 def _read_labels(config: StudyConfig, advance: Advance) -> Labels:
     from core.engine.datasets import cxr_lt, table
 
-    load = table.load if config.dataset.name == "table" else cxr_lt.load
-    return load(config.dataset, advance)
+    settings = config.dataset
+    if settings.kind != "imported":
+        raise ValueError(f'dataset.kind is {settings.kind!r}; predictions are "imported"')
+    load = table.load if settings.name == "table" else cxr_lt.load
+    return load(settings, advance)
 
 
 class _Import:

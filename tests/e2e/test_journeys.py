@@ -83,7 +83,7 @@ def test_a_click_on_the_heatmap_shows_the_two_curves(page, app_address, errors):
     at = {"x": box["width"] * 3.4 / 5, "y": box["height"] * 1.4 / 5}
     plot.hover(position=at)
     plot.click(position=at)
-    page.wait_for_url(re.compile("first=.*second=|second=.*first="), timeout=PATIENCE)
+    page.wait_for_url(re.compile("first=Effusion&second=Cardiomegaly"), timeout=PATIENCE)
     settle(page)
     names = [page.get_by_label(label).input_value() for label in ("First class", "Second class")]
     expect(page.get_by_role("heading", name=f"{names[0]} and {names[1]}: FCD")).to_be_visible()
@@ -125,3 +125,27 @@ def test_pictures_keep_their_address_over_reruns(page, app_address):
     page.wait_for_url("**sort=Patient**")
     settle(page)
     assert set(page.evaluate(sources)) == before
+
+
+def test_a_subgroup_is_chosen_shown_and_left(page, app_address, errors):
+    visit(page, f"{app_address}/class_ap?study=large&by=view&is=PA", "Class AP")
+    expect(page.get_by_text("Positives in it")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Forgettability", exact=True).click()
+    expect(page.get_by_role("heading", name="Forgettability", level=1)).to_be_visible()
+    expect(page.get_by_text("Positives in it")).to_be_visible(timeout=PATIENCE)
+    page.wait_for_url("**by=view**")
+    page.get_by_role("button", name="Show all test images").click()
+    expect(page.get_by_text("Positives in it")).to_have_count(0, timeout=PATIENCE)
+    assert "by=" not in page.url
+    assert errors == []
+
+
+def test_a_table_is_taken_along(page, app_address, errors):
+    visit(page, f"{app_address}/class_ap?study=toy", "Class AP")
+    button = page.locator("[class*=download_class_summary__CSV] button").first
+    button.wait_for(timeout=PATIENCE)
+    with page.expect_download() as download:
+        button.click()
+    assert download.value.suggested_filename == "toy_class_summary.csv"
+    assert download.value.path().read_text().startswith("class_name,group,train_frequency")
+    assert errors == []

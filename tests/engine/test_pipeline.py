@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from core import store, study
-from core.engine.checkpoints import load_checkpoint
+from core.engine.checkpoints import is_complete, load_checkpoint
 from core.engine.pipeline import run_study
 from core.errors import InputError, WorkError
 from core.progress import Cancelled, read_progress
@@ -163,6 +163,58 @@ def test_a_lost_table_is_made_again_from_what_is_there(finished, undisturbed, na
     assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
 
 
+def test_an_ensemble_follows_its_cells(finished):
+    config, folder = finished
+    labels = store.read_labels(folder)
+    ids, names = labels.split("test")["image_id"], labels.class_names
+    other = np.full((len(ids), len(names)), 0.25, np.float32)
+    store.write_predictions(ids, other, names, study.prediction_path(folder, 0, 0.5))
+    run_study(config)
+    second = store.read_predictions(study.prediction_path(folder, 1, 0.5), ids, names)
+    mean = store.read_predictions(study.ensemble_path(folder, 0.5), ids, names)
+    assert mean == pytest.approx((0.25 + second) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".json"])
+def test_a_damaged_checkpoint_is_trained_again_to_the_same_weights(finished, undisturbed, suffix):
+    config, folder = finished
+    path = study.checkpoint_path(folder, 0).with_suffix(suffix)
+    damaged = bytearray(path.read_bytes())
+    middle = len(damaged) // 2
+    damaged[middle : middle + 200] = bytes(200)
+    path.write_bytes(damaged)
+    assert not is_complete(study.checkpoint_path(folder, 0))
+    run_study(config)
+    assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
+
+
+def test_changed_images_are_refused_and_the_record_stays(finished):
+    config, folder = finished
+    record = study.study_json(folder).read_bytes()
+    drawn = study.phantoms_dir(config.dataset)
+    labels = store.read_labels(folder).table
+    rendered = [drawn / path for path in labels["path"].iloc[:2]]
+    first, second = (path.read_bytes() for path in rendered)
+    rendered[0].write_bytes(second)
+    rendered[1].write_bytes(first)
+    with pytest.MonkeyPatch.context() as patch:
+        # The renderer would mend its own pictures; a folder of real X-rays does not.
+        patch.setattr("core.engine.pipeline.load_labels", lambda *_: store.read_labels(folder))
+        with pytest.raises(InputError, match="images of study 'small' have changed"):
+            run_study(config)
+    assert study.study_json(folder).read_bytes() == record
+
+
+def test_a_damaged_neighbour_is_in_nobodys_way(finished):
+    config, folder = finished
+    for number, text in enumerate(("{", '{"a": 1}', "[]")):
+        neighbour = folder.parent / f"other-{number}"
+        neighbour.mkdir()
+        (neighbour / "study.json").write_text(text)
+    run_study(config)
+    assert store.find_study("small") == folder
+
+
 def test_a_folder_of_another_config_is_refused_with_what_differs(finished):
     config, _ = finished
     other = StudyConfig.model_validate(
@@ -214,7 +266,8 @@ def start(study_file: Path, cache: Path) -> subprocess.Popen:
         "from core.study import read_config; from core.engine.pipeline import run_study\n"
         "if __name__ == '__main__': run_study(read_config(Path(sys.argv[1])))"
     )
-    environment = {**os.environ, "PRUNESCOPE_CACHE": str(cache)}
+    # One thread, as in this process: another number of threads adds floats in another order.
+    environment = {**os.environ, "PRUNESCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     script = cache / "run_it.py"
     cache.mkdir(parents=True, exist_ok=True)
     script.write_text(code)

@@ -10,7 +10,7 @@ import torch
 from core import study
 from core.engine.checkpoints import load_checkpoint
 from core.engine.preprocessing import augment, to_input, to_unit
-from core.engine.training import bce_loss, train_run
+from core.engine.training import bce_sum, train_run
 from core.errors import WorkError
 from core.labels import Labels
 from tests.toys import toy_config
@@ -89,6 +89,35 @@ def test_runs_differ_by_seed_only_and_repeat_exactly(labels, tmp_path):
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
 
 
+def test_a_stopped_run_goes_on_from_its_last_finished_epoch(labels, tmp_path):
+    whole, _ = train(labels, tmp_path / "whole")
+    n_epoch = 41 + 9  # training and validation images
+
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def stop_in_the_third_epoch(done, total):
+        if done > 2 * n_epoch + 10:
+            raise Stopped
+
+    pixels, folder = BrightPixels(labels), tmp_path / "stopped"
+    with pytest.raises(Stopped):
+        train_run(config_of(), labels, pixels, folder, 0, stop_in_the_third_epoch)
+    seen = []
+    train_run(config_of(), labels, pixels, folder, 0, lambda done, _: seen.append(done))
+    assert min(seen) > 2 * n_epoch
+    resumed, _ = load_checkpoint(study.checkpoint_path(folder, 0))
+    assert torch.equal(resumed.classifier.weight, whole.classifier.weight)
+
+
+def test_an_image_without_a_certain_label_harms_nothing(labels, tmp_path):
+    table = labels.table.copy()
+    table.loc[[0, 45], ["Bright", "Dark"]] = pd.NA
+    unsure = Labels(table, labels.class_names)
+    _, info = train(unsure, tmp_path, batch_size=2, epochs=1)
+    assert np.isfinite(info.validation_loss)
+
+
 def test_patience_stops_a_run_that_no_longer_gains(labels, tmp_path):
     train(labels, tmp_path, epochs=200, patience=1, learning_rate=1e-2)
     history = json.loads(study.history_path(tmp_path, 0).read_text())["epochs"]
@@ -103,7 +132,8 @@ def test_a_loss_that_is_no_number_stops_with_a_hint(labels, tmp_path):
 
 def test_uncertain_labels_carry_no_loss():
     logits = torch.tensor([[0.0, 50.0]])
-    assert bce_loss(logits, torch.tensor([[1.0, torch.nan]])).item() == pytest.approx(np.log(2))
+    loss, n = bce_sum(logits, torch.tensor([[1.0, torch.nan]]))
+    assert (loss.item(), n) == (pytest.approx(np.log(2)), 1)
 
 
 def test_no_augmentation_changes_nothing_and_a_flip_mirrors():

@@ -11,7 +11,13 @@ from core.progress import Report
 from tests import page_studies
 from tests.toys import write_toy_study
 
-PAGES = ("overview.py", "class_ap.py", "forgettability.py", "pie_browser.py")
+PAGES = (
+    "overview.py",
+    "class_ap.py",
+    "forgettability.py",
+    "safe_sparsity.py",
+    "pie_browser.py",
+)
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +129,9 @@ def test_a_class_without_positives_has_no_ap_and_is_counted(full_cache):
 
 
 def test_both_correlations_are_shown_with_n(full_cache):
-    text = said(open_page("class_ap.py", study="toy"))
-    assert "- AP: **r = " in text
-    assert "- calibrated AP: **r = " in text
+    text = said(open_page("class_ap.py", study="toy")).replace("\\", "")
+    assert "### AP: " in text
+    assert "### Calibrated AP: " in text
     assert "n = 5 classes" in text
 
 

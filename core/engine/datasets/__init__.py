@@ -29,9 +29,12 @@ def load_labels(settings: DatasetSettings, advance: Advance | None = None) -> La
 
 
 def images_dir(settings: DatasetSettings) -> Path:
-    """The folder that image paths are relative to."""
+    """The folder that image paths are relative to. Raises InputError where there is none, as for
+    predictions imported without images."""
     if settings.kind == "phantom":
         return phantoms_dir(settings)
+    if settings.images is None:
+        raise InputError("dataset.images is not given, so there are no images to read.")
     return settings.images
 
 

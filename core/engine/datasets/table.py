@@ -52,8 +52,8 @@ def load(settings: TableColumns, advance: Callable[[int, int], None]) -> Labels:
     refuse_missing_columns(rows, keys, path)
     given = rows[settings.image_column]
     paths = [relative_path(text, path) for text in given]
-    if settings.joined_column is not None:
-        labels = _joined(rows, settings, given)
+    if (column := settings.joined_column) is not None:
+        labels = _joined(rows, column, settings, given)
     else:
         class_names = settings.class_columns or _guessed(rows, keys, path)
         refuse_missing_columns(rows, list(class_names), path)
@@ -78,8 +78,10 @@ def _present(rows: pd.DataFrame, name: str) -> str | None:
     return name if name in rows.columns else None
 
 
-def _joined(rows: pd.DataFrame, settings: TableColumns, given: pd.Series) -> pd.DataFrame:
-    path, column = settings.labels, settings.joined_column
+def _joined(
+    rows: pd.DataFrame, column: str, settings: TableColumns, given: pd.Series
+) -> pd.DataFrame:
+    path = settings.labels
     if settings.class_columns:
         raise InputError("dataset: give class_columns or joined_column, not both.")
     refuse_missing_columns(rows, [column], path)

@@ -8,6 +8,7 @@ stand on numbered axes, and never enter a template.
 from __future__ import annotations
 
 import html
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,15 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 MOST_HIGHLIGHTED = 6
 SPARSITY_TITLE = "Sparsity (% of prunable weights that are zero)"
 ROW_HEIGHT = 24
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure with its finding as title, and with n and interval as caption."""
+
+    title: str
+    figure: go.Figure
+    caption: str
 
 
 def escape(name: str) -> str:
@@ -175,11 +185,11 @@ def outline(figure: go.Figure, cell: list[int]) -> None:
         )  # fmt: skip
 
 
-def over_runs(table: pd.DataFrame, band: str = "band") -> str:
+def over_runs(table: pd.DataFrame, band: str = "band", interval: str = "quartiles") -> str:
     runs = int(table["n_runs"].max()) if len(table) else 0
     if runs < 2:
         return "One run, so no interval."
-    return f"Median over {words.count(runs, 'run')}, {band}: quartiles."
+    return f"Median over {words.count(runs, 'run')}, {band}: {interval}."
 
 
 def percents(sparsities: pd.Series | pd.Index) -> list[float]:

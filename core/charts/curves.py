@@ -1,0 +1,146 @@
+"""Curves over sparsity: of mAP, of every class, of two classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core import words
+from core.charts.parts import (
+    DASHES,
+    GROUP_COLOURS,
+    MOST_HIGHLIGHTED,
+    SYMBOLS,
+    Chart,
+    add_band,
+    add_curve,
+    add_floor,
+    add_grey_curves,
+    empty_figure,
+    label_ends,
+    over_runs,
+    percents,
+    sparsity_axis,
+)
+
+
+def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images: int) -> Chart:
+    """mAP over sparsity. band: sparsity, median, lower, upper, n_runs."""
+    figure = empty_figure(360)
+    x = percents(band["sparsity"])
+    add_band(figure, x, band["lower"], band["upper"], GROUP_COLOURS["head"])
+    figure.add_scatter(
+        x=x,
+        y=band["median"],
+        mode="lines+markers",
+        line={"color": GROUP_COLOURS["head"], "width": 3},
+        customdata=np.column_stack([band["lower"], band["upper"], band["n_runs"]]),
+        hovertemplate=(
+            "sparsity %{x} %<br>mAP %{y:.3f}<br>quartiles %{customdata[0]:.3f} to "
+            "%{customdata[1]:.3f}<br>runs %{customdata[2]}<extra></extra>"
+        ),
+        showlegend=False,
+    )
+    sparsity_axis(figure)
+    figure.update_yaxes(title="mAP", rangemode="tozero")
+    values = [words.number(value) for value in band["median"].iloc[[0, -1]]]
+    points = [words.percent(value) for value in band["sparsity"].iloc[[0, -1]]]
+    if len(band) == 1:
+        title = f"mAP is {values[0]} at {points[0]} sparsity"
+    else:
+        title = f"mAP goes from {values[0]} at {points[0]} to {values[1]} at {points[1]} sparsity"
+    caption = f"mAP: mean AP of {words.count(n_classes, 'class')}, {n_images:,} test images. "
+    if n_undefined:
+        caption += f"{words.count(n_undefined, 'class')} without a positive left out. "
+    return Chart(title, figure, caption + over_runs(band))
+
+
+def class_curves_chart(
+    curves: pd.DataFrame,
+    losses: pd.DataFrame,
+    highlighted: list[str],
+    chance: pd.Series,
+    metric: str,
+    relative: bool,
+    sparsity: float | None,
+    interval: str = "quartiles",
+) -> Chart:
+    """Every class over sparsity: highlighted ones named, the others grey behind them.
+
+    curves: class_name, sparsity, median, lower, upper, n_runs; losses: one row per class.
+    """
+    highlighted = highlighted[:MOST_HIGHLIGHTED]
+    facts = losses.set_index("class_name")
+    scale = 100 if relative else 1
+    figure = empty_figure(460)
+    figure.update_layout(margin_r=150)
+    add_grey_curves(figure, curves[~curves["class_name"].isin(highlighted)], scale)
+    ends = []
+    for index, name in enumerate(highlighted):
+        curve = curves[(curves["class_name"] == name)]
+        colour = GROUP_COLOURS[facts["group"].get(name, "medium")]
+        x = percents(curve["sparsity"])
+        add_band(figure, x, curve["lower"] * scale, curve["upper"] * scale, colour)
+        symbol = SYMBOLS[index % len(SYMBOLS)]
+        add_curve(figure, name, curve, colour, scale, 3, symbol, DASHES[index % len(DASHES)])
+        floor = facts["chance_change"].get(name) if relative else chance.get(name)
+        if floor is not None and np.isfinite(floor):
+            add_floor(figure, x, floor * scale, colour, name)
+        known = curve["median"].dropna()
+        if len(known):
+            ends.append((name, float(known.iloc[-1]) * scale))
+    label_ends(figure, ends, float(curves["sparsity"].max() * 100))
+    sparsity_axis(figure)
+    label = words.METRICS[metric]
+    if relative:
+        figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
+    else:
+        figure.update_yaxes(title=label, rangemode="tozero")
+    title = _curves_title(highlighted, facts, metric, sparsity)
+    caption = (
+        f"{words.count(curves['class_name'].nunique(), 'class')}; dotted: chance level of the "
+        f"named classes. {over_runs(curves, 'band', interval)}"
+    )
+    return Chart(title, figure, caption)
+
+
+def pair_curves_chart(
+    curves: pd.DataFrame,
+    groups: dict[str, str],
+    pair: tuple[str, str],
+    fcd: float,
+    metric: str,
+    interval: str = "quartiles",
+) -> Chart:
+    """Two forgettability curves with their interval over runs (columns lower, upper)."""
+    figure = empty_figure(400)
+    figure.update_layout(margin_r=150)
+    ends = []
+    for index, name in enumerate(pair):
+        curve = curves[curves["class_name"] == name].rename(
+            columns={"relative_ap_change": "median"}
+        )
+        colour = GROUP_COLOURS[groups[name]]
+        x = percents(curve["sparsity"])
+        add_band(figure, x, curve["lower"] * 100, curve["upper"] * 100, colour)
+        add_curve(figure, name, curve, colour, 100, 3, SYMBOLS[index], DASHES[index])
+        known = curve["median"].dropna()
+        if len(known):
+            ends.append((name, float(known.iloc[-1]) * 100))
+    label_ends(figure, ends, float(curves["sparsity"].max() * 100))
+    sparsity_axis(figure)
+    label = words.METRICS[metric]
+    figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
+    title = f"{pair[0]} and {pair[1]}: FCD {words.number(fcd)}"
+    return Chart(title, figure, over_runs(curves, interval=interval))
+
+
+def _curves_title(
+    highlighted: list[str], facts: pd.DataFrame, metric: str, sparsity: float | None
+) -> str:
+    known = [name for name in highlighted if name in facts.index]
+    if not known or sparsity is None:
+        return f"{words.METRICS[metric]} of every class"
+    worst = min(known, key=lambda name: facts["relative_change"].fillna(np.inf)[name])
+    loss = words.loss(facts["relative_change"][worst], metric)
+    return f"{worst} {loss} by {words.percent(sparsity)} sparsity"

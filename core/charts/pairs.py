@@ -1,0 +1,160 @@
+"""Class by class: how differently two classes are forgotten, how often they meet, how frequent
+they are. One ordering serves all three."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from core import words
+from core.charts.parts import (
+    Chart,
+    class_axis,
+    empty_figure,
+    escape,
+    outline,
+    short,
+)
+from core.labels import FEW_POSITIVES
+
+Pair = tuple[str, str]
+
+
+def fcd_heatmap(
+    fcd: pd.DataFrame,
+    order: list[str],
+    chosen: Pair | None,
+    n_runs: int,
+    n_grid: int,
+    corrected: bool = False,
+    unstable: frozenset[str] = frozenset(),
+) -> Chart:
+    """Class by class FCD; `corrected`: as a root mean square."""
+    figure, off_diagonal = _heatmap(
+        fcd, order, chosen, "FCD, RMS" if corrected else "FCD", ".2f", unstable
+    )
+    distance = "Root mean square" if corrected else "Euclidean"
+    caption = (
+        f"FCD: {distance} distance of two median curves over {words.count(n_grid, 'sparsity')} "
+        f"above 0, {words.count(n_runs, 'run')}. "
+        "0: forgotten alike. Click a square to see its two curves."
+    )
+    if unstable & set(order):
+        caption = f"* fewer than {FEW_POSITIVES} positives, unstable. {caption}"
+    return Chart(
+        _most(off_diagonal, order, unstable, "are forgotten most differently"), figure, caption
+    )
+
+
+def iou_heatmap(
+    iou: pd.DataFrame,
+    order: list[str],
+    chosen: Pair | None,
+    n_images: int,
+    corrected: bool,
+    unstable: frozenset[str] = frozenset(),
+) -> Chart:
+    """How often two classes occur together, as intersection over union."""
+    figure, off_diagonal = _heatmap(iou, order, chosen, "IoU", ".3f", unstable)
+    counts = "" if corrected else ", class counts as column sums (paper)"
+    caption = f"Co-occurrence IoU over {n_images:,} test images{counts}. 0: never together."
+    return Chart(_most(off_diagonal, order, unstable, "occur together most"), figure, caption)
+
+
+def frequency_heatmap(
+    difference: pd.DataFrame,
+    order: list[str],
+    chosen: Pair | None,
+    n_images: int,
+    corrected: bool,
+    unstable: frozenset[str] = frozenset(),
+) -> Chart:
+    """How differently frequent two classes are, in natural logarithms."""
+    figure, off_diagonal = _heatmap(difference, order, chosen, "|\u0394 ln n|", ".2f", unstable)
+    counts = "positives" if corrected else "column sums (paper)"
+    caption = f"Difference of log {counts} over {n_images:,} test images. 1: 2.7 times as frequent."
+    return Chart(_most(off_diagonal, order, unstable, "differ most in frequency"), figure, caption)
+
+
+def matrix_of(pair_table: pd.DataFrame, column: str, class_names: list[str]) -> pd.DataFrame:
+    """A column of the pairs table as a symmetric matrix, NaN on its diagonal."""
+    names = pd.Index(class_names)
+    rows, columns = (names.get_indexer(pair_table[side]) for side in ("class_a", "class_b"))
+    there = (rows >= 0) & (columns >= 0)
+    values = np.full((len(names), len(names)), np.nan)
+    values[rows[there], columns[there]] = pair_table[column].to_numpy(float)[there]
+    values[columns[there], rows[there]] = pair_table[column].to_numpy(float)[there]
+    return pd.DataFrame(values, index=names, columns=names)
+
+
+def _heatmap(
+    frame: pd.DataFrame,
+    order: list[str],
+    chosen: Pair | None,
+    label: str,
+    digits: str,
+    unstable: frozenset[str],
+) -> tuple[go.Figure, np.ndarray]:
+    """The figure, and its values without the diagonal. The squares that take clicks carry both
+    class names as customdata."""
+    values = frame.loc[order, order].to_numpy(float)
+    off_diagonal = np.where(np.eye(len(order), dtype=bool), np.nan, values)
+    figure = empty_figure(max(300, 17 * len(order) + 190))
+    figure.add_heatmap(
+        z=off_diagonal,
+        colorscale="Cividis",
+        colorbar={
+            "title": {"text": label, "side": "right"},
+            "orientation": "h",
+            "thickness": 10,
+            "y": 1,
+            "yanchor": "bottom",
+        },
+        hoverinfo="skip",
+        xgap=1,
+        ygap=1,
+    )
+    # Clicks on a heatmap do not reach Streamlit; those on a scatter do.
+    rows, columns = np.nonzero(np.isfinite(off_diagonal))
+    figure.add_scatter(
+        x=columns,
+        y=rows,
+        mode="markers",
+        marker={"symbol": "square", "size": 15, "opacity": 0, "color": "#000000"},
+        customdata=[[order[row], order[column]] for row, column in zip(rows, columns, strict=True)],
+        text=[
+            f"{escape(order[row])} and {escape(order[column])}: {values[row, column]:{digits}}"
+            for row, column in zip(rows, columns, strict=True)
+        ],
+        hovertemplate="%{text}<extra></extra>",
+    )
+    if chosen and all(name in order for name in chosen):
+        outline(figure, [order.index(name) for name in chosen])
+    ticks = [escape(short(name, 14)) + (" *" if name in unstable else "") for name in order]
+    font = {"size": 11 if len(order) > 12 else 12}
+    class_axis(figure, order)
+    figure.update_yaxes(ticktext=ticks, tickfont=font)
+    figure.update_xaxes(
+        tickvals=list(range(len(order))),
+        ticktext=ticks,
+        tickangle=-60,
+        tickfont=font,
+        showgrid=False,
+        range=[-0.5, len(order) - 0.5],
+        automargin=True,
+    )
+    figure.update_layout(clickmode="event+select", hoverdistance=60, dragmode=False)
+    return figure, off_diagonal
+
+
+def _most(off_diagonal: np.ndarray, order: list[str], unstable: frozenset[str], what: str) -> str:
+    """The pair of the largest value; of classes with enough positives, where two of these are."""
+    stable = np.array([name not in unstable for name in order])
+    judged = np.where(stable[:, None] & stable, off_diagonal, np.nan)
+    if not np.isfinite(judged).any():
+        judged = off_diagonal
+    if not np.isfinite(judged).any():
+        return "No two classes have what it takes to compare them"
+    row, column = np.unravel_index(np.nanargmax(judged), judged.shape)
+    return f"{order[row]} and {order[column]} {what}"

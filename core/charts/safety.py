@@ -1,0 +1,110 @@
+"""Which class is safe at which sparsity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from core import claims, words
+from core.analysis.safe_sparsity import (
+    CANNOT_TELL,
+    SAFE,
+    UNSAFE,
+    ClassBreak,
+    SafeAnswer,
+    SafeSparsity,
+    class_breaks,
+)
+from core.charts.parts import (
+    ROW_HEIGHT,
+    RULE,
+    Chart,
+    class_axis,
+    empty_figure,
+    escaped,
+    percents,
+    short,
+    sparsity_axis,
+)
+
+# Told apart by shape and by colour; neither colour is that of a group of classes.
+MARKS = {
+    SAFE: {"symbol": "square", "size": 13, "color": "#3d94c9"},
+    CANNOT_TELL: {"symbol": "circle-open", "size": 9, "color": RULE, "line": {"width": 1.5}},
+    UNSAFE: {"symbol": "x", "size": 10, "color": "#bf4f99"},
+}
+LEGEND = {SAFE: "safe", CANNOT_TELL: "cannot tell", UNSAFE: "shown to be unsafe"}
+
+
+def safety_chart(
+    table: pd.DataFrame, answer: SafeAnswer, settings: SafeSparsity, n_images: int, n_patients: int
+) -> Chart:
+    """Classes by sparsity, the first to break on top. table: SAFE_SPARSITY."""
+    breaks = class_breaks(table)
+    rows = {one.class_name: row for row, one in enumerate(breaks)}
+    figure = empty_figure(ROW_HEIGHT * len(breaks) + 130)
+    for verdict, mark in MARKS.items():
+        here = table[table["verdict"] == verdict]
+        figure.add_scatter(
+            x=percents(here["sparsity"]),
+            y=here["class_name"].map(rows),
+            mode="markers",
+            name=LEGEND[verdict],
+            marker=mark,
+            customdata=np.column_stack(
+                [
+                    escaped(here["class_name"]),
+                    here["relative_change"].map(claims.signed),
+                    here["ci_low"].map(claims.signed),
+                    here["ci_high"].map(claims.signed),
+                    here["n_positive"],
+                    here["reason"],
+                ]
+            ),
+            hovertemplate=(
+                "%{customdata[0]} at %{x} %<br>" + LEGEND[verdict] + ": %{customdata[5]}<br>"
+                "change %{customdata[1]}, bounds %{customdata[2]} and %{customdata[3]}<br>"
+                "test positives: %{customdata[4]}<extra></extra>"
+            ),
+        )
+    labels = [f"{short(b.class_name, 22)} *" if b.too_few else b.class_name for b in breaks]
+    sparsity_axis(figure)
+    class_axis(figure, labels)
+    breaks_at = answer.first.breaks_at if answer.first else None
+    if answer.safe_up_to is not None and breaks_at is not None:
+        figure.add_vline(
+            x=(answer.safe_up_to + breaks_at) * 50,
+            line={"color": RULE, "width": 2, "dash": "dash"},
+        )
+    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
+    figure.update_layout(showlegend=True, legend=legend, margin_t=40)
+    caption = (
+        f"Test of non-inferiority: safe where the {_share(settings.confidence)} one-sided lower "
+        f"bound of the change of {words.METRICS[settings.metric]} lies above "
+        f"{claims.signed(-settings.margin)}, shown to be unsafe where the upper bound lies below "
+        f"it. Paired over {words.count(n_patients, 'patient')} ({n_images:,} test images)"
+        f"{_over_runs(answer)}. Dashed: end of what is safe for every class with enough positives."
+    )
+    if any(one.too_few for one in breaks):
+        caption += f" * fewer than {words.count(settings.min_positives, 'test positive')}."
+    return Chart(_title(answer, breaks), figure, caption)
+
+
+def _title(answer: SafeAnswer, breaks: list[ClassBreak]) -> str:
+    if answer.n_classes == 0:
+        return "No class has enough positives to tell"
+    enough = [one for one in breaks if not one.too_few]
+    n_safe = sum(one.breaks_at is None for one in enough)
+    n_unsafe = sum(one.unsafe_at is not None for one in enough)
+    of = f"{n_safe or 'None'} of {words.count(answer.n_classes, 'class')}"
+    stay = "stay" if n_safe > 1 else "stays"
+    unsafe = f"{n_unsafe or 'none'} {'are' if n_unsafe > 1 else 'is'} shown to be unsafe"
+    return f"{of} {stay} safe up to {words.percent(answer.last_sparsity)} sparsity; {unsafe}"
+
+
+def _over_runs(answer: SafeAnswer) -> str:
+    return f" and {words.count(answer.n_runs, 'run')}" if answer.n_runs > 1 else ", one run"
+
+
+def _share(confidence: float) -> str:
+    return words.percent(confidence, 1).replace(".0", "")

@@ -1,0 +1,156 @@
+"""Point clouds: classes against their frequency, pairs of classes against what sets them apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.charts.parts import (
+    GROUP_COLOURS,
+    Chart,
+    empty_figure,
+    escape,
+    escaped,
+    percents,
+    short,
+)
+
+NAMED = 3  # points named in a chart; the others tell their name under the pointer
+
+
+def first_drop_scatter(
+    summary: pd.DataFrame, title: str, caption: str, corrected: bool, last: float
+) -> Chart:
+    """First drop of every class against its train frequency; `last` is the end of the grid.
+
+    Corrected: between grid points; classes that never drop stand above the grid as triangles.
+    """
+    column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
+    table = summary[summary["train_frequency"] > 0]
+    figure = empty_figure(340)
+    known = table[table[column].notna()]
+    _add_classes(figure, known, percents(known[column]), "first drop at %{y:.1f} %")
+    if corrected:
+        never = table[table["first_drop_censored"]]
+        beyond = [last * 100 + 4] * len(never)
+        _add_classes(
+            figure, never, beyond, f"never by {last * 100:.0f} %", symbol="triangle-up-open"
+        )
+        if len(never):
+            caption += " Triangles: never dropped on this grid."
+    _name_points(figure, known, percents(known[column]))
+    figure.update_yaxes(title="First drop by 20 % (% sparsity)", ticksuffix=" %")
+    _frequency_axis(figure, table)
+    return Chart(title, figure, caption + _hollow(table))
+
+
+def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> Chart:
+    """Relative change at 95 % of every class against its train frequency."""
+    column = f"relative_{metric}_change_at_95"
+    table = summary[(summary["train_frequency"] > 0) & summary[column].notna()]
+    figure = empty_figure(340)
+    _add_classes(figure, table, percents(table[column]), "%{y:.0f} % at 95 % sparsity")
+    _name_points(figure, table, percents(table[column]))
+    figure.update_yaxes(title="Change at 95 % sparsity (%)", ticksuffix=" %")
+    _frequency_axis(figure, table)
+    return Chart(title, figure, caption + _hollow(table))
+
+
+def pair_scatter(
+    table: pd.DataFrame,
+    x: pd.Series,
+    y: pd.Series,
+    chosen: tuple[str, str] | None,
+    axes: tuple[str, str],
+    title: str,
+    caption: str,
+) -> Chart:
+    """One point per pair of classes; points carry both names as customdata and take clicks."""
+    figure = empty_figure(360)
+    pairs = list(zip(table["class_a"], table["class_b"], strict=True))
+    figure.add_scatter(
+        x=x.tolist(),
+        y=y.tolist(),
+        mode="markers",
+        marker={"size": 8, "color": GROUP_COLOURS["head"], "opacity": 0.6},
+        selected={"marker": {"opacity": 0.6}},
+        unselected={"marker": {"opacity": 0.6}},
+        customdata=[list(pair) for pair in pairs],
+        text=[f"{escape(a)} and {escape(b)}" for a, b in pairs],
+        hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+    )
+    if chosen:
+        here = [set(pair) == set(chosen) for pair in pairs]
+        figure.add_scatter(
+            x=x[here].tolist(),
+            y=y[here].tolist(),
+            mode="markers",
+            marker={
+                "size": 14,
+                "symbol": "circle-open",
+                "color": GROUP_COLOURS["tail"],
+                "line": {"width": 3},
+            },
+            hoverinfo="skip",
+        )
+    figure.update_xaxes(title=axes[0], zeroline=False)
+    figure.update_yaxes(title=axes[1], rangemode="tozero")
+    figure.update_layout(clickmode="event+select", dragmode=False)
+    return Chart(title, figure, caption)
+
+
+def _add_classes(
+    figure: go.Figure, table: pd.DataFrame, y: list[float], says: str, symbol: str = "circle"
+) -> None:
+    if table.empty:
+        return
+    hollow = symbol if symbol.endswith("-open") else f"{symbol}-open"
+    figure.add_scatter(
+        x=percents(table["train_frequency"]),
+        y=y,
+        mode="markers",
+        marker={
+            "size": 10,
+            "symbol": [hollow if unstable else symbol for unstable in table["unstable"]],
+            "color": table["group"].map(GROUP_COLOURS).tolist(),
+            "line": {"width": 1.5},
+        },
+        text=escaped(table["class_name"]),
+        customdata=table["n_positive"].tolist(),
+        hovertemplate=(
+            f"%{{text}}: {says}<br>in %{{x:.2g}} % of train images, %{{customdata}} test positives"
+            "<extra></extra>"
+        ),
+    )
+
+
+def _name_points(figure: go.Figure, table: pd.DataFrame, y: list[float]) -> None:
+    """Some of the classes that fall furthest, each where no other name stands."""
+    if table.empty:
+        return
+    x = np.log10(table["train_frequency"].to_numpy(float) * 100)
+    height = max(np.ptp(y), 1.0)
+    taken: list[float] = []
+    for at in np.argsort(y, kind="stable"):
+        if len(taken) == NAMED or any(abs(y[at] - other) < height / 12 for other in taken):
+            continue
+        taken.append(y[at])
+        to_the_left = x[at] > x.mean()
+        figure.add_annotation(
+            x=float(x[at]), y=y[at], text=escape(short(table["class_name"].iloc[at], 18)),
+            showarrow=False, xanchor="right" if to_the_left else "left",
+            xshift=-9 if to_the_left else 9, font_size=12,
+        )  # fmt: skip
+
+
+def _frequency_axis(figure: go.Figure, table: pd.DataFrame) -> None:
+    logs = np.log10(table["train_frequency"].to_numpy(float) * 100)
+    limits = [logs.min() - 0.15, logs.max() + 0.15] if len(logs) else [-1, 2]
+    figure.update_xaxes(
+        title="Share of train images (%, log)", type="log", range=limits, dtick=1, zeroline=False
+    )
+
+
+def _hollow(table: pd.DataFrame) -> str:
+    return " Hollow: fewer than 10 positives, unstable." if table["unstable"].any() else ""

@@ -1,0 +1,77 @@
+"""The methods table of the report: formulas in words, the paper's beside the corrected ones."""
+
+NOTHING = "\u2013"
+METHODS = (
+    (
+        "Pruning",
+        "One-shot from the dense weights at each sparsity: the given share of all weights of "
+        "Conv2d and Linear layers together is set to 0 by the study's method. No retraining.",
+        "The same.",
+    ),
+    (
+        "AP",
+        "Sum over thresholds of the step in recall times precision; uncertain labels left out of "
+        "that class; no value without a positive. It cannot fall below the class's prevalence, so "
+        "rare classes can lose a larger share.",
+        "Calibrated AP: precision restated at a prevalence of 5 % for every class (Siblini et al., "
+        "IDA 2020), so that every class has the same floor.",
+    ),
+    (
+        "Forgettability curve",
+        "Median over runs of (AP pruned minus AP dense) over AP dense, per sparsity.",
+        "The same.",
+    ),
+    (
+        "First drop",
+        "Smallest sparsity of the grid at which the curve lies below minus 20 %; classes that "
+        "never do are left out.",
+        "Linear interpolation between grid points; classes that never drop count as latest "
+        "(Kendall tau-b).",
+    ),
+    (
+        "First significant drop of mAP",
+        "Welch's t test of mAP over runs against dense, p < 0.05, each sparsity by itself.",
+        "t test of the differences paired by run, Holm over the grid.",
+    ),
+    (
+        "FCD",
+        "Euclidean distance of two curves over sparsities above 0; it grows with the grid.",
+        "Root mean square instead of the sum, in the exported table class_pairs; correlations are "
+        "the same.",
+    ),
+    (
+        "Frequency difference and co-occurrence of two classes",
+        "Class counts are column sums of the co-occurrence matrix, so that an image counts once "
+        "for each of its labels; two identical classes have an IoU of 1/3.",
+        "Class counts are numbers of images; IoU is images with both over images with either; two "
+        "identical classes have 1.",
+    ),
+    (
+        "p-values over pairs of classes",
+        "Pearson's and the regression's, which take pairs as independent.",
+        "Permuting classes, rows and columns together (Mantel; MRQAP with double semi-partialing "
+        "for the interaction).",
+    ),
+    (
+        "PIEs",
+        "The 5 % of test images with the lowest Spearman correlation, over classes, of the "
+        "probabilities of the dense and the pruned model, averaged over runs.",
+        "The same images, with percentile bootstrap intervals over patients of the ratios.",
+    ),
+    (
+        "Safe sparsity",
+        "Not in the paper.",
+        "Non-inferiority: the one-sided 95 % lower bound of mean AP pruned over mean AP dense, "
+        "minus 1, lies above minus 10 %, for every class with at least 10 test positives, at this "
+        "sparsity and every smaller one. Bounds as of a paired bootstrap over patients "
+        "(infinitesimal jackknife) and runs, Student's t at Satterthwaite's degrees of freedom. "
+        "All classes must pass and sparsities are taken in rising order, so no correction for "
+        "multiplicity is needed.",
+    ),
+    (
+        "Intervals",
+        NOTHING,
+        "Patients, not images, are the unit; differences are paired. Bands in charts are quartiles "
+        "over runs.",
+    ),
+)

@@ -1,0 +1,97 @@
+"""Class metrics of a slice of the test images, from ranks kept beside the predictions.
+
+The ranks of each (run, sparsity) are made once from its predictions, and made again where these
+or the labels changed: their file carries the time of the newer of the two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from core import store, study
+from core.analysis.subgroup import even_ranks, slice_metrics
+from core.labels import Labels, label_matrix
+
+METRICS = ("n_positive", "ap", "auroc", "calibrated_ap")
+Cell = tuple[int, float]
+
+
+def unprepared(folder: Path) -> list[Cell]:
+    """The finished (run, sparsity) cells whose ranks are missing or out of date."""
+    return [
+        (run, sparsity)
+        for run, sparsity in store.finished_cells(folder)
+        if not _is_current(study.ranks_path(folder, run, sparsity), _sources(folder, run, sparsity))
+    ]
+
+
+def prepare(folder: Path, cells: list[Cell]) -> Iterator[int]:
+    """Make the ranks of `cells`; yields how many are done."""
+    labels = store.read_labels(folder)
+    image_ids = labels.split("test")["image_id"]
+
+    def make(cell: Cell) -> None:
+        path, sources = study.ranks_path(folder, *cell), _sources(folder, *cell)
+        if _is_current(path, sources):  # another process has been here
+            return
+        predictions = store.read_predictions(sources[0], image_ids, labels.class_names)
+        with store.whole_file(path) as temporary, open(temporary, "wb") as file:
+            np.save(file, even_ranks(predictions))
+        os.utime(path, ns=(_time(sources), _time(sources)))
+
+    n = os.cpu_count() or 1
+    with FileLock(folder / "ranks.lock"), ThreadPoolExecutor(n) as pool:
+        for begin in range(0, len(cells), n):  # a few at a time, so that it can be stopped
+            batch = cells[begin : begin + n]
+            list(pool.map(make, batch))
+            yield begin + len(batch)
+
+
+def class_metrics(folder: Path, labels: Labels, chosen: np.ndarray) -> pd.DataFrame:
+    """The class metrics table of the chosen test images, over every prepared cell.
+
+    chosen: (test images,) bool. Cells without ranks are left out; see `prepare`.
+    """
+    cells = [
+        (run, sparsity)
+        for run, sparsity in store.finished_cells(folder)
+        if study.ranks_path(folder, run, sparsity).exists()
+    ]
+    rows = np.flatnonzero(chosen)
+    truth = label_matrix(labels.split("test")[chosen], labels.class_names).T
+
+    def of_cell(cell: Cell) -> np.ndarray:
+        ranks = np.load(study.ranks_path(folder, *cell), mmap_mode="r")
+        found = slice_metrics(truth, ranks.take(rows, axis=1))
+        return np.stack([found[name] for name in METRICS], axis=1)
+
+    # Sorting and gathering let other threads run.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(of_cell, cells))
+    n_classes = len(labels.class_names)
+    table = pd.DataFrame(
+        np.concatenate(found) if found else np.empty((0, 4)), columns=list(METRICS)
+    )
+    table["run"] = np.repeat([run for run, _ in cells], n_classes).astype(int)
+    table["sparsity"] = np.repeat([sparsity for _, sparsity in cells], n_classes).astype(float)
+    table["class_name"] = list(labels.class_names) * len(cells)
+    return table.astype({"n_positive": int})[list(store.CLASS_METRICS)]
+
+
+def _sources(folder: Path, run: int, sparsity: float) -> tuple[Path, Path]:
+    return study.prediction_path(folder, run, sparsity), study.labels_path(folder)
+
+
+def _is_current(path: Path, sources: tuple[Path, Path]) -> bool:
+    return path.exists() and path.stat().st_mtime_ns == _time(sources)
+
+
+def _time(sources: tuple[Path, Path]) -> int:
+    return max(source.stat().st_mtime_ns for source in sources)

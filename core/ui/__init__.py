@@ -1,0 +1,185 @@
+"""What every page shares: the study in view, the page's head, and how far the work is.
+
+Cached tables are in `core.ui.loaders`, `statistics` and `exemplars`, switches, charts and downloads
+in `core.ui.widgets`, the subgroup filter in `core.ui.filters`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core import access, markup, store, study, words
+from core.analysis.subgroup import Subgroup
+from core.errors import InputError, WorkError
+from core.progress import Report, read_progress
+from core.study import StudyConfig
+
+SECONDS_BETWEEN_LOOKS = 2
+HOW_TO_START = """
+Make a first study in a terminal, then reload this page:
+
+- `make demo` draws synthetic phantoms and runs a small study on them
+- `prunescope run data/studies/nih-sample.toml` runs one on the NIH sample of real X-rays
+"""
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """The study a page shows: `name` as in the address, its folder and its config, and the slice
+    of its test images that the page's numbers are of, if any."""
+
+    name: str
+    folder: Path
+    config: StudyConfig
+    subgroup: Subgroup | None = None
+
+    @property
+    def title(self) -> str:
+        return self.config.study.title or self.name
+
+
+# The study in view
+
+
+def visible_studies() -> dict[str, OpenStudy]:
+    """Studies this server may show, the newest first, by their name in the address.
+
+    The name is the study's own, or its id where two studies share a name.
+    """
+    folders = sorted(store.list_studies(), key=_created, reverse=True)
+    readable = [(folder, _config(folder)) for folder in folders]
+    allowed = [
+        (folder, config)
+        for folder, config in readable
+        if config and access.may_see(config, st.get_option("server.address"))
+    ]
+    names = [config.study.name for _, config in allowed]
+    return {
+        name: OpenStudy(name, folder, config)
+        for (folder, config), name in (
+            ((folder, config), name if names.count(name) == 1 else folder.name)
+            for (folder, config), name in zip(allowed, names, strict=True)
+        )
+    }
+
+
+def pick_study() -> None:
+    """The study picker. Its choice stands in the address as `study`."""
+    studies = visible_studies()
+    if not studies:
+        return
+    asked = st.query_params.get("study")
+    if st.session_state.get("study") not in studies:
+        if asked is not None and asked not in studies:
+            st.session_state["unknown_study"] = asked
+        st.session_state["study"] = asked if asked in studies else next(iter(studies))
+    chosen = st.selectbox(
+        "Study",
+        list(studies),
+        key="study",
+        on_change=lambda: st.session_state.pop("unknown_study", None),
+    )
+    # Not bound: a bound widget leaves its default out, and the newest study is not the newest
+    # for long. This address shows the same study tomorrow.
+    st.query_params["study"] = chosen
+    if studies[chosen].config.synthetic:
+        st.badge("Synthetic phantoms", icon=":material/science:", color="violet")
+
+
+def open_study() -> OpenStudy:
+    """The study in view; explains how to get one and ends the page where there is none."""
+    studies = visible_studies()
+    if not studies:
+        st.info("There is no study to show yet.", icon=":material/info:")
+        st.markdown(HOW_TO_START)
+        st.stop()
+    chosen = studies.get(st.session_state.get("study", "")) or next(iter(studies.values()))
+    unknown = st.session_state.get("unknown_study")
+    if unknown is not None:
+        st.warning(
+            f"There is no study called {plain(unknown[:80])} here. "
+            f"You are looking at {plain(chosen.name)}."
+        )
+    return chosen
+
+
+def page_head(title: str, opened: OpenStudy) -> None:
+    """A page's heading, which study it is about, and whether that is synthetic."""
+    st.title(title)
+    if opened.config.synthetic:
+        notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
+    else:
+        notice = f":gray-badge[{plain(words.dataset(opened.config))}]"
+    st.markdown(f"{plain(opened.title)} &nbsp; {notice}")
+
+
+# Progress
+
+
+def show_progress(opened: OpenStudy) -> None:
+    """How far a study's work is; keeps looking only while something runs."""
+    report = read_progress(opened.folder)
+    if report is None or words.standing(report) == "finished":
+        return
+    if words.standing(report) == "running":
+        st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)(opened.folder)
+    else:
+        _show_stopped(opened, report)
+
+
+def _watch(folder: Path) -> None:
+    report = read_progress(folder)
+    if report is None or words.standing(report) != "running":
+        st.rerun()
+    st.progress(report.fraction, text=f"Running: {plain(words.progress(report))}")
+
+
+def _show_stopped(opened: OpenStudy, report: Report) -> None:
+    how = f"`prunescope run` with its study file; what {plain(opened.name)} has finished is kept"
+    if words.standing(report) == "interrupted":
+        st.warning(
+            f"Interrupted: {plain(words.progress(report))}. A running worker goes on with it by "
+            f"itself; without one, run it again: {how}."
+        )
+    elif report.state == "failed":
+        st.error(f"The last run failed: {plain(report.message or report.stage)} Try again: {how}.")
+    else:
+        st.info(f"The last run was cancelled. To go on: {how}.")
+
+
+# What they are made of
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, whatever a class or a study is called."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])", r"\\\1", text)
+
+
+def style() -> None:
+    """The few rules the theme has no setting for."""
+    st.html(markup.STYLE)
+
+
+def modified(path: Path) -> int:
+    """When a file was last written; 0 where there is none. What caches are keyed on."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _created(folder: Path) -> int:
+    return modified(study.study_json(folder))
+
+
+def _config(folder: Path) -> StudyConfig | None:
+    return _read_config(str(folder), _created(folder))
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _read_config(folder: str, time: int) -> StudyConfig | None:
+    try:
+        return store.read_config(Path(folder))
+    except (InputError, WorkError, KeyError):
+        return None

@@ -1,0 +1,66 @@
+"""How a table of a study is cached: on the study's folder, the times of the files it is made of,
+and the slice of test images it is about; never on a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import streamlit as st
+
+from core import study
+from core.analysis.subgroup import Subgroup
+from core.study import GroupSettings
+from core.ui import OpenStudy, modified
+
+ENTRIES = 64  # tables kept per loader; those of a study are small
+LARGE_ENTRIES = 4  # tables with a row per image
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the tables of a study are made of."""
+
+    folder: str
+    labels_time: int
+    metrics_time: int
+    groups: GroupSettings
+    subgroup: Subgroup | None
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder)
+
+
+def source(opened: OpenStudy) -> Source:
+    times = (
+        modified(study.labels_path(opened.folder)),
+        modified(study.class_metrics_path(opened.folder)),
+    )
+    return Source(str(opened.folder), *times, opened.config.groups, opened.subgroup)
+
+
+def of_study(
+    entries: int = ENTRIES, spinner: str | bool = False
+) -> Callable[
+    [Callable[Concatenate[Source, P], T]], Callable[Concatenate[OpenStudy | Source, P], T]
+]:
+    """Cache a function of a Source; the result takes an open study as well."""
+
+    def wrap(
+        function: Callable[Concatenate[Source, P], T],
+    ) -> Callable[Concatenate[OpenStudy | Source, P], T]:
+        kept = st.cache_data(max_entries=entries, show_spinner=spinner)(function)
+
+        @wraps(function)
+        def load(of: OpenStudy | Source, *args: P.args, **kwargs: P.kwargs) -> T:
+            return kept(of if isinstance(of, Source) else source(of), *args, **kwargs)
+
+        return load
+
+    return wrap

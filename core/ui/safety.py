@@ -1,0 +1,88 @@
+"""What the page "Safe sparsity" reads and asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core import store, tables
+from core.analysis.safe_sparsity import SafeSparsity
+from core.errors import InputError
+from core.labels import FEW_POSITIVES
+from core.ui import OpenStudy, loaders, widgets
+
+CONFIDENCES = (80.0, 90.0, 95.0, 97.5, 99.0)
+
+
+def ask_settings() -> SafeSparsity:
+    """Metric, margin, confidence and least number of positives, all in the address."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        metric = widgets.metric_switch()
+        margin = st.number_input(
+            "Margin (% of dense that may be lost)",
+            1.0, 50.0, 10.0, step=1.0, format="%g", key="margin", bind="query-params", width=270,
+        )  # fmt: skip
+        widgets.drop_stale("confidence", list(CONFIDENCES))
+        confidence = st.selectbox(
+            "Confidence (%), one-sided",
+            CONFIDENCES,
+            index=CONFIDENCES.index(95.0),
+            format_func=lambda value: f"{value:g}",
+            key="confidence",
+            bind="query-params",
+            width=200,
+        )
+        least = st.number_input(
+            "At least this many test positives",
+            1, 10_000, FEW_POSITIVES, key="positives", bind="query-params", width=250,
+        )  # fmt: skip
+    return SafeSparsity(metric, round(margin / 100, 6), confidence / 100, int(least))
+
+
+def note_subgroup() -> None:
+    """This page is about all test images, whatever subgroup other pages show."""
+    if st.session_state.get("subgroup"):
+        st.caption("Of all test images: the subgroup chosen on other pages is not applied here.")
+
+
+def safe_sparsity(opened: OpenStudy, settings: SafeSparsity) -> pd.DataFrame:
+    """`tables.safe_sparsity`; the first time it reads every prediction, and shows how far it is.
+
+    Explains and ends the page where there is nothing to compare.
+    """
+    place = st.empty()
+
+    def advance(done: int, total: int) -> None:
+        place.progress(done / total, text=f"Comparing with dense: {done:,} of {total:,} cells")
+
+    try:
+        moments = tables.moments(opened.folder, advance)
+    except InputError:
+        st.info("This needs a finished run with the dense model and one sparsity above 0.")
+        st.stop()
+    place.empty()
+    key = store.predictions_key(opened.folder)
+    return _safe_sparsity(str(opened.folder), key, settings, moments)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _safe_sparsity(
+    folder: str, key: str, settings: SafeSparsity, _moments: pd.DataFrame
+) -> pd.DataFrame:
+    return tables.safe_verdicts(Path(folder), settings, _moments)
+
+
+def n_test_patients(opened: OpenStudy) -> int:
+    return int(loaders.labels(opened).split("test")["patient_id"].nunique())
+
+
+def tag(settings: SafeSparsity) -> str:
+    """What of the settings is not the default, for the name of a file."""
+    changed = {
+        name: value
+        for name, value in vars(settings).items()
+        if value != getattr(SafeSparsity(), name)
+    }
+    return "_".join(f"{name}-{value}" for name, value in changed.items())

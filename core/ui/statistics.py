@@ -1,0 +1,87 @@
+"""The paper's statistics for the pages, exact and corrected, of the subgroup in view, if any."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from core.analysis import pairs
+from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
+from core.analysis.class_summary import ClassSummary
+from core.analysis.correlations import Correlations
+from core.analysis.forgettability import Forgettability
+from core.analysis.interaction import Interaction
+from core.analysis.overall import Overall
+from core.analysis.pairs import PairFacts
+from core.ui.cached import Source, of_study
+from core.ui.loaders import class_metrics, curves, frequencies, labels, test_matrix
+
+RESAMPLING = "Resampling runs for the intervals …"
+PERMUTING = "Permuting classes for the p-values …"
+
+
+@of_study(spinner=RESAMPLING)
+def forgettability(of: Source, metric: str) -> pd.DataFrame:
+    """The curves with their 95 % intervals over runs."""
+    return Forgettability(metric)(class_metrics(of))
+
+
+@of_study()
+def curves_with_intervals(of: Source, metric: str) -> pd.DataFrame:
+    """`forgettability` with the columns of `loaders.class_curves`: median, lower, upper."""
+    names = {"relative_ap_change": "median", "ci_low": "lower", "ci_high": "upper"}
+    return forgettability(of, metric).rename(columns=names)
+
+
+@of_study()
+def class_summary(of: Source, metric: str) -> pd.DataFrame:
+    return ClassSummary(metric)(class_metrics(of), frequencies(of))
+
+
+@of_study()
+def unstable_classes(of: Source) -> frozenset[str]:
+    """The classes with too few test positives to be judged."""
+    table = class_summary(of, "ap")
+    return frozenset(table["class_name"][table["unstable"]])
+
+
+@of_study(spinner=PERMUTING)
+def correlations(of: Source) -> pd.DataFrame:
+    names = list(labels(of).class_names)
+    return Correlations()(class_metrics(of), frequencies(of), test_matrix(of), names)
+
+
+@of_study()
+def overall(of: Source) -> pd.DataFrame:
+    """mAP with its intervals over runs alone."""
+    return Overall()(class_metrics(of))
+
+
+@of_study()
+def fcd(of: Source, metric: str) -> tuple[pd.DataFrame, list[str]]:
+    """FCD of every pair, and the class names in clustered order."""
+    distances = pairs.fcd_matrix(curves(of, metric))
+    return distances, pairs.clustered_order(distances)
+
+
+@of_study()
+def pair_statistics(of: Source, metric: str) -> pd.DataFrame:
+    """What is known of every pair at once, without an interval."""
+    names = list(labels(of).class_names)
+    return pair_table(pair_matrices(curves(of, metric), test_matrix(of), names), names)
+
+
+@of_study(spinner=RESAMPLING)
+def class_pairs(of: Source, metric: str) -> pd.DataFrame:
+    """`pair_statistics` with intervals over runs and noise floors."""
+    return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
+
+
+@of_study(entries=512)
+def pair_facts(of: Source, metric: str, pair: tuple[str, str]) -> PairFacts:
+    names = list(labels(of).class_names)
+    return pairs.pair_facts(fcd(of, metric)[0], test_matrix(of), names, pair)
+
+
+@of_study(spinner=PERMUTING)
+def interaction(of: Source, metric: str) -> pd.DataFrame:
+    return Interaction(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))

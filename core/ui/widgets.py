@@ -1,0 +1,127 @@
+"""The widgets that more than one page uses. What is chosen stands in the address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import charts, export, markup, study, words
+from core.study import GroupSettings
+from core.ui import OpenStudy, plain
+
+
+def draw(
+    chart: charts.Chart,
+    key: str,
+    legend: GroupSettings | None = None,
+    level: int = 2,
+    **options: Any,
+) -> Any:
+    """A chart below its finding, with its caption; `legend` says what its colours mean, `level`
+    is that of the heading."""
+    st.markdown(f"{'#' * level} {plain(chart.title)}")
+    if legend:
+        st.html(markup.group_legend(legend))
+    event = st.plotly_chart(
+        chart.figure, key=key, alt=chart.title, config={"displayModeBar": False}, **options
+    )
+    st.caption(plain(chart.caption))
+    return event
+
+
+def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
+    """A grid point, in the address as whole percent; no slider where there is one point only."""
+    if len(sparsities) == 1:
+        st.markdown(f"Sparsity **{words.percent(sparsities[0])}**, the only one there is.")
+        return sparsities[0]
+    options = [study.percent(sparsity) for sparsity in sparsities]
+    near = min(options, key=lambda option: abs(option - study.percent(preferred)))
+    drop_stale("sparsity", options)
+    chosen = st.select_slider(
+        "Sparsity (%)", options, value=near, key="sparsity", bind="query-params"
+    )
+    return sparsities[options.index(chosen)]
+
+
+def metric_switch() -> str:
+    """ap, calibrated_ap or auroc; in the address as `metric`."""
+    names = {"AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc"}
+    drop_stale("metric", list(names))
+    chosen = st.segmented_control(
+        "Metric", list(names), default="AP", required=True, key="metric", bind="query-params"
+    )
+    return names[chosen]
+
+
+def addressed_choice(place: Any, label: str, options: list[str], begin: str, key: str) -> str:
+    """A selectbox whose value always stands in the address, also the one it begins with.
+
+    A bound widget leaves its default out, and may not be set by a click elsewhere as well.
+    """
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(key)
+        st.session_state[key] = asked if asked in options else begin
+    chosen = place.selectbox(label, options, key=key)
+    st.query_params[key] = chosen
+    return chosen
+
+
+def drop_stale(key: str, options: list) -> None:
+    """Forget a widget's value that another study's page left and that is no option here."""
+    held = st.session_state.get(key)
+    values = held if isinstance(held, list) else [held]
+    if held is not None and any(value not in options for value in values):
+        kept = [value for value in values if value in options]
+        if isinstance(held, list):
+            st.session_state[key] = kept
+        else:
+            del st.session_state[key]
+
+
+def class_picker(label: str, names: list[str]) -> list[str]:
+    """Classes picked by typing; in the address as `classes`."""
+    drop_stale("classes", names)
+    return st.multiselect(label, names, key="classes", bind="query-params")
+
+
+def reading_switch() -> bool:
+    """True for the corrected reading, False for the paper's; in the address as `reading`."""
+    options = ["Corrected", "Paper"]
+    drop_stale("reading", options)
+    chosen = st.segmented_control(
+        "Reading", options, default=options[0], required=True, key="reading", bind="query-params"
+    )
+    return chosen == options[0]
+
+
+def downloads(
+    opened: OpenStudy, table: str, make: Callable[[], pd.DataFrame], tag: str = ""
+) -> None:
+    """CSV and Parquet of an export table; `make` runs when somebody clicks.
+
+    The file's name says which study, table and subgroup; `tag` what else is not the default.
+    """
+    parts = [opened.name, table, tag, opened.subgroup.title if opened.subgroup else ""]
+    name = "_".join(re.sub(r"[^\w.+-]+", "-", part) for part in parts if part)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        st.caption(plain(table), width="content")
+        for label, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):
+            st.download_button(
+                label,
+                data=partial(_encoded, make, suffix),
+                file_name=f"{name}{suffix}",
+                key=f"download_{table}_{tag}_{label}",
+                on_click="ignore",
+                type="tertiary",
+                icon=":material/download:",
+                help=f"The table {table} as {label}",
+            )
+
+
+def _encoded(make: Callable[[], pd.DataFrame], suffix: str) -> bytes:
+    return export.FORMATS[suffix](make())

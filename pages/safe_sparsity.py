@@ -1,0 +1,61 @@
+"""Up to which sparsity every class is as good as dense, within a margin, and which breaks first."""
+
+import streamlit as st
+
+from core import claims, ui
+from core.analysis.safe_sparsity import ALL, safe_answers
+from core.charts.safety import safety_chart
+from core.ui import loaders, safety, widgets
+
+COLUMNS = {
+    "class_name": "Class",
+    "group": "Group",
+    "n_positive": "Test positives",
+    "sparsity": st.column_config.NumberColumn("Sparsity", format="percent"),
+    "dense": st.column_config.NumberColumn("Dense", format="%.3f"),
+    "pruned": st.column_config.NumberColumn("Pruned", format="%.3f"),
+    "relative_change": st.column_config.NumberColumn("Change", format="percent"),
+    "ci_low": st.column_config.NumberColumn("Lower bound", format="percent"),
+    "ci_high": st.column_config.NumberColumn("Upper bound", format="percent"),
+    "verdict": "Verdict",
+    "reason": "Why",
+}
+
+
+def show_groups() -> None:
+    for scope, answer in answers.items():
+        if scope != ALL:
+            st.markdown(f"- {ui.plain(claims.safe_headline(answer, settings))}")
+
+
+opened = ui.open_study()
+ui.page_head("Safe sparsity", opened)
+loaders.finished_metrics(opened)
+top = st.container()
+settings = safety.ask_settings()
+table = safety.safe_sparsity(opened, settings)
+answers = safe_answers(table)
+if not answers:
+    st.info("No class has this metric in both a dense and a pruned model.")
+    st.stop()
+
+with top:
+    st.markdown(f"## {ui.plain(claims.safe_headline(answers[ALL], settings))}")
+    st.markdown(ui.plain(claims.safe_details(answers[ALL], settings)))
+    st.caption(claims.NOT_A_LICENCE)
+    safety.note_subgroup()
+show_groups()
+for caveat in claims.safe_caveats(answers[ALL], settings):
+    st.caption(ui.plain(caveat))
+
+n_patients = safety.n_test_patients(opened)
+n_images = loaders.split_sizes(opened)["test"]
+chart = safety_chart(table, answers[ALL], settings, n_images, n_patients)
+widgets.draw(chart, key="safety_chart")
+st.dataframe(
+    table[list(COLUMNS)],
+    hide_index=True,
+    alt="Every class at every sparsity: change of the metric, its bounds, and the verdict",
+    column_config=COLUMNS,
+)
+widgets.downloads(opened, "safe_sparsity", lambda: table, safety.tag(settings))

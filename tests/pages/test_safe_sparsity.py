@@ -1,0 +1,121 @@
+"""The page "Safe sparsity": its answer, its settings in the address, and what it cannot tell."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import store, study
+from core.labels import label_matrix
+from core.metrics import metrics_table
+from tests.pages.test_pages import open_page, said
+from tests.toys import toy_config, toy_labels, write_toy_study
+
+PAGE = "safe_sparsity.py"
+
+
+def write_known_study(name: str, collapses: bool, n_runs: int = 3):
+    """Pruned as dense, but for Mass, which `collapses` to noise at 50 %; Hernia is rare."""
+    config = toy_config(name, runs={"count": n_runs}, sweep={"sparsities": [0, 0.25, 0.5, 0.75]})
+    names = ("Effusion", "Mass", "Hernia", "No Finding")
+    labels = toy_labels(1200, class_names=names, frequencies=(0.3, 0.08, 0.004))
+    folder = study.study_dir(config)
+    store.write_labels(labels, folder)
+    test = labels.split("test")
+    truth = label_matrix(test, names)
+    cells = []
+    for run in range(n_runs):
+        rng = np.random.default_rng(run)
+        dense = 2 * truth + rng.normal(size=truth.shape)
+        for sparsity in config.sweep.sparsities:
+            scores = dense.copy()
+            if collapses and sparsity >= 0.5:
+                scores[:, 1] = rng.normal(size=len(scores))
+            values = (1 / (1 + np.exp(-scores))).astype(np.float32)
+            path = study.prediction_path(folder, run, sparsity)
+            store.write_predictions(test["image_id"], values, names, path)
+            cells.append(metrics_table(truth, values, names).assign(run=run, sparsity=sparsity))
+    metrics = pd.concat(cells, ignore_index=True)
+    columns = list(store.CLASS_METRICS)
+    store.write_table(metrics[columns], study.class_metrics_path(folder))
+    provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
+    store.write_json(provenance, study.study_json(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+
+
+def spoken(at) -> str:
+    return said(at).replace("\\", "")
+
+
+def test_the_class_that_collapses_is_named_in_the_answer():
+    write_known_study("known", collapses=True)
+    text = spoken(open_page(PAGE))
+    assert (
+        "## Every class with at least 10 test positives keeps 90 % of its AP up to 25 % sparsity; "
+        "Mass breaks first, at 50 %." in text
+    )
+    assert "shown to be unsafe" in text
+    assert "not a licence to deploy" in text
+    assert "Cannot tell for 1 class with fewer than 10 test positives: Hernia." in text
+    assert "Cannot tell: no tail class has at least 10 test positives." in text
+
+
+def test_identical_models_are_safe_to_the_end():
+    write_known_study("null", collapses=False)
+    text = spoken(open_page(PAGE))
+    assert "keeps 90 % of its AP up to 75 % sparsity, the end of the grid." in text
+
+
+def test_margin_confidence_positives_and_metric_stand_in_the_address():
+    write_known_study("known", collapses=True)
+    at = open_page(PAGE, margin="50", confidence="99", positives="30", metric="AUROC")
+    assert at.number_input(key="margin").value == 50
+    text = spoken(at)
+    assert "at least 30 test positives" in text
+    assert "keeps 50 % of its AUROC" in text
+    assert "99 % one-sided lower bound" in text
+    at.number_input(key="margin").set_value(5.0).run()
+    assert "keeps 95 % of its AUROC up to 25 % sparsity" in spoken(at)
+
+
+def test_nonsense_in_the_address_is_ignored():
+    write_known_study("known", collapses=True)
+    at = open_page(PAGE, margin="-4", confidence="<b>", positives="1e99", metric="x")
+    assert "Mass breaks first" in spoken(at)
+
+
+def test_no_class_with_enough_positives_cannot_tell():
+    write_known_study("known", collapses=True)
+    text = spoken(open_page(PAGE, positives="9000"))
+    assert "## Cannot tell: no class has at least 9,000 test positives." in text
+
+
+def test_one_run_is_told():
+    write_known_study("single", collapses=True, n_runs=1)
+    assert "One run: the bounds are over patients only" in spoken(open_page(PAGE))
+
+
+def test_the_dense_model_alone_says_what_is_needed():
+    folder = write_toy_study(images=False)
+    for path in (folder / "predictions").glob("run=*/sparsity=[1-9]*.parquet"):
+        path.unlink()
+    assert "one sparsity above 0" in open_page(PAGE).info[0].value
+
+
+def test_the_moments_are_kept_and_made_again_when_a_prediction_changes():
+    folder = write_known_study("known", collapses=True)
+    open_page(PAGE)
+    kept = study.paired_moments_path(folder)
+    first = kept.stat().st_mtime_ns
+    open_page(PAGE, margin="20")
+    assert kept.stat().st_mtime_ns == first
+    path = study.prediction_path(folder, 0, 0.75)
+    path.write_bytes(study.prediction_path(folder, 0, 0.5).read_bytes())
+    open_page(PAGE)
+    assert kept.stat().st_mtime_ns > first
+    kept.write_bytes(b"damaged")
+    assert "Mass breaks first" in spoken(open_page(PAGE))
