@@ -147,12 +147,14 @@ def export(
     table: Annotated[
         str,
         typer.Argument(
-            help="class_metrics, class_frequencies, achieved_sparsity, forgettability or pies."
+            help="Such as class_metrics, class_summary, class_pairs, correlations or pies; "
+            "a wrong name lists them all."
         ),
     ],
     out: Annotated[Path, typer.Option(help="A .csv, .parquet or .json file.")],
     sparsity: Annotated[
-        float | None, typer.Option(help="For pies: the pruned model's sparsity, 0.9 if not given.")
+        float | None,
+        typer.Option(help="For the tables of PIEs: the pruned model's sparsity, 0.9 if not given."),
     ] = None,
 ) -> None:
     """Write a table of a study to a file."""

@@ -36,6 +36,14 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
 }
 
 
+# Those that compare the dense with one pruned model.
+BY_SPARSITY: dict[str, Callable[[Path, float], pd.DataFrame]] = {
+    "pies": tables.pies,
+    "pie_class_ratio": tables.pie_class_ratio,
+    "pie_finding_count_ratio": tables.pie_finding_count_ratio,
+}
+
+
 def _csv(table: pd.DataFrame) -> bytes:
     # Pandas writes the shortest digits that read back as the same number; missing is empty.
     return table.to_csv(index=False).encode("utf-8")
@@ -62,7 +70,7 @@ FORMATS: dict[str, Callable[[pd.DataFrame], bytes]] = {
 def export(study_name: str, table_name: str, out: Path, sparsity: float | None = None) -> int:
     """Write a table of a study to `out`, whole or not at all; returns its number of rows.
 
-    The suffix of `out` names the format. `sparsity` is for "pies" only, 0.9 where not given.
+    The suffix of `out` names the format. `sparsity` is for the tables BY_SPARSITY, 0.9 where not given.
     Raises InputError that lists what is allowed for an unknown study, table or suffix.
     """
     if table_name not in TABLES:
@@ -72,10 +80,14 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
         raise InputError(f"{out.name} does not end in one of {', '.join(FORMATS)}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file.")
-    if sparsity is not None and table_name != "pies":
-        raise InputError(f"A sparsity is for the table pies only, not for {table_name}.")
+    if sparsity is not None and table_name not in BY_SPARSITY:
+        allowed = ", ".join(BY_SPARSITY)
+        raise InputError(f"A sparsity is for the tables {allowed} only, not for {table_name}.")
     folder = store.find_study(study_name)
-    table = TABLES[table_name](folder) if sparsity is None else tables.pies(folder, sparsity)
+    if sparsity is None:
+        table = TABLES[table_name](folder)
+    else:
+        table = BY_SPARSITY[table_name](folder, sparsity)
     try:
         with store.whole_file(out) as temporary:
             temporary.write_bytes(encode(table))

@@ -87,7 +87,13 @@ def test_pies_are_five_percent_of_the_test_images_at_any_finished_sparsity(
         ("toy", "pie", "a.csv", None, "no table 'pie'. Tables: class_metrics, .*pies"),
         ("toy", "pies", "a.xlsx", None, r"a.xlsx does not end in one of .csv, .parquet, .json"),
         ("toy", "pies", "a.csv", 0.8, "no ensemble at sparsity 0.8. Finished: 0, 0.5, 0.9, 0.95"),
-        ("toy", "class_metrics", "a.csv", 0.9, "for the table pies only, not for class_metrics"),
+        (
+            "toy",
+            "class_metrics",
+            "a.csv",
+            0.9,
+            "pie_finding_count_ratio only, not for class_metrics",
+        ),
     ],
 )
 def test_a_refusal_says_what_is_allowed_and_writes_nothing(

@@ -53,6 +53,8 @@ class Machine:
     ) -> None:
         self._data, self._at, self._most_steps = data, 0, most_steps
         self._allowed, self._created = allowed, created
+        # What it makes may be a few copies of what it holds, not a copy per opcode.
+        self._bytes_left = 4 * len(data) + 2**20
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
@@ -125,13 +127,21 @@ class Machine:
         if create and called not in self._created:
             raise Refused("it creates something in a form that is not known")
         call = self._allowed[called] if isinstance(called, Name) else called.call
-        self._push(call(*arguments))
+        made = call(*arguments)
+        self._charge(made)
+        self._push(made)
+
+    def _charge(self, made: Any) -> None:
+        self._bytes_left -= len(made) if type(made) is bytes else getattr(made, "n_bytes", 0)
+        if self._bytes_left < 0:
+            raise Refused("it unfolds to far more bytes than it has")
 
     def _build(self) -> None:
         state, made = self._stack.pop(), self._stack[-1]
         if not isinstance(made, Part):
             raise Refused("it changes something that is not a table's part")
         made.build(state)
+        self._charge(made)
 
     def _append(self, items: list[Any]) -> None:
         if type(self._stack[-1]) is not list:

@@ -51,6 +51,10 @@ class Dtype(Part):
 class Array(Part):
     values: np.ndarray | None = None
 
+    @property
+    def n_bytes(self) -> int:
+        return 0 if self.values is None else self.values.nbytes
+
     def build(self, state: Any) -> None:
         if not (isinstance(state, tuple) and len(state) == 5 and isinstance(state[3], bool)):
             raise Refused("it holds an array in a form that is not known")

@@ -22,12 +22,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.labels import Labels, label_matrix
 
+LONGEST_TEXT = 4096  # bytes of an image id or of the labels of one image
 IMAGE_COLUMNS = ("image_id", "id", "path")
 LABEL = "label"
 PATTERN = "<dataset>_<architecture>_seed-S_prune-R.pkl (or .parquet, .csv)"
@@ -179,16 +181,22 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
                 f"images take (at most {most_bytes:,}); it is not read."
             )
         if path.suffix == ".parquet":
-            file = pq.ParquetFile(path)
+            # As dictionaries, since a Parquet file of a few bytes can repeat one long text per row.
+            schema = pq.read_schema(path)
+            kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+            texts = [field.name for field in schema if any(kind(field.type) for kind in kinds)]
+            file = pq.ParquetFile(path, read_dictionary=texts)
             if file.metadata.num_rows > len(test.rows):
                 return pd.DataFrame(index=range(file.metadata.num_rows))
             names = file.schema_arrow.names
             column = _image_column(names, path)
             _refuse_missing(names, test.class_names, path)
             used = [name for name in names if name in wanted or name == column]
-            return file.read(columns=used, use_pandas_metadata=False).to_pandas(
-                ignore_metadata=True
-            )
+            _refuse_text(file.schema_arrow, test.class_names, path)
+            table = file.read(columns=used, use_pandas_metadata=False)
+            _refuse_long_texts(table, path)
+            frame = table.to_pandas(ignore_metadata=True)
+            return frame.astype({name: object for name in texts if name in used})
         names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
         column = _image_column(names, path)
         _refuse_missing(names, test.class_names, path)
@@ -202,6 +210,26 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a readable CSV or Parquet table: {error}.") from error
+
+
+def _refuse_text(schema: pa.Schema, class_names: Iterable[str], path: Path) -> None:
+    for name in class_names:
+        kind = schema.field(name).type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise InputError(f"{path}: class {name!r} holds {kind}, not probabilities.")
+
+
+def _refuse_long_texts(table: pa.Table, path: Path) -> None:
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if not pa.types.is_dictionary(column.type):
+            continue
+        for chunk in column.chunks:
+            longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+            if longest > LONGEST_TEXT:
+                raise InputError(
+                    f"{path}: column {name!r} holds a text of {longest:,} bytes; at most "
+                    f"{LONGEST_TEXT:,} are read."
+                )
 
 
 def _image_column(names: Iterable[str], path: Path) -> str:

@@ -325,3 +325,13 @@ def test_a_changed_pickle_is_a_frame_or_an_input_error(
 def test_any_bytes_are_a_frame_or_an_input_error(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         read(b"\x80\x04" + data, tmp_path)
+
+
+def test_a_small_file_that_unfolds_to_gigabytes_is_refused(tmp_path):
+    text = 1_000_000
+    program = b"\x80\x04c_codecs\nencode\nq\x00X" + text.to_bytes(4, "little") + b"a" * text
+    program += b"q\x01\x8c\x06latin1q\x02" + b"h\x00h\x01h\x02\x86R" * 900 + b"."
+    path = tmp_path / "bomb.pkl"
+    path.write_bytes(program)
+    with pytest.raises(InputError, match="unfolds to far more bytes"):
+        read_pickled_frame(path, 2000, 20)

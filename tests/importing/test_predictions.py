@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.engine.datasets import cxr_lt
@@ -180,3 +182,14 @@ def test_a_folder_that_cannot_be_a_study_is_refused(
         (tmp_path / f"nih-cxr-lt_{name}").touch()
     with pytest.raises(InputError, match=words.replace(".", r"\.")):
         prediction_files(tmp_path, "nih-cxr-lt")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_parquet_file_that_repeats_one_long_text_is_refused(tmp_path, kind):
+    rows = pd.DataFrame({"image_id": ["a", "b"], "path": ["a", "b"], "Hernia": [0, 1]})
+    repeated = pa.DictionaryArray.from_arrays([0, 0], pa.array(["x" * 1_000_000], kind))
+    path = tmp_path / "cell.parquet"
+    table = pa.table({"image_id": repeated, "Hernia": [0.1, 0.2]})
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    with pytest.raises(InputError, match="a text of 1,000,000 bytes"):
+        read_probabilities(path, TestSplit(rows, ("Hernia",)))
