@@ -70,7 +70,7 @@ FORMATS: dict[str, Callable[[pd.DataFrame], bytes]] = {
 def export(study_name: str, table_name: str, out: Path, sparsity: float | None = None) -> int:
     """Write a table of a study to `out`, whole or not at all; returns its number of rows.
 
-    The suffix of `out` names the format. `sparsity` is for the tables BY_SPARSITY, 0.9 where not given.
+    The suffix of `out` names the format; `sparsity` is for the tables BY_SPARSITY, else 0.9.
     Raises InputError that lists what is allowed for an unknown study, table or suffix.
     """
     if table_name not in TABLES:
