@@ -117,6 +117,7 @@ def _heatmap(
     )
     # Clicks on a heatmap do not reach Streamlit; those on a scatter do.
     rows, columns = np.nonzero(np.isfinite(off_diagonal))
+    shown = [escape(name) for name in order]
     figure.add_scatter(
         x=columns,
         y=rows,
@@ -124,7 +125,7 @@ def _heatmap(
         marker={"symbol": "square", "size": 15, "opacity": 0, "color": "#000000"},
         customdata=[[order[row], order[column]] for row, column in zip(rows, columns, strict=True)],
         text=[
-            f"{escape(order[row])} and {escape(order[column])}: {values[row, column]:{digits}}"
+            f"{shown[row]} and {shown[column]}: {values[row, column]:{digits}}"
             for row, column in zip(rows, columns, strict=True)
         ],
         hovertemplate="%{text}<extra></extra>",
