@@ -39,7 +39,8 @@ QUEUE = "studies"
 WORKFLOW = "run-study"
 # Recovery asks for an equal version; raise it only when old settings can no longer be read.
 VERSION = "1"
-MAX_RECOVERIES = 20
+# Every start of a worker counts, also after a polite stop.
+MAX_RECOVERIES = 200
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_CANCEL_CHECKS = 1.0
 

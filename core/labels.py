@@ -116,12 +116,10 @@ def split_by_patient(
             f"{len(patients)} patient(s) cannot be divided into train, validation and test."
         )
     np.random.default_rng(seed).shuffle(patients)
-    n_test = max(1, round(test_share * len(patients)))
+    # Of few patients, each split still gets one.
+    n_test = min(max(1, round(test_share * len(patients))), len(patients) - 2)
     n_validation = max(1, round(validation_share * len(patients)))
-    if n_test + n_validation >= len(patients):
-        raise InputError(
-            f"{len(patients)} patients leave none to train on after validation and test."
-        )
+    n_validation = min(n_validation, len(patients) - n_test - 1)
     split = dict.fromkeys(patients, "train")
     split |= dict.fromkeys(patients[:n_test], "test")
     split |= dict.fromkeys(patients[n_test : n_test + n_validation], "validation")

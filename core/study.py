@@ -357,6 +357,11 @@ def phantoms_dir(settings: PhantomSettings) -> Path:
     return cache_dir() / "phantoms" / "-".join(str(value) for value in decisive)
 
 
+def images_dir(settings: DatasetSettings) -> Path | None:
+    """The folder that image paths are relative to; None for predictions imported without images."""
+    return phantoms_dir(settings) if isinstance(settings, PhantomSettings) else settings.images
+
+
 def jobs_database() -> Path:
     return cache_dir() / "jobs.sqlite"
 

@@ -78,17 +78,11 @@ def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
         relative = _paths(labels, labels.stat().st_mtime_ns).get(image_id)
     except (OSError, WorkError):
         return None
-    base = image_folder(config)
+    base = study.images_dir(config.dataset)
     if relative is None or base is None:
         return None
     path = (base.resolve() / relative).resolve()
     return path if path.is_relative_to(base.resolve()) else None
-
-
-def image_folder(config: StudyConfig) -> Path | None:
-    if isinstance(config.dataset, study.PhantomSettings) and config.dataset.images is None:
-        return study.phantoms_dir(config.dataset)
-    return config.dataset.images
 
 
 def _allowed_path(study_id: str, image_id: str, server_address: str | None) -> Path | None:

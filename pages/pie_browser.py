@@ -10,9 +10,8 @@ from core.analysis import gallery
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
 from core.charts.images import probabilities_chart
 from core.store import finished_ensembles
-from core.study import percent
+from core.study import images_dir, percent
 from core.ui import exemplars, loaders, widgets
-from core.xrays import image_folder
 
 THUMBNAILS = {"Small": 130, "Medium": 190, "Large": 280}
 PER_PAGE = 24
@@ -190,7 +189,7 @@ images = gallery.Gallery(order, tuple(with_classes))(pies, test)
 n_pages = gallery.n_pages(len(images), PER_PAGE)
 show_counts()
 
-has_images = image_folder(opened.config) is not None
+has_images = images_dir(opened.config.dataset) is not None
 chosen = chosen_image()
 with st.container(key="browser"):
     left, right = st.columns(2, gap="medium") if chosen else (st.container(), None)

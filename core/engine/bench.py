@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from core import store
 from core.engine.checkpoints import device
-from core.engine.datasets import images_dir, load_labels
+from core.engine.datasets import load_labels
 from core.engine.models import build_model
 from core.engine.pixels import Pixels, decode
 from core.engine.preprocessing import to_input, to_unit
@@ -29,7 +29,7 @@ from core.errors import InputError
 from core.images import read_grey
 from core.labels import Labels, label_matrix
 from core.metrics import metrics_table
-from core.study import DatasetSettings, ModelSettings
+from core.study import DatasetSettings, ModelSettings, images_dir
 
 Say = Callable[[str], None]
 
@@ -52,6 +52,8 @@ class SweepBench:
         max_ap_difference (class AP, against the published way). `say` gets progress lines."""
         labels = load_labels(self.dataset)
         base = images_dir(self.dataset)
+        if base is None:
+            raise InputError("This study file names no images (dataset.images).")
         rng = np.random.default_rng(0)
         if len(labels.table) < self.n_images + self.batch_size:
             raise InputError(f"{self.n_images} images were asked for; there are fewer to take.")

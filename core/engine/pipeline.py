@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from core import store, study
 from core.engine.checkpoints import versions
-from core.engine.datasets import images_dir, load_labels
+from core.engine.datasets import load_labels
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.sweep import sweep_run
 from core.engine.training import train_run
@@ -104,7 +104,9 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
 
 
 def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[Labels, Pixels]:
-    size, images = config.model.image_size, images_dir(config.dataset)
+    size, images = config.model.image_size, study.images_dir(config.dataset)
+    if images is None:
+        raise InputError("dataset.images is not given, so there are no images to read.")
     folder = study.pixels_dir(labels.fingerprint(), images, size)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "decoding.lock", f"The images below {images} are being decoded"):

@@ -12,14 +12,14 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.engine.datasets import DATASETS, images_dir, load_labels
+from core.engine.datasets import DATASETS, load_labels
 from core.engine.datasets.classes import all_class_names, class_list
 from core.engine.datasets.cxr_lt import label_file
 from core.engine.datasets.nih_cxr14 import age_in_years
 from core.engine.datasets.splits import with_validation
 from core.errors import InputError
 from core.labels import SPLITS, Labels, split_by_patient
-from core.study import CxrLtSettings, NihSettings, PhantomSettings, phantoms_dir
+from core.study import CxrLtSettings, NihSettings, PhantomSettings, images_dir, phantoms_dir
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from core.engine.datasets import cxr_lt, nih_cxr14, table
@@ -26,16 +25,6 @@ def load_labels(settings: DatasetSettings, advance: Advance | None = None) -> La
             f"There is no dataset kind {settings.kind!r}; there are: {', '.join(DATASETS)}."
         )
     return DATASETS[settings.kind](settings, advance or _ignore)
-
-
-def images_dir(settings: DatasetSettings) -> Path:
-    """The folder that image paths are relative to. Raises InputError where there is none, as for
-    predictions imported without images."""
-    if settings.kind == "phantom":
-        return phantoms_dir(settings)
-    if settings.images is None:
-        raise InputError("dataset.images is not given, so there are no images to read.")
-    return settings.images
 
 
 def load_phantoms(settings: PhantomSettings, advance: Advance) -> Labels:
