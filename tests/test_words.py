@@ -14,7 +14,7 @@ def test_a_running_report_of_a_silent_process_is_an_interruption():
     assert words.standing(report(updated=now - 1, pid=2**22 + 1), now) == "running"
     assert words.standing(report(updated=now - 30, pid=mine), now) == "running"
     assert words.standing(report(updated=now - 30, pid=2**22 + 1), now) == "interrupted"
-    assert words.standing(report(updated=now - 61, pid=mine), now) == "interrupted"
+    assert words.standing(report(updated=now - 601, pid=mine), now) == "interrupted"
     assert words.standing(report(updated=now - 999, state="finished"), now) == "finished"
 
 
