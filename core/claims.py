@@ -38,10 +38,10 @@ def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
         if first.verdict == UNSAFE:
             return f"{opening} {first.class_name} no longer keeps {kept}."
         return f"{opening} it cannot be told whether {first.class_name} keeps {kept}."
-    return (
-        f"{who} keeps {kept} up to {words.percent(answer.safe_up_to)} sparsity; "
-        f"{first.class_name} breaks first, at {at}."
-    )
+    kept_up_to = f"{who} keeps {kept} up to {words.percent(answer.safe_up_to)} sparsity"
+    if first.verdict == UNSAFE:
+        return f"{kept_up_to}; {first.class_name} breaks first, at {at}."
+    return f"{kept_up_to}; at {at} it cannot be told whether {first.class_name} still does."
 
 
 def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:

@@ -34,6 +34,10 @@ class Sentences(TyperGroup):
         except WorkError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from error
+        except OSError as error:
+            place = f" {error.filename}" if error.filename else ""
+            typer.echo(f"Cannot use{place}: {error.strerror or error}.", err=True)
+            raise typer.Exit(2) from error
         except KeyboardInterrupt:
             typer.echo("stopped; run the same command again to go on", err=True)
             raise typer.Exit(130) from None
@@ -102,7 +106,7 @@ def demo(
         _run_here(config)
 
 
-@app.command(epilog="Example: prunescope run demo --set runs.count=2 --set training.epochs=5")
+@app.command(epilog="Example: prunescope run demo --set study.name=quick --set training.epochs=2")
 def run(
     study_file: StudyFile,
     settings: Settings = None,

@@ -20,7 +20,7 @@ def _achieved_sparsity(folder: Path) -> pd.DataFrame:
 
 
 TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
-    "class_metrics": store.read_class_metrics,
+    "class_metrics": tables.class_metrics,
     "class_frequencies": tables.frequencies,
     "achieved_sparsity": _achieved_sparsity,
     "forgettability": tables.forgettability,

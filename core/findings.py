@@ -153,7 +153,7 @@ def overall_interval(overall: pd.DataFrame) -> str:
     if over == "runs":
         return (
             f"95 % intervals over {n}: they speak for other trainings on these test images, not "
-            "for other patients (`prunescope export` takes patients in as well)."
+            "for other patients (prunescope export takes patients in as well)."
         )
     return f"95 % intervals over {n} and patients."
 

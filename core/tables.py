@@ -39,31 +39,31 @@ def frequencies(folder: Path) -> pd.DataFrame:
 
 
 def forgettability(folder: Path) -> pd.DataFrame:
-    return Forgettability()(_metrics(folder))
+    return Forgettability()(class_metrics(folder))
 
 
 def class_summary(folder: Path) -> pd.DataFrame:
-    return ClassSummary()(_metrics(folder), frequencies(folder))
+    return ClassSummary()(class_metrics(folder), frequencies(folder))
 
 
 def class_pairs(folder: Path) -> pd.DataFrame:
-    return ClassPairs()(_metrics(folder), *_test_labels(folder))
+    return ClassPairs()(class_metrics(folder), *_test_labels(folder))
 
 
 def correlations(folder: Path) -> pd.DataFrame:
-    metrics = _metrics(folder)
+    metrics = class_metrics(folder)
     return Correlations()(metrics, frequencies(folder), *_test_labels(folder))
 
 
 def overall(folder: Path, patients: bool = True) -> pd.DataFrame:
     """`Overall`; with `patients` its intervals are over runs and patients, which reads every
     prediction (about three minutes at 30 runs of 25,596 images), else over runs (at once)."""
-    metrics = _metrics(folder)
+    metrics = class_metrics(folder)
     return Overall()(metrics, _patient_spread(folder) if patients else None)
 
 
 def interaction(folder: Path) -> pd.DataFrame:
-    return Interaction()(_metrics(folder), *_test_labels(folder))
+    return Interaction()(class_metrics(folder), *_test_labels(folder))
 
 
 def paper_pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
@@ -198,7 +198,7 @@ def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     return table
 
 
-def _metrics(folder: Path) -> pd.DataFrame:
+def class_metrics(folder: Path) -> pd.DataFrame:
     table = store.read_class_metrics(folder)
     if len(table) == 0:
         raise InputError(f"{folder.name} has no metrics yet: no prediction of it is finished.")

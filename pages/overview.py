@@ -4,6 +4,7 @@ import streamlit as st
 
 from core import findings, markup, store, ui, words
 from core.analysis import decay
+from core.analysis.first_forgotten import first_forgotten
 from core.charts.classes import frequency_chart
 from core.charts.curves import mean_ap_chart
 from core.study import labels_path
@@ -71,6 +72,9 @@ metrics = loaders.class_metrics(opened)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")
 else:
+    if decay.pruned_sparsities(metrics):
+        found = first_forgotten(statistics.class_summary(opened, "ap"), corrected=True)
+        st.markdown(f"#### {ui.plain(findings.forgotten_first(found, 'ap', corrected=True))}")
     n_classes, n_undefined = decay.defined_classes(metrics)
     n_test = loaders.split_sizes(opened)["test"]
     chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)

@@ -46,11 +46,11 @@ class OpenStudy:
 
 
 def visible_studies() -> dict[str, OpenStudy]:
-    """Studies this server may show, the newest first, by their name in the address.
+    """Studies this server may show, the newest with results first, by their name in the address.
 
     The name is the study's own, or its id where two studies share a name.
     """
-    folders = sorted(store.list_studies(), key=_created, reverse=True)
+    folders = sorted(store.list_studies(), key=_with_results_then_newest, reverse=True)
     readable = [(folder, _config(folder)) for folder in folders]
     allowed = [
         (folder, config)
@@ -142,8 +142,8 @@ def _show_stopped(opened: OpenStudy, report: Report) -> None:
     how = f"`prunescope run` with its study file; what {plain(opened.name)} has finished is kept"
     if words.standing(report) == "interrupted":
         st.warning(
-            f"Interrupted: {plain(words.progress(report))}. A running worker goes on with it by "
-            f"itself; without one, run it again: {how}."
+            f"Interrupted: {plain(words.progress(report))}. A background job goes on once "
+            f"a worker runs; what was run in a terminal goes on with {how}."
         )
     elif report.state == "failed":
         st.error(f"The last run failed: {plain(report.message or report.stage)} Try again: {how}.")
@@ -167,6 +167,10 @@ def style() -> None:
 def modified(path: Path) -> int:
     """When a file was last written; 0 where there is none. What caches are keyed on."""
     return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def _with_results_then_newest(folder: Path) -> tuple[bool, int]:
+    return study.class_metrics_path(folder).exists(), _created(folder)
 
 
 def _created(folder: Path) -> int:
