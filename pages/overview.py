@@ -72,13 +72,13 @@ metrics = loaders.class_metrics(opened)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")
 else:
-    if decay.pruned_sparsities(metrics):
-        found = first_forgotten(statistics.class_summary(opened, "ap"), corrected=True)
-        st.markdown(f"#### {ui.plain(findings.forgotten_first(found, 'ap', corrected=True))}")
     n_classes, n_undefined = decay.defined_classes(metrics)
     n_test = loaders.split_sizes(opened)["test"]
     chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
-    widgets.draw(chart, key="mean_ap_chart")
+    widgets.draw(chart, key="mean_ap_chart")  # before the statistics, which take a second to load
+    if decay.pruned_sparsities(metrics):
+        found = first_forgotten(statistics.class_summary(opened, "ap"), corrected=True)
+        st.markdown(f"#### {ui.plain(findings.forgotten_first(found, 'ap', corrected=True))}")
     show_overall()
 
 if has_labels:
