@@ -163,7 +163,7 @@ def read_probabilities(path: Path, test: TestSplit) -> np.ndarray:
             f"{path} has {len(frame):,} rows; the test split has {len(test.rows):,} images."
         )
     if path.suffix != ".pkl":
-        column = _image_column(frame.columns, path)
+        column = image_column(frame.columns, path)
         order = test.row_of(frame[column].astype(str).astype(object), path, column)
         frame = frame.iloc[order].reset_index(drop=True)
     if LABEL in frame.columns and LABEL not in test.class_names:
@@ -189,7 +189,7 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
             if file.metadata.num_rows > len(test.rows):
                 return pd.DataFrame(index=range(file.metadata.num_rows))
             names = file.schema_arrow.names
-            column = _image_column(names, path)
+            column = image_column(names, path)
             _refuse_missing(names, test.class_names, path)
             used = [name for name in names if name in wanted or name == column]
             _refuse_text(file.schema_arrow, test.class_names, path)
@@ -198,7 +198,7 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
             frame = table.to_pandas(ignore_metadata=True)
             return frame.astype({name: object for name in texts if name in used})
         names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
-        column = _image_column(names, path)
+        column = image_column(names, path)
         _refuse_missing(names, test.class_names, path)
         return pd.read_csv(
             path,
@@ -232,8 +232,9 @@ def _refuse_long_texts(table: pa.Table, path: Path) -> None:
                 )
 
 
-def _image_column(names: Iterable[str], path: Path) -> str:
-    column = next((name for name in IMAGE_COLUMNS if name in names), None)
+def image_column(names: Iterable[str], path: Path, preferred: Iterable[str] = IMAGE_COLUMNS) -> str:
+    """The column of `path` that names images, the first of `preferred` that is there."""
+    column = next((name for name in preferred if name in names), None)
     if column is None:
         raise InputError(
             f"{path} names no images: it needs one of the columns {', '.join(IMAGE_COLUMNS)}. "

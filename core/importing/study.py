@@ -26,6 +26,7 @@ from core.importing.predictions import (
     IMAGE_COLUMNS,
     PredictionFile,
     TestSplit,
+    image_column,
     prediction_files,
     read_probabilities,
 )
@@ -161,13 +162,7 @@ def _image_column(labels: Path, with_images: bool) -> str:
 
     columns = read_rows(labels).columns
     wanted = reversed(IMAGE_COLUMNS) if with_images else IMAGE_COLUMNS
-    column = next((name for name in wanted if name in columns), None)
-    if column is None:
-        raise InputError(
-            f"{labels} names no images: it needs one of the columns {', '.join(IMAGE_COLUMNS)}. "
-            f"Its columns: {', '.join(columns)}."
-        )
-    return column
+    return image_column(columns, labels, wanted)
 
 
 def _read_labels(config: StudyConfig, advance: Advance) -> Labels:
