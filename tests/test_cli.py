@@ -13,7 +13,8 @@ import typer.main
 from typer.testing import CliRunner
 
 from core import jobs, study
-from core.cli import STUDY_FILES, app
+from core.cli import app
+from core.cli.studies import STUDY_FILES
 from core.errors import WorkError
 from core.progress import Progress
 from tests.toys import toy_config, write_toy_study

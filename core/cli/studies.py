@@ -1,0 +1,189 @@
+"""Commands that make studies and take tables out of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.cli.command import Settings, StudyFile, app
+from core.cli.terminal import cell_writer, progress_shown
+from core.errors import InputError, WorkError
+
+if TYPE_CHECKING:
+    from core.study import StudyConfig
+
+STUDY_FILES = Path(__file__).resolve().parents[2] / "data" / "studies"
+
+
+@app.command(epilog="Example: prunescope run demo --set study.name=quick --set training.epochs=2")
+def run(
+    study_file: StudyFile,
+    settings: Settings = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
+    ] = False,
+) -> None:
+    """Run a study: train, prune, predict. What is finished already is skipped.
+
+    STUDY.toml is a file, or the name of one of data/studies.
+    """
+    config = read_study(study_file, tuple(settings or ()))
+    if background:
+        submit(config)
+        typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+    else:
+        run_here(config)
+
+
+@app.command(epilog="Example: prunescope studies")
+def studies() -> None:
+    """List the studies on disk and how far each is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "name", "dataset", "model", "runs x sparsities", "state", box=None, pad_edge=False
+    )
+    for row in _study_rows():
+        table.add_row(*row)
+    if not table.row_count:
+        typer.echo("There are no studies yet. Start one with: prunescope demo")
+        return
+    # Piped output keeps whole lines, so that grep and awk find what a person sees.
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False, markup=False).print(table)
+
+
+@app.command(epilog="Example: prunescope export demo class_metrics --out metrics.csv")
+def export(
+    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="Such as class_metrics, class_summary, class_pairs, correlations or pies; "
+            "a wrong name lists them all."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="A .csv, .parquet or .json file.")],
+    sparsity: Annotated[
+        float | None,
+        typer.Option(help="For the tables of PIEs: the pruned model's sparsity, 0.9 if not given."),
+    ] = None,
+) -> None:
+    """Write a table of a study to a file."""
+    from core.export import export as write
+
+    typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
+
+
+@app.command(epilog="Example: prunescope report demo --out demo.html")
+def report(
+    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    out: Annotated[Path, typer.Option(help="An .html file.")],
+) -> None:
+    """Write a study as one HTML page: results, methods and provenance, charts included."""
+    from core.report import write_report
+
+    write_report(study, out, cell_writer())
+    typer.echo(f"Report written to {out}")
+
+
+@app.command(
+    epilog="Example: prunescope import-predictions preds/ --labels-dir labels/ "
+    "--dataset nih-cxr-lt --study published"
+)
+def import_predictions(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)],
+    labels_dir: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of miccai2023_<dataset>_labels_{train,val,test}.csv; with --dataset table "
+            "one CSV or Parquet file of an image column and a column per class."
+        ),
+    ],
+    dataset: Annotated[str, typer.Option(help="nih-cxr-lt, mimic-cxr-lt or table.")],
+    study: Annotated[str, typer.Option(help="What the new study is called.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the X-rays, to look at them in the dashboard.")
+    ] = None,
+) -> None:
+    """Make a study of predictions made elsewhere, such as those published with the paper.
+
+    DIR holds files called <dataset>_<architecture>_seed-S_prune-R.pkl, .parquet or .csv, with R
+    the sparsity (0, 0.05, ...) and one column of probabilities per class.
+
+    A .pkl is a pandas DataFrame with rows in the order of the test labels and a column `label` of
+    class names joined by |, by which that order is checked. Nothing in it is run.
+
+    A .parquet or .csv has a column image_id, id or path, and rows in any order.
+
+    Run it again to go on after an interruption; files that have not changed are skipped.
+    """
+    from core.importing.study import import_study
+
+    with progress_shown(study) as listener:
+        imported = import_study(folder, labels_dir, dataset, study, images, listener)
+    typer.echo(str(imported))
+    typer.echo("Look at it with: prunescope serve")
+
+
+def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
+    from core.study import read_config
+
+    path = Path(name)
+    if not path.exists() and path.name == name and not path.suffix:
+        path = STUDY_FILES / f"{name}.toml"
+        if not path.exists():
+            known = ", ".join(sorted(file.stem for file in STUDY_FILES.glob("*.toml"))) or "none"
+            raise InputError(
+                f"There is no study file {name!r}. Give a file such as studies/mine.toml, or one "
+                f"of those that come with PruneScope: {known}."
+            )
+    return read_config(path, settings)
+
+
+def submit(config: StudyConfig) -> None:
+    from core.jobs import submit
+
+    typer.echo(f"{config.study.name}: queued as job {submit(config)}")
+
+
+def run_here(config: StudyConfig) -> None:
+    from core.engine.pipeline import run_study
+
+    with progress_shown(config.study.name) as listener:
+        folder = run_study(config, listener)
+    typer.echo(f"{config.study.name} is finished: {folder}")
+    typer.echo("Look at it with: prunescope serve")
+
+
+def _study_rows() -> Iterator[tuple[str, str, str, str, str]]:
+    from core import store
+
+    for folder in store.list_studies():
+        try:
+            config = store.read_config(folder)
+        except (InputError, WorkError) as error:
+            yield folder.name, "", "", "", f"unreadable: {error}"
+            continue
+        total = config.runs.count * len(config.sweep.sparsities)
+        cells = f"{len(store.finished_cells(folder))}/{total}"
+        model = config.model.architecture
+        yield config.study.name, config.dataset.kind, model, cells, _state(folder)
+
+
+def _state(folder: Path) -> str:
+    from core.jobs import is_locked
+    from core.progress import read_progress
+    from core.study import lock_path
+
+    report = read_progress(folder)
+    if report is None:
+        return "no record"
+    if report.state == "running" and not is_locked(lock_path(folder)):
+        return "interrupted"
+    return f"running, {report.fraction:.0%}" if report.state == "running" else report.state
