@@ -252,7 +252,7 @@ class _Contents:
         order = [name for name in frequencies["class_name"] if name in distances.index]
         if len(order) > 1:
             n_runs = decay.n_runs(self.metrics)
-            chart = fcd_heatmap(distances, order, None, n_runs, len(self._pruned))
+            chart = fcd_heatmap(distances, order, n_runs, len(self._pruned))
             charts.append((replace(chart, caption=chart.caption.removesuffix(CLICKS)), False))
         return charts
 

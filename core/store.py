@@ -236,10 +236,16 @@ def write_kept(table: pd.DataFrame, path: Path, key: str) -> None:
 def read_kept(path: Path, key: str) -> pd.DataFrame | None:
     """The table if it was kept under this key, else None; a damaged file is as good as none."""
     try:
-        known = (pq.read_schema(path).metadata or {}).get(b"key")
-        return read_table(path) if known == key.encode() else None
-    except (OSError, ValueError, pa.ArrowException, WorkError):
+        return read_table(path) if is_kept(path, key) else None
+    except WorkError:
         return None
+
+
+def is_kept(path: Path, key: str) -> bool:
+    try:
+        return (pq.read_schema(path).metadata or {}).get(b"key") == key.encode()
+    except (OSError, ValueError, pa.ArrowException):
+        return False
 
 
 # Queries

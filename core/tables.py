@@ -181,8 +181,7 @@ def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
 
     Reads every prediction the first time. Raises InputError where dense or pruned is missing.
     """
-    path = study.paired_moments_path(folder)
-    key = f"{MOMENTS_EDITION}-{store.predictions_key(folder)}"
+    path, key = study.paired_moments_path(folder), _moments_key(folder)
     kept = store.read_kept(path, key)
     if kept is not None:
         return kept
@@ -196,6 +195,15 @@ def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     with suppress(OSError):  # a cache that may not be written only makes the next call slower
         store.write_kept(table, path, key)
     return table
+
+
+def moments_kept(folder: Path) -> bool:
+    """Whether `moments` is there to be read."""
+    return store.is_kept(study.paired_moments_path(folder), _moments_key(folder))
+
+
+def _moments_key(folder: Path) -> str:
+    return f"{MOMENTS_EDITION}-{store.predictions_key(folder)}"
 
 
 def class_metrics(folder: Path) -> pd.DataFrame:

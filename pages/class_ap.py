@@ -1,19 +1,14 @@
 """Every class's metric over sparsity, what each has lost, and whether rare classes lose more."""
 
-import pandas as pd
 import streamlit as st
 
 from core import findings, markup, ui, words
 from core.analysis import decay
 from core.analysis.class_summary import EXTREME_SPARSITY
-from core.analysis.correlations import named_row
 from core.analysis.first_forgotten import first_forgotten
-from core.analysis.losses import most_lost, with_intervals
-from core.charts.classes import losses_chart
-from core.charts.curves import class_curves_chart
-from core.charts.scatter import change_scatter, first_drop_scatter
+from core.analysis.losses import with_intervals
 from core.published import EXTREME, FIRST_DROP, published
-from core.ui import filters, loaders, statistics, widgets
+from core.ui import figures, filters, loaders, statistics, widgets
 
 WHY_BOTH = (
     "AP cannot fall below a class's prevalence, so a rare class can lose a larger share of it "
@@ -62,25 +57,13 @@ def show_sparsity() -> None:
         sparsity = widgets.sparsity_slider(pruned)
     else:
         st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
-    losses = loaders.class_losses(opened, metric, sparsity or 0.0)
-    show_curves(losses, sparsity)
+    show_curves(sparsity)
     if sparsity is not None:
-        show_losses(losses, sparsity)
+        show_losses(sparsity)
 
 
-def show_curves(losses: pd.DataFrame, sparsity: float | None) -> None:
-    with_ci = corrected and relative
-    curves = (
-        statistics.curves_with_intervals(opened, metric)
-        if with_ci
-        else loaders.class_curves(opened, metric, relative)
-    )
-    names = picked or most_lost(losses)
-    levels = loaders.chance_levels(opened, metric)
-    interval = "95 % of the median" if with_ci else "quartiles"
-    chart = class_curves_chart(
-        curves, losses, names, levels, metric, relative, sparsity, interval=interval
-    )
+def show_curves(sparsity: float | None) -> None:
+    chart = figures.curves(opened, metric, relative, corrected, sparsity, tuple(picked))
     widgets.draw(chart, key="curves_chart", legend=groups)
     with st.container(horizontal=True):
         widgets.downloads(
@@ -89,19 +72,21 @@ def show_curves(losses: pd.DataFrame, sparsity: float | None) -> None:
         widgets.downloads(opened, "class_metrics", lambda: loaders.class_metrics(opened))
 
 
-def show_losses(losses: pd.DataFrame, sparsity: float) -> None:
-    table = losses
-    if corrected:
-        table = with_intervals(losses, statistics.forgettability(opened, metric), sparsity)
-    interval = "95 % of the median" if corrected else "quartiles"
-    n_test = loaders.split_sizes(opened)["test"]
-    chart = losses_chart(table, metric, sparsity, n_test, interval=interval)
+def show_losses(sparsity: float) -> None:
+    chart = figures.losses(opened, metric, corrected, sparsity)
     widgets.draw(chart, key="losses_chart", legend=groups)
-    with st.expander("These losses as a table"):
-        losses_table(table, sparsity, "95 %" if corrected else "quartile")
+    with st.expander(
+        "These losses as a table", on_change="rerun", key="losses", bind="query-params"
+    ) as table:
+        if table.open:
+            losses_table(sparsity)
 
 
-def losses_table(table: pd.DataFrame, sparsity: float, interval: str) -> None:
+def losses_table(sparsity: float) -> None:
+    table, interval = loaders.class_losses(opened, metric, sparsity), "quartile"
+    if corrected:
+        table = with_intervals(table, statistics.forgettability(opened, metric), sparsity)
+        interval = "95 %"
     label = words.METRICS[metric]
     st.dataframe(
         table.drop(columns="n_runs"),
@@ -129,38 +114,22 @@ def show_frequency() -> None:
     st.markdown("## Do rare classes lose more?")
     st.caption(WHY_BOTH)
     st.html(markup.group_legend(groups))
-    correlations = statistics.correlations(opened)
     beside = {} if opened.subgroup else published(opened.config)
-    last = max(decay.pruned_sparsities(metrics))
-    tables = {name: statistics.class_summary(opened, name) for name in ("ap", "calibrated_ap")}
     cells = st.grid(2, min_column_width=300, gap="medium")
-    for name, table in tables.items():
-        row = named_row(correlations, FIRST_DROP, name)
+    for name in ("ap", "calibrated_ap"):
         with cells.cell():
-            title, caption = said(row, name, "rare classes drop first", "frequent ones drop first")
-            caption += findings.beside_published(beside.get(FIRST_DROP) if name == "ap" else None)
-            chart = first_drop_scatter(table, title, caption, corrected, last)
+            theirs = beside.get(FIRST_DROP) if name == "ap" else None
+            chart = figures.first_drop(opened, name, corrected, theirs)
             widgets.draw(chart, key=f"first_drop_{name}", level=3)
-    for name, table in tables.items():
-        row = named_row(correlations, EXTREME, name)
+    for name in ("ap", "calibrated_ap"):
         with cells.cell():
-            title, caption = said(row, name, "rare classes lose more", "frequent ones lose more")
-            caption += findings.beside_published(beside.get(EXTREME) if name == "ap" else None)
             if EXTREME_SPARSITY in pruned:
-                chart = change_scatter(table, name, title, caption)
+                theirs = beside.get(EXTREME) if name == "ap" else None
+                chart = figures.extreme_change(opened, name, corrected, theirs)
                 widgets.draw(chart, key=f"extreme_{name}", level=3)
             else:
                 st.info("95 % sparsity is not on this study's grid, or not finished.")
     widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
-
-
-def said(row: dict[str, float] | None, name: str, rising: str, falling: str) -> tuple[str, str]:
-    label = words.METRICS[name]
-    title = findings.relation(row, corrected, rising, falling)
-    return (
-        f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}",
-        findings.correlation_details(row, "class", corrected),
-    )
 
 
 def show_summary() -> None:

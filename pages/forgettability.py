@@ -5,15 +5,21 @@ import streamlit as st
 from core import findings, ui, words
 from core.analysis import decay, pairs
 from core.analysis.class_pairs import above_floor, pair_row
-from core.analysis.correlations import named_row
 from core.analysis.interaction import one_model
-from core.charts.curves import pair_curves_chart
-from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
-from core.charts.scatter import pair_scatter
+from core.charts.pairs import outlined
+from core.charts.scatter import ringed
 from core.published import published
-from core.ui import filters, loaders, statistics, widgets
+from core.ui import figures, filters, loaders, statistics, widgets
 
-HEATMAPS = ("fcd_heatmap", "iou_heatmap", "frequency_heatmap")
+HEATMAPS = {
+    "fcd_heatmap": figures.fcd,
+    "iou_heatmap": figures.cooccurrence,
+    "frequency_heatmap": figures.frequency,
+}
+SCATTERS = {
+    "frequency": ("fcd~log_frequency_difference{}", figures.pairs_against_frequency),
+    "iou": ("fcd~cooccurrence_iou{}_fourth_root", figures.pairs_against_cooccurrence),
+}
 
 
 def order_switch() -> list[str]:
@@ -50,29 +56,11 @@ def draw_clickable(chart, key: str) -> None:
 
 
 def show_heatmaps() -> None:
-    n_runs, n_test = decay.n_runs(metrics), loaders.split_sizes(opened)["test"]
-    fcd_column = "fcd_rms" if corrected else "fcd"
-    values = {
-        key: matrix_of(table, column, by_frequency)
-        for key, column in zip(
-            HEATMAPS, (fcd_column, f"cooccurrence_iou{paper}", f"log_frequency_difference{paper}"),
-            strict=True,
-        )
-    }  # fmt: skip
     cells = st.grid(3, min_column_width=320, gap="small")
-    with cells.cell():
-        chart = fcd_heatmap(
-            values["fcd_heatmap"], order, pair, n_runs, len(pruned), corrected, unstable
-        )
-        draw_clickable(chart, "fcd_heatmap")
-    with cells.cell():
-        chart = iou_heatmap(values["iou_heatmap"], order, pair, n_test, corrected, unstable)
-        draw_clickable(chart, "iou_heatmap")
-    with cells.cell():
-        chart = frequency_heatmap(
-            values["frequency_heatmap"], order, pair, n_test, corrected, unstable
-        )
-        draw_clickable(chart, "frequency_heatmap")
+    for key, draw in HEATMAPS.items():
+        chart = draw(opened, metric, corrected, tuple(order))
+        with cells.cell():
+            draw_clickable(outlined(chart, order, pair), key)
     if corrected:
         st.caption(ui.plain(findings.above_floor(above_floor(table))))
     widgets.downloads(opened, "class_pairs", lambda: statistics.class_pairs(opened, metric), tag)
@@ -80,16 +68,9 @@ def show_heatmaps() -> None:
 
 def show_pair() -> None:
     facts = statistics.pair_facts(opened, metric, pair)
-    groups = loaders.groups_of_classes(opened)
     row = pair_row(table, pair)
-    curves = (
-        statistics.curves_with_intervals(opened, metric)
-        if corrected
-        else loaders.class_curves(opened, metric, True)
-    )
-    value = row["fcd_rms" if corrected else "fcd"]
-    interval = "95 % of the median" if corrected else "quartiles"
-    chart = pair_curves_chart(curves, groups, pair, value, metric, interval)
+    value = float(row["fcd_rms" if corrected else "fcd"])
+    chart = figures.two_curves(opened, metric, corrected, pair, value)
     widgets.draw(chart, key="pair_chart", legend=opened.config.groups)
     if corrected:
         st.markdown(ui.plain(findings.pair_with_noise(row)))
@@ -102,28 +83,12 @@ def show_pair() -> None:
 
 def show_scatters() -> None:
     st.markdown("## What goes with being forgotten differently?")
-    correlations = statistics.correlations(opened)
-    beside = {} if opened.subgroup else published(opened.config)
-    y, y_title = table["fcd_rms" if corrected else "fcd"], "FCD, RMS" if corrected else "FCD"
-    frequency = f"log_frequency_difference{paper}"
-    iou = f"cooccurrence_iou{paper}_fourth_root"
-    asked = (
-        (frequency, table[frequency], "Difference of log frequency",
-         "More different in frequency, more differently forgotten",
-         "More different in frequency, more alike forgotten"),
-        (iou, table[f"cooccurrence_iou{paper}"] ** 0.25, "Co-occurrence, IoU^(1/4)",
-         "More often together, more differently forgotten",
-         "More often together, more alike forgotten"),
-    )  # fmt: skip
+    beside = {} if opened.subgroup or metric != "ap" else published(opened.config)
     cells = st.grid(2, min_column_width=300, gap="medium")
-    for name, x, x_title, rising, falling in asked:
-        row = named_row(correlations, f"fcd~{name}", metric)
-        title = findings.relation(row, corrected, rising, falling)
-        caption = findings.correlation_details(row, "pair", corrected)
-        caption += findings.beside_published(beside.get(f"fcd~{name}") if metric == "ap" else None)
+    for key, (correlation, draw) in SCATTERS.items():
+        chart = draw(opened, metric, corrected, beside.get(correlation.format(paper)))
         with cells.cell():
-            chart = pair_scatter(table, x, y, pair, (x_title, y_title), title, caption)
-            draw_clickable(chart, f"scatter_{'frequency' if name == frequency else 'iou'}")
+            draw_clickable(ringed(chart, pair) if two_classes else chart, f"scatter_{key}")
     widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
 
 
@@ -176,16 +141,17 @@ by_frequency = [name for name in loaders.frequencies(opened)["class_name"] if na
 if len(by_frequency) < 2 or not pruned:
     st.info("This needs two classes, the dense model and at least one sparsity above 0.")
     st.stop()
-table = (statistics.class_pairs if corrected else statistics.pair_statistics)(opened, metric)
+table = statistics.pairs_table(opened, metric, corrected)
 with controls:
     order = order_switch()
 maps = st.container()
 pair = pair_picker()
 with maps:
     show_heatmaps()
-if pair[0] == pair[1]:
-    st.info("Choose two different classes.")
-else:
+two_classes = pair[0] != pair[1]
+if two_classes:
     show_pair()
+else:
+    st.info("Choose two different classes.")
 show_scatters()
 show_interaction()

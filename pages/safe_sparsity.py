@@ -3,8 +3,7 @@
 import streamlit as st
 
 from core import claims, ui
-from core.analysis.safe_sparsity import ALL, safe_answers
-from core.charts.safety import safety_chart
+from core.analysis.safe_sparsity import ALL
 from core.ui import loaders, safety, widgets
 
 COLUMNS = {
@@ -33,11 +32,11 @@ ui.page_head("Safe sparsity", opened)
 loaders.finished_metrics(opened)
 top = st.container()
 settings = safety.ask_settings()
-table = safety.safe_sparsity(opened, settings)
-answers = safe_answers(table)
-if not answers:
+found = safety.verdicts(opened, settings)
+if found is None:
     st.info("No class has this metric in both a dense and a pruned model.")
     st.stop()
+answers, table = found.answers, found.table
 
 with top:
     st.markdown(f"## {ui.plain(claims.safe_headline(answers[ALL], settings))}")
@@ -48,10 +47,7 @@ show_groups()
 for caveat in claims.safe_caveats(answers[ALL], settings):
     st.caption(ui.plain(caveat))
 
-n_patients = safety.n_test_patients(opened)
-n_images = loaders.split_sizes(opened)["test"]
-chart = safety_chart(table, answers[ALL], settings, n_images, n_patients)
-widgets.draw(chart, key="safety_chart")
+widgets.draw(found.chart, key="safety_chart")
 st.dataframe(
     table[list(COLUMNS)],
     hide_index=True,

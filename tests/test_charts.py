@@ -10,7 +10,7 @@ from core.analysis import decay, frequency, losses, pairs
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
 from core.charts.images import probabilities_chart
-from core.charts.pairs import fcd_heatmap
+from core.charts.pairs import fcd_heatmap, outlined
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
 from core.study import GroupSettings
@@ -75,7 +75,7 @@ def test_no_name_enters_a_figure_unescaped(names):
         losses_chart(lost, "ap", 0.9, 150),
         class_curves_chart(curves, lost, list(names[:2]), chance, "ap", True, 0.9),
         frequency_chart(frequencies, GROUPS.tail_below, 150),
-        fcd_heatmap(fcd, list(names), (names[0], names[1]), 3, 2),
+        outlined(fcd_heatmap(fcd, list(names), 3, 2), list(names), (names[0], names[1])),
         pair_curves_chart(forget, groups, (names[0], names[1]), 0.3, "ap"),
         probabilities_chart(changes, groups, 0.9),
     ]
@@ -117,7 +117,7 @@ def test_unstable_classes_are_hatched_and_starred():
 def test_heatmap_squares_carry_both_classes_and_take_clicks():
     table, *_ = tables(("A", "B", "C"))
     fcd = pairs.fcd_matrix(decay.ForgettabilityCurves()(table))
-    chart = fcd_heatmap(fcd, ["C", "A", "B"], None, 3, 2)
+    chart = fcd_heatmap(fcd, ["C", "A", "B"], 3, 2)
     squares = chart.figure.data[1]
     assert len(squares.customdata) == 6, "the diagonal compares nothing"
     assert set(map(tuple, squares.customdata)) >= {("A", "B"), ("C", "A")}

@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 
 from core import words
 from core.charts.parts import (
+    GROUP_COLOURS,
     Chart,
     class_axis,
     empty_figure,
     escape,
-    outline,
     short,
+    with_more,
 )
 from core.labels import FEW_POSITIVES
 
@@ -24,16 +25,13 @@ Pair = tuple[str, str]
 def fcd_heatmap(
     fcd: pd.DataFrame,
     order: list[str],
-    chosen: Pair | None,
     n_runs: int,
     n_grid: int,
     corrected: bool = False,
     unstable: frozenset[str] = frozenset(),
 ) -> Chart:
     """Class by class FCD; `corrected`: as a root mean square."""
-    figure, off_diagonal = _heatmap(
-        fcd, order, chosen, "FCD, RMS" if corrected else "FCD", ".2f", unstable
-    )
+    figure, off_diagonal = _heatmap(fcd, order, "FCD, RMS" if corrected else "FCD", ".2f", unstable)
     distance = "Root mean square" if corrected else "Euclidean"
     caption = (
         f"FCD: {distance} distance of two median curves over {words.count(n_grid, 'sparsity')} "
@@ -50,13 +48,12 @@ def fcd_heatmap(
 def iou_heatmap(
     iou: pd.DataFrame,
     order: list[str],
-    chosen: Pair | None,
     n_images: int,
     corrected: bool,
     unstable: frozenset[str] = frozenset(),
 ) -> Chart:
     """How often two classes occur together, as intersection over union."""
-    figure, off_diagonal = _heatmap(iou, order, chosen, "IoU", ".3f", unstable)
+    figure, off_diagonal = _heatmap(iou, order, "IoU", ".3f", unstable)
     counts = "" if corrected else ", class counts as column sums (paper)"
     caption = f"Co-occurrence IoU over {n_images:,} test images{counts}. 0: never together."
     return Chart(_most(off_diagonal, order, unstable, "occur together most"), figure, caption)
@@ -65,16 +62,26 @@ def iou_heatmap(
 def frequency_heatmap(
     difference: pd.DataFrame,
     order: list[str],
-    chosen: Pair | None,
     n_images: int,
     corrected: bool,
     unstable: frozenset[str] = frozenset(),
 ) -> Chart:
     """How differently frequent two classes are, in natural logarithms."""
-    figure, off_diagonal = _heatmap(difference, order, chosen, "|\u0394 ln n|", ".2f", unstable)
+    figure, off_diagonal = _heatmap(difference, order, "|\u0394 ln n|", ".2f", unstable)
     counts = "positives" if corrected else "column sums (paper)"
     caption = f"Difference of log {counts} over {n_images:,} test images. 1: 2.7 times as frequent."
     return Chart(_most(off_diagonal, order, unstable, "differ most in frequency"), figure, caption)
+
+
+def outlined(chart: Chart, order: list[str], pair: Pair) -> Chart:
+    """A heatmap with both squares of a pair outlined."""
+    row, column = (order.index(name) for name in pair)
+    line = {"color": GROUP_COLOURS["tail"], "width": 3}
+    squares = [
+        {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "line": line}
+        for y, x in ((row, column), (column, row))
+    ]
+    return with_more(chart, shapes=squares)
 
 
 def matrix_of(pair_table: pd.DataFrame, column: str, class_names: list[str]) -> pd.DataFrame:
@@ -91,7 +98,6 @@ def matrix_of(pair_table: pd.DataFrame, column: str, class_names: list[str]) -> 
 def _heatmap(
     frame: pd.DataFrame,
     order: list[str],
-    chosen: Pair | None,
     label: str,
     digits: str,
     unstable: frozenset[str],
@@ -130,8 +136,6 @@ def _heatmap(
         ],
         hovertemplate="%{text}<extra></extra>",
     )
-    if chosen and all(name in order for name in chosen):
-        outline(figure, [order.index(name) for name in chosen])
     ticks = [escape(short(name, 14)) + (" *" if name in unstable else "") for name in order]
     font = {"size": 11 if len(order) > 12 else 12}
     class_axis(figure, order)

@@ -14,6 +14,7 @@ from core.charts.parts import (
     escaped,
     percents,
     short,
+    with_more,
 )
 
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
@@ -61,7 +62,6 @@ def pair_scatter(
     table: pd.DataFrame,
     x: pd.Series,
     y: pd.Series,
-    chosen: tuple[str, str] | None,
     axes: tuple[str, str],
     title: str,
     caption: str,
@@ -80,24 +80,30 @@ def pair_scatter(
         text=[f"{escape(a)} and {escape(b)}" for a, b in pairs],
         hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
     )
-    if chosen:
-        here = [set(pair) == set(chosen) for pair in pairs]
-        figure.add_scatter(
-            x=x[here].tolist(),
-            y=y[here].tolist(),
-            mode="markers",
-            marker={
-                "size": 14,
-                "symbol": "circle-open",
-                "color": GROUP_COLOURS["tail"],
-                "line": {"width": 3},
-            },
-            hoverinfo="skip",
-        )
     figure.update_xaxes(title=axes[0], zeroline=False)
     figure.update_yaxes(title=axes[1], rangemode="tozero")
     figure.update_layout(clickmode="event+select", dragmode=False)
     return Chart(title, figure, caption)
+
+
+def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
+    """A `pair_scatter` with a ring around one pair's point."""
+    points = chart.figure.data[0]
+    at = [set(names) == set(pair) for names in points.customdata].index(True)
+    ring = {
+        "type": "scatter",
+        "x": [points.x[at]],
+        "y": [points.y[at]],
+        "mode": "markers",
+        "marker": {
+            "size": 14,
+            "symbol": "circle-open",
+            "color": GROUP_COLOURS["tail"],
+            "line": {"width": 3},
+        },
+        "hoverinfo": "skip",
+    }
+    return with_more(chart, traces=[ring])
 
 
 def _add_classes(

@@ -46,16 +46,20 @@ def source(opened: OpenStudy) -> Source:
 
 
 def of_study(
-    entries: int = ENTRIES, spinner: str | bool = False
+    entries: int = ENTRIES, spinner: str | bool = False, shared: bool = False
 ) -> Callable[
     [Callable[Concatenate[Source, P], T]], Callable[Concatenate[OpenStudy | Source, P], T]
 ]:
-    """Cache a function of a Source; the result takes an open study as well."""
+    """Cache a function of a Source; the result takes an open study as well.
+
+    `shared`: what it returns is one for all sessions, for reading only, and costs no copy.
+    """
+    cache = st.cache_resource if shared else st.cache_data
 
     def wrap(
         function: Callable[Concatenate[Source, P], T],
     ) -> Callable[Concatenate[OpenStudy | Source, P], T]:
-        kept = st.cache_data(max_entries=entries, show_spinner=spinner)(function)
+        kept = cache(max_entries=entries, show_spinner=spinner)(function)
 
         @wraps(function)
         def load(of: OpenStudy | Source, *args: P.args, **kwargs: P.kwargs) -> T:

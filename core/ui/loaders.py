@@ -69,7 +69,7 @@ def frequencies(of: Source) -> pd.DataFrame:
     return class_frequencies(labels(of), of.groups)
 
 
-def groups_of_classes(opened: OpenStudy) -> dict[str, str]:
+def groups_of_classes(opened: OpenStudy | Source) -> dict[str, str]:
     """class_name to head, medium or tail."""
     table = frequencies(opened)
     return dict(zip(table["class_name"], table["group"], strict=True))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
 from core import store, tables
-from core.analysis.safe_sparsity import SafeSparsity
+from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity, safe_answers
+from core.charts import Chart
+from core.charts.safety import safety_chart
 from core.errors import InputError
 from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, widgets
+from core.ui.cached import Source, source
 
 CONFIDENCES = (80.0, 90.0, 95.0, 97.5, 99.0)
 
@@ -47,35 +50,54 @@ def note_subgroup() -> None:
         st.caption("Of all test images: the subgroup chosen on other pages is not applied here.")
 
 
-def safe_sparsity(opened: OpenStudy, settings: SafeSparsity) -> pd.DataFrame:
-    """`tables.safe_sparsity`; the first time it reads every prediction, and shows how far it is.
+@dataclass(frozen=True)
+class Verdicts:
+    """SAFE_SPARSITY's table, the answer per scope, and the chart of both."""
 
-    Explains and ends the page where there is nothing to compare.
+    table: pd.DataFrame
+    answers: dict[str, SafeAnswer]
+    chart: Chart
+
+
+def verdicts(opened: OpenStudy, settings: SafeSparsity) -> Verdicts | None:
+    """What is safe; the first time every prediction is read, and the page shows how far it is.
+
+    None where no class has the metric in both a dense and a pruned model; explains and ends the
+    page where there is nothing to compare at all.
     """
+    key = store.predictions_key(opened.folder)
+    _compare(opened)
+    return _verdicts(source(opened), key, settings)
+
+
+def _compare(opened: OpenStudy) -> None:
     place = st.empty()
 
     def advance(done: int, total: int) -> None:
         place.progress(done / total, text=f"Comparing with dense: {done:,} of {total:,} cells")
 
-    try:
-        moments = tables.moments(opened.folder, advance)
-    except InputError:
-        st.info("This needs a finished run with the dense model and one sparsity above 0.")
-        st.stop()
+    if not tables.moments_kept(opened.folder):
+        try:
+            tables.moments(opened.folder, advance)
+        except InputError:
+            st.info("This needs a finished run with the dense model and one sparsity above 0.")
+            st.stop()
     place.empty()
-    key = store.predictions_key(opened.folder)
-    return _safe_sparsity(str(opened.folder), key, settings, moments)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _safe_sparsity(
-    folder: str, key: str, settings: SafeSparsity, _moments: pd.DataFrame
-) -> pd.DataFrame:
-    return tables.safe_verdicts(Path(folder), settings, _moments)
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _verdicts(of: Source, key: str, settings: SafeSparsity) -> Verdicts | None:
+    table = tables.safe_verdicts(of.path, settings, tables.moments(of.path))
+    answers = safe_answers(table)
+    if not answers:
+        return None
+    n_images = loaders.split_sizes(of)["test"]
+    chart = safety_chart(table, answers[ALL], settings, n_images, n_test_patients(of))
+    return Verdicts(table, answers, chart)
 
 
-def n_test_patients(opened: OpenStudy) -> int:
-    return int(loaders.labels(opened).split("test")["patient_id"].nunique())
+def n_test_patients(of: OpenStudy | Source) -> int:
+    return int(loaders.labels(of).split("test")["patient_id"].nunique())
 
 
 def tag(settings: SafeSparsity) -> str:

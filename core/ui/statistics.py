@@ -12,6 +12,7 @@ from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
+from core.ui import OpenStudy
 from core.ui.cached import Source, of_study
 from core.ui.loaders import class_metrics, curves, frequencies, labels, test_matrix
 
@@ -74,6 +75,11 @@ def pair_statistics(of: Source, metric: str) -> pd.DataFrame:
 def class_pairs(of: Source, metric: str) -> pd.DataFrame:
     """`pair_statistics` with intervals over runs and noise floors."""
     return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
+
+
+def pairs_table(of: OpenStudy | Source, metric: str, corrected: bool) -> pd.DataFrame:
+    """`class_pairs`, or `pair_statistics` where the reading has no intervals to show."""
+    return (class_pairs if corrected else pair_statistics)(of, metric)
 
 
 @of_study(entries=512)

@@ -108,7 +108,7 @@ def test_the_address_is_the_state(full_cache):
 
 
 def test_moving_the_slider_re_sorts_the_table(full_cache):
-    at = open_page("class_ap.py", study="toy")
+    at = open_page("class_ap.py", study="toy", losses="true")
     at.select_slider(key="sparsity").set_value(95).run()
     table = at.dataframe[0].value
     assert table["relative_change"].is_monotonic_increasing
@@ -116,7 +116,7 @@ def test_moving_the_slider_re_sorts_the_table(full_cache):
 
 
 def test_few_positives_are_shown_and_marked(full_cache):
-    at = open_page("class_ap.py", study="toy")
+    at = open_page("class_ap.py", study="toy", losses="true")
     table = at.dataframe[0].value.set_index("class_name")
     assert bool(table["unstable"]["Hernia"])
     assert not bool(table["unstable"]["Effusion"])
@@ -124,7 +124,11 @@ def test_few_positives_are_shown_and_marked(full_cache):
 
 def test_a_class_without_positives_has_no_ap_and_is_counted(full_cache):
     assert "1 class without a positive left out" in said(open_page("overview.py", study="odd"))
-    table = open_page("class_ap.py", study="odd").dataframe[0].value.set_index("class_name")
+    table = (
+        open_page("class_ap.py", study="odd", losses="true")
+        .dataframe[0]
+        .value.set_index("class_name")
+    )
     assert table["relative_change"].isna()["Never seen"]
 
 

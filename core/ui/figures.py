@@ -1,0 +1,195 @@
+"""The charts of Class AP and Forgettability, drawn once for all sessions.
+
+Plotly takes ten times as long to draw a chart as to send it. A chart is kept as its tables are:
+under the study's files, the subgroup, and what the person chose.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from core import findings, words
+from core.analysis import decay
+from core.analysis.correlations import named_row
+from core.analysis.losses import most_lost, with_intervals
+from core.charts import Chart
+from core.charts.classes import losses_chart
+from core.charts.curves import class_curves_chart, pair_curves_chart
+from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
+from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
+from core.published import EXTREME, FIRST_DROP, Figures
+from core.ui import loaders, statistics
+from core.ui.cached import Source, of_study
+
+MOST = 512  # charts of one kind; each takes 10 to 100 KB
+OF_MEDIAN, QUARTILES = "95 % of the median", "quartiles"
+
+
+@of_study(MOST, shared=True)
+def curves(
+    of: Source,
+    metric: str,
+    relative: bool,
+    corrected: bool,
+    sparsity: float | None,
+    picked: tuple[str, ...],
+) -> Chart:
+    """Every class over sparsity; `picked` are named, or else those that lost most."""
+    with_ci = corrected and relative
+    table = (
+        statistics.curves_with_intervals(of, metric)
+        if with_ci
+        else loaders.class_curves(of, metric, relative)
+    )
+    lost = loaders.class_losses(of, metric, sparsity or 0.0)
+    return class_curves_chart(
+        table,
+        lost,
+        list(picked) or most_lost(lost),
+        loaders.chance_levels(of, metric),
+        metric,
+        relative,
+        sparsity,
+        interval=OF_MEDIAN if with_ci else QUARTILES,
+    )
+
+
+@of_study(MOST, shared=True)
+def losses(of: Source, metric: str, corrected: bool, sparsity: float) -> Chart:
+    """What each class has lost at one sparsity."""
+    table = loaders.class_losses(of, metric, sparsity)
+    if corrected:
+        table = with_intervals(table, statistics.forgettability(of, metric), sparsity)
+    n_test = loaders.split_sizes(of)["test"]
+    interval = OF_MEDIAN if corrected else QUARTILES
+    return losses_chart(table, metric, sparsity, n_test, interval=interval)
+
+
+@of_study(MOST, shared=True)
+def first_drop(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
+    """First drop of every class against its frequency."""
+    said = "rare classes drop first", "frequent ones drop first"
+    title, caption = _said(of, FIRST_DROP, metric, corrected, said, published)
+    last = max(decay.pruned_sparsities(loaders.class_metrics(of)))
+    return first_drop_scatter(statistics.class_summary(of, metric), title, caption, corrected, last)
+
+
+@of_study(MOST, shared=True)
+def extreme_change(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
+    """Change at 95 % sparsity of every class against its frequency."""
+    said = "rare classes lose more", "frequent ones lose more"
+    title, caption = _said(of, EXTREME, metric, corrected, said, published)
+    return change_scatter(statistics.class_summary(of, metric), metric, title, caption)
+
+
+def _said(
+    of: Source,
+    correlation: str,
+    metric: str,
+    corrected: bool,
+    said: tuple[str, str],
+    published: Figures | None,
+) -> tuple[str, str]:
+    """Title and caption: what a correlation says."""
+    row = named_row(statistics.correlations(of), correlation, metric)
+    label, title = words.METRICS[metric], findings.relation(row, corrected, *said)
+    details = findings.correlation_details(row, "class", corrected)
+    return (
+        f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}",
+        details + findings.beside_published(published),
+    )
+
+
+@of_study(MOST, shared=True)
+def fcd(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
+    """How differently every two classes are forgotten."""
+    values = _matrix(of, metric, corrected, "fcd_rms" if corrected else "fcd")
+    metrics = loaders.class_metrics(of)
+    n_runs, n_grid = decay.n_runs(metrics), len(decay.pruned_sparsities(metrics))
+    unstable = statistics.unstable_classes(of)
+    return fcd_heatmap(values, list(order), n_runs, n_grid, corrected, unstable)
+
+
+@of_study(MOST, shared=True)
+def cooccurrence(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
+    """How often every two classes occur together."""
+    values = _matrix(of, metric, corrected, f"cooccurrence_iou{'' if corrected else '_paper'}")
+    n_test, unstable = loaders.split_sizes(of)["test"], statistics.unstable_classes(of)
+    return iou_heatmap(values, list(order), n_test, corrected, unstable)
+
+
+@of_study(MOST, shared=True)
+def frequency(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
+    """How differently frequent every two classes are."""
+    column = f"log_frequency_difference{'' if corrected else '_paper'}"
+    values = _matrix(of, metric, corrected, column)
+    n_test, unstable = loaders.split_sizes(of)["test"], statistics.unstable_classes(of)
+    return frequency_heatmap(values, list(order), n_test, corrected, unstable)
+
+
+def _matrix(of: Source, metric: str, corrected: bool, column: str) -> pd.DataFrame:
+    table = statistics.pairs_table(of, metric, corrected)
+    return matrix_of(table, column, list(loaders.frequencies(of)["class_name"]))
+
+
+@of_study(MOST, shared=True)
+def two_curves(
+    of: Source, metric: str, corrected: bool, pair: tuple[str, str], distance: float
+) -> Chart:
+    """The forgettability curves of two classes."""
+    table = (
+        statistics.curves_with_intervals(of, metric)
+        if corrected
+        else loaders.class_curves(of, metric, True)
+    )
+    interval = OF_MEDIAN if corrected else QUARTILES
+    groups = loaders.groups_of_classes(of)
+    return pair_curves_chart(table, groups, pair, distance, metric, interval)
+
+
+@of_study(MOST, shared=True)
+def pairs_against_frequency(
+    of: Source, metric: str, corrected: bool, published: Figures | None
+) -> Chart:
+    """FCD of every pair against its difference of log frequency."""
+    name = f"log_frequency_difference{'' if corrected else '_paper'}"
+    said = (
+        "More different in frequency, more differently forgotten",
+        "More different in frequency, more alike forgotten",
+    )
+    x = statistics.pairs_table(of, metric, corrected)[name]
+    return _pairs(of, metric, corrected, name, x, "Difference of log frequency", said, published)
+
+
+@of_study(MOST, shared=True)
+def pairs_against_cooccurrence(
+    of: Source, metric: str, corrected: bool, published: Figures | None
+) -> Chart:
+    """FCD of every pair against its IoU^(1/4)."""
+    name = f"cooccurrence_iou{'' if corrected else '_paper'}"
+    said = (
+        "More often together, more differently forgotten",
+        "More often together, more alike forgotten",
+    )
+    x = statistics.pairs_table(of, metric, corrected)[name] ** 0.25
+    named = f"{name}_fourth_root"
+    return _pairs(of, metric, corrected, named, x, "Co-occurrence, IoU^(1/4)", said, published)
+
+
+def _pairs(
+    of: Source,
+    metric: str,
+    corrected: bool,
+    name: str,
+    x: pd.Series,
+    x_title: str,
+    said: tuple[str, str],
+    published: Figures | None,
+) -> Chart:
+    row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
+    title = findings.relation(row, corrected, *said)
+    caption = findings.correlation_details(row, "pair", corrected)
+    caption += findings.beside_published(published)
+    table = statistics.pairs_table(of, metric, corrected)
+    y, y_title = (table["fcd_rms"], "FCD, RMS") if corrected else (table["fcd"], "FCD")
+    return pair_scatter(table, x, y, (x_title, y_title), title, caption)
