@@ -6,6 +6,7 @@ or the labels changed: their file carries the time of the newer of the two.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import pandas as pd
 from filelock import FileLock
 
 from core import store, study
-from core.analysis.subgroup import even_ranks, slice_metrics
+from core.analysis.subgroup import even_ranks, ranks_type, slice_metrics, slice_truth
 from core.labels import Labels, label_matrix
 
 METRICS = ("n_positive", "ap", "auroc", "calibrated_ap")
@@ -65,10 +66,10 @@ def class_metrics(folder: Path, labels: Labels, chosen: np.ndarray) -> pd.DataFr
         if study.ranks_path(folder, run, sparsity).exists()
     ]
     rows = np.flatnonzero(chosen)
-    truth = label_matrix(labels.split("test")[chosen], labels.class_names).T
+    truth = slice_truth(label_matrix(labels.split("test")[chosen], labels.class_names).T)
 
     def of_cell(cell: Cell) -> np.ndarray:
-        ranks = np.load(study.ranks_path(folder, *cell), mmap_mode="r")
+        ranks = _mapped(study.ranks_path(folder, *cell), chosen.size, len(labels.class_names))
         found = slice_metrics(truth, ranks.take(rows, axis=1))
         return np.stack([found[name] for name in METRICS], axis=1)
 
@@ -83,6 +84,16 @@ def class_metrics(folder: Path, labels: Labels, chosen: np.ndarray) -> pd.DataFr
     table["sparsity"] = np.repeat([sparsity for _, sparsity in cells], n_classes).astype(float)
     table["class_name"] = list(labels.class_names) * len(cells)
     return table.astype({"n_positive": int})[list(store.CLASS_METRICS)]
+
+
+def _mapped(path: Path, n_images: int, n_classes: int) -> np.ndarray:
+    """The ranks of a cell, of which only what is looked at is read. `np.load` gives the same, but
+    takes a fifth of the time of a whole subgroup to do so for 600 cells."""
+    with open(path, "rb") as file:
+        held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    kind = ranks_type(n_images)
+    header = len(held) - n_classes * n_images * kind.itemsize
+    return np.frombuffer(held, kind, offset=header).reshape(n_classes, n_images)
 
 
 def _sources(folder: Path, run: int, sparsity: float) -> tuple[Path, Path]:

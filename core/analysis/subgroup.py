@@ -116,34 +116,70 @@ def even_ranks(probabilities: np.ndarray) -> np.ndarray:
     for row, column in enumerate(probabilities.T):
         _, place = np.unique(column, return_inverse=True)
         ranks[row] = 2 * (place + 1)
-    return ranks.astype(np.uint16) if 2 * probabilities.shape[0] + 1 < 2**16 else ranks
+    return ranks.astype(ranks_type(probabilities.shape[0]))
 
 
-def slice_metrics(labels: np.ndarray, ranks: np.ndarray) -> dict[str, np.ndarray]:
-    """n_positive, ap, auroc, calibrated_ap, each (classes,), NaN where undefined.
+def ranks_type(n_images: int) -> np.dtype:
+    """The smallest type that holds the ranks of so many images."""
+    return np.dtype(np.uint16 if 2 * n_images + 1 < 2**16 else np.uint32)
 
-    labels (classes, images) of 1, 0, NaN; ranks as `even_ranks` gives them, of the same images.
-    Equal to `metrics.class_metrics` of the probabilities to rounding.
+
+@dataclass(frozen=True, eq=False)
+class SliceTruth:
+    """What the labels of a slice say, once for all cells: see `slice_truth`.
+
+    bits and unknown are (classes, images), counts (classes,); row and place tell of each positive,
+    class by class, its class and its number among that class's positives.
     """
+
+    bits: np.ndarray
+    unknown: np.ndarray | None
+    n_positive: np.ndarray
+    n_unknown: np.ndarray
+    row: np.ndarray
+    place: np.ndarray
+
+
+def slice_truth(labels: np.ndarray) -> SliceTruth:
+    """labels: (classes, images) of 1, 0, NaN."""
     positive, unknown = labels == 1, np.isnan(labels)
     n_positive, n_unknown = positive.sum(axis=1), unknown.sum(axis=1)
-    keys = ranks | positive.astype(ranks.dtype)
-    if n_unknown.any():
-        keys[unknown] = 0  # below all others, where it is above nobody
+    row = np.repeat(np.arange(len(labels)), n_positive)
+    before = np.cumsum(n_positive) - n_positive
+    return SliceTruth(
+        positive.astype(np.uint16),
+        unknown if n_unknown.any() else None,
+        n_positive,
+        n_unknown,
+        row,
+        np.arange(len(row)) - before[row],
+    )
+
+
+def slice_metrics(truth: SliceTruth, ranks: np.ndarray) -> dict[str, np.ndarray]:
+    """n_positive, ap, auroc, calibrated_ap, each (classes,), NaN where undefined.
+
+    ranks as `even_ranks` gives them, of the images of `truth`. Equal to `metrics.class_metrics`
+    of the probabilities to rounding.
+    """
+    keys = ranks | truth.bits
+    if truth.unknown is not None:
+        keys[truth.unknown] = 0  # below all others, where it is above nobody
     keys.sort(axis=1, kind="stable")  # a radix sort where the type is small
-    return _from_sorted(keys, n_positive, n_unknown)
+    return _from_sorted(keys, truth)
 
 
-def _from_sorted(
-    keys: np.ndarray, n_positive: np.ndarray, n_unknown: np.ndarray
-) -> dict[str, np.ndarray]:
+def _from_sorted(keys: np.ndarray, truth: SliceTruth) -> dict[str, np.ndarray]:
     """Of each positive: how many lie at or above its score, and how many of them are positive."""
     n_classes, n = keys.shape
+    n_positive, n_unknown, row, place = (
+        truth.n_positive,
+        truth.n_unknown,
+        truth.row,
+        truth.place,
+    )
     flat = keys.ravel()
-    at = np.flatnonzero((flat & 1).astype(bool))
-    row = np.repeat(np.arange(n_classes), n_positive)
-    before = np.cumsum(n_positive) - n_positive
-    place = np.arange(len(at)) - before[row]  # among the positives of its class, rising
+    at = np.flatnonzero((flat.astype(np.uint8) & 1).view(bool))
     column = at - row * n
     start = _starts(flat, at, row * n) - row * n
     first = place

@@ -13,6 +13,7 @@ from core.analysis.subgroup import (
     patient_list,
     slice_facts,
     slice_metrics,
+    slice_truth,
     values,
 )
 from core.labels import Labels
@@ -42,7 +43,7 @@ def test_metrics_of_a_slice_are_those_of_its_probabilities(kind, n):
     chosen = np.random.default_rng(1).random(n) < 0.6
     chosen[0] = True
     expected = metrics_table(labels[chosen], probabilities[chosen], NAMES)
-    found = slice_metrics(labels[chosen].T, even_ranks(probabilities)[:, chosen])
+    found = slice_metrics(slice_truth(labels[chosen].T), even_ranks(probabilities)[:, chosen])
     for name, column in found.items():
         wanted = expected[name].to_numpy(float, na_value=np.nan)
         np.testing.assert_allclose(column, wanted, atol=1e-12, err_msg=name)
