@@ -123,6 +123,40 @@ def correlation_details(row: Row | None, noun: str, corrected: bool) -> str:
     return text
 
 
+# What a rising and a falling correlation say.
+DROP_FIRST = "rare classes drop first", "frequent ones drop first"
+LOSE_MORE = "rare classes lose more", "frequent ones lose more"
+FREQUENCY = (
+    "More different in frequency, more differently forgotten",
+    "More different in frequency, more alike forgotten",
+)
+TOGETHER = (
+    "More often together, more differently forgotten",
+    "More often together, more alike forgotten",
+)
+
+
+def classes_told(
+    row: Row | None,
+    metric: str,
+    corrected: bool,
+    said: tuple[str, str],
+    published: Figures | None = None,
+) -> tuple[str, str]:
+    """Title and caption of classes against their frequency; see DROP_FIRST and LOSE_MORE."""
+    label, title = words.METRICS[metric], relation(row, corrected, *said)
+    caption = correlation_details(row, "class", corrected) + beside_published(published)
+    return f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}", caption
+
+
+def pairs_told(
+    row: Row | None, corrected: bool, said: tuple[str, str], published: Figures | None = None
+) -> tuple[str, str]:
+    """Title and caption of pairs against what sets them apart; see FREQUENCY and TOGETHER."""
+    caption = correlation_details(row, "pair", corrected) + beside_published(published)
+    return relation(row, corrected, *said), caption
+
+
 def beside_published(figures: Figures | None) -> str:
     if figures is None:
         return ""

@@ -16,8 +16,21 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from core import claims, readings, report_methods, report_tables, store, study, tables, words
+from core import (
+    claims,
+    findings,
+    readings,
+    report_methods,
+    report_tables,
+    store,
+    study,
+    tables,
+    words,
+)
 from core.analysis import decay, losses, pairs
+from core.analysis.class_pairs import pair_matrices, pair_table
+from core.analysis.class_summary import ClassSummary
+from core.analysis.correlations import named_row
 from core.analysis.frequency import chance_levels
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
@@ -25,10 +38,11 @@ from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart
 from core.charts.pairs import fcd_heatmap
 from core.charts.safety import safety_chart
+from core.charts.scatter import first_drop_scatter, pair_scatter
 from core.errors import InputError, WorkError
-from core.labels import Labels
+from core.labels import Labels, label_matrix
 from core.progress import read_progress
-from core.published import published
+from core.published import FIRST_DROP, published
 
 PREFERRED_SPARSITY = 0.9
 TEMPLATES = Path(__file__).parent / "templates"
@@ -210,6 +224,7 @@ class _Contents:
         if self.safety is not None:
             drawn.append((self._safety(self.labels, self.safety), False))
             drawn += self._losses(self.labels)
+            drawn += self._scatters(self.labels)
         frequencies = tables.frequencies(self._folder)
         groups, n_train = self.config.groups, len(self.labels.split("train"))
         drawn.append((frequency_chart(frequencies, groups.tail_below, n_train), True))
@@ -254,6 +269,32 @@ class _Contents:
             n_runs = decay.n_runs(self.metrics)
             chart = fcd_heatmap(distances, order, n_runs, len(self._pruned))
             charts.append((replace(chart, caption=chart.caption.removesuffix(CLICKS)), False))
+        return charts
+
+    def _scatters(self, labels: Labels) -> list[tuple[Chart, bool]]:
+        """Corrected: classes against their frequency, pairs against what sets them apart."""
+        correlations = self._try("Scatter plots", lambda: tables.correlations(self._folder))
+        if correlations is None:
+            return []
+        charts, frequencies = [], tables.frequencies(self._folder)
+        for metric in ("ap", "calibrated_ap"):
+            summary = ClassSummary(metric)(self.metrics, frequencies)
+            row = named_row(correlations, FIRST_DROP, metric)
+            told = findings.classes_told(row, metric, True, findings.DROP_FIRST)
+            charts.append((first_drop_scatter(summary, *told, True, max(self._pruned)), True))
+        names, curves = list(labels.class_names), decay.ForgettabilityCurves("ap")(self.metrics)
+        truth = label_matrix(labels.split("test"), labels.class_names)
+        table = pair_table(pair_matrices(curves, truth, names), names)
+        for name, x, axis, said in (
+            ("log_frequency_difference", table["log_frequency_difference"],
+             "Difference of log frequency", findings.FREQUENCY),
+            ("cooccurrence_iou_fourth_root", table["cooccurrence_iou"] ** 0.25,
+             "Co-occurrence, IoU^(1/4)", findings.TOGETHER),
+        ):  # fmt: skip
+            told = findings.pairs_told(named_row(correlations, f"fcd~{name}", "ap"), True, said)
+            charts.append(
+                (pair_scatter(table, x, table["fcd_rms"], (axis, "FCD, RMS"), *told), False)
+            )
         return charts
 
 

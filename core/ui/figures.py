@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core import findings, words
+from core import findings
 from core.analysis import decay
 from core.analysis.correlations import named_row
 from core.analysis.losses import most_lost, with_intervals
@@ -68,8 +68,7 @@ def losses(of: Source, metric: str, corrected: bool, sparsity: float) -> Chart:
 @of_study(MOST, shared=True)
 def first_drop(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
     """First drop of every class against its frequency."""
-    said = "rare classes drop first", "frequent ones drop first"
-    title, caption = _said(of, FIRST_DROP, metric, corrected, said, published)
+    title, caption = _said(of, FIRST_DROP, metric, corrected, findings.DROP_FIRST, published)
     last = max(decay.pruned_sparsities(loaders.class_metrics(of)))
     return first_drop_scatter(statistics.class_summary(of, metric), title, caption, corrected, last)
 
@@ -77,8 +76,7 @@ def first_drop(of: Source, metric: str, corrected: bool, published: Figures | No
 @of_study(MOST, shared=True)
 def extreme_change(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
     """Change at 95 % sparsity of every class against its frequency."""
-    said = "rare classes lose more", "frequent ones lose more"
-    title, caption = _said(of, EXTREME, metric, corrected, said, published)
+    title, caption = _said(of, EXTREME, metric, corrected, findings.LOSE_MORE, published)
     return change_scatter(statistics.class_summary(of, metric), metric, title, caption)
 
 
@@ -92,12 +90,7 @@ def _said(
 ) -> tuple[str, str]:
     """Title and caption: what a correlation says."""
     row = named_row(statistics.correlations(of), correlation, metric)
-    label, title = words.METRICS[metric], findings.relation(row, corrected, *said)
-    details = findings.correlation_details(row, "class", corrected)
-    return (
-        f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}",
-        details + findings.beside_published(published),
-    )
+    return findings.classes_told(row, metric, corrected, said, published)
 
 
 @of_study(MOST, shared=True)
@@ -153,12 +146,10 @@ def pairs_against_frequency(
 ) -> Chart:
     """FCD of every pair against its difference of log frequency."""
     name = f"log_frequency_difference{'' if corrected else '_paper'}"
-    said = (
-        "More different in frequency, more differently forgotten",
-        "More different in frequency, more alike forgotten",
-    )
     x = statistics.pairs_table(of, metric, corrected)[name]
-    return _pairs(of, metric, corrected, name, x, "Difference of log frequency", said, published)
+    return _pairs(
+        of, metric, corrected, name, x, "Difference of log frequency", findings.FREQUENCY, published
+    )
 
 
 @of_study(MOST, shared=True)
@@ -167,13 +158,11 @@ def pairs_against_cooccurrence(
 ) -> Chart:
     """FCD of every pair against its IoU^(1/4)."""
     name = f"cooccurrence_iou{'' if corrected else '_paper'}"
-    said = (
-        "More often together, more differently forgotten",
-        "More often together, more alike forgotten",
-    )
     x = statistics.pairs_table(of, metric, corrected)[name] ** 0.25
     named = f"{name}_fourth_root"
-    return _pairs(of, metric, corrected, named, x, "Co-occurrence, IoU^(1/4)", said, published)
+    return _pairs(
+        of, metric, corrected, named, x, "Co-occurrence, IoU^(1/4)", findings.TOGETHER, published
+    )
 
 
 def _pairs(
@@ -187,9 +176,7 @@ def _pairs(
     published: Figures | None,
 ) -> Chart:
     row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
-    title = findings.relation(row, corrected, *said)
-    caption = findings.correlation_details(row, "pair", corrected)
-    caption += findings.beside_published(published)
+    title, caption = findings.pairs_told(row, corrected, said, published)
     table = statistics.pairs_table(of, metric, corrected)
     y, y_title = (table["fcd_rms"], "FCD, RMS") if corrected else (table["fcd"], "FCD")
     return pair_scatter(table, x, y, (x_title, y_title), title, caption)
