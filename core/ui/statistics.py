@@ -12,9 +12,10 @@ from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
+from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy
 from core.ui.cached import Source, of_study
-from core.ui.loaders import class_metrics, curves, frequencies, labels, test_matrix
+from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
 
 RESAMPLING = "Resampling runs for the intervals …"
 PERMUTING = "Permuting classes for the p-values …"
@@ -41,8 +42,8 @@ def class_summary(of: Source, metric: str) -> pd.DataFrame:
 @of_study()
 def unstable_classes(of: Source) -> frozenset[str]:
     """The classes with too few test positives to be judged."""
-    table = class_summary(of, "ap")
-    return frozenset(table["class_name"][table["unstable"]])
+    positives = facts_of_slice(of).n_positive
+    return frozenset(name for name, n in positives.items() if n < FEW_POSITIVES)
 
 
 @of_study(spinner=PERMUTING)
