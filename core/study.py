@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -253,9 +254,27 @@ def _in_words(error: ValidationError) -> str:
         if not where:  # a rule over several sections names them itself
             sentences.append(item["msg"].removeprefix("Value error, "))
             continue
+        if item["type"] == "extra_forbidden":
+            sentences.append(_unknown_setting(where))
+            continue
         given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
         sentences.append(f"{where}: {item['msg']}{given}")
     return "; ".join(sentences) + "."
+
+
+def _unknown_setting(where: str) -> str:
+    """A mistyped setting with what its writer may have meant."""
+    known = {
+        f"{section}.{name}"
+        for section, field in StudyConfig.model_fields.items()
+        for model in get_args(field.annotation) or (field.annotation,)
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for name in model.model_fields
+    } | set(StudyConfig.model_fields)
+    alike = sorted(name for name in known if ("." in name) == ("." in where))
+    near = difflib.get_close_matches(where, alike, n=1, cutoff=0.7)
+    hint = f"did you mean {near[0]}" if near else "remove it"
+    return f"{where} is no setting there is; {hint}"
 
 
 def _with_absolute_paths(config: StudyConfig) -> StudyConfig:
