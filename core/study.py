@@ -17,19 +17,34 @@ from core.errors import InputError
 Architecture = Literal[
     "resnet_small",
     "resnet18",
+    "resnet34",
     "resnet50",
+    "resnet101",
+    "resnet152",
     "densenet121",
+    "densenet169",
+    "densenet201",
     "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
     "convnext_tiny",
+    "convnext_small",
+    "convnext_base",
+    "mobilenet_v3_small",
     "mobilenet_v3_large",
     "vit_b_16",
     "swin_t",
 ]
+# How 8-bit grey becomes what a given network was trained on; see core.engine.preprocessing.
+PreprocessingName = Literal["imagenet", "xrv", "half", "unit"]
 DEFAULT_SPARSITIES = tuple(percent / 100 for percent in range(0, 100, 5))
 # Where the data lies, and what a person calls the study, do not change what is computed.
 NOT_PART_OF_ID = {
     "study": {"name", "title"},
     "dataset": {"images", "labels", "train_list", "test_list"},
+    # Worked out anew from stored predictions whenever it changes.
+    "operating_point": {"specificity"},
 }
 
 
@@ -119,6 +134,28 @@ class ModelSettings(Settings):
     architecture: Literal[Architecture, "other"]
     weights: Literal["none", "imagenet"] = "none"
     image_size: int = Field(256, ge=16, le=1024)
+    # What the first convolution takes; 1 only of checkpoints trained on grey images.
+    channels: Literal[1, 3] = 3
+
+
+class CheckpointSettings(Settings):
+    """A trained network that was given: its study prunes it as it is, in one run."""
+
+    # Only where the file lies; what it holds is decided by its digest.
+    path: Path | None = None
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    # The dataset's class of each output, "" where it has none. Such outputs are left out, and so
+    # are the dataset's classes that no output stands for.
+    classes: tuple[str, ...] = Field(min_length=1, max_length=10_000)
+    preprocessing: PreprocessingName = "imagenet"
+
+    @field_validator("classes")
+    @classmethod
+    def each_class_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        named = [name for name in names if name]
+        if not named or len(set(named)) < len(named):
+            raise ValueError("classes names at least one class, and none twice")
+        return names
 
 
 class TrainingSettings(Settings):
@@ -169,6 +206,12 @@ class GroupSettings(Settings):
         return self
 
 
+class OperatingPointSettings(Settings):
+    """Share of validation images without a class that lie below its operating point."""
+
+    specificity: float = Field(0.9, gt=0, lt=1)
+
+
 class StudyConfig(Settings):
     """Everything that decides a study's numbers. Read from TOML, saved in `study.json`."""
 
@@ -180,6 +223,17 @@ class StudyConfig(Settings):
     pruning: PruningSettings = PruningSettings()
     sweep: SweepSettings = SweepSettings()
     groups: GroupSettings = GroupSettings()
+    operating_point: OperatingPointSettings = OperatingPointSettings()
+    # Left out of `study.json` where there is none, as a section of settings always is a table.
+    checkpoint: CheckpointSettings | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def one_run_of_a_checkpoint(self) -> StudyConfig:
+        if self.checkpoint and self.runs.count != 1:
+            raise ValueError("a study of a given checkpoint has one run: set runs.count = 1")
+        if self.checkpoint and self.dataset.kind == "imported":
+            raise ValueError("a checkpoint needs a dataset with images, not imported predictions")
+        return self
 
     @model_validator(mode="after")
     def known_architecture(self) -> StudyConfig:
@@ -200,6 +254,7 @@ class StudyConfig(Settings):
 def config_hash(config: StudyConfig) -> str:
     """Eight hex digits that are equal for configs that compute the same numbers."""
     decisive = config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PART_OF_ID)
+    decisive.pop("operating_point", None)  # empty by now, and absent from older ids
     canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
@@ -220,6 +275,14 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
         _apply(raw, override)
     config = parse_config(raw, str(path))
     return _with_absolute_paths(config)
+
+
+def with_overrides(config: StudyConfig, overrides: tuple[str, ...]) -> StudyConfig:
+    """A config with `section.key=value` strings applied, as `read_config` applies them."""
+    raw = config.model_dump(mode="json", exclude_none=True)
+    for override in overrides:
+        _apply(raw, override)
+    return _with_absolute_paths(parse_config(raw, f"study {config.study.name}"))
 
 
 def parse_config(raw: dict[str, Any], source: str) -> StudyConfig:
@@ -283,7 +346,11 @@ def _with_absolute_paths(config: StudyConfig) -> StudyConfig:
         for name, value in config.dataset
         if isinstance(value, Path)
     }
-    return config.model_copy(update={"dataset": config.dataset.model_copy(update=paths)})
+    update: dict[str, Any] = {"dataset": config.dataset.model_copy(update=paths)}
+    if config.checkpoint and config.checkpoint.path:
+        path = config.checkpoint.path.expanduser().absolute()
+        update["checkpoint"] = config.checkpoint.model_copy(update={"path": path})
+    return config.model_copy(update=update)
 
 
 # Where things lie. One line each, so that no other file spells a path.
@@ -366,6 +433,18 @@ def pie_definitions_path(folder: Path, sparsity: float) -> Path:
     return folder / "pie_definitions" / f"sparsity={percent(sparsity):02d}.parquet"
 
 
+def lost_at_path(folder: Path) -> Path:
+    return folder / "lost_at.parquet"
+
+
+def image_curves_dir(folder: Path) -> Path:
+    return folder / "image_curves"
+
+
+def image_curves_path(folder: Path, key: str, sparsity: float) -> Path:
+    return image_curves_dir(folder) / key / f"sparsity={percent(sparsity):02d}.npy"
+
+
 def pixels_dir(fingerprint: str, images: Path, image_size: int) -> Path:
     source = hashlib.sha256(str(images.resolve()).encode()).hexdigest()[:8]
     return cache_dir() / "pixels" / f"{fingerprint}-{source}-{image_size}"
@@ -381,8 +460,33 @@ def images_dir(settings: DatasetSettings) -> Path | None:
     return phantoms_dir(settings) if isinstance(settings, PhantomSettings) else settings.images
 
 
+def adopted_path(sha256: str, architecture: str) -> Path:
+    """The weights of a given checkpoint, taken out of it once; the file is not needed again."""
+    return cache_dir() / "checkpoints" / f"{sha256}-{architecture}.safetensors"
+
+
+def preflight_path(key: str) -> Path:
+    return cache_dir() / "preflights" / f"{key}.json"
+
+
+def image_quality_path(folder: Path) -> Path:
+    return folder / "image_quality.parquet"
+
+
+def thumbnails_dir() -> Path:
+    return cache_dir() / "thumbnails"
+
+
+def thumbnail_path(key: str) -> Path:
+    return thumbnails_dir() / key[:2] / f"{key}.png"
+
+
 def jobs_database() -> Path:
     return cache_dir() / "jobs.sqlite"
+
+
+def reader_database() -> Path:
+    return cache_dir() / "reader_study.sqlite"
 
 
 def secret_path() -> Path:

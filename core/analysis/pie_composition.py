@@ -26,11 +26,12 @@ FINDING_COUNTS = ("0", "1", "2", "3", "4+")
 
 
 @dataclass(frozen=True)
-class _Ratio:
+class Ratio:
     """Frequency among PIEs over frequency among the others, resampling patients.
 
     The ratio is missing where no other image carries it; the interval is over the draws that have
-    a ratio, with PIEs as they were found: which images are PIEs is not decided anew.
+    a ratio, with PIEs as they were found: which images are PIEs is not decided anew. The interval
+    is missing where no PIE carries it: every draw gives 0 then, however few the PIEs.
     """
 
     confidence: float = CONFIDENCE
@@ -51,7 +52,7 @@ class _Ratio:
         low, high = percentile_interval(drawn[:, 2], self.confidence)
         observed = _frequencies(sums.sum(axis=0).reshape(1, 4, width))[0]
         table = pd.DataFrame(dict(zip(RATIO, (*observed, low, high), strict=True)))
-        undefined = table["ratio"].isna()
+        undefined = table["ratio"].isna() | (table["ratio"] == 0)
         table.loc[undefined, ["ci_low", "ci_high"]] = np.nan
         table["n_pie_positive"] = parts[0].sum(axis=0).astype(int)
         table["n_positive"] = positive.sum(axis=0).astype(int)
@@ -59,7 +60,7 @@ class _Ratio:
 
 
 @dataclass(frozen=True)
-class PieClassRatio(_Ratio):
+class PieClassRatio(Ratio):
     """class_name, pie_frequency, non_pie_frequency, ratio, ci_low, ci_high, n_pie_positive,
     n_positive, unstable (fewer than 10 positives) of every finding.
 
@@ -79,7 +80,7 @@ class PieClassRatio(_Ratio):
 
 
 @dataclass(frozen=True)
-class PieFindingCountRatio(_Ratio):
+class PieFindingCountRatio(Ratio):
     """finding_count (0, 1, 2, 3, 4+), pie_frequency, non_pie_frequency, ratio, ci_low, ci_high,
     n_pie_positive, n_positive (images with that many findings), unstable.
 

@@ -19,6 +19,8 @@ from core.charts.parts import (
 )
 from core.labels import FEW_POSITIVES
 
+SIGNIFICANT = 0.05
+QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")
 LEAST_RATIO = 0.05  # where a log axis ends: a class that no PIE has, has no logarithm
 
 
@@ -28,7 +30,8 @@ def class_ratio_chart(ratios: pd.DataFrame, groups: dict[str, str]) -> Chart:
         ["unstable", "ratio"], ascending=[True, False], kind="stable"
     )
     colours = known["class_name"].map(groups).map(GROUP_COLOURS).tolist()
-    return _ratio_chart(known, known["class_name"].tolist(), colours, "carry {}")
+    names = known["class_name"].tolist()
+    return _ratio_chart(known, names, colours, _ratio_title(known, names, "carry {}"))
 
 
 def finding_count_chart(ratios: pd.DataFrame) -> Chart:
@@ -38,7 +41,70 @@ def finding_count_chart(ratios: pd.DataFrame) -> Chart:
         words.count(int(n), "finding") if n.isdigit() else "4 or more findings"
         for n in known["finding_count"]
     ]
-    return _ratio_chart(known, names, [GROUP_COLOURS["head"]] * len(known), "have {}")
+    colours = [GROUP_COLOURS["head"]] * len(known)
+    return _ratio_chart(known, names, colours, _ratio_title(known, names, "have {}"))
+
+
+def label_noise_chart(noise: pd.DataFrame, title: str) -> Chart:
+    """How much more often PIEs carry a wrong label. noise: `PieLabelNoise`."""
+    known = noise[noise["ratio"].notna()].assign(
+        n_pie_positive=noise["n_pie_wrong"],
+        n_positive=noise["n_pie_wrong"] + noise["n_non_pie_wrong"],
+    )
+    known = known.assign(unstable=known["n_positive"] < FEW_POSITIVES)
+    names = [f"{name[0].upper()}{name[1:]}" for name in known["images"]]
+    return _ratio_chart(known, names, [GROUP_COLOURS["tail"]] * len(known), title)
+
+
+def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> Chart:
+    """In which measures of image quality PIEs differ. quality: `PieQuality`."""
+    known = quality[quality["difference"].notna()]
+    figure = empty_figure(max(220, ROW_HEIGHT * len(known) + 80))
+    clear = known["q"] < SIGNIFICANT
+    figure.add_scatter(
+        x=known["difference"],
+        y=np.arange(len(known)),
+        mode="markers",
+        marker={
+            "size": 11,
+            "color": GROUP_COLOURS["head"],
+            "symbol": np.where(clear, "circle", "circle-open"),
+            "line": {"width": 2},
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": known["ci_high"] - known["difference"],
+            "arrayminus": known["difference"] - known["ci_low"],
+            "color": RULE,
+            "thickness": 1.5,
+            "width": 3,
+        },
+        text=known["measure"].map(names),
+        customdata=np.column_stack(
+            [known[name].map(lambda v: words.number(v, 3)) for name in QUALITY_SHOWN]
+        ),
+        hovertemplate=(
+            "%{text}: difference %{x:.2f}<br>median %{customdata[0]} in PIEs, "
+            "%{customdata[1]} in others<br>q = %{customdata[2]}<extra></extra>"
+        ),
+    )
+    figure.add_vline(x=0, line={"color": RULE, "width": 1.5, "dash": "dot"})
+    class_axis(figure, known["measure"].map(names).tolist())
+    ends = known[["difference", "ci_low", "ci_high"]].abs().max(axis=None)
+    far = min(1.05, 1.15 * ends) if len(known) and ends > 0.2 else 0.25
+    figure.update_xaxes(
+        title="Lower in PIEs \u2190 difference (rank-biserial) \u2192 higher in PIEs",
+        range=[-far, far],
+        zeroline=False,
+    )
+    pies, others = (int(quality[name].max()) for name in ("n_pie", "n_non_pie"))
+    caption = (
+        f"n = {words.count(pies, 'PIE')}, {words.count(others, 'other image')}. Chance that a PIE "
+        "lies higher minus chance that it lies lower. Whiskers: 95 % over patients. Hollow: "
+        "q of 0.05 or more (Benjamini-Hochberg)."
+    )
+    return Chart(title, figure, caption)
 
 
 def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
@@ -71,7 +137,7 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
     return Chart(title, figure, caption)
 
 
-def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], verb: str) -> Chart:
+def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], title: str) -> Chart:
     figure = empty_figure(max(220, ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
     ratio = known["ratio"].clip(lower=LEAST_RATIO)
@@ -89,8 +155,8 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], verb
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": (high - ratio).fillna(0),
-            "arrayminus": (ratio - low).fillna(0),
+            "array": high - ratio,
+            "arrayminus": ratio - low,
             "color": RULE,
             "thickness": 1.5,
             "width": 3,
@@ -111,7 +177,7 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], verb
     figure.add_vline(x=1, line={"color": RULE, "width": 1.5, "dash": "dot"})
     class_axis(figure, [short(name) for name in names])
     figure.update_xaxes(
-        title="Share among PIEs over share among other images (log)",
+        title="Share among PIEs over that among others (log)",
         type="log",
         tickvals=[LEAST_RATIO, 0.2, 0.5, 1, 2, 5, 20, 100],
         ticktext=["0", "0.2", "0.5", "1", "2", "5", "20", "100"],
@@ -119,7 +185,9 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], verb
     caption = "Whiskers: 95 % over patients, with the PIEs as found. Dotted: as often as elsewhere."
     if known["unstable"].any():
         caption += f" Hollow: fewer than {FEW_POSITIVES} images, unstable."
-    return Chart(_ratio_title(known, names, verb), figure, caption)
+    if (known["ratio"] == 0).any():
+        caption += " At 0: on no PIE, where resampling gives no interval."
+    return Chart(title, figure, caption)
 
 
 def _ratio_title(known: pd.DataFrame, names: list[str], verb: str) -> str:

@@ -1,0 +1,54 @@
+"""Whether PIEs are richer in wrong labels, where it is known which labels are wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.analysis.pie_composition import Ratio
+from core.labels import Labels, findings, label_matrix
+
+# The column of the labels that names an image's wrong ones, "A|B", empty for none.
+WRONG_LABELS = "wrong_labels"
+
+
+def labels_record_noise(labels: Labels) -> bool:
+    """Whether it is known of each image which of its labels are wrong, as phantoms record it."""
+    return WRONG_LABELS in labels.attributes
+
+
+@dataclass(frozen=True)
+class PieLabelNoise(Ratio):
+    """images, n_pie, n_pie_wrong, n_non_pie, n_non_pie_wrong, pie_share, non_pie_share, ratio,
+    ci_low, ci_high; one row for all images, one for those labelled with a finding, and one for
+    those without: who has findings has more labels to be wrong, and PIEs have more findings.
+
+    Takes `Pies`' table (image_id, is_pie) and the test rows of labels that record their noise. A
+    share is of images with at least one wrong label; ratio and interval are those of `Ratio`.
+    """
+
+    def __call__(
+        self, pies: pd.DataFrame, test: pd.DataFrame, class_names: tuple[str, ...]
+    ) -> pd.DataFrame:
+        rows = pies[["image_id", "is_pie"]].merge(test, on="image_id", validate="one_to_one")
+        wrong = (rows[WRONG_LABELS].fillna("").astype(str).str.strip() != "").to_numpy(float)
+        finding = np.nan_to_num(label_matrix(rows, findings(class_names))).any(axis=1)
+        slices = {"all": finding | True, "with findings": finding, "without findings": ~finding}
+        values = np.column_stack([np.where(mask, wrong, np.nan) for mask in slices.values()])
+        is_pie = rows["is_pie"].to_numpy(bool)
+        ratios = self._ratios(values, is_pie, rows["patient_id"])
+        known = ~np.isnan(values)
+        return pd.DataFrame(
+            {
+                "images": list(slices),
+                "n_pie": (known & is_pie[:, None]).sum(axis=0),
+                "n_pie_wrong": ratios["n_pie_positive"],
+                "n_non_pie": (known & ~is_pie[:, None]).sum(axis=0),
+                "n_non_pie_wrong": ratios["n_positive"] - ratios["n_pie_positive"],
+                "pie_share": ratios["pie_frequency"],
+                "non_pie_share": ratios["non_pie_frequency"],
+                **{name: ratios[name] for name in ("ratio", "ci_low", "ci_high")},
+            }
+        )
