@@ -1,4 +1,5 @@
-"""Who may see what: which studies an address shows, and signed, short-lived X-ray addresses."""
+"""Who may see what: people and their roles, which studies they see, and signed, short-lived
+addresses of X-rays."""
 
 from __future__ import annotations
 
@@ -7,20 +8,48 @@ import ipaddress
 import os
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from core.errors import WorkError
 from core.study import StudyConfig, secret_path
 
-# The one person there is while nobody has to sign in.
-LOCAL_PERSON = "local"
+Role = Literal["reader", "researcher", "admin"]
+SEES_STUDIES: tuple[Role, ...] = ("researcher", "admin")
+# What a proxy adds. On this machine it makes everybody look as if they sat here.
+FORWARDED = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+FORWARDED |= {"x-forwarded-port", "x-forwarded-server", "x-original-host", "x-real-ip"}
 # Within a step an image keeps its address, so that the browser's own cache serves it.
 STEP_SECONDS = 300
 LIFETIME_SECONDS = 3 * STEP_SECONDS
 SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is looking: `email` in small letters, the key in tokens, readings and the audit log."""
+
+    email: str
+    role: Role
+    name: str = ""
+
+
+# The one person there is while nobody has to sign in.
+LOCAL = Person("local", "admin", "This machine")
+# And whoever comes from elsewhere then, who sees synthetic studies, and neither log nor deletion.
+GUEST = Person("guest", "researcher", "A guest")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A person, and whether the way they came lets them see synthetic studies alone."""
+
+    person: Person
+    synthetic_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,20 +68,39 @@ class _SteppedSigner(TimestampSigner):
         return int(time.time()) // STEP_SECONDS * STEP_SECONDS
 
 
-def may_see(config: StudyConfig, server_address: str | None) -> bool:
-    """Whether a study is shown without sign-in by a server bound to `server_address`.
+def without_sign_in(server_address: str | None, headers: Collection[str]) -> Visitor:
+    """The visitor where nobody has to sign in.
 
-    A loopback address reaches only people on this machine, who see everything. Any other, or
-    none (which is every network card), shows synthetic studies alone.
+    A server bound to a loopback address reaches only people on this machine, who see everything.
+    Bound to any other, or to none (which is every network card), or behind a proxy, which the
+    names of a request's `headers` give away, it shows synthetic studies alone.
     """
-    return config.synthetic or is_loopback(server_address)
+    forwarded = FORWARDED.intersection(name.lower() for name in headers)
+    local = is_loopback(server_address) and not forwarded
+    return Visitor(LOCAL) if local else Visitor(GUEST, synthetic_only=True)
 
 
-def is_loopback(server_address: str | None) -> bool:
-    if server_address == "localhost":
+def may_see(config: StudyConfig, visitor: Visitor) -> bool:
+    """Whether a person sees a study's pages. Readers see their readings, never a study."""
+    if visitor.person.role not in SEES_STUDIES:
+        return False
+    return config.synthetic or not visitor.synthetic_only
+
+
+def may_see_image(person: Person, study_id: str, image_id: str) -> bool:
+    """Whether an image of a study is for this person: a reader's only where it is assigned."""
+    if person.role in SEES_STUDIES:
+        return True
+    from core.reader_study.database import is_assigned
+
+    return is_assigned(person.email, study_id, image_id)
+
+
+def is_loopback(address: str | None) -> bool:
+    if address == "localhost":
         return True
     try:
-        return ipaddress.ip_address(server_address or "").is_loopback
+        return ipaddress.ip_address(address or "").is_loopback
     except ValueError:
         return False
 

@@ -10,13 +10,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from core.access import is_loopback
 from core.errors import InputError, WorkError
+from core.sign_in import configured_in, role_claim, roles_path
 from core.study import cache_dir
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +49,7 @@ def serve(
     """
     if not app.is_file():
         raise InputError(f"There is no dashboard at {app}; run from a checkout of PruneScope.")
+    prepare_cache()
     port = choose_port(host, port, say)
     stop: list[int] = []  # not an Event, whose lock a handler may find held by its own thread
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -65,6 +69,7 @@ def serve(
                 worker.keep()
             if not answered and (answered := answers(host, port)):
                 say(f"PruneScope is at {address(host, port)} (stop with Ctrl-C)")
+                say(who_may_see(host, app.parent))
     finally:
         _end([dashboard, *([worker.process] if worker and worker.process else [])])
     say("PruneScope has stopped. Unfinished jobs go on when it is started again.")
@@ -95,6 +100,37 @@ class WorkerKeeper:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "core.cli", "worker", "--parent", str(os.getpid())]
         return _start(command, ROOT, WORKER_NICENESS)
+
+
+def prepare_cache() -> None:
+    """Make the cache folder, and see that it can be written. Raises InputError."""
+    folder = cache_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"The cache folder {folder} cannot be written: {error.strerror}. "
+            "PRUNESCOPE_CACHE names another one."
+        ) from error
+
+
+def who_may_see(host: str, folder: Path) -> str:
+    """What a dashboard started in `folder` and listening on `host` shows to whom, in words."""
+    if configured_in(folder):
+        if roles_path() or role_claim():
+            return "People sign in, and see what their role allows."
+        return (
+            "People sign in, but nobody has a role yet: name a file of roles in PRUNESCOPE_ROLES "
+            "(README, Access)."
+        )
+    if is_loopback(host):
+        return "Nobody signs in, so it answers to this machine alone."
+    return (
+        f"Nobody signs in, so on {host} it shows synthetic studies alone. To show others set up "
+        "sign-in (README, Access), or leave --host out to look at them on this machine."
+    )
 
 
 def choose_port(host: str, port: int | None, say: Callable[[str], None] = print) -> int:
@@ -169,9 +205,11 @@ def _start(command: list[str], folder: Path, niceness: int = 0) -> subprocess.Po
             if os.getppid() != parent:  # it was gone before the line above
                 os._exit(1)
 
-    # The children run in the checkout, where Streamlit finds its settings; the cache stays the
-    # caller's.
+    # The children run in the checkout, where Streamlit finds its settings; the cache and the file
+    # of roles stay the caller's.
     environment = os.environ | {"PRUNESCOPE_CACHE": str(cache_dir())}
+    if roles := roles_path():
+        environment["PRUNESCOPE_ROLES"] = str(roles)
     return subprocess.Popen(
         command, cwd=folder, env=environment, start_new_session=True, preexec_fn=prepare
     )

@@ -1,64 +1,98 @@
-"""The route that serves X-rays: signed addresses in, 8-bit greyscale PNG out.
+"""The route that serves X-rays: signed addresses in, greyscale PNG or raw samples out.
 
-`GET /xray/{token}` answers 403 for a forged, an expired and an unknown address alike, so that
-nobody learns from it what exists. `?size=` asks for a thumbnail; nothing is ever enlarged.
+`GET /xray/{token}` answers 403 for a forged, an expired, an unknown and somebody else's address
+alike, so that nobody learns from it what exists. `?size=` asks for a thumbnail; nothing is ever
+enlarged. `?pixels=1` asks for the samples in full depth. What is delivered stands in the audit log.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core import store, study
-from core.access import LOCAL_PERSON, STEP_SECONDS, may_see, read_xray
+from core import audit, store, study
+from core.access import STEP_SECONDS, Visitor, XrayClaim, may_see_image, read_xray
 from core.errors import InputError, WorkError
-from core.images import BadImage, read_grey, stored_size
+from core.images import BadImage, stored_size
+from core.pictures import picture, pixels, placeholder
 from core.study import StudyConfig
 
 # Longest side in pixels. A fixed list, so that a stranger cannot fill the cache with sizes.
 SIZES = (128, 256, 384, 512, 768, 1024)
+LARGEST_THUMBNAIL = 384  # above it, an image counts as opened in the audit log
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Vary": "Cookie",  # who signs out leaves nothing that the next one's browser would show
 }
+KEPT = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
+NOT_KEPT = {"Cache-Control": "no-store, private"}
 
 
-def xray_routes(server_address: Callable[[], str | None]) -> list[Route]:
-    """The routes to hang into the app; `server_address()` is what the server is bound to."""
+def xray_routes(visitor_of: Callable[[Request], Visitor | None]) -> list[Route]:
+    """The routes to hang into the app; `visitor_of` says who sends a request."""
 
     def show(request: Request) -> Response:
         size = request.query_params.get("size", "")
         return answer(
             request.path_params["token"],
+            visitor_of(request),
             int(size) if size in map(str, SIZES) else None,
-            server_address(),
+            raw=request.query_params.get("pixels") == "1",
         )
 
     return [Route("/xray/{token}", show, methods=["GET"])]
 
 
-def answer(token: str, size: int | None, server_address: str | None) -> Response:
-    """The PNG a token stands for, a placeholder where it cannot be read, or 403."""
+def answer(token: str, visitor: Visitor | None, size: int | None, raw: bool = False) -> Response:
+    """What a token stands for, a placeholder where it cannot be read, or 403.
+
+    503 where it cannot be logged that somebody saw it.
+    """
     claim = read_xray(token)
-    path = None
-    if claim and claim.person == LOCAL_PERSON:
-        path = _allowed_path(claim.study_id, claim.image_id, server_address)
-    if path is None:
-        return Response("Not allowed, or no longer.", 403, headers=HEADERS | _not_kept())
+    path = _allowed_path(claim, visitor) if claim and visitor else None
+    if claim is None or visitor is None or path is None:
+        audit.refused(visitor.person.email if visitor else "", {"x-ray": _shown(claim)})
+        return Response("Not allowed, or no longer.", 403, headers=HEADERS | NOT_KEPT)
     try:
-        png = _png(path, path.stat().st_mtime_ns, size)
+        _log(visitor, claim, size, raw)
+        return _raw(path) if raw else _png(path, size)
+    except WorkError as error:
+        return Response(str(error), 503, headers=HEADERS | NOT_KEPT)
+
+
+def _log(visitor: Visitor, claim: XrayClaim, size: int | None, raw: bool) -> None:
+    opened = raw or size is None or size > LARGEST_THUMBNAIL
+    audit.record(
+        visitor.person.email,
+        "x-ray opened" if opened else "x-ray thumbnail",
+        {"study": claim.study_id, "image": claim.image_id},
+        durable=opened,
+    )
+
+
+def _png(path: Path, size: int | None) -> Response:
+    try:
+        png = picture(path, size)
     except (BadImage, OSError):
-        return Response(_placeholder(), media_type="image/png", headers=HEADERS | _not_kept())
-    kept = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
-    return Response(png, media_type="image/png", headers=HEADERS | kept)
+        return Response(placeholder(), media_type="image/png", headers=HEADERS | NOT_KEPT)
+    return Response(png, media_type="image/png", headers=HEADERS | KEPT)
+
+
+def _raw(path: Path) -> Response:
+    try:
+        samples, described = pixels(path)
+    except (BadImage, OSError):
+        return Response("This image cannot be read.", 422, headers=HEADERS | NOT_KEPT)
+    kind = "application/octet-stream"
+    return Response(samples, media_type=kind, headers=HEADERS | KEPT | described)
 
 
 def source_size(folder: Path, config: StudyConfig, image_id: str) -> tuple[int, int] | None:
@@ -85,41 +119,26 @@ def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
     return path if path.is_relative_to(base.resolve()) else None
 
 
-def _allowed_path(study_id: str, image_id: str, server_address: str | None) -> Path | None:
-    folder = study.studies_dir() / study_id
-    if folder.parent != study.studies_dir():
+def _allowed_path(claim: XrayClaim, visitor: Visitor) -> Path | None:
+    person, folder = visitor.person, study.studies_dir() / claim.study_id
+    if claim.person != person.email or folder.parent != study.studies_dir():
+        return None
+    if not may_see_image(person, claim.study_id, claim.image_id):
         return None
     try:
         config = store.read_config(folder)
-    except (InputError, WorkError, KeyError):
+    except (InputError, WorkError, KeyError, ValueError):
         return None
-    return image_path(folder, config, image_id) if may_see(config, server_address) else None
+    if visitor.synthetic_only and not config.synthetic:
+        return None
+    return image_path(folder, config, claim.image_id)
+
+
+def _shown(claim: XrayClaim | None) -> str:
+    """What an address that was refused asked for, where it was signed by us at all."""
+    return f"{claim.study_id} {claim.image_id}" if claim else "unsigned or expired"
 
 
 @lru_cache(maxsize=8)
 def _paths(labels: Path, modified: int) -> dict[str, str]:
     return store.read_image_paths(labels)
-
-
-@lru_cache(maxsize=512)
-def _png(path: Path, modified: int, size: int | None) -> bytes:
-    grey = Image.fromarray(read_grey(path))
-    if size:
-        grey.thumbnail((size, size), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    grey.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
-@lru_cache(maxsize=1)
-def _placeholder() -> bytes:
-    image = Image.new("L", (256, 256), 40)
-    draw, text = ImageDraw.Draw(image), "This image\ncannot be read"
-    draw.text((128, 128), text, fill=230, anchor="mm", align="center", font_size=22)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _not_kept() -> dict[str, str]:
-    return {"Cache-Control": "no-store, private"}

@@ -6,7 +6,19 @@ import threading
 import pytest
 
 from core import access
-from core.access import XrayClaim, may_see, read_xray, sign_xray
+from core.access import (
+    FORWARDED,
+    GUEST,
+    LOCAL,
+    Person,
+    Visitor,
+    XrayClaim,
+    may_see,
+    may_see_image,
+    read_xray,
+    sign_xray,
+    without_sign_in,
+)
 from core.errors import WorkError
 from core.study import StudyConfig, secret_path
 from tests.toys import toy_config
@@ -86,11 +98,34 @@ PHANTOMS = StudyConfig.model_validate(
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.0.0.2"])
 def test_a_loopback_address_shows_every_study(address):
-    assert may_see(toy_config(), address)
-    assert may_see(PHANTOMS, address)
+    visitor = without_sign_in(address, ["host", "cookie"])
+    assert visitor == Visitor(LOCAL)
+    assert may_see(toy_config(), visitor)
+    assert may_see(PHANTOMS, visitor)
 
 
 @pytest.mark.parametrize("address", [None, "", "0.0.0.0", "::", "10.0.0.1", "localhost.evil.org"])
 def test_any_other_address_shows_synthetic_studies_alone(address):
-    assert not may_see(toy_config(), address)
-    assert may_see(PHANTOMS, address)
+    visitor = without_sign_in(address, ["host"])
+    assert visitor == Visitor(GUEST, synthetic_only=True)
+    assert GUEST.role != "admin"
+    assert not may_see(toy_config(), visitor)
+    assert may_see(PHANTOMS, visitor)
+
+
+@pytest.mark.parametrize("header", sorted(FORWARDED | {"X-Forwarded-For", "Via"}))
+def test_behind_a_proxy_nobody_is_taken_for_this_machine(header):
+    visitor = without_sign_in("127.0.0.1", ["host", header])
+    assert not may_see(toy_config(), visitor)
+    assert may_see(PHANTOMS, visitor)
+
+
+def test_readers_see_no_study_and_only_images_that_are_assigned():
+    reader = Person("rita@clinic.org", "reader")
+    assert not may_see(toy_config(), Visitor(reader))
+    assert not may_see(PHANTOMS, Visitor(reader))
+    assert not may_see_image(reader, "toy-1a2b3c4d", "image-00001.png")
+    for role in ("researcher", "admin"):
+        person = Person("rolf@clinic.org", role)
+        assert may_see(toy_config(), Visitor(person))
+        assert may_see_image(person, "toy-1a2b3c4d", "image-00001.png")

@@ -15,7 +15,7 @@ import pytest
 
 from core import jobs
 from core.errors import InputError
-from core.serve import DEFAULT_PORT, address, answers, choose_port
+from core.serve import DEFAULT_PORT, address, answers, choose_port, who_may_see
 
 ROOT = Path(__file__).parents[1]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -107,6 +107,7 @@ def test_a_killed_worker_is_started_again_and_sigterm_ends_everything(
     assert server.stdout is not None
     said = server.stdout.read()
     assert f"PruneScope is at http://127.0.0.1:{port}" in said
+    assert "Nobody signs in, so it answers to this machine alone." in said
     assert "The worker ended (status -9); a new one starts in 1 s." in said
     assert "Unfinished jobs go on" in said
 
@@ -129,6 +130,40 @@ def test_a_dashboard_that_ends_by_itself_ends_the_rest(server: subprocess.Popen[
     assert not alive(worker)
     assert server.stderr is not None
     assert "The dashboard ended by itself with exit status -9" in server.stderr.read()
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = os.environ | {"PRUNESCOPE_CACHE": str(tmp_path / "file" / "cache")}
+    command = [sys.executable, "-m", "core.cli", "serve"]
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert result.returncode == 2
+    assert "cannot be written: Not a directory. PRUNESCOPE_CACHE names another" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("secrets", "host", "words"),
+    [
+        ("", "127.0.0.1", "Nobody signs in, so it answers to this machine alone."),
+        ("", "0.0.0.0", "Nobody signs in, so on 0.0.0.0 it shows synthetic studies alone."),
+        ("[other]\n", "::", "synthetic studies alone"),
+        ("[auth]\n", "0.0.0.0", "nobody has a role yet"),
+        ("this is no TOML", "0.0.0.0", "nobody has a role yet"),
+    ],
+)
+def test_the_start_says_who_may_see_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secrets: str, host: str, words: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PRUNESCOPE_ROLES", raising=False)
+    monkeypatch.delenv("PRUNESCOPE_ROLE_CLAIM", raising=False)
+    (tmp_path / ".streamlit").mkdir()
+    if secrets:
+        (tmp_path / ".streamlit" / "secrets.toml").write_text(secrets)
+    assert words in who_may_see(host, tmp_path)
 
 
 def test_a_taken_port_is_refused_in_a_sentence_with_status_2() -> None:

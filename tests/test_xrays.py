@@ -8,9 +8,10 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from core import access, store, study, xrays
-from core.access import XrayClaim, sign_xray
+from core import access, audit, store, study, xrays
+from core.access import Person, Visitor, XrayClaim, sign_xray, without_sign_in
 from core.labels import Labels
+from core.reader_study import database
 from core.study import StudyConfig
 from tests.toys import toy_config, toy_labels, write_toy_study
 
@@ -19,7 +20,6 @@ from tests.toys import toy_config, toy_labels, write_toy_study
 def _cache(monkeypatch, tmp_path):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     xrays._paths.cache_clear()
-    xrays._png.cache_clear()
 
 
 @pytest.fixture
@@ -28,7 +28,11 @@ def folder():
 
 
 def client(address: str | None = "127.0.0.1") -> TestClient:
-    return TestClient(Starlette(routes=xrays.xray_routes(lambda: address)))
+    return as_visitor(without_sign_in(address, []))
+
+
+def as_visitor(visitor: Visitor | None) -> TestClient:
+    return TestClient(Starlette(routes=xrays.xray_routes(lambda request: visitor)))
 
 
 def token(folder, image_id="image-00012.png", person="local") -> str:
@@ -69,6 +73,56 @@ def test_everything_not_allowed_looks_alike(folder, monkeypatch):
     assert refused(ask(f"/xray/{good}"))
 
 
+def test_an_address_is_for_one_person(folder):
+    rolf, ann = Person("rolf@clinic.org", "researcher"), Person("ann@clinic.org", "admin")
+    ask = token(folder, person=rolf.email)
+    assert as_visitor(Visitor(rolf)).get(f"/xray/{ask}").status_code == 200
+    assert refused(as_visitor(Visitor(ann)).get(f"/xray/{ask}"))
+    assert refused(as_visitor(None).get(f"/xray/{ask}"))
+    assert refused(client().get(f"/xray/{ask}"))
+
+
+def test_a_reader_sees_the_images_assigned_to_them(folder, monkeypatch):
+    """What counts as assigned is tested with the reader study's database."""
+    assigned = {("rita@clinic.org", folder.name, "image-00012.png")}
+    monkeypatch.setattr(database, "is_assigned", lambda *asked: asked in assigned)
+    rita = Person("rita@clinic.org", "reader")
+    ask = as_visitor(Visitor(rita)).get
+    assert ask(f"/xray/{token(folder, person=rita.email)}").status_code == 200
+    assert refused(ask(f"/xray/{token(folder, 'image-00013.png', rita.email)}"))
+
+
+def test_samples_come_as_they_are_stored(folder):
+    response = client().get(f"/xray/{token(folder)}?pixels=1")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/octet-stream"
+    width, height = (int(response.headers[f"x-image-{side}"]) for side in ("width", "height"))
+    original = Image.open(study.cache_dir() / "toy-images" / "image-00012.png")
+    assert (width, height) == original.size
+    assert response.content == original.tobytes()
+
+
+def test_what_was_seen_stands_in_the_audit_log(folder):
+    ask = client().get
+    for query in ("?size=256", "", "?pixels=1", "?size=1024"):
+        ask(f"/xray/{token(folder)}{query}")
+    ask("/xray/unsigned")
+    said = [(line["who"], line["what"], line.get("image")) for line in audit.lines()]
+    assert said == [
+        ("local", "x-ray thumbnail", "image-00012.png"),
+        *[("local", "x-ray opened", "image-00012.png")] * 3,
+        ("local", "access refused", None),
+    ]
+
+
+def test_what_cannot_be_logged_is_not_shown(folder):
+    audit.audit_path().mkdir()
+    response = client().get(f"/xray/{token(folder)}")
+    assert response.status_code == 503
+    assert "cannot be written" in response.text
+    assert refused(client().get("/xray/unsigned"))
+
+
 def test_an_image_of_another_study_is_refused(folder):
     other_labels = toy_labels(20)
     table = other_labels.table.assign(image_id=[f"other-{i}" for i in range(20)])
@@ -93,7 +147,8 @@ def test_paths_in_labels_cannot_leave_the_image_folder(folder, tmp_path):
 
 @pytest.mark.parametrize("address", [None, "", "0.0.0.0", "192.168.1.5"])
 def test_real_images_are_not_shown_on_a_public_address(folder, address):
-    assert refused(client(address).get(f"/xray/{token(folder)}"))
+    for person in ("guest", "local"):
+        assert refused(client(address).get(f"/xray/{token(folder, person=person)}"))
 
 
 def test_phantoms_are_shown_on_a_public_address():
@@ -109,7 +164,7 @@ def test_phantoms_are_shown_on_a_public_address():
     images = study.phantoms_dir(config.dataset)
     images.mkdir(parents=True)
     Image.new("L", (32, 32), 99).save(images / "image-00012.png")
-    assert client("0.0.0.0").get(f"/xray/{token(folder)}").status_code == 200
+    assert client("0.0.0.0").get(f"/xray/{token(folder, person='guest')}").status_code == 200
 
 
 def test_thumbnails_are_smaller_and_never_larger(folder):
