@@ -1,0 +1,221 @@
+"""Which X-rays a reader study shows, and in what order each reader sees them. Nothing but the plan
+and the study decides it: equal seeds draw equal images and equal orders."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from core import store, tables, xrays
+from core.access import LOCAL
+from core.errors import InputError
+from core.labels import GROUPS, Labels, class_frequencies, findings
+from core.study import StudyConfig, images_dir
+
+# As in the paper's composition of PIEs: 4 stands for four and more.
+MOST_FINDINGS = 4
+ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
+Count = Annotated[int, Field(ge=2, le=500)]
+
+
+class Plan(BaseModel):
+    """What a researcher decides about a reader study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    readers: tuple[str, ...] = Field(min_length=1, max_length=200)
+    n_pies: Count = 20
+    n_non_pies: Count = 20
+    sparsity: float = Field(tables.PIE_SPARSITY, gt=0, lt=1)
+    matched: bool = False
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    reveal: bool = False
+
+    @field_validator("readers")
+    @classmethod
+    def addresses(cls, readers: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(reader_address(reader) for reader in readers))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """How many images a plan can draw from."""
+
+    n_pies: int
+    n_non_pies: int
+    n_pairs: int
+
+
+def plan(**settings: object) -> Plan:
+    """A checked plan. Raises InputError that says which setting is wrong."""
+    try:
+        return Plan.model_validate(settings)
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = ".".join(str(part) for part in found["loc"][:1])
+        message = found["msg"].removeprefix("Value error, ").rstrip(".")
+        raise InputError(f"{where.replace('_', ' ')}: {message}.") from error
+
+
+def reader_address(text: str) -> str:
+    """An e-mail address in small letters, or "local", which is whoever sits at this machine while
+    nobody has to sign in. Raises InputError."""
+    address = text.strip().lower()
+    if address != LOCAL.email and not ADDRESS.fullmatch(address):
+        raise InputError(
+            f"{text.strip()[:80]!r} is no e-mail address of a reader, such as reader@clinic.org "
+            f"(or {LOCAL.email!r} for yourself, on a machine without sign-in)."
+        )
+    return address
+
+
+def split_addresses(text: str) -> list[str]:
+    """Addresses as people type them: parted by commas, semicolons, spaces or new lines."""
+    return [part for part in re.split(r"[\s,;]+", text) if part]
+
+
+def draw_images(folder: Path, wanted: Plan) -> pd.DataFrame:
+    """The images of a plan, in an order that says nothing about them.
+
+    Returns image_id, is_pie, labelled (list of the classes labelled for certain), finding_count
+    ("No Finding" is none) and group (of the rarest finding; "none" without). PIEs are those of
+    the paper's definition at the plan's sparsity; an image without an agreement is neither PIE nor
+    non-PIE. Matched: each PIE comes with a non-PIE of its finding count (4 = 4 or more) and group.
+
+    Raises InputError where the study has no images or too few of a kind that can be opened.
+    """
+    config = store.read_config(folder)
+    if images_dir(config.dataset) is None:
+        raise InputError(
+            f"{config.study.name} has no X-rays to show: its predictions were imported without "
+            "images. Import again with --images."
+        )
+    rows = candidates(folder, wanted.sparsity)
+    rng = np.random.default_rng(wanted.seed)
+    shuffled = rows.iloc[rng.permutation(len(rows))]
+    drawn = (
+        _matched(shuffled, wanted, folder, config)
+        if wanted.matched
+        else _unmatched(shuffled, wanted, folder, config)
+    )
+    return drawn.iloc[rng.permutation(len(drawn))].reset_index(drop=True)
+
+
+def candidates(folder: Path, sparsity: float) -> pd.DataFrame:
+    """The test images with an agreement, in test-set order; columns as `draw_images`."""
+    labels, config = store.read_labels(folder), store.read_config(folder)
+    groups = class_frequencies(labels, config.groups).set_index("class_name")["group"]
+    pies = tables.paper_pies(folder, sparsity)
+    described = _described(labels, groups.to_dict())
+    rows = pies.merge(described, on="image_id", how="left", validate="one_to_one")
+    return rows[rows["agreement"].notna()].drop(columns="agreement").reset_index(drop=True)
+
+
+def count_candidates(rows: pd.DataFrame) -> Candidates:
+    """rows: `candidates`. n_pairs is how many PIEs can have a non-PIE like themselves."""
+    sizes = rows.groupby(["finding_count", "group", "is_pie"]).size().unstack(fill_value=0)
+    pairs = sizes.reindex(columns=[False, True], fill_value=0).min(axis=1).sum()
+    n_pies = int(rows["is_pie"].sum())
+    return Candidates(n_pies, len(rows) - n_pies, int(pairs))
+
+
+def reader_order(seed: int, reader: str, n_images: int) -> list[int]:
+    """The positions 0 to n_images - 1 in the order in which this reader sees them."""
+    digest = hashlib.sha256(reader.encode()).digest()
+    own = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
+    return own.permutation(n_images).tolist()
+
+
+def _unmatched(
+    shuffled: pd.DataFrame, wanted: Plan, folder: Path, config: StudyConfig
+) -> pd.DataFrame:
+    parts = []
+    for kind, is_pie, n in (("PIEs", True, wanted.n_pies), ("non-PIEs", False, wanted.n_non_pies)):
+        rows = shuffled[shuffled["is_pie"] == is_pie]
+        found = list(_first(n, rows.index, rows, folder, config))
+        if len(found) < n:
+            raise InputError(
+                f"{config.study.name} has {len(found)} {kind} at {wanted.sparsity:.0%} sparsity "
+                f"that can be opened; {n} were asked for. Ask for fewer, or take a larger study."
+            )
+        parts.append(rows.loc[found])
+    return pd.concat(parts)
+
+
+def _matched(
+    shuffled: pd.DataFrame, wanted: Plan, folder: Path, config: StudyConfig
+) -> pd.DataFrame:
+    if wanted.n_pies != wanted.n_non_pies:
+        raise InputError(
+            f"Matched, there are as many non-PIEs as PIEs; asked for were {wanted.n_non_pies} and "
+            f"{wanted.n_pies}."
+        )
+    others = shuffled[~shuffled["is_pie"]]
+    stock = {key: list(rows.index) for key, rows in others.groupby(["finding_count", "group"])}
+    taken: list[int] = []
+    for index, pie in shuffled[shuffled["is_pie"]].iterrows():
+        if len(taken) == 2 * wanted.n_pies:
+            break
+        alike = stock.get((pie["finding_count"], pie["group"]), [])
+        if not alike or not _opens(folder, config, pie["image_id"]):
+            continue
+        while alike:
+            other = alike.pop(0)
+            if _opens(folder, config, shuffled.at[other, "image_id"]):
+                taken += [index, other]
+                break
+    if len(taken) < 2 * wanted.n_pies:
+        raise InputError(
+            f"{config.study.name} has {len(taken) // 2} PIEs at {wanted.sparsity:.0%} sparsity "
+            f"with a non-PIE of the same finding count and group; {wanted.n_pies} were asked for. "
+            "Ask for fewer, do not match, or take a larger study."
+        )
+    return shuffled.loc[taken]
+
+
+def _first(
+    n: int, indices: Iterable[int], rows: pd.DataFrame, folder: Path, config: StudyConfig
+) -> Iterable[int]:
+    """The first n of `indices` whose X-ray can be opened: nobody should judge a broken file."""
+    left = n
+    for index in indices:
+        if left == 0:
+            return
+        if _opens(folder, config, rows.at[index, "image_id"]):
+            left -= 1
+            yield index
+
+
+def _opens(folder: Path, config: StudyConfig, image_id: str) -> bool:
+    return xrays.source_size(folder, config, image_id) is not None
+
+
+def _described(labels: Labels, groups: dict[str, str]) -> pd.DataFrame:
+    test = labels.split("test")
+    certain = test[list(labels.class_names)].eq(1).fillna(False).to_numpy(bool)
+    names = np.array(labels.class_names, dtype=object)
+    labelled = [list(names[row]) for row in certain]
+    of_findings = set(findings(labels.class_names))
+    found = [[name for name in row if name in of_findings] for row in labelled]
+    return pd.DataFrame(
+        {
+            "image_id": test["image_id"],
+            "labelled": labelled,
+            "finding_count": [min(len(row), MOST_FINDINGS) for row in found],
+            "group": [_rarest(row, groups) for row in found],
+        }
+    )
+
+
+def _rarest(present: list[str], groups: dict[str, str]) -> str:
+    known = [GROUPS.index(groups[name]) for name in present]
+    return GROUPS[max(known)] if known else "none"

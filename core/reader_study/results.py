@@ -1,0 +1,210 @@
+"""A reader study's answers and statistics as tables, and as files for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy import Select, and_, select
+
+from core import store
+from core.analysis.reader import Advance, ReaderResults, by_reader
+from core.errors import InputError
+from core.export import FORMATS
+from core.reader_study.codebook import codebook
+from core.reader_study.database import ReaderStudy, invited
+from core.reader_study.questions import QUESTIONS
+from core.reader_study.schema import answers, images, readers, reading, showings
+
+LEVELS = {question.name: question.level for question in QUESTIONS.values()}
+ANSWERS = (
+    "reader", "reader_removed", "image_id", "is_pie", "question", "value", "n_changes",
+    "seconds", "given_at",
+)  # fmt: skip
+HISTORY = ("reader", "image_id", "question", "value", "shown_at", "given_at")
+FORMATS_OF_EXPORT = (".csv", ".parquet")
+
+
+def answer_table(of: ReaderStudy) -> pd.DataFrame:
+    """The latest answer of each reader, image and question, of removed readers too; ANSWERS.
+
+    Readers are "reader 1", "reader 2", ... in the order of invitation: no addresses.
+    """
+    given = _history(of)
+    if given.empty:
+        return pd.DataFrame(columns=list(ANSWERS)).astype({"is_pie": bool, "value": int})
+    seconds = _seconds_per_image(given)
+    keys = ["reader", "image_id", "question"]
+    latest = given.drop_duplicates(keys, keep="last").copy()
+    earlier = given.groupby(keys).size().rename("n_changes") - 1
+    latest = latest.merge(earlier, left_on=keys, right_index=True)
+    latest = latest.merge(seconds, on=["reader", "image_id"], how="left")
+    order = {name: at for at, name in enumerate(QUESTIONS)}
+    latest = latest.sort_values(
+        ["number", "position", "question"],
+        key=lambda column: column.map(order) if column.name == "question" else column,
+    )
+    latest["given_at"] = _as_times(latest["given_at"])
+    return latest[list(ANSWERS)].reset_index(drop=True)
+
+
+def history_table(of: ReaderStudy) -> pd.DataFrame:
+    """Every answer ever given, in the order in which they came; HISTORY."""
+    given = _history(of)
+    for column in ("shown_at", "given_at"):
+        given[column] = _as_times(given[column])
+    return given[list(HISTORY)].reset_index(drop=True)
+
+
+def image_table(of: ReaderStudy) -> pd.DataFrame:
+    """The images: image_id, is_pie, labels (joined by |), finding_count, group."""
+    query = select(images).where(images.c.reader_study == of.id).order_by(images.c.position)
+    with reading() as connection:
+        table = pd.DataFrame(connection.execute(query).mappings().all())
+    table["labels"] = table["labelled"].map("|".join)
+    return table[["image_id", "is_pie", "labels", "finding_count", "group"]]
+
+
+def reader_table(of: ReaderStudy) -> pd.DataFrame:
+    """How far each reader is: reader, address, removed, n_images, n_complete, median_seconds."""
+    given = answer_table(of)
+    per_image = given.drop_duplicates(["reader", "image_id"]).groupby("reader")["seconds"].median()
+    size = len(image_table(of))
+    rows = []
+    for one in invited(of):
+        name = _name(one.number)
+        own = given[given["reader"] == name].groupby("image_id").size()
+        rows.append(
+            {
+                "reader": name,
+                "address": one.address,
+                "removed": one.removed,
+                "n_images": size,
+                "n_complete": int((own == len(QUESTIONS)).sum()),
+                "median_seconds": per_image.get(name),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def counted(given: pd.DataFrame) -> pd.DataFrame:
+    """The answers that the statistics are of: those of readers who were not removed."""
+    return given[~given["reader_removed"].astype(bool)]
+
+
+def results(given: pd.DataFrame, advance: Advance | None = None) -> pd.DataFrame:
+    """given: `answer_table`. See `analysis.reader.ReaderResults`."""
+    return ReaderResults(LEVELS)(counted(given), advance)
+
+
+def results_by_reader(given: pd.DataFrame) -> pd.DataFrame:
+    """given: `answer_table`. See `analysis.reader.by_reader`."""
+    return by_reader(counted(given))
+
+
+def export_table(of: ReaderStudy, name: str) -> pd.DataFrame:
+    """One of TABLES; no table holds a reader's address."""
+    return TABLES[name](of)
+
+
+def export_tables(of: ReaderStudy) -> dict[str, pd.DataFrame]:
+    return {name: make(of) for name, make in TABLES.items()}
+
+
+def _codebook(of: ReaderStudy) -> pd.DataFrame:
+    # From the tables themselves, so that it cannot lag behind; without answers none takes long.
+    nobody = answer_table(of)[:0]
+    made = {
+        "answers": nobody,
+        "history": history_table(of),
+        "images": image_table(of),
+        "readers": reader_table(of).drop(columns="address"),
+        "results": results(nobody),
+        "results_by_reader": results_by_reader(nobody),
+    }
+    return codebook({name: list(table.columns) for name, table in made.items()})
+
+
+TABLES: dict[str, Callable[[ReaderStudy], pd.DataFrame]] = {
+    "answers": answer_table,
+    "history": history_table,
+    "images": image_table,
+    "readers": lambda of: reader_table(of).drop(columns="address"),
+    "results": lambda of: results(answer_table(of)),
+    "results_by_reader": lambda of: results_by_reader(answer_table(of)),
+    "codebook": _codebook,
+}
+
+
+def export_study(of: ReaderStudy, folder: Path, suffix: str = ".csv") -> list[Path]:
+    """Write `export_tables` into a folder, one file each; returns their paths.
+
+    Raises InputError for another suffix, and where the folder cannot be written.
+    """
+    if suffix not in FORMATS_OF_EXPORT:
+        raise InputError(f"{suffix!r} is no format; allowed are {', '.join(FORMATS_OF_EXPORT)}.")
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in export_tables(of).items():
+            path = folder / f"{of.name}_{name}{suffix}"
+            with store.whole_file(path) as temporary:
+                temporary.write_bytes(FORMATS[suffix](table))
+            written.append(path)
+    except OSError as error:
+        raise InputError(f"Cannot write into {folder}: {error.strerror or error}.") from error
+    return written
+
+
+def _history(of: ReaderStudy) -> pd.DataFrame:
+    with reading() as connection:
+        rows = connection.execute(_history_query(of)).mappings().all()
+    columns = [column.name for column in _history_query(of).selected_columns]
+    table = pd.DataFrame(rows, columns=columns)
+    table["reader"] = table["number"].map(_name)
+    table["reader_removed"] = table.pop("removed_at").notna()
+    return table
+
+
+def _history_query(of: ReaderStudy) -> Select:
+    of_image = and_(
+        images.c.reader_study == answers.c.reader_study, images.c.position == answers.c.position
+    )
+    of_reader = and_(
+        readers.c.reader_study == answers.c.reader_study, readers.c.reader == answers.c.reader
+    )
+    return (
+        select(
+            readers.c.number,
+            readers.c.removed_at,
+            answers.c.position,
+            images.c.image_id,
+            images.c.is_pie,
+            answers.c.question,
+            answers.c.value,
+            answers.c.showing,
+            showings.c.shown_at,
+            answers.c.given_at,
+        )
+        .join(images, of_image)
+        .join(readers, of_reader)
+        .outerjoin(showings, showings.c.id == answers.c.showing)
+        .where(answers.c.reader_study == of.id)
+        .order_by(answers.c.id)
+    )
+
+
+def _seconds_per_image(given: pd.DataFrame) -> pd.DataFrame:
+    """From each showing to the last answer given in it; showings of one image add up."""
+    of_showing = given.dropna(subset="showing").groupby(["reader", "image_id", "showing"])
+    spent = of_showing["given_at"].max() - of_showing["shown_at"].first()
+    return spent.groupby(["reader", "image_id"]).sum().rename("seconds").reset_index()
+
+
+def _as_times(seconds: pd.Series) -> pd.Series:
+    return pd.to_datetime(seconds.astype(float), unit="s", utc=True).dt.floor("ms")
+
+
+def _name(number: int) -> str:
+    return f"reader {number}"

@@ -1,0 +1,170 @@
+"""What the reading page keeps between two answers: the image in view, and since when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from core import words
+from core.errors import InputError, WorkError
+from core.reader_study import readings
+from core.reader_study.database import ReaderStudy
+from core.reader_study.questions import QUESTIONS
+from core.ui import people
+from core.ui.viewer import ViewerImage, xray_viewer
+
+HEIGHT = 760  # CSS pixels; the viewer keeps within the window
+SCALES = [question.name for question in QUESTIONS.values() if question.level == "ordinal"]
+YES_NO = {1: "Y", 0: "N"}
+AGAIN = {"image_quality": "Q", "difficulty": "T"}
+# What the viewer leaves to the questions while it has the focus.
+PAGE_KEYS = "yn12345qt"
+# Nobody judges an X-ray, or thinks again, within this time: a key that comes sooner was meant for
+# what was on the screen before.
+SLIP_SECONDS = 0.4
+TOO_SOON = "That key came before the page had changed, so it was not counted."
+
+# The number on an answer's button is its key, so it need not be there twice. The question that the
+# number keys answer now is the one with a rule beside it.
+STYLE = """<style>
+.st-key-reading :is([class*="-image_quality"], [class*="-difficulty"]) kbd {display: none}
+[class*="st-key-question-"], [class*="st-key-asked-"] {
+  border-left: 3px solid transparent; padding-left: .6rem}
+[class*="st-key-asked-"] {border-color: #56B4E9}
+.st-key-reading button[kind="primary"] {background: #005b8f; border-color: #56B4E9; color: #fff}
+.st-key-reading button[kind="primary"] kbd {color: #fff}
+.st-key-reading {padding-top: 1rem}
+</style>"""
+
+
+@dataclass
+class Room:
+    """One reader at one reader study; kept in the browser session, while all that counts is in
+    the database."""
+
+    study: ReaderStudy
+    reader: str
+    place: int
+    showing: int | None = None
+    unsaved: str = ""
+    asking: str = ""
+    last: str = ""
+    # When the page showed the image, and each answer to it; None until it has been drawn.
+    since: float | None = None
+    drawn_at: dict[str, float | None] = field(default_factory=dict)
+
+    def go(self, place: int) -> None:
+        """To another place in the reader's own order."""
+        self.place, self.showing, self.asking = place, None, ""
+        self.since, self.drawn_at = None, {}
+
+    def note_showing(self, position: int) -> None:
+        """Start the clock of the image in view, once. Without it answers are kept all the same,
+        only their time is not."""
+        if self.showing is None:
+            try:
+                self.showing = readings.show(self.study, self.reader, position)
+            except WorkError:
+                self.showing = None
+
+    def keep(self, position: int, question: str, value: int) -> None:
+        """Keep an answer; after the last one of an image go on to the next that lacks any."""
+        if self.too_soon(question):
+            self.last = TOO_SOON
+            return
+        try:
+            before = readings.sheet(self.study, self.reader)
+            readings.answer(self.study, self.reader, position, question, value, self.showing)
+            after = readings.sheet(self.study, self.reader)
+        except (InputError, WorkError) as error:
+            self.unsaved = f"{QUESTIONS[question].word(value)} was NOT saved. {error}"
+            return
+        self.unsaved, self.asking, self.last = "", "", ""
+        self.drawn_at[question] = None
+        if after.complete(position) and not before.complete(position):
+            self.last = _told(self.place, after.given[position])
+            following = after.next_open(self.place)
+            if following is not None:
+                self.go(following)
+
+    def too_soon(self, question: str) -> bool:
+        """Whether a key meant something else on the screen that its reader saw."""
+        drawn = self.since, self.drawn_at.get(question, 0.0)
+        return any(at is None or time.monotonic() - at < SLIP_SECONDS for at in drawn)
+
+    def settle(self) -> None:
+        """The page is drawn."""
+        now = time.monotonic()
+        self.since = now if self.since is None else self.since
+        self.drawn_at = {name: now if at is None else at for name, at in self.drawn_at.items()}
+
+    def ask(self, question: str) -> None:
+        """Let the number keys answer this question."""
+        self.asking = question
+
+    def keys(self, question: str, answered: dict[str, int]) -> dict[int, str]:
+        """The key of each answer: Y and N always, 1 to 5 for the scale that is asked now."""
+        if question not in SCALES:
+            return YES_NO
+        asked = self.asking or next((name for name in SCALES if name not in answered), "")
+        if asked != question:
+            return {}
+        return {value: str(value) for value in QUESTIONS[question].answers}
+
+
+def enter(of: ReaderStudy, reader: str) -> tuple[Room, readings.Sheet]:
+    """The room as it was left, in this session or, in a new one, as the database knows it."""
+    known = readings.sheet(of, reader)
+    room = st.session_state.get("reading_room")
+    if not isinstance(room, Room) or (room.study, room.reader) != (of, reader):
+        room = Room(of, reader, known.place)
+        st.session_state["reading_room"] = room
+    return room, known
+
+
+def style() -> None:
+    """Room for the X-ray: the list of pages stays away until asked for."""
+    st.set_page_config(initial_sidebar_state="collapsed")
+    st.html(STYLE)
+
+
+def xray(room: Room, known: readings.Sheet) -> None:
+    """The X-ray in view, and its neighbours to step to. They are called by their place: an image's
+    own name may tell where it comes from."""
+    places = range(max(room.place - 1, 0), min(room.place + 2, len(known.order)))
+    shown = [ViewerImage(called(at, known), _address(room.study, known.order[at])) for at in places]
+    stepped = xray_viewer(
+        shown, places.index(room.place), "reading_xray", height=HEIGHT, page_keys=PAGE_KEYS
+    )
+    if stepped is not None and stepped != called(room.place, known):
+        room.go(next(at for at in places if called(at, known) == stepped))
+        st.rerun()
+
+
+def called(place: int, known: readings.Sheet) -> str:
+    return f"image {place + 1} of {len(known.order)}"
+
+
+def _address(of: ReaderStudy, position: int) -> str:
+    return people.xray_address(of.study_id, readings.judged(of, position).image_id)
+
+
+def was(is_pie: bool, sparsity: float) -> str:
+    """What a reader who has closed their readings is told of an image."""
+    kind = "a PIE" if is_pie else "not a PIE"
+    return (
+        f"This image was {kind}: one of those whose classes dense and pruned models "
+        f"({words.percent(sparsity)} sparsity) rank most differently."
+        if is_pie
+        else f"This image was {kind}."
+    )
+
+
+def _told(place: int, answers: dict[str, int]) -> str:
+    said = ", ".join(
+        f"{question.measure} {question.word(answers[name]).lower()}"
+        for name, question in QUESTIONS.items()
+    )
+    return f"Saved for image {place + 1}: {said}."

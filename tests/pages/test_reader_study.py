@@ -1,0 +1,233 @@
+"""The reading page tells a reader nothing of any model; the results page is for researchers."""
+
+import re
+import sqlite3
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import access, claims, study
+from core.access import Person
+from core.reader_study import database, readings, results
+from core.reader_study.questions import QUESTIONS
+from core.reader_study.schema import DATABASE_VARIABLE
+from core.ui import people, reading_room
+from tests.pages.test_pages import open_page, said
+from tests.reader_study.toy_readings import answer_all, write_reader_study
+from tests.toys import write_toy_study
+
+READ = "reader_study.py"
+RESULTS = "reader_results.py"
+LOCAL = access.LOCAL.email
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    # A test presses faster than any reader.
+    monkeypatch.setattr(reading_room, "SLIP_SECONDS", 0.0)
+
+
+@pytest.fixture
+def of():
+    return write_reader_study()
+
+
+def sign_in(monkeypatch, email: str, role: str) -> None:
+    """Another person at the browser; who that is, is the business of tests/test_access."""
+    person = Person(email, role)
+    monkeypatch.setattr(people, "look", lambda: person)
+
+
+def answer(at, *values):
+    """Press an answer to each question of the image in view."""
+    for name, value in zip(QUESTIONS, values, strict=True):
+        at.button(key=f"{name}-{value}").click().run()
+    return at
+
+
+def walk(block):
+    for child in block.children.values():
+        yield from walk(child) if hasattr(child, "children") else [child]
+
+
+def test_nothing_sent_to_a_reader_tells_a_pie_or_what_a_model_said(of):
+    """Over all images, answered and not: the page and every field of it."""
+    truth = results.image_table(of)
+    at = open_page(READ)
+    for _ in range(10):
+        sent = "\n".join(f"{e.proto}\n{getattr(e, 'value', '')}" for e in walk(at.main))
+        assert "Is the label correct?" in sent
+        assert not re.search(r"\bpies?\b|non.?pie|exemplar", sent, re.IGNORECASE)
+        assert not re.search("agreement|probabilit|predict|sparsity|pruned|dense", sent, re.I)
+        assert not any(image_id in sent for image_id in truth["image_id"])
+        answer(at, 1, 3, 2)
+    assert "All images are answered" in "".join(e.value for e in at.success)
+
+
+def test_pie_or_not_two_images_of_equal_labels_give_the_same_page(of):
+    """Blinding as an equality: put the answers, the address and the number aside, and what is
+    left of a PIE's page is what is left of a non-PIE's with the same labels."""
+    at = open_page(READ)
+    seen = {}
+    order = readings.sheet(of, LOCAL).order
+    truth = results.image_table(of)
+    for place, position in enumerate(order):
+        sent = "\n".join(str(e.proto) for e in walk(at.main))
+        plain = re.sub(r"/xray/[^?]+|[Ii]mage \d+ of|\d+ of 10|value: \d+|id: .*", "", sent)
+        plain = re.sub(r'id: "[^"]*"|disabled: true', "", plain)
+        plain = "\n".join(line for line in plain.splitlines() if line.strip())
+        seen.setdefault(truth["labels"][position], set()).add((truth["is_pie"][position], plain))
+        if place < 9:
+            at.session_state["reading_room"].go(place + 1)
+            at.run()
+    both = [pages for pages in seen.values() if len({pie for pie, _ in pages}) == 2]
+    assert both, "the toy study has a PIE and a non-PIE of equal labels"
+    for pages in both:
+        assert len({plain for _, plain in pages}) == 1
+
+
+def test_the_labels_to_judge_are_those_of_the_image(of):
+    at = open_page(READ)
+    for _ in range(4):
+        room = at.session_state["reading_room"]
+        position = readings.sheet(of, LOCAL).order[room.place]
+        (line,) = [e.value for e in at.markdown if e.value.startswith("Labelled")]
+        assert re.findall(r"\*\*(.+?)\*\*", line) == readings.judged(of, position).labelled
+        answer(at, 0, 1, 5)
+
+
+def test_an_answer_is_saved_before_the_next_thing_happens(of):
+    at = open_page(READ)
+    at.button(key="label_correct-0").click().run()
+    position = readings.sheet(of, LOCAL).order[0]
+    assert readings.sheet(of, LOCAL).given == {position: {"label_correct": 0}}
+    at.button(key="image_quality-4").click().run()
+    at.button(key="difficulty-2").click().run()
+    assert at.title[0].value == "Image 2 of 10"
+    assert "Saved for image 1: label correct no, image quality 4, difficulty 2" in said(at).replace(
+        "\\", ""
+    )
+    at.button(key="label_correct-1").click().run()
+    other = open_page(READ)
+    assert other.title[0].value == "Image 2 of 10", "a new session goes on where the old one was"
+
+
+def test_a_changed_answer_stays_on_the_image_and_keeps_its_history(of):
+    at = answer(open_page(READ), 1, 1, 1)
+    at.button(key=next(b.key for b in at.button if b.label == "Back")).click().run()
+    assert at.title[0].value == "Image 1 of 10"
+    at.button(key="difficulty-5").click().run()
+    assert at.title[0].value == "Image 1 of 10"
+    assert list(results.history_table(of).query("question == 'difficulty'")["value"]) == [1, 5]
+
+
+def test_a_failed_save_is_shown_and_not_counted(of):
+    at = open_page(READ)
+    with sqlite3.connect(study.reader_database()) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON answer "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    at.button(key="label_correct-1").click().run()
+    assert "NOT saved" in at.error[0].value.replace("\\", "")
+    assert "disk is full" in at.error[0].value.replace("\\", "")
+    assert results.answer_table(of).empty
+    with sqlite3.connect(study.reader_database()) as other:
+        other.execute("DROP TRIGGER full")
+    at.button(key="label_correct-1").click().run()
+    assert not at.error
+    assert len(results.answer_table(of)) == 1
+
+
+def test_a_key_that_comes_too_soon_is_no_answer(of, monkeypatch):
+    at = open_page(READ)
+    monkeypatch.setattr(reading_room, "SLIP_SECONDS", 60.0)
+    room = at.session_state["reading_room"]
+    room.go(1)
+    at.run()
+    at.button(key="label_correct-1").click().run()
+    assert "was not counted" in said(at)
+    assert results.answer_table(of).empty
+
+
+def test_a_reader_who_is_not_invited_sees_no_image(of, monkeypatch):
+    sign_in(monkeypatch, "eve@clinic.org", "reader")
+    at = open_page(READ)
+    assert "There is nothing for you to read" in said(at)
+    assert not any("/xray/" in str(element.proto) for element in walk(at.main))
+    assert not at.button
+
+
+def test_a_removed_reader_sees_no_image_any_more(of):
+    at = open_page(READ)
+    database.remove(of, LOCAL)
+    at.button(key="label_correct-1").click().run()
+    assert "There is nothing for you to read" in said(at)
+    assert results.answer_table(of).empty
+
+
+def test_closing_reveals_and_ends_changes():
+    of = write_reader_study(reveal=True)
+    answer_all(of, LOCAL)
+    at = open_page(READ)
+    label = "Close my readings and see what each image was"
+    at.button(key=next(b.key for b in at.button if b.label == label)).click().run()
+    position = readings.sheet(of, LOCAL).order[at.session_state["reading_room"].place]
+    is_pie = results.image_table(of)["is_pie"][position]
+    assert at.info[0].value.startswith(f"This image was {'a' if is_pie else 'not a'} PIE")
+    assert at.button(key="difficulty-1").disabled
+
+
+def test_a_reader_does_not_see_results(of, monkeypatch):
+    """Also where the page itself is run, past the list of pages that leaves it out."""
+    answer_all(of, LOCAL)
+    sign_in(monkeypatch, LOCAL, "reader")
+    at = AppTest.from_file(f"../../pages/{RESULTS}", default_timeout=30).run()
+    assert "This page is not for you" in said(at)
+    assert not at.dataframe
+
+
+def test_a_reader_study_is_made_on_the_page():
+    write_toy_study()
+    at = open_page(RESULTS)
+    assert "To draw from: 10 PIEs, 190 non-PIEs" in said(at).replace("\\", "")
+    at.text_area(key="rs-readers").set_value("local, Ada@clinic.org")
+    at.number_input(key="rs-pies").set_value(4)
+    at.number_input(key="rs-non-pies").set_value(6)
+    at.button(key=next(b.key for b in at.button if b.label == "Make the reader study")).click()
+    at.run()
+    assert not at.error
+    (made,) = database.reader_studies()
+    assert [reader.address for reader in database.invited(made)] == ["local", "ada@clinic.org"]
+    assert "No answers yet" in said(at)
+
+
+def test_too_many_pies_are_refused_on_the_page():
+    write_toy_study()
+    at = open_page(RESULTS)
+    at.text_area(key="rs-readers").set_value("local")
+    at.button(key=next(b.key for b in at.button if b.label == "Make the reader study")).click()
+    at.run()
+    assert "has 10 PIEs" in at.error[0].value.replace("\\", "")
+    assert database.reader_studies() == []
+
+
+def test_results_are_told_with_n_and_what_is_missing(of):
+    answer_all(of, LOCAL)
+    at = open_page(RESULTS)
+    text = said(at).replace("\\", "")
+    assert "30 answers of 1 reader about 10 images; 1 of 3 readers has finished." in text
+    assert "Too few to test" in text
+    for shift, reader in enumerate(("ada@clinic.org", "grace@clinic.org"), start=1):
+        answer_all(of, reader, shift)
+    at = open_page(RESULTS)
+    text = said(at).replace("\\", "")
+    assert "90 answers of 3 readers about 10 images; 3 of 3 readers have finished." in text
+    assert "Few answers: only very large differences would show." in text
+    table = at.dataframe[1].value
+    assert list(table.iloc[0]) == ["Answers about PIEs", "15", "15", "15"]
+    expected = results.results(results.answer_table(of))["krippendorff_alpha"]
+    shown = [float(value.replace(claims.MINUS, "-")) for value in table.iloc[-1, 1:]]
+    assert shown == pytest.approx(expected.tolist(), abs=0.005)

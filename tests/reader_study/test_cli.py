@@ -1,0 +1,50 @@
+"""`prunescope reader-study`: a reader study made, read and taken out without the dashboard."""
+
+from pathlib import Path
+
+import pandas as pd
+from typer.testing import CliRunner
+
+from core.cli import app
+from core.reader_study import database
+from tests.reader_study.toy_readings import answer_all
+from tests.toys import write_toy_study
+
+
+def call(*arguments: object) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    result = CliRunner().invoke(app, ["reader-study", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_reader_study_from_making_to_exporting(tmp_path: Path) -> None:
+    assert "no reader studies yet" in call("list")[1]
+    write_toy_study()
+    asked = ("toy", "--name", "mine", "--pies", 5, "--non-pies", 5, "--reader", "a@b.org")
+    status, out, err = call("create", *asked, "--reader", "local")
+    assert (status, err) == (0, "")
+    assert "10 images for 2 readers" in out
+    assert "0 of 2 readers finished" in call("list")[1]
+    assert "Too few to test" in call("results", "mine")[1]
+    for shift, reader in enumerate(("a@b.org", "local")):
+        answer_all(database.find("mine"), reader, shift)
+    assert "2 of 2 readers finished" in call("list")[1]
+    assert "kruskal_h" in call("results", "mine")[1]
+    status, out, _ = call("export", "mine", "--out", tmp_path / "out", "--format", "parquet")
+    assert status == 0
+    answers = pd.read_parquet(tmp_path / "out" / "mine_answers.parquet")
+    assert (len(answers), set(answers["reader"])) == (60, {"reader 1", "reader 2"})
+    assert (tmp_path / "out" / "mine_codebook.parquet") == Path(out.splitlines()[-1])
+
+
+def test_what_cannot_be_is_refused_in_one_sentence() -> None:
+    write_toy_study()
+    for arguments, words in [
+        (("create", "toy", "--name", "x", "--reader", "a@b.org"), "has 10 PIEs"),
+        (("create", "toy", "--name", "x", "--reader", "nobody"), "is no e-mail address"),
+        (("results", "nowhere"), "There is no reader study 'nowhere'"),
+    ]:
+        status, _, err = call(*arguments)
+        assert status == 2
+        assert words in err
+        assert len(err.strip().splitlines()) == 1
