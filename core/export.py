@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import store, study, tables
+from core import image_curves, store, study, tables
 from core.errors import InputError
 
 
@@ -31,8 +31,12 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "safe_sparsity": tables.safe_sparsity,
     "interaction": tables.interaction,
     "pies": tables.pies,
+    "operating_points": tables.operating_points,
+    "lost_findings": image_curves.lost_findings,
     "pie_class_ratio": tables.pie_class_ratio,
     "pie_finding_count_ratio": tables.pie_finding_count_ratio,
+    "pie_label_noise": tables.pie_label_noise,
+    "pie_quality": tables.pie_quality,
 }
 
 
@@ -41,6 +45,8 @@ BY_SPARSITY: dict[str, Callable[[Path, float], pd.DataFrame]] = {
     "pies": tables.pies,
     "pie_class_ratio": tables.pie_class_ratio,
     "pie_finding_count_ratio": tables.pie_finding_count_ratio,
+    "pie_label_noise": tables.pie_label_noise,
+    "pie_quality": tables.pie_quality,
 }
 
 

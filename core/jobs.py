@@ -259,15 +259,15 @@ def _only_worker(stop: list[int], parent: int | None) -> Iterator[None]:
 
     path = worker_lock_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock, waiting = FileLock(path, thread_local=False), False
+    lock, looks = FileLock(path, thread_local=False), 0
     while not _told_to_stop(stop, parent):
         try:
             lock.acquire(timeout=0)
             break
         except Timeout:
-            if not waiting:
+            looks += 1
+            if looks == 2:  # once is somebody who looks whether a worker runs: see is_locked
                 log.info("another worker has %s; standing by", path)
-            waiting = True
             time.sleep(SECONDS_BETWEEN_LOOKS)
     try:
         yield

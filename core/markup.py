@@ -34,21 +34,35 @@ def facts(pairs: dict[str, str]) -> str:
     return f'<dl class="ps-facts">{entries}</dl>'
 
 
-def class_chips(names: list[str], groups: dict[str, str]) -> str:
-    """Class names, each behind the colour of its group; tail classes in bold as well."""
+def class_chips(
+    names: list[str], groups: dict[str, str], said: dict[str, str] | None = None
+) -> str:
+    """Class names, each behind the colour of its group; tail classes in bold as well.
+
+    said: what else is to be said of a class, such as "lost at 85 %".
+    """
+    said = said or {}
     return " ".join(
         f'<span class="ps-chip ps-{groups[name]}" '
-        f'style="border-color:{GROUP_COLOURS[groups[name]]}">{html.escape(name)}</span>'
+        f'style="border-color:{GROUP_COLOURS[groups[name]]}">{html.escape(name)}'
+        f"{_badge(said.get(name, ''))}</span>"
         for name in names
     )
 
 
-def xray(study_id: str, image_id: str, size: int, caption: str, *, kind: str = "") -> str:
+def _badge(text: str) -> str:
+    return f' <span class="ps-lost">{html.escape(text)}</span>' if text else ""
+
+
+def xray(
+    study_id: str, image_id: str, size: int, caption: str, *, person: str, kind: str = ""
+) -> str:
     """An X-ray on black from our own route, asked for at `size` pixels or the next size above.
 
-    caption: HTML, already escaped. kind: further CSS classes.
+    caption: HTML, already escaped. person: the e-mail address of who looks. kind: further CSS
+    classes.
     """
-    claim = access.XrayClaim(study_id, image_id, access.LOCAL_PERSON)
+    claim = access.XrayClaim(study_id, image_id, person)
     asked = next((s for s in xrays.SIZES if s >= size), xrays.SIZES[-1])
     address = f"/xray/{access.sign_xray(claim)}?size={asked}"
     alt = html.escape(f"X-ray {image_id}")
@@ -61,6 +75,11 @@ def xray(study_id: str, image_id: str, size: int, caption: str, *, kind: str = "
 def without_xray(caption: str, *, kind: str = "") -> str:
     """What stands in an X-ray's place where the study has no images. caption: escaped HTML."""
     return f'<figure class="ps-xray ps-nameless {kind}"><figcaption>{caption}</figcaption></figure>'
+
+
+def named(image_id: str, chips: str) -> str:
+    """An image's id above its labels. chips: escaped HTML."""
+    return f'<div class="ps-named"><b>{html.escape(image_id)}</b><br>{chips}</div>'
 
 
 # Drawn here, because Streamlit's own icons are fetched from the internet.
@@ -84,9 +103,11 @@ STYLE = """<style>
 .ps-chip {display: inline-block; border-left: .55em solid; padding: 0 .1em 0 .35em;
   margin: .1em .35em .1em 0; overflow-wrap: anywhere; line-height: 1.25}
 .ps-chip.ps-tail {font-weight: 700}
+.ps-lost {margin-left: .25em; font-size: .72rem; font-weight: 600; padding: 0 .35em;
+  border-radius: 3px; border: 1px solid currentColor; white-space: nowrap}
 .ps-xray {margin: 0}
 .ps-xray .ps-black {background: #000; display: flex; justify-content: center;
-  align-items: center; aspect-ratio: 1}
+  align-items: center; aspect-ratio: 1; border: 1px solid rgba(128, 134, 142, .6)}
 .ps-xray img {width: 100%; height: 100%; object-fit: contain; image-rendering: auto}
 .ps-xray figcaption {font-size: .8rem; line-height: 1.35; padding: .3rem 0 .2rem}
 .ps-nameless {border: 1px solid rgba(128, 134, 142, .5); padding: .5rem .75rem;
@@ -97,15 +118,18 @@ STYLE = """<style>
 .ps-open .ps-black {outline: 3px solid #D55E00; outline-offset: 1px}
 /* The whole card opens its image: its button lies over it, see-through. */
 [class*="st-key-card-"] {position: relative}
-[class*="st-key-card-"] .stElementContainer:has(.stButton) {position: absolute; inset: 0;
+[class*="st-key-card-"] .stElementContainer:not(:has(.stHtml)) {position: absolute; inset: 0;
   width: 100% !important; height: 100%}
+[class*="st-key-card-"] .stElementContainer:not(:has(.stHtml, .stButton)) {opacity: 0}
 [class*="st-key-card-"] .stButton, [class*="st-key-card-"] .stButton button {
   height: 100%; width: 100%}
 [class*="st-key-card-"] .stButton button {opacity: 0; cursor: zoom-in}
 [class*="st-key-card-"]:has(button:focus-visible) {outline: 3px solid #D55E00}
-.st-key-inspector {position: sticky; top: 4rem}
+.ps-named {line-height: 1.5; overflow-wrap: anywhere}
+.st-key-inspector {position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto;
+  overflow-x: hidden; padding-right: .25rem}
 @media (max-width: 640px) {
   .st-key-browser .stHorizontalBlock:has(.st-key-inspector) {flex-direction: column-reverse}
-  .st-key-inspector {position: static}
+  .st-key-inspector {position: static; max-height: none; overflow: visible}
 }
 </style>"""

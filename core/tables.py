@@ -3,6 +3,7 @@ analysis. The arithmetic is in `core/analysis`, one file per table."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,20 +18,26 @@ from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
 from core.analysis.frequency import chance_levels
 from core.analysis.interaction import Interaction
+from core.analysis.lost import lost_at_sparsity, lost_labels
+from core.analysis.operating_points import OperatingPoints, no_operating_points
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.analysis.patient_spread import patient_spread
 from core.analysis.pie import Pies
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
+from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_record_noise
+from core.analysis.pie_quality import PieQuality
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
+from core.quality import image_quality
 
 PIE_SPARSITY = 0.9
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
 MOMENTS_EDITION = 1
 PIES_EDITION = 1
+LOST_EDITION = 1
 Advance = Callable[[int, int], None]
 
 
@@ -75,8 +82,9 @@ def paper_pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
     there = [study.percent(value) for value in finished]
     for wanted in (0.0, sparsity):
         if study.percent(wanted) not in there:
+            hint = f" For {wanted:g} % give {wanted / 100:g}." if 1 <= wanted < 100 else ""
             raise InputError(
-                f"{folder.name} has no ensemble at sparsity {wanted:g}. "
+                f"{folder.name} has no ensemble at sparsity {wanted:g}.{hint} "
                 f"Finished: {', '.join(f'{value:g}' for value in finished) or 'none yet'}."
             )
     labels = store.read_labels(folder)
@@ -94,10 +102,18 @@ def pies(
     """`paper_pies` with n_modal_disagreements, is_pie_modal and agreement_z, from the runs that
     have both sparsities; kept in the study's folder until a prediction changes. The modal columns
     are missing where a study keeps no validation predictions, agreement_z where it has fewer than
-    two runs. `advance(done, total)` hears of the halves of runs compared, if any are."""
+    two runs. Beside them lost_at_sparsity and lost_classes of the image's labels (`lost_labels`),
+    over the whole grid. `advance(done, total)` hears of the halves of runs compared, if any are."""
     kept = kept_pies(folder, sparsity)
-    if kept is not None:
-        return kept
+    table = _compared_pies(folder, sparsity, advance) if kept is None else kept
+    labels = store.read_labels(folder)
+    truth = label_matrix(labels.split("test"), labels.class_names)
+    lost = lost_labels(truth, lost_at(folder), labels.class_names)
+    return pd.concat([table, lost], axis=1)
+
+
+def _compared_pies(folder: Path, sparsity: float, advance: Advance | None) -> pd.DataFrame:
+    """What `pies` keeps: all of its columns but those of what is lost."""
     table = paper_pies(folder, sparsity)
     labels = store.read_labels(folder)
     image_ids = labels.split("test")["image_id"]
@@ -120,7 +136,8 @@ def pies(
 
 
 def kept_pies(folder: Path, sparsity: float) -> pd.DataFrame | None:
-    """`pies` where it has been worked out and nothing has changed since, else None."""
+    """`pies` without what is lost, where that has been worked out and nothing has changed since,
+    else None."""
     path = study.pie_definitions_path(folder, sparsity)
     return store.read_kept(path, _pies_key(folder)) if path.exists() else None
 
@@ -150,6 +167,67 @@ def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.n
     return thresholds
 
 
+def operating_points(folder: Path) -> pd.DataFrame:
+    """`OperatingPoints` of the dense model averaged over the runs that have validation predictions,
+    and n_runs, how many have; all missing, and 0, where a study keeps none."""
+    labels = store.read_labels(folder)
+    rows = labels.split("validation")
+    paths = sorted((folder / "validation").glob("run=*.parquet"))
+    if len(rows) == 0 or not paths:
+        return no_operating_points(labels.class_names).assign(n_runs=0)
+    total = np.zeros((len(rows), len(labels.class_names)))
+    for path in paths:
+        total += store.read_predictions(path, rows["image_id"], labels.class_names)
+    mean = (total / len(paths)).astype(np.float32)  # as ensembles are rounded
+    find = OperatingPoints(store.read_config(folder).operating_point.specificity)
+    truth = label_matrix(rows, labels.class_names)
+    return find(truth, mean, labels.class_names).assign(n_runs=len(paths))
+
+
+def operating_points_key(folder: Path) -> str:
+    """What operating points depend on: the specificity, and the validation files with their
+    times."""
+    paths = sorted((folder / "validation").glob("run=*.parquet"))
+    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
+    return f"{store.read_config(folder).operating_point.specificity} {times}"
+
+
+def lost_at(folder: Path) -> np.ndarray:
+    """(test images, classes) float32 of `lost_at_sparsity`, in the labels' order, from the
+    ensembles; kept in the study's folder until one of them, or an operating point, changes.
+
+    All NaN where the study has no operating points, or no ensemble of dense and pruned.
+    """
+    labels = store.read_labels(folder)
+    names = list(labels.class_names)
+    path, key = study.lost_at_path(folder), _lost_key(folder)
+    kept = store.read_kept(path, key)
+    if kept is not None:
+        return kept[names].to_numpy(np.float32)
+    image_ids = labels.split("test")["image_id"]
+    points = operating_points(folder)["operating_point"].to_numpy(float)
+    grid = store.finished_ensembles(folder)
+    if np.isnan(points).all() or 0.0 not in grid or len(grid) < 2:
+        return np.full((len(image_ids), len(names)), np.nan, np.float32)
+    cells = (
+        (s, store.read_predictions(study.ensemble_path(folder, s), image_ids, labels.class_names))
+        for s in reversed(grid)
+    )
+    lost = lost_at_sparsity(cells, points)
+    table = pd.DataFrame(lost, columns=names)
+    table.insert(0, "image_id", image_ids)
+    with suppress(OSError):  # a cache that may not be written only makes the next call slower
+        store.write_kept(table, path, key)
+    return lost
+
+
+def _lost_key(folder: Path) -> str:
+    paths = [study.labels_path(folder), *sorted((folder / "ensemble").glob("*.parquet"))]
+    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
+    parts = f"{LOST_EDITION} {times} {operating_points_key(folder)}"
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
 def pie_class_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
     labels = store.read_labels(folder)
     found = paper_pies(folder, sparsity)
@@ -160,6 +238,28 @@ def pie_finding_count_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.
     labels = store.read_labels(folder)
     found = paper_pies(folder, sparsity)
     return PieFindingCountRatio()(found, labels.split("test"), labels.class_names)
+
+
+def pie_label_noise(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+    """`PieLabelNoise`. Raises InputError where the labels do not record which are wrong."""
+    labels = store.read_labels(folder)
+    if not labels_record_noise(labels):
+        raise InputError(
+            f"The labels of {folder.name} do not record which of them are wrong: they have no "
+            f"column {WRONG_LABELS}, as those of phantoms do."
+        )
+    found = paper_pies(folder, sparsity)
+    return PieLabelNoise()(found, labels.split("test"), labels.class_names)
+
+
+def pie_quality(
+    folder: Path, sparsity: float = PIE_SPARSITY, advance: Advance | None = None
+) -> pd.DataFrame:
+    """`PieQuality` of `quality.MEASURES`; `advance(done, total)` hears of the images measured, if
+    any still are. Raises InputError for a study without images."""
+    found = paper_pies(folder, sparsity)
+    measured = image_quality(folder, advance)
+    return PieQuality()(found, store.read_labels(folder).split("test"), measured)
 
 
 def safe_sparsity(

@@ -1,6 +1,7 @@
 """The test images on which the pruned model departs most from the dense one."""
 
 import html
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -8,12 +9,13 @@ import streamlit as st
 from core import findings, markup, ui, words
 from core.analysis import gallery
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
-from core.charts.images import probabilities_chart
 from core.store import finished_ensembles
 from core.study import images_dir, percent
-from core.ui import exemplars, loaders, widgets
+from core.ui import composition as pie_composition
+from core.ui import exemplars, gallery_filters, inspector, loaders, people, widgets
 
-THUMBNAILS = {"Small": 130, "Medium": 190, "Large": 280}
+THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
+BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at
 PER_PAGE = 24
 NO_IMAGES = (
     "No images were given at import (`--images DIR`), so the PIEs are listed by name. Import again "
@@ -21,24 +23,10 @@ NO_IMAGES = (
 )
 
 
-def switch(label: str, options: list[str], default: str, key: str) -> str:
-    return st.segmented_control(
-        label, options, default=default, required=True, key=key, bind="query-params"
-    )
-
-
-def show_counts() -> None:
-    counts = gallery.count_pies(pies)
-    shown = words.pies_shown(counts.n_pies, counts.n_images, len(images) if with_classes else None)
-    st.markdown(f"**{shown}**")
-    if counts.n_constant:
-        st.caption(words.constant_vectors(counts.n_constant))
-
-
 def chosen_image() -> str | None:
     """The image to look at closely, in the address as `image`."""
     asked = st.query_params.get("image")
-    return asked if asked in set(pies["image_id"]) else None
+    return asked if asked in set(images.table["image_id"]) else None
 
 
 def choose(image_id: str | None) -> None:
@@ -49,27 +37,30 @@ def choose(image_id: str | None) -> None:
 
 
 def show_grid(width: int) -> None:
+    n_pages = gallery.n_pages(len(shown), PER_PAGE)
     widgets.drop_stale("page", list(range(1, n_pages + 1)))
     page = 1
     if n_pages > 1:
         page = st.pagination(n_pages, key="page", bind="query-params")
-    shown = gallery.page_of(images, page, PER_PAGE)
+    of_page = gallery.page_of(shown, page, PER_PAGE)
     if not has_images:
         st.info(NO_IMAGES, icon=":material/hide_image:")
-    elif size := exemplars.source_size(opened, shown["image_id"].iloc[0]):
+    elif size := exemplars.source_size(opened, of_page["image_id"].iloc[0]):
         st.caption(words.source(size, width))
     with st.grid(min_column_width=width, gap="small"):
-        for position, (_, image) in enumerate(shown.iterrows()):
+        for position, (_, image) in enumerate(of_page.iterrows()):
             with st.container(key=f"card-{position}", gap=None):
                 show_card(image, width)
 
 
 def show_card(image: pd.Series, width: int) -> None:
     image_id = image["image_id"]
-    caption = f"agreement <b>{words.number(image['agreement'])}</b><br>{chips(image)}"
+    labelled = inspector.chips(images, image, sparsity)
+    caption = f"agreement <b>{words.number(image['agreement'])}</b><br>{labelled}"
     kind = "ps-open" if image_id == chosen else ""
     if has_images:
-        st.html(markup.xray(opened.folder.name, image_id, 2 * width, caption, kind=kind))
+        of = opened.folder.name, image_id
+        st.html(markup.xray(*of, 2 * width, caption, person=looking.email, kind=kind))
     else:
         st.html(markup.without_xray(f"<b>{html.escape(image_id)}</b><br>{caption}", kind=kind))
     st.button(
@@ -77,44 +68,21 @@ def show_card(image: pd.Series, width: int) -> None:
     )
 
 
-def chips(image: pd.Series) -> str:
-    present = gallery.present_classes(image, labels.class_names)
-    return markup.class_chips(present, groups) or "no label"
-
-
-def show_inspector() -> None:
-    position, before, after = gallery.neighbours(images, chosen)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Previous", on_click=choose, args=(before,), disabled=before is None)
-        st.button("Next", on_click=choose, args=(after,), disabled=after is None)
-        st.button("Close", on_click=choose, args=(None,))
-        where = f"{position:,} of {len(images):,}" if position else "not in this list"
-        st.markdown(where)
-    image = gallery.one_image(pies, test, chosen)
-    caption = f"<b>{html.escape(chosen)}</b><br>{chips(image)}"
-    if has_images:
-        size = exemplars.source_size(opened, chosen)
-        source = words.source(size, 640) if size else "This image cannot be read."
-        caption += f"<br>{html.escape(source)}"
-        st.html(markup.xray(opened.folder.name, chosen, 1024, caption, kind="ps-large"))
-    else:
-        st.html(markup.without_xray(caption))
-    described = {name: str(image[name]) for name in ("patient_id", *labels.attributes)}
-    agreement = {"agreement": words.number(image["agreement"])}
-    st.html(markup.facts(agreement | described))
-    changes = gallery.image_change(
-        exemplars.image_probabilities(opened, chosen, 0.0),
-        exemplars.image_probabilities(opened, chosen, sparsity),
-        image,
-        labels.class_names,
+def show_unknown_definition() -> None:
+    """A definition that compares the runs, and has not been worked out here."""
+    st.info(
+        "This definition compares the runs with each other, which takes a while the first time "
+        "at each sparsity. What is worked out is kept."
     )
-    chart = probabilities_chart(changes, groups, sparsity)
-    widgets.draw(chart, key="probabilities_chart", legend=opened.config.groups)
+    if st.button("Work it out", icon=":material/calculate:"):
+        exemplars.work_out_definitions(opened, sparsity)
+        st.rerun()
+    st.stop()
 
 
 def show_composition() -> None:
     """What PIEs hold more of, and what a z-score says of the same images."""
-    counts = gallery.count_pies(pies)
+    counts = gallery.count_pies(images.table)
     st.markdown(ui.plain(findings.by_definition(counts.n_pies, counts.n_images)))
     by_class = exemplars.pie_class_ratio(opened, sparsity)
     by_count = exemplars.pie_finding_count_ratio(opened, sparsity)
@@ -126,6 +94,7 @@ def show_composition() -> None:
     with cells.cell():
         widgets.draw(finding_count_chart(by_count), "pie_count_chart", level=3)
         widgets.downloads(opened, "pie_finding_count_ratio", lambda: by_count, tag)
+    pie_composition.show_quality_and_noise(opened, sparsity, tag)
     show_other_definitions()
 
 
@@ -152,9 +121,10 @@ def show_other_definitions() -> None:
             f"Modal disagreement (most runs change their mind on a class): "
             f"{words.count(found.n_modal, 'test image')}, {found.n_modal_pies:,} of them PIEs."
         )
-    widgets.downloads(opened, "pies", lambda: definitions, tag)
+    widgets.downloads(opened, "pies", lambda: exemplars.pies_table(opened, sparsity), tag)
 
 
+looking = people.require("researcher", "admin")
 opened = ui.open_study()
 ui.page_head("PIE browser", opened)
 st.caption(
@@ -167,37 +137,37 @@ if 0 not in ensembles or len(ensembles) < 2:
     st.info("PIEs need the dense model and one sparsity above 0, finished for every run.")
     st.stop()
 
-slider, filters = st.columns(2, gap="medium")
-with slider:
-    sparsity = widgets.sparsity_slider(ensembles[1:])
-labels, groups = loaders.labels(opened), loaders.groups_of_classes(opened)
-test = exemplars.test_rows(opened)
-pies = exemplars.pies(opened, sparsity)
-with filters:
-    every = list(labels.class_names)
-    with_classes = widgets.class_picker("Only PIEs with all of these classes", every)
-with st.container(horizontal=True):
-    order = switch("Sort by", list(gallery.ORDERS), "Lowest agreement", "sort")
-    thumbnail = switch("Thumbnails", list(THUMBNAILS), "Medium", "size")
+chosen_filters = gallery_filters.choose(opened, ensembles[1:], exemplars.can_lose(opened))
+sparsity = chosen_filters.sparsity
+groups = loaders.groups_of_classes(opened)
+images = exemplars.images(opened, sparsity)
 tag = f"sparsity-{percent(sparsity)}"
 with st.expander(
     "What PIEs hold more of", on_change="rerun", key="composition", bind="query-params"
 ) as composition:
     if composition.open:
         show_composition()
-images = gallery.Gallery(order, tuple(with_classes))(pies, test)
-n_pages = gallery.n_pages(len(images), PER_PAGE)
-show_counts()
+if chosen_filters.needs_comparison(images):
+    show_unknown_definition()
+
+with st.container(horizontal=True):
+    order = gallery_filters.choose_order()
+    thumbnail = gallery_filters.switch("size", "Thumbnails", list(THUMBNAILS), "Medium")
+shown = replace(chosen_filters, order=order)(images)
+gallery_filters.show_counts(chosen_filters, images, len(shown))
+if n_constant := gallery.count_pies(images.table).n_constant:
+    st.caption(words.constant_vectors(n_constant))
 
 has_images = images_dir(opened.config.dataset) is not None
 chosen = chosen_image()
 with st.container(key="browser"):
-    left, right = st.columns(2, gap="medium") if chosen else (st.container(), None)
+    left, *right = st.columns([2, 3], gap="medium") if chosen else [st.container()]
 with left:
-    if images.empty:
-        st.info("No PIE at this sparsity carries all of these classes.")
+    if shown.empty:
+        gallery_filters.explain_nothing(chosen_filters, images)
     else:
-        show_grid(THUMBNAILS[thumbnail])
+        width = THUMBNAILS[thumbnail]
+        show_grid(min(width, BESIDE_AN_IMAGE) if chosen else width)
 if chosen:
-    with right, st.container(key="inspector"):
-        show_inspector()
+    with right[0], st.container(key="inspector"):
+        inspector.show(opened, images, shown, chosen, sparsity, choose, has_images)

@@ -1,24 +1,70 @@
-"""The frame of every page: the list of pages, the study picker, and errors in words."""
+"""The frame of every page: who is looking, the pages for them, the study picker, and errors in
+words."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
 from core import markup, ui
+from core.access import SEES_STUDIES, Person, Role
 from core.errors import InputError, WorkError
+from core.ui import people
+
+EVERYONE: tuple[Role, ...] = ("reader", "researcher", "admin")
+HOME = "overview.py"
+READINGS = "reader_study.py"
+PAGES: dict[str, tuple[str, str, tuple[Role, ...]]] = {
+    HOME: ("Overview", ":material/dashboard:", SEES_STUDIES),
+    "class_ap.py": ("Class AP", ":material/show_chart:", SEES_STUDIES),
+    "forgettability.py": ("Forgettability", ":material/grid_on:", SEES_STUDIES),
+    "safe_sparsity.py": ("Safe sparsity", ":material/verified_user:", SEES_STUDIES),
+    "pie_browser.py": ("PIE browser", ":material/radiology:", SEES_STUDIES),
+    READINGS: ("Reader study", ":material/rate_review:", EVERYONE),
+    "reader_results.py": ("Reader results", ":material/groups:", SEES_STUDIES),
+    "administration.py": ("Administration", ":material/shield_person:", ("admin",)),
+}
+
+
+def listed(file: str) -> st.Page:
+    """A page in the list, or in its place, unlisted, what says that it is not for this person."""
+    title, icon, roles = PAGES[file]
+    home = file == HOME
+    if isinstance(looking, Person) and looking.role in roles:
+        return st.Page(file, title=title, icon=icon, default=home)
+    shown: Callable[[], None] = refuse
+    if not isinstance(looking, Person):
+        shown = ask
+    elif home:
+        shown = to_readings
+    path = None if home else file.removesuffix(".py")
+    return st.Page(shown, title=title, url_path=path, default=home, visibility="hidden")
+
+
+def ask() -> None:
+    if not isinstance(looking, Person):
+        people.ask_to_sign_in(looking)
+
+
+def refuse() -> None:
+    sees_studies = isinstance(looking, Person) and looking.role in SEES_STUDIES
+    people.refuse(back=pages[HOME if sees_studies else READINGS])
+
+
+def to_readings() -> None:
+    st.switch_page(pages[READINGS])
+
 
 st.set_page_config(page_title="PruneScope", page_icon=markup.FAVICON, layout="wide")
 ui.style()
-page = st.navigation(
-    [
-        st.Page("overview.py", title="Overview", icon=":material/dashboard:", default=True),
-        st.Page("class_ap.py", title="Class AP", icon=":material/show_chart:"),
-        st.Page("forgettability.py", title="Forgettability", icon=":material/grid_on:"),
-        st.Page("safe_sparsity.py", title="Safe sparsity", icon=":material/verified_user:"),
-        st.Page("pie_browser.py", title="PIE browser", icon=":material/radiology:"),
-    ]
-)
-with st.sidebar:
-    ui.pick_study()
-    st.caption("For research only. Not a medical device, not for diagnosis.")
+looking = people.enter()
+pages = {file: listed(file) for file in PAGES}
+page = st.navigation(list(pages.values()))
+if isinstance(looking, Person):
+    with st.sidebar:
+        if looking.role in SEES_STUDIES:
+            ui.pick_study()
+        people.show_person(looking)
+        st.caption("For research only. Not a medical device, not for diagnosis.")
 try:
     page.run()
 except (InputError, WorkError) as error:

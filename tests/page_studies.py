@@ -72,6 +72,24 @@ def write_study(
     return folder
 
 
+def with_validation(folder: Path, every: int = 2) -> Labels:
+    """Turns every second training image of a study into a validation image, and predicts these
+    with the dense model of each run."""
+    labels = store.read_labels(folder)
+    table = labels.table.copy()
+    train = np.flatnonzero(table["split"] == "train")
+    table.loc[train[::every], "split"] = "validation"
+    changed = Labels(table, labels.class_names)
+    store.write_labels(changed, folder)
+    rows, names = changed.split("validation"), changed.class_names
+    fading = np.linspace(0.2, 1.0, len(names))
+    for run in range(store.read_config(folder).runs.count):
+        values = toy_probabilities(label_matrix(rows, names), 0.0, run + 100, fading)
+        path = study.validation_path(folder, run)
+        store.write_predictions(rows["image_id"], values, names, path)
+    return changed
+
+
 def write_large_study(name: str = "large", n_images: int = 4000, images: bool = True) -> Path:
     """20 classes of a long tail, 3 runs, 20 sparsities."""
     config = toy_config(

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from core.analysis import decay, frequency, losses, pairs
+from core.analysis.image_curves import curves_table, finding_fates
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
-from core.charts.images import probabilities_chart
+from core.charts.images import image_curves_chart
 from core.charts.pairs import fcd_heatmap, outlined
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
@@ -70,14 +71,17 @@ def test_no_name_enters_a_figure_unescaped(names):
     forget = decay.ForgettabilityCurves()(table)
     fcd = pairs.fcd_matrix(forget)
     groups = dict(zip(frequencies["class_name"], frequencies["group"], strict=True))
-    changes = pd.DataFrame({"class_name": names, "dense": 0.5, "pruned": 0.2, "present": True})
+    summary = np.ones((2, len(names), 5), np.float32)
+    image = curves_table(summary, [0.0, 0.9], [3, 3], names)
+    points = dict.fromkeys(names, 0.4)
+    fates = finding_fates(image, points, dict.fromkeys(names, True))
     every = [
         losses_chart(lost, "ap", 0.9, 150),
         class_curves_chart(curves, lost, list(names[:2]), chance, "ap", True, 0.9),
         frequency_chart(frequencies, GROUPS.tail_below, 150),
         outlined(fcd_heatmap(fcd, list(names), 3, 2), list(names), (names[0], names[1])),
         pair_curves_chart(forget, groups, (names[0], names[1]), 0.3, "ap"),
-        probabilities_chart(changes, groups, 0.9),
+        image_curves_chart(image, fates, points, groups, 0.9),
     ]
     for chart in every:
         figure = json_of(chart)

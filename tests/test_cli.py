@@ -59,7 +59,10 @@ def test_the_commands_are_the_documented_ones() -> None:
     names = {" ".join(path) for path in command_paths()}
     assert names == {
         "", "demo", "run", "studies", "export", "report", "import-predictions", "serve", "worker",
+        "preflight", "analyze", "audit", "delete",
         "bench", "bench sweep", "bench analysis", "bench pages",
+        "reader-study", "reader-study create", "reader-study list", "reader-study results",
+        "reader-study export",
     }  # fmt: skip
 
 
@@ -81,6 +84,12 @@ def test_help_comes_within_a_second_without_torch_or_pandas() -> None:
 def test_the_version_is_told() -> None:
     status, out, _ = call("--version")
     assert (status, out.split()[0]) == (0, "prunescope")
+
+
+def test_a_study_that_is_finished_is_not_queued_again(study_file: Path) -> None:
+    Progress(study.study_dir(study.read_config(study_file)), 1).end("finished")
+    assert call("run", study_file, "--background") == (0, "mine is finished already.\n", "")
+    assert jobs.jobs() == []
 
 
 def test_an_unknown_study_file_is_refused_with_the_ones_that_come_along() -> None:

@@ -13,6 +13,8 @@ from core import store, study
 from core.analysis.decay import ForgettabilityCurves
 from core.errors import InputError
 from core.export import TABLES, export
+from core.labels import Labels
+from tests.page_studies import with_validation
 from tests.toys import TOY_CLASSES, write_toy_study
 
 
@@ -20,8 +22,11 @@ from tests.toys import TOY_CLASSES, write_toy_study
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     folder = write_toy_study(images=False)
+    with_validation(folder)
     achieved = pd.DataFrame({"run": [0], "sparsity": [0.5], "layer": ["all"], "achieved": [1 / 3]})
     store.write_table(achieved, study.achieved_sparsity_path(folder))
+    labels = store.read_labels(folder)
+    store.write_labels(Labels(labels.table.assign(wrong_labels=""), labels.class_names), folder)
     return folder
 
 
@@ -92,7 +97,7 @@ def test_pies_are_five_percent_of_the_test_images_at_any_finished_sparsity(
             "class_metrics",
             "a.csv",
             0.9,
-            "pie_finding_count_ratio only, not for class_metrics",
+            "pie_quality only, not for class_metrics",
         ),
     ],
 )

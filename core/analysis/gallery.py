@@ -4,34 +4,181 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from core.analysis.subgroup import FINDINGS, grouping, patient_list
+from core.labels import GROUPS, findings, label_matrix
+
+PAPER, MODAL, Z_SCORE, EVERY = "Paper", "Modal disagreement", "z-score", "Every test image"
+DEFINITIONS = (PAPER, MODAL, Z_SCORE, EVERY)
+LOW_Z = -2.0  # an image whose agreement_z is below this is a PIE by z-score
+WHOLE_RANGE = (-1.0, 1.0)
+RAREST_FIRST = GROUPS[::-1]
+OWN_COLUMNS = (
+    *("agreement", "is_pie", "is_pie_modal", "agreement_z", "n_modal_disagreements", "rank"),
+    *("test_order", "n_findings", "fewer_findings", "finding_count", "earliest_lost"),
+    "rarest_group",
+)
 ORDERS = {
     "Lowest agreement": ["agreement"],
+    "Tail first": ["rarest_group", "agreement"],
+    "Earliest lost": ["earliest_lost", "agreement"],
+    "Most findings": ["fewer_findings", "agreement"],
     "Patient": ["patient_id", "agreement"],
     "Test-set order": ["test_order"],
 }
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """The PIEs that carry every class of `with_classes`, in one of ORDERS.
+class Images:
+    """The test images and all that a gallery filters and sorts by, in test-set order.
 
-    Takes the output of `Pies` and the test rows of the labels; returns the PIEs' rows of the
-    labels with agreement, rank (1 = lowest agreement of all) and test_order.
+    test: the labels' test rows. table: the same with agreement, is_pie, is_pie_modal and
+    agreement_z (both missing where they have not been worked out), rank (1 = lowest agreement of
+    all), test_order, n_findings, finding_count ("0" to "4+"), earliest_lost, rarest_group (0 is
+    tail).
+    present: (images, classes) bool, labelled for certain. lost: (images, classes) sparsities, NaN
+    where a class is not lost.
     """
 
-    order: str = "Lowest agreement"
-    with_classes: tuple[str, ...] = ()
+    test: pd.DataFrame
+    table: pd.DataFrame
+    present: np.ndarray
+    lost: np.ndarray
+    class_names: tuple[str, ...]
+    groups: dict[str, str]
 
-    def __call__(self, pies: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-        ranked = pies.assign(
-            rank=pies["agreement"].rank(method="first"), test_order=range(len(pies))
+
+def gather(
+    pies: pd.DataFrame,
+    test: pd.DataFrame,
+    lost: np.ndarray,
+    class_names: tuple[str, ...],
+    groups: dict[str, str],
+) -> Images:
+    """pies: `Pies`, or `tables.pies` with the other definitions; rows as in `test`."""
+    present = label_matrix(test, class_names) == 1
+    labelled_lost = np.where(present, lost, np.nan)
+    taken = [name for name in test.columns if name in OWN_COLUMNS]  # an attribute of such a name
+    table = test.drop(columns=taken).merge(pies, on="image_id", validate="one_to_one")
+    of_group = np.array([RAREST_FIRST.index(groups[name]) for name in class_names])
+    is_finding = np.isin(class_names, findings(class_names))
+    n_findings = present[:, is_finding].sum(axis=1)
+    rarest = np.where(present & is_finding, of_group, len(GROUPS)).min(axis=1)
+    table = table.assign(
+        rank=table["agreement"].rank(method="first"),
+        test_order=np.arange(len(table)),
+        n_findings=n_findings,
+        fewer_findings=-n_findings,
+        finding_count=grouping(test, FINDINGS, class_names).to_numpy(),
+        earliest_lost=np.fmin.reduce(labelled_lost, axis=1, initial=np.nan),
+        rarest_group=rarest,
+    )
+    return Images(test, table, present, lost, class_names, groups)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The images that meet every filter, in one of ORDERS.
+
+    labelled: carries all of these classes. lost: is labelled with one of these classes, and it is
+    lost at or before `sparsity`. groups: carries a finding of one of these. counts: of
+    subgroup.FINDING_COUNTS. agreement: from, to; an image without one is in the whole range alone.
+    patients: ids, divided by commas or blanks. by and value: one of `groupings` and its text.
+    """
+
+    definition: str = PAPER
+    sparsity: float = 0.9
+    labelled: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    agreement: tuple[float, float] = WHOLE_RANGE
+    patients: str = ""
+    by: str = ""
+    value: str = ""
+    order: str = "Lowest agreement"
+
+    def __call__(self, images: Images) -> pd.DataFrame:
+        kept = self.defined(images)
+        for mask in self.masks(images).values():
+            kept = kept & mask
+        return images.table[kept].sort_values(ORDERS[self.order], kind="stable", ignore_index=True)
+
+    def defined(self, images: Images) -> np.ndarray:
+        """(images,) bool: the definition's PIEs, before any filter."""
+        table = images.table
+        if self.definition == EVERY:
+            return np.ones(len(table), bool)
+        if self.definition == PAPER:
+            return table["is_pie"].to_numpy(bool)
+        column = {MODAL: "is_pie_modal", Z_SCORE: "agreement_z"}[self.definition]
+        if column not in table:
+            return np.zeros(len(table), bool)
+        if self.definition == MODAL:
+            return table[column].fillna(False).to_numpy(bool)
+        return table[column].to_numpy(float) < LOW_Z
+
+    def needs_comparison(self, images: Images) -> bool:
+        """Whether the definition compares runs, and that has not been done at this sparsity."""
+        return self.definition in (MODAL, Z_SCORE) and "agreement_z" not in images.table
+
+    def masks(self, images: Images) -> dict[str, np.ndarray]:
+        """The name of every filter in force, and the (images,) bool that meet it."""
+        table, at = images.table, {name: i for i, name in enumerate(images.class_names)}
+        masks: dict[str, np.ndarray] = {}
+        if self.labelled:
+            columns = [at[name] for name in self.labelled]
+            masks["labelled"] = np.all(images.present[:, columns], axis=1)
+        if self.lost:
+            columns = [at[name] for name in self.lost]
+            gone = images.lost[:, columns] <= np.float32(self.sparsity) + 1e-6
+            masks["lost"] = np.any(gone & images.present[:, columns], axis=1)
+        if self.groups:
+            names = [n for n in findings(images.class_names) if images.groups[n] in self.groups]
+            columns = [at[name] for name in names]
+            masks["groups"] = np.any(images.present[:, columns], axis=1)
+        if self.counts:
+            masks["counts"] = table["finding_count"].isin(self.counts).to_numpy()
+        if self.agreement != WHOLE_RANGE:
+            masks["agreement"] = table["agreement"].between(*self.agreement).to_numpy()
+        if wanted := patient_list(self.patients):
+            masks["patients"] = table["patient_id"].isin(wanted).to_numpy()
+        if self.by and self.value:
+            text = grouping(table, self.by, images.class_names)
+            masks["value"] = (text == self.value).fillna(False).to_numpy(bool)
+        return masks
+
+    def loosening(self, images: Images) -> dict[str, int]:
+        """How many images there would be without each filter in force, the most first."""
+        masks, defined = self.masks(images), self.defined(images)
+        left = {
+            name: int(
+                np.logical_and.reduce([defined, *(masks[o] for o in masks if o != name)]).sum()
+            )
+            for name in masks
+        }
+        return dict(sorted(left.items(), key=lambda item: -item[1]))
+
+
+def lost_by(image: pd.Series, images: Images, sparsity: float) -> dict[str, float]:
+    """The classes an image is labelled with that are lost at or before a sparsity, and where."""
+    row = int(image["test_order"])
+    return {
+        name: round(float(at), 2)
+        for name, at, there in zip(
+            images.class_names, images.lost[row], images.present[row], strict=True
         )
-        table = ranked[ranked["is_pie"]].drop(columns="is_pie").merge(test, on="image_id")
-        for name in self.with_classes:
-            table = table[table[name] == 1]
-        return table.sort_values(ORDERS[self.order], kind="stable", ignore_index=True)
+        if there and at <= np.float32(sparsity) + 1e-6
+    }
+
+
+def others_of_patient(images: Images, image_id: str) -> pd.DataFrame:
+    """The patient's other test images, in test-set order."""
+    table = images.table
+    patient = table.loc[table["image_id"] == image_id, "patient_id"].iloc[0]
+    return table[(table["patient_id"] == patient) & (table["image_id"] != image_id)]
 
 
 def page_of(table: pd.DataFrame, page: int, per_page: int) -> pd.DataFrame:
@@ -54,29 +201,44 @@ def neighbours(table: pd.DataFrame, image_id: str) -> tuple[int | None, str | No
     return at + 1, before, ids[at + 1] if at + 1 < len(ids) else None
 
 
-def present_classes(image: pd.Series, class_names: tuple[str, ...]) -> list[str]:
-    """The classes an image is labelled with for certain."""
-    return [name for name in class_names if pd.notna(image[name]) and image[name] == 1]
+def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple[list[str], int]:
+    """An image and those next to it, in the table's order, and its place among them; the image
+    alone where it is not in the table."""
+    ids = list(table["image_id"])
+    if image_id not in ids:
+        return [image_id], 0
+    at = ids.index(image_id)
+    begin = max(0, at - before)
+    return ids[begin : at + after + 1], at - begin
 
 
 def image_change(
-    dense: pd.DataFrame, pruned: pd.DataFrame, labels: pd.Series, class_names: tuple[str, ...]
+    curves: pd.DataFrame, labels: dict[str, bool | None], sparsity: float
 ) -> pd.DataFrame:
-    """class_name, dense, pruned, present of one image, the largest change first.
+    """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank
+    and ranks, both in one text, of one image, the largest change first. Rank 1 is the most
+    probable class; ties share the mean.
 
-    dense and pruned: one row each, one probability column per class.
+    curves: `image_curves.curves_table`, of which the mean over runs is taken. labels: `labels_of`.
     """
-    names = list(class_names)
+    means = curves.pivot(index="class_name", columns="sparsity", values="mean")
+    names = [name for name in labels if name in means.index]
+    pruned = means.columns[np.abs(means.columns.to_numpy(float) - sparsity).argmin()]
     table = pd.DataFrame(
         {
             "class_name": names,
-            "dense": dense[names].iloc[0].to_numpy(float),
-            "pruned": pruned[names].iloc[0].to_numpy(float),
-            "present": [name in present_classes(labels, class_names) for name in names],
+            "label": [{True: "yes", False: "no", None: None}[labels[name]] for name in names],
+            "dense": means.loc[names, means.columns[0]].to_numpy(float),
+            "pruned": means.loc[names, pruned].to_numpy(float),
         }
     )
-    order = (table["pruned"] - table["dense"]).abs().sort_values(ascending=False, kind="stable")
-    return table.loc[order.index].reset_index(drop=True)
+    table["change"] = table["pruned"] - table["dense"]
+    for column in ("dense", "pruned"):
+        table[f"{column}_rank"] = table[column].rank(ascending=False)
+    pairs = zip(table["dense_rank"], table["pruned_rank"], strict=True)
+    table["ranks"] = [f"{dense:g} \u2192 {pruned:g}" for dense, pruned in pairs]
+    order = table["change"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -114,14 +276,27 @@ def z_counts(definitions: pd.DataFrame) -> ZCounts:
         len(known),
         int(pie.sum()),
         int((pie & (known["agreement_z"] >= 0)).sum()),
-        int((known["agreement_z"] < -2).sum()),
+        int((known["agreement_z"] < LOW_Z).sum()),
         int(modal.sum()) if len(modal) else None,
         int(both.sum()) if len(modal) else None,
     )
 
 
-def one_image(pies: pd.DataFrame, test: pd.DataFrame, image_id: str) -> pd.Series:
-    """One test image's labels and attributes with its agreement, PIE or not."""
-    row = test[test["image_id"] == image_id].iloc[0].copy()
-    row["agreement"] = pies.loc[pies["image_id"] == image_id, "agreement"].iloc[0]
-    return row
+def one_image(images: Images, image_id: str) -> pd.Series:
+    """One test image's row of the table, PIE or not."""
+    return images.table[images.table["image_id"] == image_id].iloc[0]
+
+
+def labels_of(images: Images, row: int) -> dict[str, bool | None]:
+    """By class, whether the test image in this row is labelled with it; None for uncertain."""
+    values = images.test[list(images.class_names)].iloc[row]
+    return {
+        str(name): None if pd.isna(value) else bool(value == 1) for name, value in values.items()
+    }
+
+
+def attributes_of(images: Images, row: int) -> dict[str, str]:
+    """What the labels say of a test image besides its classes: the patient, and any attribute."""
+    hidden = ("image_id", "path", "split", *images.class_names)
+    values = images.test.iloc[row].drop(labels=list(hidden))
+    return {str(name): "\u2013" if pd.isna(value) else str(value) for name, value in values.items()}

@@ -33,8 +33,8 @@ def run(
     """
     config = read_study(study_file, tuple(settings or ()))
     if background:
-        submit(config)
-        typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+        if submit(config):
+            typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
     else:
         run_here(config)
 
@@ -64,19 +64,26 @@ def export(
     table: Annotated[
         str,
         typer.Argument(
-            help="Such as class_metrics, class_summary, class_pairs, correlations or pies; "
-            "a wrong name lists them all."
+            help="Such as class_metrics, class_summary, class_pairs, correlations, pies (every "
+            "test image, PIE or not) or lost_findings; a wrong name lists them all."
         ),
     ],
     out: Annotated[Path, typer.Option(help="A .csv, .parquet or .json file.")],
     sparsity: Annotated[
         float | None,
-        typer.Option(help="For the tables of PIEs: the pruned model's sparsity, 0.9 if not given."),
+        typer.Option(
+            help="For the tables of PIEs: the pruned model's sparsity as a fraction, 0.9 if not "
+            "given."
+        ),
     ] = None,
 ) -> None:
     """Write a table of a study to a file."""
+    from core.audit import record
+    from core.cli.access import who
     from core.export import export as write
+    from core.store import find_study
 
+    record(who(), "export", {"study": find_study(study).name, "table": table})
     typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
 
 
@@ -86,8 +93,12 @@ def report(
     out: Annotated[Path, typer.Option(help="An .html file.")],
 ) -> None:
     """Write a study as one HTML page: results, methods and provenance, charts included."""
+    from core.audit import record
+    from core.cli.access import who
     from core.report import write_report
+    from core.store import find_study
 
+    record(who(), "export", {"study": find_study(study).name, "table": "report"})
     write_report(study, out, cell_writer())
     typer.echo(f"Report written to {out}")
 
@@ -146,10 +157,20 @@ def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
     return read_config(path, settings)
 
 
-def submit(config: StudyConfig) -> None:
+def submit(config: StudyConfig) -> bool:
+    """Leave a study to the worker; False where it is finished or running already."""
     from core.jobs import submit
+    from core.study import study_dir
 
-    typer.echo(f"{config.study.name}: queued as job {submit(config)}")
+    name, state = config.study.name, _state(study_dir(config))
+    if state == "finished":
+        typer.echo(f"{name} is finished already.")
+    elif state.startswith("running"):
+        typer.echo(f"{name} is {state} already.")
+    else:
+        typer.echo(f"{name}: queued as job {submit(config)}")
+        return True
+    return False
 
 
 def run_here(config: StudyConfig) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,13 @@ class CheckpointInfo:
     run: int
     seed: int
     epoch: int
-    validation_loss: float
+    validation_loss: float | None
     versions: dict[str, str]
+    # Of weights that were given: the file's digest, and what was made of it. Else absent.
+    source: dict[str, Any] | None = None
+
+
+REQUIRED = {field.name for field in fields(CheckpointInfo) if field.default is MISSING}
 
 
 def save_checkpoint(model: nn.Module, info: CheckpointInfo, path: Path) -> None:
@@ -38,7 +43,7 @@ def save_checkpoint(model: nn.Module, info: CheckpointInfo, path: Path) -> None:
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with whole_file(path) as temporary:
         save_file(state, temporary)
-        write_json({**asdict(info), "sha256": _sha256(temporary)}, path.with_suffix(".json"))
+        write_json({**_plain(info), "sha256": _sha256(temporary)}, path.with_suffix(".json"))
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, CheckpointInfo]:
@@ -49,7 +54,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, CheckpointInfo]:
     if not is_complete(path):
         raise WorkError(f"{path} or its .json is missing or damaged.")
     described: Any = read_json(path.with_suffix(".json"))
-    info = CheckpointInfo(**{key: described[key] for key in CheckpointInfo.__annotations__})
+    info = CheckpointInfo(**{key: described[key] for key in _known(described)})
     model = build_model(
         ModelSettings(**{**info.model, "weights": "none"}), len(info.class_names), info.seed
     )
@@ -65,8 +70,16 @@ def is_complete(path: Path) -> bool:
     described = read_json(path.with_suffix(".json"))
     if not isinstance(described, dict) or not path.exists():
         return False
-    known = set(CheckpointInfo.__annotations__) <= described.keys()
-    return known and described.get("sha256") == _sha256(path)
+    return described.keys() >= REQUIRED and described.get("sha256") == _sha256(path)
+
+
+def _plain(info: CheckpointInfo) -> dict[str, Any]:
+    plain = asdict(info)
+    return plain if info.source else {name: plain[name] for name in plain if name != "source"}
+
+
+def _known(described: dict[str, Any]) -> list[str]:
+    return [field.name for field in fields(CheckpointInfo) if field.name in described]
 
 
 def _sha256(path: Path) -> str:

@@ -21,6 +21,22 @@ def _replace_last(network: nn.Module, n_classes: int) -> nn.Module:
     return network
 
 
+def _with_one_channel(network: nn.Module) -> nn.Module:
+    """Swap the first convolution for one that takes grey images as they are."""
+    name, first = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    parent, _, leaf = name.rpartition(".")
+    grey = nn.Conv2d(
+        1,
+        first.out_channels,
+        first.kernel_size,  # type: ignore[arg-type]
+        stride=first.stride,  # type: ignore[arg-type]
+        padding=first.padding,  # type: ignore[arg-type]
+        bias=first.bias is not None,
+    )
+    setattr(network.get_submodule(parent), leaf, grey)
+    return network
+
+
 def _torchvision(build: Callable, weights: str) -> Callable[[ModelSettings, int], nn.Module]:
     def make(settings: ModelSettings, n_classes: int) -> nn.Module:
         chosen = weights if settings.weights == "imagenet" else None
@@ -89,10 +105,21 @@ def _resnet_small(settings: ModelSettings, n_classes: int) -> nn.Module:
 MODELS: dict[str, Callable[[ModelSettings, int], nn.Module]] = {
     "resnet_small": _resnet_small,
     "resnet18": _torchvision(tv.resnet18, "IMAGENET1K_V1"),
+    "resnet34": _torchvision(tv.resnet34, "IMAGENET1K_V1"),
     "resnet50": _torchvision(tv.resnet50, "IMAGENET1K_V1"),
+    "resnet101": _torchvision(tv.resnet101, "IMAGENET1K_V1"),
+    "resnet152": _torchvision(tv.resnet152, "IMAGENET1K_V1"),
     "densenet121": _torchvision(tv.densenet121, "IMAGENET1K_V1"),
+    "densenet169": _torchvision(tv.densenet169, "IMAGENET1K_V1"),
+    "densenet201": _torchvision(tv.densenet201, "IMAGENET1K_V1"),
     "efficientnet_b0": _torchvision(tv.efficientnet_b0, "IMAGENET1K_V1"),
+    "efficientnet_b1": _torchvision(tv.efficientnet_b1, "IMAGENET1K_V1"),
+    "efficientnet_b2": _torchvision(tv.efficientnet_b2, "IMAGENET1K_V1"),
+    "efficientnet_b3": _torchvision(tv.efficientnet_b3, "IMAGENET1K_V1"),
     "convnext_tiny": _torchvision(tv.convnext_tiny, "IMAGENET1K_V1"),
+    "convnext_small": _torchvision(tv.convnext_small, "IMAGENET1K_V1"),
+    "convnext_base": _torchvision(tv.convnext_base, "IMAGENET1K_V1"),
+    "mobilenet_v3_small": _torchvision(tv.mobilenet_v3_small, "IMAGENET1K_V1"),
     "mobilenet_v3_large": _torchvision(tv.mobilenet_v3_large, "IMAGENET1K_V1"),
     "vit_b_16": _vit_b_16,
     "swin_t": _torchvision(tv.swin_t, "IMAGENET1K_V1"),
@@ -107,4 +134,5 @@ def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MODELS[settings.architecture](settings, n_classes)
+        network = MODELS[settings.architecture](settings, n_classes)
+        return network if settings.channels == 3 else _with_one_channel(network)

@@ -1,4 +1,5 @@
-"""The main job: dataset, training, sweep, ensembles. Run it again after anything; it goes on."""
+"""The main job: dataset, training or a given checkpoint, sweep, ensembles. Run it again after
+anything; it goes on."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from core.engine.datasets import load_labels
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.sweep import sweep_run
 from core.engine.training import train_run
+from core.engine.uploads.adopting import adopt_run, studied_labels
 from core.errors import InputError, WorkError
 from core.labels import Labels
 from core.progress import Cancelled, Progress, Report
@@ -79,6 +81,8 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         store.write_json(provenance, study.study_json(folder))
     labels = load_labels(config.dataset, progress.start("Reading the dataset", "images"))
     labels, pixels = _decode(config, labels, progress)
+    if config.checkpoint:
+        labels = studied_labels(labels, config.checkpoint)
     data = {"dataset_fingerprint": labels.fingerprint(), "pixels_digest": pixels.digest}
     _refuse_other_data(provenance, data, config)
     # Only now: a refused request leaves the record as it was. Images and labels may have moved.
@@ -93,9 +97,12 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
     runs = list(range(config.runs.count))
     for run in runs:
         which = f"run {run + 1} of {len(runs)}"
-        train_run(
-            config, labels, pixels, folder, run, progress.start(f"Training {which}", "images")
-        )
+        if config.checkpoint:
+            adopt_run(config, labels, folder, run, progress.start("Taking up the checkpoint", ""))
+        else:
+            train_run(
+                config, labels, pixels, folder, run, progress.start(f"Training {which}", "images")
+            )
         sweep = progress.start(f"Pruning and predicting {which}", "predictions")
         sweep_run(config, labels, pixels, folder, run, sweep)
     _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
@@ -154,7 +161,7 @@ def differing_settings(a: StudyConfig, b: StudyConfig) -> list[str]:
     """`section.key: value -> value` of every decisive setting in which two configs differ."""
     sections = [c.model_dump(mode="json", exclude=study.NOT_PART_OF_ID) for c in (a, b)]
     flat = [
-        {f"{s}.{k}": v for s, section in one.items() for k, v in section.items()}
+        {f"{s}.{k}": v for s, section in one.items() for k, v in (section or {}).items()}
         for one in sections
     ]
     keys = [*flat[0], *(key for key in flat[1] if key not in flat[0])]

@@ -19,7 +19,7 @@ from torch.fx.experimental.optimization import fuse
 from core import store, study
 from core.engine.checkpoints import device, load_checkpoint
 from core.engine.pixels import Pixels
-from core.engine.preprocessing import to_input, to_unit
+from core.engine.preprocessing import IMAGENET, Normalisation, to_input, to_unit
 from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prunable_weights
 from core.errors import WorkError
 from core.labels import Labels, label_matrix
@@ -48,11 +48,13 @@ def sweep_run(
     )
     with_metrics, with_achieved = cells_of(metrics_path), cells_of(achieved_path)
     model, info = load_checkpoint(study.checkpoint_path(folder, run))
+    normalise = Normalisation.described(info.preprocessing)
     dense = {name: w.detach().clone() for name, w in prunable_weights(model).items()}
 
     def predictions(of: pd.Series, report: Advance) -> np.ndarray:
         network = for_inference(model, config.sweep.precision)
-        return predict(network, pixels, pixels.rows(of), config.sweep.batch_size, report)
+        rows, batch_size = pixels.rows(of), config.sweep.batch_size
+        return predict(network, pixels, rows, batch_size, report, normalise)
 
     validation = labels.split("validation")["image_id"]
     path = study.validation_path(folder, run)
@@ -92,14 +94,19 @@ def for_inference(model: nn.Module, precision: str) -> nn.Module:
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, pixels: Pixels, rows: np.ndarray, batch_size: int, advance: Advance
+    network: nn.Module,
+    pixels: Pixels,
+    rows: np.ndarray,
+    batch_size: int,
+    advance: Advance,
+    normalise: Normalisation = IMAGENET,
 ) -> np.ndarray:
     """(images, classes) float32 probabilities of the images in `rows`, in that order."""
     parameter = next(network.parameters())
     batches = []
     for start in range(0, len(rows), batch_size):
         images = to_unit(pixels.read(rows[start : start + batch_size]), parameter.device)
-        logits = network(to_input(images).to(parameter.dtype))
+        logits = network(to_input(images, normalise).to(parameter.dtype))
         batches.append(torch.sigmoid(logits.float()).cpu().numpy())
         advance(min(start + batch_size, len(rows)), len(rows))
     return np.concatenate(batches)

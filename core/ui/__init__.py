@@ -17,6 +17,7 @@ from core.analysis.subgroup import Subgroup
 from core.errors import InputError, WorkError
 from core.progress import Report, read_progress
 from core.study import StudyConfig
+from core.ui import people
 
 SECONDS_BETWEEN_LOOKS = 2
 HOW_TO_START = """
@@ -52,10 +53,11 @@ def visible_studies() -> dict[str, OpenStudy]:
     """
     folders = sorted(store.list_studies(), key=_with_results_then_newest, reverse=True)
     readable = [(folder, _config(folder)) for folder in folders]
+    visitor = people.visitor()
     allowed = [
         (folder, config)
         for folder, config in readable
-        if config and access.may_see(config, st.get_option("server.address"))
+        if config and access.may_see(config, visitor)
     ]
     names = [config.study.name for _, config in allowed]
     return {

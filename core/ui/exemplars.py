@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import store, study, tables, xrays
+from core import image_curves, study, tables, xrays
+from core.analysis import gallery
+from core.analysis.image_curves import curves_table
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.study import StudyConfig
 from core.ui import OpenStudy, modified
 from core.ui.cached import ENTRIES, LARGE_ENTRIES, Source, of_study, source
-from core.ui.loaders import labels
+from core.ui.loaders import groups_of_classes, labels
+
+MOST_GALLERIES = 8  # some ten megabytes each at 25,596 images
 
 
 def test_rows(opened: OpenStudy) -> pd.DataFrame:
@@ -33,6 +38,93 @@ def pies(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
 @st.cache_data(max_entries=ENTRIES, show_spinner="Comparing dense and pruned images …")
 def _pies(folder: str, times: tuple[int, ...], sparsity: float) -> pd.DataFrame:
     return tables.paper_pies(Path(folder), sparsity)
+
+
+def images(opened: OpenStudy, sparsity: float) -> gallery.Images:
+    """All that the gallery filters by; shared by all sessions, so for reading only."""
+    times = (*_ensemble_times(opened, sparsity), *_lost_times(opened))
+    path = study.pie_definitions_path(opened.folder, sparsity)
+    return _images(source(opened), times, modified(path), _specificity(opened), sparsity)
+
+
+@st.cache_resource(
+    max_entries=2 * LARGE_ENTRIES, show_spinner="Comparing dense and pruned images …"
+)
+def _images(
+    of: Source, times: tuple[int, ...], kept: int, specificity: float, sparsity: float
+) -> gallery.Images:
+    known = tables.kept_pies(of.path, sparsity) if kept else None
+    found = tables.paper_pies(of.path, sparsity) if known is None else known
+    lost = _lost_at(of, times[2:], specificity)
+    return gallery.gather(
+        found, _test_rows(of), lost, labels(of).class_names, groups_of_classes(of)
+    )
+
+
+@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False)
+def _lost_at(of: Source, times: tuple[int, ...], specificity: float) -> np.ndarray:
+    return tables.lost_at(of.path)
+
+
+def _specificity(opened: OpenStudy) -> float:
+    return opened.config.operating_point.specificity
+
+
+def _lost_times(opened: OpenStudy) -> tuple[int, ...]:
+    """What tells that operating points, or an ensemble, have changed."""
+    folder = opened.folder
+    files = [*(folder / "ensemble").glob("*.parquet"), *(folder / "validation").glob("*.parquet")]
+    return tuple(modified(path) for path in sorted(files))
+
+
+def operating_points(opened: OpenStudy) -> dict[str, float]:
+    """By class; NaN for none."""
+    return _operating_points(source(opened), _lost_times(opened), _specificity(opened))
+
+
+@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+def _operating_points(of: Source, times: tuple[int, ...], specificity: float) -> dict[str, float]:
+    table = tables.operating_points(of.path)
+    return dict(zip(table["class_name"], table["operating_point"], strict=True))
+
+
+def can_lose(opened: OpenStudy) -> bool:
+    """Whether any class has an operating point, so that it can be lost."""
+    return not all(np.isnan(point) for point in operating_points(opened).values())
+
+
+def curves_key(opened: OpenStudy) -> str:
+    """What the curves of the images are made from, looked at anew every ten seconds."""
+    return _curves_key(str(opened.folder))
+
+
+@st.cache_data(max_entries=ENTRIES, ttl=10, show_spinner=False)
+def _curves_key(folder: str) -> str:
+    return image_curves.key(Path(folder))
+
+
+def prepare_curves(opened: OpenStudy) -> None:
+    """Lay the predictions out by image where that has not been done, with progress on the page."""
+    made_from = curves_key(opened)
+    if not image_curves.unprepared(opened.folder, made_from):
+        return
+    bar = st.progress(0.0, text="Laying out the curves by image, once per study …")
+    for done, total in image_curves.prepare(opened.folder, made_from):
+        text = f"Laying out the curves by image, once per study: {done} of {total} sparsities"
+        bar.progress(done / total, text=text)
+    bar.empty()
+
+
+def curves(opened: OpenStudy, row: int) -> pd.DataFrame:
+    """`curves_table` of the test image in this row; `prepare_curves` comes first."""
+    return _curves(source(opened), curves_key(opened), row)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _curves(of: Source, made_from: str, row: int) -> pd.DataFrame:
+    runs = {s: len(found) for s, found in image_curves.grid(of.path).items()}
+    summary = image_curves.read_image(of.path, made_from, row)
+    return curves_table(summary, list(runs), list(runs.values()), labels(of).class_names)
 
 
 def pie_class_ratio(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
@@ -57,8 +149,13 @@ def _ratios(
 
 
 def kept_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame | None:
-    """`tables.pies` of a sparsity where it has been worked out, else None."""
+    """`tables.kept_pies`: the definitions of a sparsity where they have been worked out."""
     return tables.kept_pies(opened.folder, sparsity)
+
+
+def pies_table(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
+    """The export table `pies`, for a download."""
+    return tables.pies(opened.folder, sparsity)
 
 
 def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
@@ -71,16 +168,6 @@ def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
     table = tables.pies(opened.folder, sparsity, advance)
     bar.empty()
     return table
-
-
-def image_probabilities(opened: OpenStudy, image_id: str, sparsity: float) -> pd.DataFrame:
-    path = study.ensemble_path(opened.folder, sparsity)
-    return _image_probabilities(str(opened.folder), modified(path), image_id, sparsity)
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def _image_probabilities(folder: str, time: int, image_id: str, sparsity: float) -> pd.DataFrame:
-    return store.image_probabilities(Path(folder), [image_id], sparsity)
 
 
 def source_size(opened: OpenStudy, image_id: str) -> tuple[int, int] | None:

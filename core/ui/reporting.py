@@ -7,14 +7,14 @@ from functools import partial
 import streamlit as st
 
 from core import report
-from core.ui import OpenStudy
+from core.ui import OpenStudy, people
 
 
 def download(opened: OpenStudy) -> None:
     """A button; the report is made when somebody clicks."""
     st.download_button(
         "Report",
-        data=partial(_page, opened),
+        data=people.logged_export(opened.name, "report", partial(_page, opened)),
         file_name=f"{opened.name}_report.html",
         mime="text/html",
         key="download_report",

@@ -12,7 +12,7 @@ import streamlit as st
 
 from core import charts, export, markup, study, words
 from core.study import GroupSettings
-from core.ui import OpenStudy, plain
+from core.ui import OpenStudy, people, plain
 
 
 def draw(
@@ -113,7 +113,7 @@ def downloads(
         for label, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):
             st.download_button(
                 label,
-                data=partial(_encoded, make, suffix),
+                data=people.logged_export(opened.name, table, partial(_encoded, make, suffix)),
                 file_name=f"{name}{suffix}",
                 key=f"download_{table}_{tag}_{label}",
                 on_click="ignore",

@@ -1,0 +1,117 @@
+"""One image's probabilities over sparsity: the middle of the runs, and how many lie below the
+operating point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+SUMMARY = ("mean", "median", "lower", "upper", "n_below")
+Fate = Literal["no operating point", "below when dense", "lost", "dips", "stays"]
+
+
+def over_runs(probabilities: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(images, classes, SUMMARY) float32 of (runs, images, classes) probabilities.
+
+    mean is the ensemble's, to the last bit: summed run by run in float64. Median and quartiles as
+    numpy.quantile, interpolated linearly; n_below counts the runs whose probability is below the
+    class's operating point, NaN where it has none. points: (classes,).
+    """
+    n_runs = len(probabilities)
+    ordered = np.sort(probabilities, axis=0)
+    summary = np.empty((*probabilities.shape[1:], len(SUMMARY)), np.float32)
+    total = np.zeros(probabilities.shape[1:])
+    for of_run in probabilities:
+        total += of_run
+    summary[..., 0] = total / n_runs
+    for at, share in enumerate((0.5, 0.25, 0.75), start=1):
+        place = share * (n_runs - 1)
+        low = int(place)
+        high = min(low + 1, n_runs - 1)
+        weight = np.float32(place - low)
+        summary[..., at] = ordered[low] + weight * (ordered[high] - ordered[low])
+    limits = points.astype(np.float32)
+    summary[..., -1] = (probabilities < limits).sum(axis=0)
+    summary[..., -1][:, np.isnan(limits)] = np.nan
+    return summary
+
+
+def curves_table(
+    summary: np.ndarray, sparsities: list[float], n_runs: list[int], class_names: tuple[str, ...]
+) -> pd.DataFrame:
+    """class_name, sparsity, mean, median, lower, upper, n_below, n_runs of one image, by class.
+
+    summary: (sparsities, classes, SUMMARY). With one run lower and upper are missing: a single
+    value has no quartiles.
+    """
+    n_classes = len(class_names)
+    by_class = summary.transpose(1, 0, 2).reshape(-1, len(SUMMARY)).astype(float)
+    table = pd.DataFrame(by_class, columns=list(SUMMARY))
+    table.insert(0, "class_name", np.repeat(np.array(class_names, object), len(sparsities)))
+    table.insert(1, "sparsity", list(sparsities) * n_classes)
+    table["n_below"] = table["n_below"].astype("Int64")
+    table["n_runs"] = list(n_runs) * n_classes
+    table.loc[table["n_runs"] < 2, ["lower", "upper"]] = np.nan
+    return table
+
+
+@dataclass(frozen=True)
+class FindingFate:
+    """What becomes of one class of one image as the model is pruned.
+
+    labelled: None for uncertain. at: where it is lost, or first dips; n_below of n_runs lie below
+    the operating point there (or dense, where the dense average is below already).
+    """
+
+    class_name: str
+    labelled: bool | None
+    fate: Fate
+    at: float | None = None
+    n_below: int | None = None
+    n_runs: int | None = None
+
+
+def finding_fates(
+    curves: pd.DataFrame, points: dict[str, float], labelled: dict[str, bool | None]
+) -> list[FindingFate]:
+    """Of every class an image is labelled with, and after these every other one that it loses;
+    earliest loss first.
+
+    curves: `curves_table` of the image. points: operating points by class, NaN for none. Below and
+    above are said of the mean over runs, as for `lost_at_sparsity`.
+    """
+    fates = [
+        _fate(str(name), labelled[name], curve, points[name])
+        for name, curve in curves.groupby("class_name", sort=False)
+    ]
+    told = [fate for fate in fates if fate.labelled or fate.fate == "lost"]
+    return sorted(
+        told,
+        key=lambda fate: (
+            not fate.labelled,
+            fate.fate != "lost",
+            np.inf if fate.at is None else fate.at,
+        ),
+    )
+
+
+def _fate(name: str, labelled: bool | None, curve: pd.DataFrame, point: float) -> FindingFate:
+    if np.isnan(point):
+        return FindingFate(name, labelled, "no operating point")
+    below = curve["mean"].to_numpy(np.float32) < np.float32(point)
+    if not below.any():
+        return FindingFate(name, labelled, "stays")
+    if below[0]:
+        fate: Fate = "below when dense"
+        at = 0
+    elif not below[-1]:
+        fate, at = "dips", int(below.argmax())
+    else:
+        fate, at = "lost", int(np.flatnonzero(~below)[-1]) + 1
+    row = curve.iloc[at]
+    return FindingFate(
+        name, labelled, fate, float(row["sparsity"]), int(row["n_below"]), int(row["n_runs"])
+    )

@@ -1,0 +1,97 @@
+"""Which finding of which image is lost, and from which sparsity on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+LOST_FINDINGS = (
+    "image_id",
+    "class_name",
+    "labelled",
+    "lost_at_sparsity",
+    "n_runs_lost",
+    "n_runs",
+)
+
+
+def lost_at_sparsity(cells: Iterable[tuple[float, np.ndarray]], points: np.ndarray) -> np.ndarray:
+    """(images, classes) float32: the smallest sparsity from which on, to the end of the grid, the
+    run-averaged probability stays below the operating point, though the dense one reaches it.
+
+    cells: (sparsity, (images, classes) run-averaged probabilities), falling, dense last.
+    points: (classes,) operating points, NaN for none. NaN where nothing is lost: the last
+    grid point is not below, the dense one is, or there is no operating point. A dip that recovers
+    is no loss. Raises ValueError where the sparsities do not fall or the last one is not dense.
+    """
+    stays, lost = np.empty(0, bool), np.empty(0, np.float32)
+    before, limits = np.inf, points.astype(np.float32)
+    for sparsity, probabilities in cells:
+        if sparsity >= before:
+            raise ValueError(f"sparsity {sparsity:g} follows {before:g}; they must fall")
+        if before == np.inf:
+            stays = np.ones(probabilities.shape, bool)
+            lost = np.full(probabilities.shape, np.nan, np.float32)
+        before = sparsity
+        if sparsity == 0:
+            lost[~(probabilities >= limits)] = np.nan
+            return lost
+        stays = stays & (probabilities < limits)  # below NaN is nothing, so nothing is lost
+        lost[stays] = sparsity
+    raise ValueError("the last cell must be the dense one")
+
+
+def lost_labels(truth: np.ndarray, lost: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
+    """Per image lost_at_sparsity, the smallest over the classes it is labelled with, and
+    lost_classes, the names of all labelled classes that are lost anywhere on the grid, earliest
+    first, joined by "|". Both missing where no labelled class is lost.
+
+    truth: (images, classes) of 1, 0, NaN; lost: see `lost_at_sparsity`.
+    """
+    of_labelled = np.where(truth == 1, lost, np.nan).astype(np.float64).round(2)
+    any_lost = ~np.isnan(of_labelled).all(axis=1)
+    earliest = np.full(len(truth), np.nan)
+    earliest[any_lost] = np.nanmin(of_labelled[any_lost], axis=1)
+    names = np.full(len(truth), None, object)
+    for row in np.flatnonzero(any_lost):
+        order = np.argsort(of_labelled[row], kind="stable")  # NaN sorts last
+        kept = order[: (~np.isnan(of_labelled[row])).sum()]
+        names[row] = "|".join(class_names[at] for at in kept)
+    return pd.DataFrame({"lost_at_sparsity": earliest, "lost_classes": names})
+
+
+def lost_findings(
+    image_ids: pd.Series,
+    class_names: tuple[str, ...],
+    truth: np.ndarray,
+    lost: np.ndarray,
+    runs_below: dict[float, np.ndarray],
+    n_runs: dict[float, int],
+) -> pd.DataFrame:
+    """LOST_FINDINGS, one row for each (image, class) that is lost, in the images' order.
+
+    labelled is true, false, or missing where the label is uncertain. n_runs_lost: of n_runs
+    finished at that sparsity, those whose own probability is below the operating point there.
+    runs_below: (images, classes) of each sparsity.
+    """
+    rows, columns = np.nonzero(~np.isnan(lost))
+    at = lost[rows, columns].astype(float).round(2)
+    below = np.zeros(len(rows), int)
+    for sparsity in np.unique(at):
+        here = at == sparsity
+        below[here] = runs_below[float(sparsity)][rows[here], columns[here]]
+    labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
+    labelled[np.isnan(truth[rows, columns])] = pd.NA
+    table = pd.DataFrame(
+        {
+            "image_id": image_ids.to_numpy()[rows],
+            "class_name": np.array(class_names, object)[columns],
+            "labelled": labelled,
+            "lost_at_sparsity": at,
+            "n_runs_lost": below,
+            "n_runs": [n_runs[float(sparsity)] for sparsity in at],
+        }
+    )
+    return table.astype({"n_runs": int})[list(LOST_FINDINGS)]

@@ -1,0 +1,186 @@
+"""Commands that take up a checkpoint somebody brings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.cli.command import Settings, app
+from core.cli.studies import read_study, run_here
+from core.cli.terminal import SECONDS_BETWEEN_LINES, say
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.preflight import Preflight, PreflightOptions
+    from core.study import StudyConfig
+
+Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", show_default=False)]
+Dataset = Annotated[
+    str,
+    typer.Option(
+        metavar="STUDY_OR_TOML",
+        help="Whose dataset to study it on: a study, or a study file. It also gives the grid.",
+    ),
+]
+Architecture = Annotated[
+    str | None, typer.Option("--arch", help="Such as resnet50; guessed if not given.")
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(help='The class of each output, in order: "Hernia,Mass,-"; - for none.'),
+]
+Preprocessing = Annotated[
+    str | None, typer.Option(help="imagenet, xrv, half or unit; chosen if not given.")
+]
+
+
+@app.command(epilog="Example: prunescope preflight model.pt --dataset nih-sample")
+def preflight(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    settings: Settings = None,
+    arch: Architecture = None,
+    classes: Classes = None,
+    preprocessing: Preprocessing = None,
+) -> None:
+    """Say what a checkpoint is, whether it fits a dataset, and what a study of it would take.
+
+    Exit status 0: fit to run; 2: refused. Nothing in the file is run: .safetensors, or what
+    torch.save made of a state_dict. model.image_size may be changed with --set.
+    """
+    _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
+
+
+@app.command(epilog="Example: prunescope analyze model.pt --dataset nih-sample --study mine")
+def analyze(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    settings: Settings = None,
+    arch: Architecture = None,
+    classes: Classes = None,
+    preprocessing: Preprocessing = None,
+    study: Annotated[str | None, typer.Option(help="What the new study is called.")] = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
+    ] = False,
+) -> None:
+    """Prune a given checkpoint over the whole grid, as a study like any other.
+
+    Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
+    needed afterwards. Run it again to go on after an interruption.
+    """
+    from core.cli.studies import submit
+    from core.engine.uploads.preflight import analysis_config
+
+    report = _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
+    config = analysis_config(report, study)
+    if background:
+        submit(config)
+        typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+    else:
+        run_here(config)
+
+
+def _preflight(
+    checkpoint: Path,
+    dataset: str,
+    settings: tuple[str, ...],
+    arch: str | None,
+    classes: str | None,
+    preprocessing: str | None,
+) -> Preflight:
+    """Print the report; raises InputError with its refusal."""
+    from core.engine.uploads.reading import Reader
+    from core.preflight import lines
+
+    options, others = _options(settings, arch, classes, preprocessing)
+    base = _base(dataset, others)
+    with Reader() as reader:  # its process starts while this one imports torch
+        from core.engine.uploads.preflight import preflight
+
+        report = preflight(checkpoint, base, options, _line_writer(), reader)
+    for line in lines(report):
+        typer.echo(line)
+    if report.refusal:
+        raise InputError(report.refusal)
+    typer.echo("Fit to run.")
+    return report
+
+
+def _options(
+    settings: tuple[str, ...], arch: str | None, classes: str | None, preprocessing: str | None
+) -> tuple[PreflightOptions, tuple[str, ...]]:
+    """What the preflight itself takes, and the settings that are the dataset's."""
+    from typing import get_args
+
+    from core.preflight import PreflightOptions
+    from core.study import PreprocessingName
+
+    known = {str(name): name for name in get_args(PreprocessingName)}
+    if preprocessing is not None and preprocessing not in known:
+        raise InputError(
+            f"There is no preprocessing {preprocessing!r}; there are: {', '.join(known)}."
+        )
+    side, others = None, []
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key.strip() == "model.image_size":
+            side = _side(value)
+        elif key.partition(".")[0].strip() in ("model", "training", "runs", "checkpoint"):
+            raise InputError(
+                f"--set {setting!r}: the checkpoint decides that; of the model only "
+                "model.image_size can be set."
+            )
+        else:
+            others.append(setting)
+    named = None if classes is None else tuple(_class_name(part) for part in classes.split(","))
+    options = PreflightOptions(
+        architecture=arch,
+        classes=named,
+        preprocessing=known[preprocessing] if preprocessing else None,
+        image_size=side,
+    )
+    return options, tuple(others)
+
+
+def _side(text: str) -> int:
+    if text.strip().isdigit() and 16 <= int(text) <= 1024:
+        return int(text)
+    raise InputError(
+        f"model.image_size is {text.strip()!r}; allowed are whole numbers, 16 to 1024."
+    )
+
+
+def _class_name(part: str) -> str:
+    name = part.strip()
+    return "" if name == "-" else name
+
+
+def _base(dataset: str, settings: tuple[str, ...]) -> StudyConfig:
+    """A study file, a study that is there already, or one of the files that come along."""
+    from core import store
+    from core.study import with_overrides
+
+    if not Path(dataset).exists():
+        for _, config in store.readable_studies():
+            if config.study.name == dataset:
+                return with_overrides(config, settings)
+    return read_study(dataset, settings)
+
+
+def _line_writer() -> Callable[[str, int, int], None]:
+    """A line per stage on standard error, and every ten seconds within one."""
+    shown, last = "", 0.0
+
+    def write(stage: str, done: int, total: int) -> None:
+        nonlocal shown, last
+        now = time.monotonic()
+        if stage != shown or now - last > SECONDS_BETWEEN_LINES:
+            shown, last = stage, now
+            say(f"{stage} {done}/{total}")
+
+    return write

@@ -1,0 +1,167 @@
+"""The filters of the PIE browser: which X-rays, in what order. All of it stands in the address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core import image_findings, words
+from core.analysis import gallery
+from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
+from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
+from core.labels import GROUPS
+from core.ui import OpenStudy, loaders, plain, widgets
+
+# The keys of each filter's widgets, and what they hold when the filter is off.
+WIDGETS: dict[str, dict[str, Any]] = {
+    "labelled": {"classes": []},
+    "lost": {"lost": []},
+    "groups": {"group": []},
+    "counts": {"findings": []},
+    "agreement": {"agreement": WHOLE_RANGE},
+    "patients": {"patient": ""},
+    "value": {"column": None, "value": None},
+}
+
+
+def choose(opened: OpenStudy, sparsities: list[float], can_be_lost: bool) -> Gallery:
+    """The filters' widgets, and what is chosen in them; the order is chosen elsewhere."""
+    names = list(loaders.labels(opened).class_names)
+    by_group = loaders.groups_of_classes(opened)
+    ordered = sorted(names, key=lambda name: GROUPS[::-1].index(by_group[name]))
+    definition = switch("definition", "Show", list(gallery.DEFINITIONS))
+    with st.grid(3, min_column_width=190, gap="medium"):
+        with st.container():
+            sparsity = widgets.sparsity_slider(sparsities)
+        labelled = widgets.class_picker("Labelled with all of these", names)
+        lost = _several(
+            "lost",
+            "A label of these lost by this sparsity",
+            ordered,
+            disabled=not can_be_lost,
+            help=None if can_be_lost else image_findings.NO_OPERATING_POINTS,
+        )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        groups = _pills("group", "Group", list(GROUPS[::-1]))
+        counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))
+        with st.popover("More filters", icon=":material/tune:"):
+            agreement = _range()
+            patients = st.text_input(
+                "Patient ids, divided by commas", key="patient", bind="query-params"
+            )
+            by, value = _column(opened)
+    return Gallery(
+        definition, sparsity, tuple(labelled), tuple(lost), tuple(groups), tuple(counts),
+        agreement, patients, by, value,
+    )  # fmt: skip
+
+
+def choose_order(order: str = "Lowest agreement") -> str:
+    return switch("sort", "Sort by", list(gallery.ORDERS), order)
+
+
+def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
+    """How many there are and are shown, a badge for every filter in force, and the way back."""
+    badges = _badges(chosen)
+    in_force = [name for name in badges if name in chosen.masks(images)]
+    n_defined, n_images = int(chosen.defined(images).sum()), len(images.table)
+    said = image_findings.shown(chosen.definition, n_defined, n_images, n_shown, bool(in_force))
+    with st.container(key="counts", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{said}**", width="content")
+        for name in in_force:
+            st.button(
+                plain(badges[name]),
+                key=f"remove-{name}",
+                icon=":material/close:",
+                help="Take this filter away",
+                on_click=_clear,
+                args=([name],),
+            )
+        if in_force:
+            st.button(
+                "Reset all filters",
+                key="reset-filters",
+                type="tertiary",
+                icon=":material/filter_alt_off:",
+                on_click=_clear,
+                args=(list(WIDGETS),),
+            )
+
+
+def explain_nothing(chosen: Gallery, images: Images) -> None:
+    """Why there is no image to show, and which filter to loosen."""
+    left = chosen.loosening(images)
+    if left:
+        st.info(plain(image_findings.loosen(left, _badges(chosen))))
+    elif chosen.definition == EVERY:
+        st.info("This study has no test image.")
+    else:
+        st.info("No test image is a PIE by this definition at this sparsity.")
+
+
+def _badges(chosen: Gallery) -> dict[str, str]:
+    """What each filter says on its badge; names are as given."""
+    low, high = chosen.agreement
+    texts = {
+        "labelled": " and ".join(chosen.labelled),
+        "lost": f"{' or '.join(chosen.lost)} by {words.percent(chosen.sparsity)}",
+        "groups": " or ".join(chosen.groups),
+        "counts": ", ".join(chosen.counts),
+        "agreement": f"{low:g} to {high:g}",
+        "patients": chosen.patients,
+        "value": f"{chosen.by}: {chosen.value}",
+    }
+    return {
+        name: (f"{title} {texts[name]}" if title else texts[name])[:80]
+        for name, title in image_findings.FILTERS.items()
+    }
+
+
+def _clear(names: list[str]) -> None:
+    for name in names:
+        for key, off in WIDGETS[name].items():
+            st.session_state[key] = off
+    st.session_state["page"] = 1
+
+
+def switch(key: str, label: str, options: list[str], default: str | None = None) -> str:
+    widgets.drop_stale(key, options)
+    return st.segmented_control(
+        label, options, default=default or options[0], required=True, key=key, bind="query-params"
+    )
+
+
+def _several(key: str, label: str, options: list[str], **more: Any) -> list[str]:
+    widgets.drop_stale(key, options)
+    return st.multiselect(label, options, key=key, bind="query-params", **more)
+
+
+def _pills(key: str, label: str, options: list[str]) -> list[str]:
+    widgets.drop_stale(key, options)
+    return st.pills(label, options, selection_mode="multi", key=key, bind="query-params")
+
+
+def _range() -> tuple[float, float]:
+    low, high = st.slider(
+        "Agreement", *WHOLE_RANGE, value=WHOLE_RANGE, step=0.05, key="agreement",
+        bind="query-params",
+    )  # fmt: skip
+    return round(low, 2), round(high, 2)
+
+
+def _column(opened: OpenStudy) -> tuple[str, str]:
+    """A column of the labels and the value it shall have, or nothing."""
+    choices = loaders.subgroup_choices(opened)
+    columns = [by for by in choices if by not in (FINDINGS, PATIENTS)]
+    if not columns:
+        st.caption("The labels have no further column to filter by.")
+        return "", ""
+    widgets.drop_stale("column", columns)
+    by = st.selectbox("Column of the labels", columns, None, key="column", bind="query-params")
+    values = list(choices[by]) if by else []
+    widgets.drop_stale("value", values)
+    value = st.selectbox(
+        "Its value", values, None, key="value", bind="query-params", disabled=not by
+    )
+    return by or "", value or ""

@@ -1,0 +1,206 @@
+"""One X-ray beside the grid: the image, what becomes of each finding, and the patient's others."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from core import export, image_findings, markup, words
+from core.analysis import gallery
+from core.analysis.gallery import Images
+from core.analysis.image_curves import FindingFate, finding_fates
+from core.charts.images import image_curves_chart
+from core.study import percent
+from core.ui import OpenStudy, exemplars, people, plain, widgets
+from core.ui.viewer import ViewerImage, xray_viewer
+
+MOST_OTHERS = 12
+SMALL, STAGE_HEIGHT = 128, 640
+# How many images the viewer is told of on either side, so that it can step without waiting.
+BEFORE, AFTER = 3, 8
+Choose = Callable[[str | None], None]
+
+
+def show(
+    opened: OpenStudy,
+    images: Images,
+    shown: pd.DataFrame,
+    image_id: str,
+    sparsity: float,
+    choose: Choose,
+    has_images: bool,
+) -> None:
+    """`shown`: the images of the filter in force; `choose` opens another one, or none."""
+    image = gallery.one_image(images, image_id)
+    _show_way(shown, image_id, choose, steps=not has_images)
+    if has_images:
+        _show_xray(opened, shown, image_id, choose)
+    _show_name(images, image, sparsity)
+    fates, curves = _fates(opened, images, image)
+    _show_findings(opened, images, fates, curves, sparsity)
+    _show_change(opened, images, image, curves, sparsity)
+    _show_others(opened, images, image, choose, has_images)
+    _show_rest(opened, images, image, curves, sparsity)
+
+
+def chips(images: Images, image: pd.Series, sparsity: float) -> str:
+    """An image's labels as HTML, with where those are lost that are lost by this sparsity."""
+    there = images.present[int(image["test_order"])]
+    present = [name for name, yes in zip(images.class_names, there, strict=True) if yes]
+    lost = gallery.lost_by(image, images, sparsity)
+    said = {name: f"lost at {words.percent(at)}" for name, at in lost.items()}
+    return markup.class_chips(present, images.groups, said) or "no label"
+
+
+def _show_way(shown: pd.DataFrame, image_id: str, choose: Choose, steps: bool) -> None:
+    """Where in the filter one is, and the way out; with `steps`, for want of a viewer that has
+    its own, to the next image as well."""
+    position, before, after = gallery.neighbours(shown, image_id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if steps:
+            st.button("Previous", on_click=choose, args=(before,), disabled=before is None)
+            st.button("Next", on_click=choose, args=(after,), disabled=after is None)
+        st.button("Close", on_click=choose, args=(None,))
+        where = f"{position:,} of {len(shown):,}" if position else "not in this list"
+        st.markdown(where)
+
+
+def _show_xray(opened: OpenStudy, shown: pd.DataFrame, image_id: str, choose: Choose) -> None:
+    near, at = gallery.around(shown, image_id, BEFORE, AFTER)
+    known = [ViewerImage(name, people.xray_address(opened.folder.name, name)) for name in near]
+    stepped = xray_viewer(known, at, key="xray_viewer", height=STAGE_HEIGHT)
+    if stepped and stepped != image_id:
+        choose(stepped)
+        st.rerun()
+
+
+def _show_name(images: Images, image: pd.Series, sparsity: float) -> None:
+    agreement, rank = float(image["agreement"]), image["rank"]
+    st.html(markup.named(image["image_id"], chips(images, image, sparsity)))
+    n = int(images.table["agreement"].notna().sum())
+    said = image_findings.image_caption(agreement, 0 if pd.isna(rank) else int(rank), n)
+    st.caption(plain(said))
+
+
+def _fates(
+    opened: OpenStudy, images: Images, image: pd.Series
+) -> tuple[list[FindingFate], pd.DataFrame]:
+    exemplars.prepare_curves(opened)
+    row = int(image["test_order"])
+    curves = exemplars.curves(opened, row)
+    labelled = gallery.labels_of(images, row)
+    return finding_fates(curves, exemplars.operating_points(opened), labelled), curves
+
+
+def _show_findings(
+    opened: OpenStudy,
+    images: Images,
+    fates: list[FindingFate],
+    curves: pd.DataFrame,
+    sparsity: float,
+) -> None:
+    points = exemplars.operating_points(opened)
+    chart = image_curves_chart(curves, fates, points, images.groups, sparsity)
+    widgets.draw(chart, "image_curves", opened.config.groups)
+    if all(found.fate == "no operating point" for found in fates):
+        st.caption(image_findings.NO_OPERATING_POINTS)
+    elif len(fates) > 1:
+        st.markdown("\n".join(f"- {plain(image_findings.fate(found))}" for found in fates[1:]))
+
+
+def _show_change(
+    opened: OpenStudy, images: Images, image: pd.Series, curves: pd.DataFrame, sparsity: float
+) -> None:
+    row = int(image["test_order"])
+    changes = gallery.image_change(curves, gallery.labels_of(images, row), sparsity)
+    points = exemplars.operating_points(opened)
+    lost = dict(zip(images.class_names, images.lost[row], strict=True))
+    changes["operating_point"] = changes["class_name"].map(points)
+    changes["lost_at_sparsity"] = changes["class_name"].map(lost) * 100
+    at = words.percent(sparsity)
+    st.markdown(f"### {plain(image_findings.most_changed(changes, sparsity).removesuffix('.'))}")
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        changes[
+            [
+                *("class_name", "label", "dense", "pruned", "ranks"),
+                *("operating_point", "lost_at_sparsity", "change"),
+            ]
+        ],
+        hide_index=True,
+        key="dense_against_pruned",
+        height=35 * (min(len(changes), 10) + 1) + 2,
+        column_config={
+            "class_name": "Class",
+            "label": st.column_config.TextColumn("Label", help="Empty: uncertain"),
+            "dense": number("Dense", format="%.3g", help="Mean over runs"),
+            "pruned": number(f"At {at}", format="%.3g", help="Mean over runs"),
+            "change": number("Change", format="%+.3g"),
+            "ranks": st.column_config.TextColumn(
+                "Rank", help=f"Dense to {at} sparsity; 1 is the most probable class"
+            ),
+            "operating_point": number("Operating point", format="%.3g"),
+            "lost_at_sparsity": number("Lost at", format="%.0f %%"),
+        },
+    )  # fmt: skip
+
+
+def _show_others(
+    opened: OpenStudy, images: Images, image: pd.Series, choose: Choose, has_images: bool
+) -> None:
+    others = gallery.others_of_patient(images, image["image_id"])
+    patient = plain(str(image["patient_id"]))
+    if others.empty:
+        st.caption(f"Patient {patient} has no other test image.")
+        return
+    st.markdown(f"### {words.count(len(others), 'other test image')} of patient {patient}")
+    with st.grid(min_column_width=104, gap="small"):
+        for position, (_, other) in enumerate(others.head(MOST_OTHERS).iterrows()):
+            with st.container(key=f"card-other-{position}", gap=None):
+                image_id = other["image_id"]
+                caption = f"agreement {words.number(other['agreement'])}"
+                if has_images:
+                    person = people.person().email
+                    of = opened.folder.name, image_id
+                    st.html(markup.xray(*of, SMALL, caption, person=person))
+                else:
+                    st.html(markup.without_xray(f"{html.escape(image_id)}<br>{caption}"))
+                st.button(
+                    f"Look at {plain(image_id)}",
+                    key=f"other-{image_id}",
+                    on_click=choose,
+                    args=(image_id,),
+                )
+    if len(others) > MOST_OTHERS:
+        st.caption(f"The first {MOST_OTHERS}; filter by the patient to see all.")
+
+
+def _show_rest(
+    opened: OpenStudy, images: Images, image: pd.Series, curves: pd.DataFrame, sparsity: float
+) -> None:
+    st.html(markup.facts(gallery.attributes_of(images, int(image["test_order"]))))
+    table = curves.assign(image_id=image["image_id"])
+    table["operating_point"] = table["class_name"].map(exemplars.operating_points(opened))
+    address = {"study": opened.name, "image": image["image_id"], "sparsity": percent(sparsity)}
+    with st.container(horizontal=True):
+        st.download_button(
+            "Curves of this image",
+            data=people.logged_export(
+                opened.name, "image_curves", lambda: export.FORMATS[".csv"](table)
+            ),
+            file_name=f"{opened.name}_{image['image_id']}_curves.csv",
+            key="download_image_curves",
+            on_click="ignore",
+            type="tertiary",
+            icon=":material/download:",
+        )
+        st.link_button(
+            "Link to this image",
+            f"?{urlencode(address)}",
+            type="tertiary",
+            icon=":material/link:",
+        )

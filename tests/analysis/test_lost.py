@@ -1,0 +1,210 @@
+"""When a finding of an image counts as lost, and what is said of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import image_curves, image_findings, store, study, tables
+from core.analysis.image_curves import SUMMARY, curves_table, finding_fates, over_runs
+from core.analysis.lost import lost_at_sparsity, lost_findings, lost_labels
+from core.errors import InputError, WorkError
+from core.labels import label_matrix
+from tests.page_studies import with_validation
+from tests.toys import toy_config, write_toy_study
+
+NAMES = ("Mass", "Hernia", "Edema", "Nodule", "Effusion")
+POINT = 0.5
+GRID = [0.0, 0.5, 0.9]
+# One image: falls and stays; dips and recovers; below when dense; stays above; has no point.
+OVER_SPARSITY = np.array(
+    [[0.9, 0.8, 0.3, 0.7, 0.9], [0.4, 0.3, 0.2, 0.6, 0.1], [0.2, 0.6, 0.1, 0.5, 0.1]], np.float32
+)
+POINTS = np.array([POINT] * 4 + [np.nan])
+
+
+def falling(values: np.ndarray, grid: list[float]):
+    return [(s, values[at]) for at, s in reversed(list(enumerate(grid)))]
+
+
+def test_lost_is_from_where_on_it_stays_below_though_dense_reaches_it():
+    lost = lost_at_sparsity(falling(OVER_SPARSITY[:, None], GRID), POINTS)
+    assert lost[0, 0] == pytest.approx(0.5)
+    assert np.isnan(lost[0, 1:]).all()
+
+
+def test_the_operating_point_itself_counts_as_above():
+    values = np.array([[[0.5]], [[0.5]]], np.float32)
+    assert np.isnan(lost_at_sparsity(falling(values, [0.0, 0.9]), np.array([0.5]))).all()
+    values[1] = np.nextafter(np.float32(0.5), np.float32(0))
+    assert lost_at_sparsity(falling(values, [0.0, 0.9]), np.array([0.5])) == np.float32(0.9)
+
+
+def test_a_dip_before_the_loss_does_not_make_it_earlier():
+    values = np.array([0.9, 0.1, 0.9, 0.1, 0.1], np.float32).reshape(5, 1, 1)
+    lost = lost_at_sparsity(falling(values, [0, 0.2, 0.4, 0.6, 0.8]), np.array([0.5]))
+    assert lost == np.float32(0.6)
+
+
+def test_it_agrees_with_the_definition_word_by_word():
+    rng = np.random.default_rng(3)
+    grid, values = [0.0, 0.3, 0.6, 0.9], rng.random((4, 50, 3)).astype(np.float32)
+    points = np.array([0.3, 0.6, 0.9])
+    lost = lost_at_sparsity(falling(values, grid), points)
+    for image in range(50):
+        for column, point in enumerate(points.astype(np.float32)):
+            expected = np.nan
+            if values[0, image, column] >= point:
+                stays = [
+                    s for at, s in enumerate(grid) if (values[at:, image, column] < point).all()
+                ]
+                expected = min(stays, default=np.nan)
+            np.testing.assert_equal(lost[image, column], np.float32(expected))
+
+
+def test_sparsities_that_do_not_fall_to_dense_are_refused():
+    values = np.zeros((2, 1, 1), np.float32)
+    with pytest.raises(ValueError, match="must fall"):
+        lost_at_sparsity([(0.5, values[0]), (0.9, values[1])], np.array([0.5]))
+    with pytest.raises(ValueError, match="dense"):
+        lost_at_sparsity([(0.5, values[0])], np.array([0.5]))
+
+
+def test_of_an_image_only_labelled_classes_count_earliest_first():
+    truth = np.array([[1, 1, 0], [1, 0, np.nan], [0, 0, 0]])
+    lost = np.array([[0.9, 0.5, 0.1], [np.nan, 0.5, 0.5], [0.5, 0.5, 0.5]], np.float32)
+    table = lost_labels(truth, lost, NAMES[:3])
+    assert table["lost_at_sparsity"].fillna(-1).tolist() == [0.5, -1, -1]
+    assert table["lost_classes"][0] == "Hernia|Mass"
+    assert table["lost_classes"][1:].isna().all()
+
+
+def test_the_long_table_counts_the_runs_where_it_is_lost():
+    truth = np.array([[1.0, np.nan]])
+    lost = np.array([[0.9, 0.5]], np.float32)
+    below = {0.5: np.array([[1, 2]]), 0.9: np.array([[3, 4]])}
+    ids = pd.Series(["a"])
+    table = lost_findings(ids, ("Mass", "Hernia"), truth, lost, below, {0.5: 2, 0.9: 4})
+    assert table["lost_at_sparsity"].tolist() == [0.9, 0.5]
+    assert table["n_runs_lost"].tolist() == [3, 2]
+    assert table["n_runs"].tolist() == [4, 2]
+    assert table["labelled"].tolist() == [True, pd.NA]
+
+
+def test_runs_are_summed_up_as_numpy_does():
+    values = np.random.default_rng(0).random((7, 5, 3)).astype(np.float32)
+    found = over_runs(values, np.array([0.5, 0.2, np.nan]))
+    expected = np.quantile(values, [0.5, 0.25, 0.75], axis=0)
+    for name, at in (("median", 0), ("lower", 1), ("upper", 2)):
+        np.testing.assert_allclose(found[..., SUMMARY.index(name)], expected[at], atol=1e-6)
+    np.testing.assert_allclose(found[..., 0], values.mean(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(found[:, 0, -1], (values[..., 0] < 0.5).sum(axis=0))
+    assert np.isnan(found[:, 2, -1]).all()
+
+
+def test_one_run_has_a_median_and_no_quartiles():
+    summary = over_runs(np.full((1, 1, 1), 0.3, np.float32), np.array([0.5]))
+    table = curves_table(summary, [0.0], [1], ("Mass",))
+    assert table["median"].tolist() == pytest.approx([0.3])
+    assert table[["lower", "upper"]].isna().all(axis=None)
+
+
+def test_each_fate_of_a_finding_is_told_in_a_true_sentence():
+    runs = np.stack([OVER_SPARSITY, OVER_SPARSITY, np.clip(OVER_SPARSITY + 0.15, 0, 1)])
+    summary = np.stack([over_runs(runs[:, [at]], POINTS)[0] for at in range(3)])
+    curves = curves_table(summary, GRID, [3, 3, 3], NAMES)
+    labelled = dict.fromkeys(NAMES, True)
+    fates = finding_fates(curves, dict(zip(NAMES, POINTS, strict=True)), labelled)
+    said = {found.class_name: image_findings.fate(found) for found in fates}
+    assert next(iter(said)) == "Mass", "what is lost comes first"
+    assert said["Mass"] == (
+        "Mass (labelled) falls below its operating point at 50 % sparsity in 2 of 3 runs."
+    )
+    assert "dips below its operating point at 50 % sparsity, in 3 of 3 runs" in said["Hernia"]
+    assert "already below its operating point when dense, in 3 of 3 runs" in said["Edema"]
+    assert "stays above its operating point at every sparsity" in said["Nodule"]
+    assert "has no operating point" in said["Effusion"]
+    unlabelled = finding_fates(
+        curves, dict(zip(NAMES, POINTS, strict=True)), dict.fromkeys(NAMES, False)
+    )
+    assert [found.class_name for found in unlabelled] == ["Mass"], "others only where lost"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    return write_toy_study(images=False)
+
+
+def test_without_validation_nothing_is_lost_and_the_export_says_why(folder):
+    assert np.isnan(tables.lost_at(folder)).all()
+    assert tables.pies(folder)[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
+    with pytest.raises(InputError, match="keeps no validation predictions"):
+        image_curves.lost_findings(folder)
+
+
+def test_points_come_from_validation_never_from_test(folder):
+    labels = with_validation(folder)
+    rows = labels.split("validation")
+    dense = [
+        store.read_predictions(study.validation_path(folder, run), rows["image_id"], names)
+        for run, names in ((0, labels.class_names), (1, labels.class_names))
+    ]
+    truth = label_matrix(rows, labels.class_names)
+    table = tables.operating_points(folder)
+    assert table["n_runs"].tolist() == [2] * len(table)
+    mean = np.mean(dense, axis=0)
+    for column, point in enumerate(table["operating_point"]):
+        negatives = mean[truth[:, column] == 0, column]
+        assert (negatives < point).mean() >= 0.9
+        assert (negatives < point).sum() - 1 < 0.9 * len(negatives)
+
+
+def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
+    labels = with_validation(folder)
+    test = labels.split("test")
+    table = image_curves.lost_findings(folder)
+    assert len(table) > 0
+    points = tables.operating_points(folder).set_index("class_name")["operating_point"]
+    for row in table.sample(min(len(table), 20), random_state=0).itertuples():
+        column = labels.class_names.index(row.class_name)
+        at = list(test["image_id"]).index(row.image_id)
+        runs = [
+            store.read_predictions(
+                study.prediction_path(folder, run, row.lost_at_sparsity),
+                test["image_id"],
+                labels.class_names,
+            )[at, column]
+            for run in (0, 1)
+        ]
+        point = np.float32(points[row.class_name])
+        assert row.n_runs_lost == sum(value < point for value in runs)
+        assert np.mean(runs) < point
+
+
+def test_curves_are_made_once_and_anew_when_the_specificity_changes(folder):
+    with_validation(folder)
+    key = image_curves.key(folder)
+    assert len(list(image_curves.prepare(folder, key))) == 4
+    assert list(image_curves.prepare(folder, key)) == []
+    changed = toy_config(
+        "toy", study.cache_dir() / "toy-images", operating_point={"specificity": 0.5}
+    )
+    assert study.study_dir(changed) == folder, "a specificity does not make another study"
+    provenance = store.read_provenance(folder) | {"config": changed.model_dump(mode="json")}
+    store.write_json(provenance, study.study_json(folder))
+    assert image_curves.key(folder) != key
+    assert len(list(image_curves.prepare(folder, image_curves.key(folder)))) == 4
+    assert [path.name for path in study.image_curves_dir(folder).iterdir()] == [
+        image_curves.key(folder)
+    ], "the old curves are gone"
+
+
+def test_a_damaged_curve_is_named_and_made_again(folder):
+    key = image_curves.key(folder)
+    list(image_curves.prepare(folder, key))
+    study.image_curves_path(folder, key, 0.5).write_bytes(b"half")
+    with pytest.raises(WorkError, match="made again"):
+        image_curves.read_image(folder, key, 0)
+    assert image_curves.unprepared(folder, key) == [0.5]
+    list(image_curves.prepare(folder, key))
+    assert image_curves.read_image(folder, key, 0).shape == (4, 5, len(SUMMARY))

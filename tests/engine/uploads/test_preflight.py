@@ -1,0 +1,344 @@
+"""A study's own checkpoint, brought as a stranger's, gives that study's numbers."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from core import store, study
+from core.engine.pipeline import run_study
+from core.engine.preprocessing import Normalisation, to_input
+from core.engine.uploads.checking import check_dense
+from core.engine.uploads.mapping import XRV_CLASSES, map_outputs
+from core.engine.uploads.preflight import analysis_config, preflight
+from core.engine.uploads.reading import Reader
+from core.errors import InputError
+from core.labels import label_matrix
+from core.preflight import Preflight, PreflightOptions, lines
+from core.study import StudyConfig, read_config, with_overrides
+from tests.toys import TOY_CLASSES, toy_labels
+
+STUDY = """
+[study]
+name = "small"
+[dataset]
+kind = "phantom"
+n_patients = 60
+size = 64
+[model]
+architecture = "resnet_small"
+image_size = 32
+[training]
+epochs = 2
+batch_size = 32
+learning_rate = 1e-3
+[runs]
+count = 1
+[sweep]
+sparsities = [0, 0.5, 0.9]
+"""
+
+
+@pytest.fixture(scope="module")
+def reader():
+    with Reader() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(config, cache) of a finished study that was trained here."""
+    cache = tmp_path_factory.mktemp("trained")
+    (cache / "small.toml").write_text(STUDY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(cache))
+        config = read_config(cache / "small.toml")
+        run_study(config)
+    return config, cache
+
+
+@pytest.fixture
+def base(trained, tmp_path, monkeypatch) -> StudyConfig:
+    config, cache = trained
+    shutil.copytree(cache, tmp_path / "cache")
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    return config
+
+
+@pytest.fixture
+def brought(base, tmp_path):
+    """A copy of the study's checkpoint with its description, as somebody would send it."""
+    source = study.checkpoint_path(study.study_dir(base), 0)
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(source.with_suffix(suffix), tmp_path / f"Brought{suffix}")
+    return tmp_path / "Brought.safetensors"
+
+
+def predictions(folder, run=0) -> dict[str, pd.DataFrame]:
+    found = sorted((folder / "predictions").rglob("*.parquet"))
+    return {path.name: store.read_table(path) for path in found}
+
+
+def assert_same_numbers(folder, other) -> None:
+    ours, theirs = predictions(folder), predictions(other)
+    assert list(ours) == ["sparsity=00.parquet", "sparsity=50.parquet", "sparsity=90.parquet"]
+    for name, table in ours.items():
+        pd.testing.assert_frame_equal(table, theirs[name])
+    for path in ("class_metrics.parquet", "achieved_sparsity.parquet"):
+        pd.testing.assert_frame_equal(
+            store.read_table(folder / path), store.read_table(other / path)
+        )
+
+
+def test_our_own_checkpoint_is_read_as_what_it_is_and_studied_to_the_same_numbers(
+    base, brought, reader
+):
+    stages = []
+    report = preflight(brought, base, None, lambda *stage: stages.append(stage[0]), reader)
+    assert report.fit, report.refusal
+    assert (report.architecture.architecture, report.architecture.share) == ("resnet_small", 1.0)
+    assert (report.outputs.named_by, report.outputs.n_outputs) == ("file", 20)
+    assert (report.seen.name, report.seen.image_size) == ("imagenet", 32)
+    assert len(report.seen.previews) == 3
+    assert report.check.n_images == len(store.read_labels(study.study_dir(base)).split("test"))
+    assert report.estimate.n_predictions > 0
+    assert list(dict.fromkeys(stages)) == [
+        "Reading the dataset", "Reading the file", "Comparing weights", "Decoding images",
+        "Predicting",
+    ]  # fmt: skip
+
+    config = analysis_config(report, "again")
+    brought.unlink()  # the weights were copied
+    folder = run_study(config)
+    assert_same_numbers(folder, study.study_dir(base))
+    source = store.read_json(study.checkpoint_path(folder, 0).with_suffix(".json"))["source"]
+    assert source["sha256"] == report.file.sha256
+
+    # Stopped anywhere, it goes on; and with the cache's own copy gone, the study has its weights.
+    study.prediction_path(folder, 0, 0.5).unlink()
+    study.adopted_path(report.file.sha256, "resnet_small").unlink()
+    assert run_study(config) == folder
+    assert_same_numbers(folder, study.study_dir(base))
+
+
+def test_outputs_in_another_order_are_put_right_by_their_names(base, brought, reader, tmp_path):
+    names = store.read_labels(study.study_dir(base)).class_names
+    order = np.random.default_rng(0).permutation(len(names))
+    state = load_file(brought)
+    for key in ("classifier.weight", "classifier.bias"):
+        state[key] = state[key][torch.from_numpy(order)].contiguous()
+    torch.save({"weights": state, "optimizer": {}, "epoch": 1}, tmp_path / "shuffled.pt")
+    given = tuple(names[i] for i in order)
+    options = PreflightOptions(classes=given, image_size=32)
+    report = preflight(tmp_path / "shuffled.pt", base, options, reader=reader)
+    folder = run_study(analysis_config(report))
+    pruned = predictions(folder)["sparsity=50.parquet"]
+    expected = predictions(study.study_dir(base))["sparsity=50.parquet"]
+    pd.testing.assert_frame_equal(pruned, expected, atol=1e-5)
+
+
+def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought, reader, tmp_path):
+    first = preflight(brought, base, reader=reader)
+    stages = []
+    again = preflight(brought, base, None, lambda *stage: stages.append(stage[0]), reader)
+    assert again == first
+    assert "Predicting" not in stages
+    elsewhere = tmp_path / "other" / brought.name
+    elsewhere.parent.mkdir()
+    shutil.copy(brought, elsewhere)
+    shutil.copy(brought.with_suffix(".json"), elsewhere.with_suffix(".json"))
+    moved = preflight(elsewhere, base, reader=reader)
+    assert analysis_config(moved).id == analysis_config(first).id
+    bf16 = analysis_config(first, overrides=("sweep.precision=bf16",))
+    assert bf16.id != analysis_config(first).id
+    with pytest.raises(InputError, match="only study, sweep, pruning, groups can change"):
+        analysis_config(first, overrides=("dataset.seed=3",))
+    assert Preflight.from_json(first.to_json()) == first
+
+
+def test_some_of_the_classes_are_studied_alone(base, brought, reader, tmp_path):
+    names = store.read_labels(study.study_dir(base)).class_names
+    state = load_file(brought)
+    for key in ("classifier.weight", "classifier.bias"):
+        state[key] = state[key][:3].contiguous()
+    save_file(state, tmp_path / "three.safetensors")
+    refused = preflight(tmp_path / "three.safetensors", base, reader=reader)
+    assert refused.refusal.startswith("The network has 3 outputs, the dataset 20 classes")
+    with pytest.raises(InputError, match="3 outputs"):
+        analysis_config(refused)
+    options = PreflightOptions(classes=(names[0], "", names[2]), image_size=32)
+    report = preflight(tmp_path / "three.safetensors", base, options, reader=reader)
+    assert "1 without a class are left out" in "\n".join(lines(report))
+    folder = run_study(analysis_config(report))
+    dense = predictions(folder)["sparsity=00.parquet"]
+    assert list(dense.columns) == ["image_id", names[0], names[2]]
+    expected = predictions(study.study_dir(base))["sparsity=00.parquet"]
+    pd.testing.assert_frame_equal(dense, expected[list(dense.columns)], atol=1e-5)
+
+
+def test_zeros_that_are_there_count_towards_the_sparsity(base, brought, reader, tmp_path):
+    state = load_file(brought)
+    for weight in state.values():
+        if weight.dim() in (2, 4):
+            flat = weight.reshape(-1)
+            n = round(0.7 * flat.numel())
+            flat[flat.abs().argsort()[:n]] = 0
+    save_file(state, tmp_path / "sparse.safetensors")
+    options = PreflightOptions(image_size=32)
+    report = preflight(tmp_path / "sparse.safetensors", base, options, reader=reader)
+    assert report.weights.sparsity == pytest.approx(0.7, abs=1e-3)
+    assert any("70.0% of the weights are zero already" in line for line in lines(report))
+    folder = run_study(analysis_config(report))
+    achieved = store.read_table(study.achieved_sparsity_path(folder))
+    overall = achieved[achieved["layer"] == "overall"].set_index("sparsity")["achieved_sparsity"]
+    assert overall.to_numpy() == pytest.approx([0.7, 0.7, 0.9], abs=1e-3)
+    found = predictions(folder)
+    pd.testing.assert_frame_equal(found["sparsity=00.parquet"], found["sparsity=50.parquet"])
+
+
+def test_one_channel_is_predicted_as_such_and_stays_so_in_the_study(base, reader, tmp_path):
+    from core.engine.models import build_model
+    from core.study import ModelSettings
+
+    grey = ModelSettings(architecture="resnet_small", image_size=32, channels=1)
+    torch.save(build_model(grey, 20, seed=1).state_dict(), tmp_path / "grey.pt")
+    options = PreflightOptions(preprocessing="unit", image_size=32)
+    report = preflight(tmp_path / "grey.pt", base, options, reader=reader)
+    assert (report.seen.channels, report.seen.mean, report.seen.std) == (1, (0.0,), (1.0,))
+    config = analysis_config(report)
+    folder = run_study(config)
+    info = store.read_json(study.checkpoint_path(folder, 0).with_suffix(".json"))
+    assert info["preprocessing"]["colour"] == "8-bit grey, 1 channel"
+    assert len(predictions(folder)) == 3
+
+
+def test_torchxrayvisions_densenet_gets_its_own_preprocessing(base, reader, tmp_path):
+    from core.engine.models import build_model
+    from core.study import ModelSettings
+
+    grey = ModelSettings(architecture="densenet121", image_size=32, channels=1)
+    torch.save(build_model(grey, 18, seed=1).state_dict(), tmp_path / "xrv.pt")
+    report = preflight(tmp_path / "xrv.pt", base, PreflightOptions(image_size=32), reader=reader)
+    assert (report.outputs.named_by, report.seen.name) == ("torchxrayvision", "xrv")
+    seen = to_input(torch.tensor([[[0.0, 1.0]]]), Normalisation(report.seen.mean, report.seen.std))
+    assert seen.flatten().tolist() == [-1024.0, 1024.0]
+    assert report.config.model.channels == 1
+
+
+def test_a_study_without_its_weights_asks_for_the_file(base, brought, reader):
+    report = preflight(brought, base, reader=reader)
+    config = analysis_config(report)
+    study.adopted_path(report.file.sha256, "resnet_small").unlink()
+    damaged = bytearray(brought.read_bytes())
+    damaged[-1] ^= 1
+    brought.write_bytes(damaged)
+    with pytest.raises(InputError, match="is not the file the study was set up with"):
+        run_study(config)
+    brought.unlink()
+    with pytest.raises(InputError, match="is not there"):
+        run_study(config)
+
+
+def test_a_preflight_needs_images(base, brought, reader):
+    raw = with_overrides(base, ()).model_dump(mode="json")
+    raw["dataset"] = {
+        "kind": "imported", "name": "table", "labels": "labels.csv", "architecture": "resnet50",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="needs a dataset with images"):
+        preflight(brought, StudyConfig.model_validate(raw), reader=reader)
+
+
+# Chance
+
+
+def sample(n: int = 200):
+    return toy_labels(n, seed=5, frequencies=(0.3, 0.2, 0.15, 0.1))
+
+
+def knowing(strength: float, seed: int = 0) -> np.ndarray:
+    truth = label_matrix(sample().table, TOY_CLASSES)
+    noise = np.random.default_rng(seed).normal(size=truth.shape)
+    return (1 / (1 + np.exp(-(strength * truth + noise)))).astype(np.float32)
+
+
+def test_knowing_guessing_and_confusing_are_told_apart():
+    assert check_dense(sample(), knowing(2.0), "fp32").verdict == "better"
+    assert check_dense(sample(), knowing(-2.0), "fp32").verdict == "worse"
+    verdicts = [check_dense(sample(), knowing(0, seed), "fp32").verdict for seed in range(60)]
+    assert verdicts.count("chance") >= 54  # 95 % intervals
+
+
+def test_a_shared_brightness_is_not_mistaken_for_knowledge():
+    """Untrained outputs rise or fall with one property of an image, that labels go along with."""
+    rng = np.random.default_rng(3)
+    verdicts = []
+    for _ in range(40):
+        labels = sample()
+        truth = label_matrix(labels.table, TOY_CLASSES)
+        bright = truth @ rng.normal(size=truth.shape[1]) + rng.normal(size=len(truth))
+        signs = rng.choice([-1.0, 1.0], truth.shape[1])
+        scores = bright[:, None] * signs + 0.3 * rng.normal(size=truth.shape)
+        outputs = (1 / (1 + np.exp(-scores))).astype(np.float32)
+        verdicts.append(check_dense(labels, outputs, "fp32").verdict)
+    assert verdicts.count("better") <= 5
+
+
+def test_too_few_positives_are_not_a_verdict():
+    labels = toy_labels(20, frequencies=(0.01,) * 4)
+    outputs = np.full((20, 5), 0.5, np.float32)
+    assert check_dense(labels, outputs, "fp32").verdict == "unknown"
+
+
+# Outputs and classes
+
+
+CLASSES = ("Pleural Thickening", "Mass", "Hernia")
+
+
+def test_names_are_matched_without_case_spaces_and_underscores():
+    outputs = map_outputs(3, CLASSES, ("hernia", "pleural_thickening", "Gout"))
+    assert outputs.classes == ("Hernia", "Pleural Thickening", "")
+    assert outputs.classes_without_output == ("Mass",)
+
+
+def test_torchxrayvisions_eighteen_have_their_own_order():
+    outputs = map_outputs(18, CLASSES, one_channel_densenet=True)
+    assert outputs.named_by == "torchxrayvision"
+    assert outputs.classes[XRV_CLASSES.index("Hernia")] == "Hernia"
+    assert sum(map(bool, outputs.classes)) == 3
+
+
+def test_without_names_the_dataset_s_order_is_taken_and_said():
+    assert map_outputs(3, CLASSES).named_by == "order"
+
+
+@pytest.mark.parametrize(
+    ("n", "names", "given", "words"),
+    [
+        (14, (), None, "14 outputs, the dataset 3 classes.*with - for those that have none"),
+        (1, (), None, "1 output, the dataset 3 classes.*which, in order"),
+        (2, ("cat", "dog"), None, r"None of the network's outputs \(cat, dog\)"),
+        (3, (), ("Mass", "Hernia"), "2 classes were given for 3 outputs"),
+        (3, (), ("Mass", "Gout", ""), "no class 'Gout'"),
+        (3, (), ("Mass", "mass", ""), "Two outputs stand for the class 'Mass'"),
+        (3, (), ("", "", ""), "nothing to measure"),
+    ],
+)
+def test_what_cannot_be_matched_is_explained(n, names, given, words):
+    with pytest.raises(InputError, match=words):
+        map_outputs(n, CLASSES, names, given)
+
+
+def test_masks_and_convolutions_of_one_channel_keep_their_geometry():
+    from core.engine.models import build_model
+    from core.study import ModelSettings
+
+    grey = ModelSettings(architecture="densenet121", image_size=64, channels=1)
+    first = next(m for m in build_model(grey, 2, 0).modules() if isinstance(m, nn.Conv2d))
+    assert (first.in_channels, first.kernel_size, first.stride) == (1, (7, 7), (2, 2))

@@ -1,0 +1,176 @@
+"""The PIE browser without a browser: its filters, its counts, and one image looked at closely."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import tables
+from core.store import find_study
+from tests import page_studies
+from tests.pages.test_pages import open_page, said
+from tests.toys import write_toy_study
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A toy study with validation, one without, one import without images, and the odd one."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(folder))
+        page_studies.with_validation(write_toy_study())
+        write_toy_study("bare")
+        page_studies.write_odd_study()
+        page_studies.write_imported_study(n_images=200)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _cache(cache, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(cache))
+
+
+def browse(**address: str) -> AppTest:
+    return open_page("pie_browser.py", **({"study": "toy"} | address))
+
+
+def button(at: AppTest, label: str):
+    return next(b for b in at.button if b.label.startswith(label))
+
+
+def cards(at: AppTest) -> int:
+    return sum(b.label.startswith("Open ") for b in at.button)
+
+
+def lost_image() -> tuple[str, str, float]:
+    """An image of the toy study and a finding of it that is lost, and where."""
+    table = tables.pies(find_study("toy"))
+    row = table[table["lost_classes"].notna()].sort_values("lost_at_sparsity").iloc[0]
+    return row["image_id"], row["lost_classes"].split("|")[0], row["lost_at_sparsity"]
+
+
+def test_the_address_holds_every_filter():
+    at = browse(
+        definition="Every test image", sparsity="95", classes="Effusion", group="head",
+        findings="1", column="view", value="PA", sort="Tail first", size="Small",
+    )  # fmt: skip
+    assert at.select_slider(key="sparsity").value == 95
+    text = said(at)
+    assert "shown of 200 test images" in text
+    labels = [b.label.replace("\\", "") for b in at.button]
+    for badge in ("Labelled Effusion", "Group head", "Findings 1", "view: PA"):
+        assert badge in labels
+
+
+def test_a_badge_takes_one_filter_away_and_reset_takes_all():
+    at = browse(definition="Every test image", classes="Effusion", group="tail")
+    few = cards(at)
+    button(at, "Group tail").click().run()
+    assert cards(at) > few
+    assert at.multiselect(key="classes").value == ["Effusion"]
+    button(at, "Reset all filters").click().run()
+    assert at.multiselect(key="classes").value == []
+    assert "**200 test images**" in said(at)
+    assert not [b for b in at.button if b.label == "Reset all filters"]
+
+
+def test_where_nothing_is_left_the_page_says_which_filter_to_loosen():
+    at = browse(definition="Every test image", classes="Effusion", findings="0")
+    assert "without" in at.info[0].value
+    assert "Findings 0" in at.info[0].value
+    assert cards(at) == 0
+
+
+def test_an_image_keeps_open_while_its_filter_changes():
+    image_id, _, _ = lost_image()
+    at = browse(image=image_id, classes="Hernia")
+    assert "not in this list" in said(at)
+    assert at.query_params["image"] == image_id
+    at.select_slider(key="sparsity").set_value(50).run()
+    assert at.query_params["image"] == image_id
+
+
+def test_the_large_image_is_the_same_at_every_sparsity():
+    image_id, _, _ = lost_image()
+    at = browse(image=image_id)
+
+    def viewer_after(sparsity: int) -> bytes:
+        at.select_slider(key="sparsity").set_value(sparsity).run()
+        (viewer,) = at.get("bidi_component")
+        return viewer.proto.SerializeToString()
+
+    # Addresses are signed anew every five minutes, perhaps between two looks, not between three.
+    seen = [viewer_after(sparsity) for sparsity in (50, 90, 50)]
+    assert seen[0] == seen[1] or seen[1] == seen[2]
+
+
+def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
+    image_id, name, sparsity = lost_image()
+    at = browse(definition="Every test image", image=image_id, sparsity="95", lost=name)
+    text = said(at).replace("\\", "")
+    assert (
+        f"{name} (labelled) falls below its operating point at {sparsity:.0%}".replace("%", " %")
+        in text
+    )
+    assert f"lost at {sparsity * 100:.0f} %" in text
+    assert at.dataframe[0].value["lost_at_sparsity"].notna().any()
+    table = tables.pies(find_study("toy"))
+    n = table["lost_classes"].fillna("").str.split("|").map(lambda names: name in names).sum()
+    assert f"{n} shown of 200 test images" in text
+    before = browse(definition="Every test image", sparsity="50", lost=name)
+    assert f"{name} lost" not in said(before) or sparsity <= 0.5
+
+
+def test_a_study_without_validation_says_that_nothing_can_be_lost():
+    at = browse(study="bare")
+    button(at, "Open").click().run()
+    assert "keeps no validation predictions" in said(at)
+    assert "lost at" not in said(at)
+    assert at.multiselect(key="lost").disabled
+
+
+def test_an_import_without_images_still_has_curves_and_a_table():
+    at = browse(study="published")
+    button(at, "Open").click().run()
+    assert "1 of 5" in said(at)
+    button(at, "Next").click().run()
+    assert "2 of 5" in said(at)
+    assert at.get("plotly_chart")
+    assert len(at.dataframe[0].value) == 20
+
+
+def test_one_run_has_curves_without_a_band():
+    at = browse(study="odd")
+    button(at, "Open").click().run()
+    assert "one run" in said(at)
+
+
+def test_other_images_of_the_patient_are_a_click_away():
+    at = browse()
+    button(at, "Open").click().run()
+    first = at.query_params["image"]
+    assert "1 other test image of patient" in said(at).replace("\\", "")
+    button(at, "Look at").click().run()
+    assert at.query_params["image"] != first
+
+
+@pytest.mark.parametrize("definition", ["Modal disagreement", "z-score"])
+def test_other_definitions_are_worked_out_on_request(definition):
+    at = browse(definition=definition, sparsity="50")
+    if any(b.label == "Work it out" for b in at.button):
+        button(at, "Work it out").click().run()
+    assert "PIEs by" in said(at)
+    assert not at.exception
+
+
+def test_patients_and_agreement_filter():
+    at = browse(definition="Every test image", patient="patient-0100, patient-0101")
+    assert "4 shown of 200" in said(at)
+    at.slider(key="agreement").set_range(-1.0, 0.5).run()
+    assert "Agreement -1 to 0.5" in [b.label.replace("\\", "") for b in at.button]
+
+
+def test_nonsense_in_the_address_shows_everything():
+    nonsense = dict.fromkeys(
+        ("definition", "lost", "group", "findings", "agreement", "column", "value", "sort", "size"),
+        "'\"><script>",
+    )
+    assert "PIEs: 10 of 200 test images" in said(browse(**nonsense))
