@@ -429,6 +429,10 @@ def ranks_path(folder: Path, run: int, sparsity: float) -> Path:
     return folder / "ranks" / f"run={run:02d}" / f"sparsity={percent(sparsity):02d}.npy"
 
 
+def agreements_path(folder: Path) -> Path:
+    return folder / "agreements.parquet"
+
+
 def pie_definitions_path(folder: Path, sparsity: float) -> Path:
     return folder / "pie_definitions" / f"sparsity={percent(sparsity):02d}.parquet"
 

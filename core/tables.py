@@ -4,7 +4,9 @@ analysis. The arithmetic is in `core/analysis`, one file per table."""
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from core.analysis.operating_points import OperatingPoints, no_operating_points
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.analysis.patient_spread import patient_spread
-from core.analysis.pie import Pies
+from core.analysis.pie import Pies, agreement
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
 from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_record_noise
@@ -34,6 +36,7 @@ from core.labels import Labels, class_frequencies, label_matrix
 from core.quality import image_quality
 
 PIE_SPARSITY = 0.9
+AGREEMENTS_EDITION = 1
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
 MOMENTS_EDITION = 1
 PIES_EDITION = 1
@@ -87,13 +90,44 @@ def paper_pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
                 f"{folder.name} has no ensemble at sparsity {wanted:g}.{hint} "
                 f"Finished: {', '.join(f'{value:g}' for value in finished) or 'none yet'}."
             )
+    table = agreements(folder)
+    return Pies().of_agreement(table["image_id"], table[agreement_column(sparsity)].to_numpy())
+
+
+def agreement_column(sparsity: float) -> str:
+    return str(study.percent(sparsity))
+
+
+def agreements(folder: Path) -> pd.DataFrame:
+    """image_id of the test images, in their order, and their `agreement` at every finished sparsity
+    above 0, a column per whole percent; kept in the study's folder until an ensemble changes."""
+    path, key = study.agreements_path(folder), _ensembles_key(folder, str(AGREEMENTS_EDITION))
+    kept = store.read_kept(path, key)
+    if kept is not None:
+        return kept
     labels = store.read_labels(folder)
     image_ids = labels.split("test")["image_id"]
-    dense, pruned = (
-        store.read_predictions(study.ensemble_path(folder, s), image_ids, labels.class_names)
-        for s in (0.0, sparsity)
-    )
-    return Pies()(image_ids, dense, pruned)
+
+    def ensemble(sparsity: float) -> np.ndarray:
+        path = study.ensemble_path(folder, sparsity)
+        return store.read_predictions(path, image_ids, labels.class_names)
+
+    dense = ensemble(0.0)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets the others run
+        grid = [sparsity for sparsity in store.finished_ensembles(folder) if sparsity]
+        found = pool.map(lambda sparsity: agreement(dense, ensemble(sparsity)), grid)
+        columns = dict(zip(map(agreement_column, grid), found, strict=True))
+    table = pd.DataFrame({"image_id": image_ids.to_numpy()} | columns)
+    with suppress(OSError):  # a cache that may not be written only makes the next call slower
+        store.write_kept(table, path, key)
+    return table
+
+
+def _ensembles_key(folder: Path, beside: str) -> str:
+    """Sixteen hex digits over the labels, the ensembles and what else a table depends on."""
+    paths = [study.labels_path(folder), *sorted((folder / "ensemble").glob("*.parquet"))]
+    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
+    return hashlib.sha256(f"{beside} {times}".encode()).hexdigest()[:16]
 
 
 def pies(
@@ -222,10 +256,7 @@ def lost_at(folder: Path) -> np.ndarray:
 
 
 def _lost_key(folder: Path) -> str:
-    paths = [study.labels_path(folder), *sorted((folder / "ensemble").glob("*.parquet"))]
-    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
-    parts = f"{LOST_EDITION} {times} {operating_points_key(folder)}"
-    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+    return _ensembles_key(folder, f"{LOST_EDITION} {operating_points_key(folder)}")
 
 
 def pie_class_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:

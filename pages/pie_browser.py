@@ -26,7 +26,7 @@ NO_IMAGES = (
 def chosen_image() -> str | None:
     """The image to look at closely, in the address as `image`."""
     asked = st.query_params.get("image")
-    return asked if asked in set(images.table["image_id"]) else None
+    return asked if asked and gallery.holds(images, asked) else None
 
 
 def choose(image_id: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -50,32 +50,38 @@ class Images:
     groups: dict[str, str]
 
 
-def gather(
-    pies: pd.DataFrame,
-    test: pd.DataFrame,
-    lost: np.ndarray,
-    class_names: tuple[str, ...],
-    groups: dict[str, str],
+def at_every_sparsity(
+    test: pd.DataFrame, lost: np.ndarray, class_names: tuple[str, ...], groups: dict[str, str]
 ) -> Images:
-    """pies: `Pies`, or `tables.pies` with the other definitions; rows as in `test`."""
+    """What of the images does not depend on a sparsity: all but the PIEs' columns."""
     present = label_matrix(test, class_names) == 1
     labelled_lost = np.where(present, lost, np.nan)
     taken = [name for name in test.columns if name in OWN_COLUMNS]  # an attribute of such a name
-    table = test.drop(columns=taken).merge(pies, on="image_id", validate="one_to_one")
     of_group = np.array([RAREST_FIRST.index(groups[name]) for name in class_names])
     is_finding = np.isin(class_names, findings(class_names))
     n_findings = present[:, is_finding].sum(axis=1)
     rarest = np.where(present & is_finding, of_group, len(GROUPS)).min(axis=1)
-    table = table.assign(
-        rank=table["agreement"].rank(method="first"),
-        test_order=np.arange(len(table)),
+    table = test.drop(columns=taken).assign(
+        test_order=np.arange(len(test)),
         n_findings=n_findings,
         fewer_findings=-n_findings,
         finding_count=grouping(test, FINDINGS, class_names).to_numpy(),
         earliest_lost=np.fmin.reduce(labelled_lost, axis=1, initial=np.nan),
         rarest_group=rarest,
     )
-    return Images(test, table, present, lost, class_names, groups)
+    return Images(test, table.reset_index(drop=True), present, lost, class_names, groups)
+
+
+def at_sparsity(images: Images, pies: pd.DataFrame) -> Images:
+    """The images with agreement and the definitions of PIEs at one sparsity; nothing is copied.
+
+    Raises ValueError where the rows are not those of the images.
+    """
+    if not np.array_equal(pies["image_id"].to_numpy(), images.table["image_id"].to_numpy()):
+        raise ValueError("the rows of pies are not the test images in their order")
+    columns = {name: pies[name].to_numpy() for name in pies.columns if name in OWN_COLUMNS}
+    rank = pies["agreement"].rank(method="first").to_numpy()
+    return replace(images, table=images.table.assign(**columns, rank=rank))
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,11 @@ def lost_by(image: pd.Series, images: Images, sparsity: float) -> dict[str, floa
         )
         if there and at <= np.float32(sparsity) + 1e-6
     }
+
+
+def holds(images: Images, image_id: str) -> bool:
+    """Whether it is one of the test images."""
+    return bool((images.table["image_id"] == image_id).any())
 
 
 def others_of_patient(images: Images, image_id: str) -> pd.DataFrame:

@@ -49,7 +49,10 @@ class Pies:
     share: float = 0.05
 
     def __call__(self, image_ids: pd.Series, dense: np.ndarray, pruned: np.ndarray) -> pd.DataFrame:
-        values = agreement(dense, pruned)
+        return self.of_agreement(image_ids, agreement(dense, pruned))
+
+    def of_agreement(self, image_ids: pd.Series, values: np.ndarray) -> pd.DataFrame:
+        """The same of an `agreement` that is known."""
         n_pies = int(self.share * len(values))
         lowest = np.argsort(values, kind="stable")[:n_pies]  # NaN sorts last
         is_pie = np.zeros(len(values), bool)

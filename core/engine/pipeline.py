@@ -23,6 +23,7 @@ from core.engine.uploads.adopting import adopt_run, studied_labels
 from core.errors import InputError, WorkError
 from core.labels import Labels
 from core.progress import Cancelled, Progress, Report
+from core.ready import make_ready
 from core.study import StudyConfig
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,8 @@ def run_study(
     with _locked(study.lock_path(folder), f"Study {config.study.name!r} is being run"):
         for leftover in folder.rglob(".*.tmp"):  # of a process killed while it wrote
             leftover.unlink()
-        # Two stages of data, two per run, and the ensembles.
-        progress = Progress(folder, 3 + 2 * config.runs.count, listener, cancelled)
+        # Two stages of data, two per run, the ensembles and the pages.
+        progress = Progress(folder, 4 + 2 * config.runs.count, listener, cancelled)
         try:
             _do_what_is_missing(config, folder, progress)
         except (Cancelled, KeyboardInterrupt):
@@ -106,6 +107,7 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         sweep = progress.start(f"Pruning and predicting {which}", "predictions")
         sweep_run(config, labels, pixels, folder, run, sweep)
     _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
+    make_ready(folder, progress.start("Making the pages ready", "steps"))
     if "finished" not in provenance:
         store.write_json(provenance | {"finished": _now()}, study.study_json(folder))
 

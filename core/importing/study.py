@@ -33,6 +33,7 @@ from core.importing.predictions import (
 from core.labels import Labels
 from core.metrics import metrics_table
 from core.progress import Cancelled, Progress, Report
+from core.ready import make_ready
 from core.study import DEFAULT_SPARSITIES, Architecture, StudyConfig, parse_config
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def import_study(
     with lock:
         for leftover in target.rglob(".*.tmp"):  # of a process killed while it wrote
             leftover.unlink()
-        progress = Progress(target, 2 + config.runs.count, listener, cancelled)
+        progress = Progress(target, 3 + config.runs.count, listener, cancelled)
         work = _Import(config, target, folder, files)
         try:
             imported = work.run(progress)
@@ -200,6 +201,7 @@ class _Import:
             which = f"Importing seed {seed}, {run + 1} of {len(self.seeds)}"
             self._import_run(run, test, progress.start(which, "cells"))
         self._write_ensembles(test, progress.start("Averaging runs", "sparsities"))
+        make_ready(self.target, progress.start("Making the pages ready", "steps"))
         if self.n_new or "finished" not in self.provenance:
             self.provenance["finished"] = _now()
         self._save()

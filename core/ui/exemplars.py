@@ -17,7 +17,7 @@ from core.ui import OpenStudy, modified
 from core.ui.cached import ENTRIES, LARGE_ENTRIES, Source, of_study, source
 from core.ui.loaders import groups_of_classes, labels
 
-MOST_GALLERIES = 8  # some ten megabytes each at 25,596 images
+MOST_GALLERIES = 40  # about a megabyte each at 25,596 images, beside what they share
 
 
 def test_rows(opened: OpenStudy) -> pd.DataFrame:
@@ -47,23 +47,19 @@ def images(opened: OpenStudy, sparsity: float) -> gallery.Images:
     return _images(source(opened), times, modified(path), _specificity(opened), sparsity)
 
 
-@st.cache_resource(
-    max_entries=2 * LARGE_ENTRIES, show_spinner="Comparing dense and pruned images …"
-)
+@st.cache_resource(max_entries=MOST_GALLERIES, show_spinner="Comparing dense and pruned images …")
 def _images(
     of: Source, times: tuple[int, ...], kept: int, specificity: float, sparsity: float
 ) -> gallery.Images:
     known = tables.kept_pies(of.path, sparsity) if kept else None
     found = tables.paper_pies(of.path, sparsity) if known is None else known
-    lost = _lost_at(of, times[2:], specificity)
-    return gallery.gather(
-        found, _test_rows(of), lost, labels(of).class_names, groups_of_classes(of)
-    )
+    return gallery.at_sparsity(_at_every_sparsity(of, times[2:], specificity), found)
 
 
-@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False)
-def _lost_at(of: Source, times: tuple[int, ...], specificity: float) -> np.ndarray:
-    return tables.lost_at(of.path)
+@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner="Looking for what is lost …")
+def _at_every_sparsity(of: Source, times: tuple[int, ...], specificity: float) -> gallery.Images:
+    lost, names = tables.lost_at(of.path), labels(of).class_names
+    return gallery.at_every_sparsity(_test_rows(of), lost, names, groups_of_classes(of))
 
 
 def _specificity(opened: OpenStudy) -> float:

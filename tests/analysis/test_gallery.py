@@ -29,7 +29,7 @@ def images():
     test["rank"] = "an attribute called as one of our own columns"
     pies = pd.DataFrame({"image_id": list("abcd"), "agreement": AGREEMENT})
     pies["is_pie"] = [True, True, False, False]
-    return gallery.gather(pies, test, LOST, NAMES, GROUPS)
+    return gallery.at_sparsity(gallery.at_every_sparsity(test, LOST, NAMES, GROUPS), pies)
 
 
 def shown(images, **filters) -> str:

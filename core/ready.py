@@ -1,0 +1,33 @@
+"""What pages need at once, made when a study is finished rather than when somebody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core import image_curves, store, subgroups, tables
+
+
+def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
+    """Agreement of every image at every sparsity, what is lost, the ranks that subgroups need, and
+    the predictions laid out by image. What is there already is left; pages make what is missing.
+
+    `advance(done, total)` hears of sparsities and cells.
+    """
+    cells, curves = subgroups.unprepared(folder), image_curves.key(folder)
+    total = 2 + len(cells) + len(image_curves.unprepared(folder, curves))
+    for done, _ in enumerate(_steps(folder, cells, curves), start=1):
+        advance(min(done, total), total)
+    advance(total, total)
+
+
+def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[None]:
+    if len(store.finished_ensembles(folder)) > 1:
+        tables.agreements(folder)
+        yield
+        tables.lost_at(folder)
+        yield
+    for _ in subgroups.prepare(folder, cells):
+        yield
+    for _ in image_curves.prepare(folder, curves):
+        yield
