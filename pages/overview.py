@@ -8,7 +8,7 @@ from core.analysis.first_forgotten import first_forgotten
 from core.charts.classes import frequency_chart
 from core.charts.curves import mean_ap_chart
 from core.study import labels_path
-from core.ui import loaders, reporting, statistics, widgets
+from core.ui import loaders, reporting, statistics, tour, widgets
 
 NUMBER = st.column_config.NumberColumn
 OVERALL_COLUMNS = {
@@ -64,6 +64,7 @@ def show_overall() -> None:
 opened = ui.open_study()
 has_labels = labels_path(opened.folder).exists()
 ui.page_head("Overview", opened)
+tour.show_tour(opened.config.synthetic)
 ui.show_progress(opened)
 st.html(markup.facts(study_facts(opened)))
 reporting.download(opened)

@@ -199,3 +199,9 @@ def test_work_in_progress_is_shown_as_it_stands(script, given, expected):
     at = open_page(script)
     assert expected in said(at)
     assert "Disk</b>" not in said(at).replace(r"\</b\>", "")
+
+
+def test_the_tour_is_folded_on_a_study_of_ones_own_and_opens_from_its_address(full_cache):
+    told = "smallest weights to zero"
+    assert told not in said(open_page("overview.py", study="toy"))
+    assert told in said(open_page("overview.py", study="toy", tour="true"))
