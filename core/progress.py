@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from core import store
+from core.errors import WorkError
 from core.study import progress_path
 
 # (done, total) within a stage
 Advance = Callable[[int, int], None]
 State = Literal["running", "finished", "failed", "cancelled"]
 SECONDS_BETWEEN_WRITES = 0.5
+STOPPED = "Stopped on request; run it again to go on."
+# What a rate is worked out from; later steps push earlier ones out.
+STEPS_FOR_A_RATE = 240
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
@@ -39,6 +44,7 @@ class Report:
     updated: float
     pid: int
     message: str = ""
+    rate: float | None = None  # units per second by the latest steps of this stage
 
     @property
     def fraction(self) -> float:
@@ -50,7 +56,9 @@ class Report:
 
     @property
     def per_second(self) -> float | None:
-        """Units of the current stage per second."""
+        """Units of the current stage per second, by its latest steps where these are known."""
+        if self.rate:
+            return self.rate
         elapsed = self.updated - self.stage_started
         return self.done / elapsed if self.done and elapsed > 0 else None
 
@@ -73,7 +81,10 @@ class Progress:
         listener: Callable[[Report], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
-        self._path = progress_path(folder)
+        self._folder, self._path = folder, progress_path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._inode = folder.stat().st_ino
+        self._steps: deque[tuple[float, int]] = deque(maxlen=STEPS_FOR_A_RATE)
         self._listener, self._cancelled = listener, cancelled
         self._n_stages, self._number, self._stage, self._unit = n_stages, 0, "starting", ""
         self._started = self._stage_started = time.time()
@@ -83,16 +94,24 @@ class Progress:
         """Begin the next stage; returns its `advance(done, total)`."""
         self._number, self._stage, self._unit = self._number + 1, stage, unit
         self._stage_started = time.time()
+        self._steps.clear()
         self._report("running", 0, 0, force=True)
         return lambda done, total: self._report("running", done, total)
 
     def end(self, state: State, message: str = "") -> None:
-        self._report(state, 1, 1, message, force=True)
+        """The last report. Where the work failed, one that cannot be written hides no reason."""
+        try:
+            self._report(state, 1, 1, message, force=True)
+        except (OSError, WorkError):
+            if state == "finished":
+                raise
 
     def _report(
         self, state: State, done: int, total: int, message: str = "", force: bool = False
     ) -> None:
         now = time.time()
+        if state == "running" and total:
+            self._steps.append((now, done))
         if not force and done < total and now - self._last_write < SECONDS_BETWEEN_WRITES:
             return
         self._last_write = now
@@ -109,17 +128,56 @@ class Progress:
             updated=now,
             pid=os.getpid(),
             message=message,
+            rate=steady_rate(self._steps),
         )
+        self._refuse_another_folder()
         store.write_json(asdict(report), self._path)
         if self._listener:
             self._listener(report)
         if state == "running" and self._cancelled and self._cancelled():
             raise Cancelled
 
+    def _refuse_another_folder(self) -> None:
+        """What is written into a folder made anew by a later write would lack all before it."""
+        try:
+            same = self._folder.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise WorkError(
+                f"The folder {self._folder.name} was removed while the study ran. "
+                "Run it again to begin anew."
+            )
+
+
+def steady_rate(steps: Sequence[tuple[float, int]]) -> float | None:
+    """Units per second: the median over time of the rate between (seconds, units done) steps.
+
+    Work found done already passes in no time, so it does not count, however much it is.
+    """
+    rates = []
+    for (before, had), (now, has) in zip(steps, list(steps)[1:], strict=False):
+        if has > had and now > before:
+            rates.append(((has - had) / (now - before), now - before))
+    half, passed = sum(seconds for _, seconds in rates) / 2, 0.0
+    for rate, seconds in sorted(rates):
+        passed += seconds
+        if passed >= half:
+            return rate
+    return None
+
 
 def further(advance: Advance, before: int, total: int) -> Advance:
     """Progress of a part, `before` units into a whole of `total`, as progress of the whole."""
     return lambda done, _: advance(before + done, total)
+
+
+def mark_cancelled(folder: Path) -> None:
+    """Say of a study whose process was ended that it stopped on request."""
+    report = read_progress(folder)
+    if report and report.state == "running":
+        ended = replace(report, state="cancelled", message=STOPPED, updated=time.time())
+        store.write_json(asdict(ended), progress_path(folder))
 
 
 def read_progress(folder: Path) -> Report | None:

@@ -45,6 +45,8 @@ NOT_PART_OF_ID = {
     "dataset": {"images", "labels", "train_list", "test_list"},
     # Worked out anew from stored predictions whenever it changes.
     "operating_point": {"specificity"},
+    # A file is known by its digest, wherever it lies.
+    "checkpoint": {"path"},
 }
 
 
@@ -387,6 +389,10 @@ def progress_path(folder: Path) -> Path:
 
 def lock_path(folder: Path) -> Path:
     return folder / "running.lock"
+
+
+def job_log_path(folder: Path) -> Path:
+    return folder / "job.log"
 
 
 def checkpoint_path(folder: Path, run: int) -> Path:

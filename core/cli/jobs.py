@@ -1,0 +1,75 @@
+"""Commands of background jobs: what waits, runs and has ended, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from core.cli.command import app
+
+jobs = typer.Typer(
+    no_args_is_help=True,
+    help="Look after background jobs: list, cancel, resume, retry.",
+    epilog="Example: prunescope jobs list",
+)
+app.add_typer(jobs, name="jobs")
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="As in `prunescope jobs list`.")]
+
+
+@jobs.command("list", epilog="Example: prunescope jobs list")
+def list_jobs() -> None:
+    """List the jobs, newest first: what waits, what runs, how each ended and why."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from core.job_words import by_whom, how_far, how_long, when
+    from core.jobs import jobs
+
+    table = Table("job", "state", "by", "submitted (UTC)", "time", "", box=None, pad_edge=False)
+    for job in jobs():
+        table.add_row(
+            job.id, job.status, by_whom(job), when(job.submitted), how_long(job), how_far(job)
+        )
+    if not table.row_count:
+        typer.echo("There are no jobs. Start one with: prunescope run demo --background")
+        return
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False, markup=False).print(table)
+
+
+@jobs.command(epilog="Example: prunescope jobs cancel demo-786b16a3.1")
+def cancel(job: JobId) -> None:
+    """Stop a job that waits or runs, within seconds; what it has finished is kept."""
+    from core.job_words import OVER
+    from core.jobs import cancel, find
+
+    before = find(job).status
+    if before in OVER:
+        typer.echo(f"{job} is {before} already.")
+        return
+    cancel(job)
+    typer.echo(f"{job} is cancelled. To go on: prunescope jobs resume {job}")
+
+
+@jobs.command(epilog="Example: prunescope jobs resume demo-786b16a3.1")
+def resume(job: JobId) -> None:
+    """Go on with a job that was cancelled or failed; nothing finished is done twice."""
+    _again(job)
+
+
+@jobs.command(epilog="Example: prunescope jobs retry demo-786b16a3.1")
+def retry(job: JobId) -> None:
+    """The same as resume, as one says of a job that failed."""
+    _again(job)
+
+
+def _again(job: str) -> None:
+    from core.cli.access import who
+    from core.jobs import resume
+
+    new = resume(job, who())
+    typer.echo(f"{new} is in the queue." if new != job else f"{job} has not ended yet.")
+    typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")

@@ -1,0 +1,16 @@
+"""Background jobs: what waits, runs, is done or failed; one of them at its own address."""
+
+import streamlit as st
+
+from core.access import SEES_STUDIES
+from core.ui import jobs, people
+
+people.require(*SEES_STUDIES)
+asked = st.query_params.get("job")
+# A link from this page to itself changes what is asked, and leaves the browser's address to us.
+st.query_params.from_dict(st.query_params.to_dict())
+if asked:
+    jobs.show_job(asked)
+else:
+    st.title("Jobs")
+    jobs.show_list()
