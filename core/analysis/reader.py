@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
+from core.analysis.alpha import krippendorff_alpha
+
 # Fewer readings than this on either side carry no test.
 FEWEST_READINGS = 5
 FEWEST_READERS = 2
@@ -150,12 +152,7 @@ def agreement_between_readers(given: pd.DataFrame, level: Level) -> float:
     """Krippendorff's alpha over images; NaN where no two readers judged the same image, or where
     all answers are the same."""
     table = given.pivot(index="reader", columns="image_id", values="value").to_numpy(float)
-    if len(np.unique(given["value"])) < 2 or not (np.isfinite(table).sum(axis=0) > 1).any():
-        return np.nan
-    from krippendorff import alpha
-
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(alpha(reliability_data=table, level_of_measurement=level))
+    return krippendorff_alpha(table, level)
 
 
 def q_values(p: pd.Series) -> np.ndarray:

@@ -1,0 +1,369 @@
+"""What the code cannot say of itself: a sentence for each table, column, setting and variable.
+
+`core.reference` puts these beside what the code does say. `tests/test_docs.py` compares them with
+the tables of a real study, so none can be missing and none can be left over.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Table(NamedTuple):
+    """An exported table: what it answers, what a row is, and what each column means, in order."""
+
+    what: str
+    row: str
+    columns: dict[str, str]
+
+
+CLASS = {"class_name": "The class, as the dataset calls it."}
+GROUP = {"group": "head, medium or tail, by train frequency and the study's `[groups]`."}
+SPARSITY = {"sparsity": "Fraction of the prunable weights that are zero; 0 is dense."}
+INTERVAL = {
+    "ci_low": "Lower end of the 95 % interval.",
+    "ci_high": "Upper end of the 95 % interval.",
+}
+RATIO = {
+    "pie_frequency": "Share of the PIEs that carry it.",
+    "non_pie_frequency": "Share of the other test images that carry it.",
+    "ratio": "`pie_frequency` over `non_pie_frequency`; missing where no other image carries it.",
+    "ci_low": "Lower end of the 95 % bootstrap interval over patients.",
+    "ci_high": "Upper end of it.",
+    "n_pie_positive": "PIEs that carry it.",
+    "n_positive": "Test images that carry it.",
+    "unstable": "True below 10 of `n_positive`: read with care.",
+}
+N_RUNS = {"n_runs": "Runs (trainings) the row rests on."}
+
+TABLES = {
+    "class_metrics": Table(
+        "How well each run recognises each class at each sparsity.",
+        "a run, sparsity and class",
+        {
+            "run": "Number of the run, from 0; runs differ by seed alone.",
+            **SPARSITY,
+            **CLASS,
+            "n_positive": "Test images that carry the class.",
+            "ap": "Average precision; missing where no test image carries the class.",
+            "auroc": "Area under the ROC curve; missing where only one kind of image is there.",
+            "calibrated_ap": "AP with precision restated at a prevalence of 5 %.",
+        },
+    ),
+    "class_frequencies": Table(
+        "How long the tail is.",
+        "a class, the most frequent in training first",
+        {
+            **CLASS,
+            **GROUP,
+            "train_frequency": "Share of the training images that carry the class.",
+            "train_positives": "Number of them.",
+            "test_frequency": "Share of the test images that carry the class.",
+            "test_positives": "Number of them.",
+        },
+    ),
+    "achieved_sparsity": Table(
+        "Where the zeros are: how much of each layer was pruned.",
+        "a run, sparsity and layer, and one for each output of the classifier",
+        {
+            "run": "Number of the run.",
+            **SPARSITY,
+            "layer": "`overall`, or the name of a weight tensor.",
+            "row": "Output of the classifier, counted from 0; missing for whole layers.",
+            "n_weights": "Prunable weights in it.",
+            "n_zero": "How many of them are zero.",
+            "achieved_sparsity": "`n_zero` over `n_weights`.",
+        },
+    ),
+    "forgettability": Table(
+        "The forgettability curves.",
+        "a class and sparsity",
+        {
+            **CLASS,
+            **SPARSITY,
+            "relative_ap_change": "Median over runs of (AP pruned - AP dense) / AP dense.",
+            "ci_low": "Lower end of its 95 % bootstrap interval over runs.",
+            "ci_high": "Upper end of it; both are missing with a single run.",
+            **N_RUNS,
+        },
+    ),
+    "class_summary": Table(
+        "When each class is first forgotten, and what is left of it at 95 % sparsity.",
+        "a class",
+        {
+            **CLASS,
+            **GROUP,
+            "train_frequency": "Share of the training images that carry the class.",
+            "test_frequency": "Share of the test images that carry the class.",
+            "n_positive": "Test images that carry the class.",
+            "first_drop_sparsity": "Smallest sparsity of the grid with the curve below -20 %; "
+            "missing where it never is (paper).",
+            "first_drop_interpolated": "The same between grid points (corrected).",
+            "first_drop_censored": "True where the curve is known and never falls that far.",
+            "relative_ap_change_at_95": "Relative change of AP at 95 % sparsity.",
+            "relative_calibrated_ap_change_at_95": "The same of calibrated AP.",
+            "p_value": "t test over runs that the metric at 95 % equals dense.",
+            "q_value": "Benjamini-Hochberg of `p_value` over the classes.",
+            **N_RUNS,
+            "unstable": "True below 10 test positives.",
+        },
+    ),
+    "class_pairs": Table(
+        "How differently two classes are forgotten, and how differently frequent they are.",
+        "a pair of classes",
+        {
+            "class_a": "One class.",
+            "class_b": "The other.",
+            "fcd": "Euclidean distance of the two curves over sparsities above 0 (paper).",
+            "fcd_rms": "Root mean square distance, which does not grow with the grid (corrected).",
+            "ci_low": "Lower end of the 95 % bootstrap interval of `fcd_rms` over runs.",
+            "ci_high": "Upper end of it.",
+            "noise_floor": "Distance of a class's own curve between two halves of the runs, mean "
+            "of the two classes: compare `fcd_rms` with it, not with 0.",
+            "cooccurrence_iou": "Test images with both over images with either.",
+            "cooccurrence_iou_paper": "The same from column sums, as the paper's code has it.",
+            "log_frequency_difference": "Difference of the log test counts.",
+            "log_frequency_difference_paper": "The same from column sums (paper).",
+        },
+    ),
+    "correlations": Table(
+        "The paper's correlations, with p-values that hold for pairs of classes.",
+        "a correlation; one ending in `:calibrated_ap` is of that metric",
+        {
+            "name": "`x~y`, as in the paper's figures.",
+            "n": "Classes, or pairs of classes.",
+            "pearson_r": "Pearson's correlation.",
+            "pearson_p": "Its p-value, which takes the points as independent (paper).",
+            "spearman_rho": "Spearman's rank correlation.",
+            "spearman_p": "Its p-value (paper).",
+            "permutation_p": "From permuting classes; Mantel's test for pairs (corrected).",
+            "kendall_tau_b": "Of the interpolated first drop, classes that never drop tied last.",
+            "kendall_p": "Its p-value.",
+            "n_kendall": "Classes in it.",
+        },
+    ),
+    "overall": Table(
+        "Mean AP against sparsity, and from where on it is significantly below dense.",
+        "a sparsity",
+        {
+            **SPARSITY,
+            **N_RUNS,
+            "mean_ap": "Mean over runs of mAP.",
+            "median_ap": "Median over runs of mAP (what the paper plots).",
+            **INTERVAL,
+            "difference": "Mean over runs of mAP pruned minus dense of the same run.",
+            "difference_ci_low": "Lower end of its 95 % interval.",
+            "difference_ci_high": "Upper end of it.",
+            "interval_over": "`runs`, or `runs and patients`.",
+            "welch_p": "Welch's t test against dense, each sparsity by itself (paper).",
+            "paired_p": "t test of the paired differences, Holm over the grid (corrected).",
+            "paired_p_raw": "The same before Holm.",
+            "first_significant_paper": "The first sparsity below dense with `welch_p` < 0.05.",
+            "first_significant_corrected": "The first one with `paired_p` < 0.05.",
+        },
+    ),
+    "safe_sparsity": Table(
+        "Whether each class stays within 10 % of dense: a test of non-inferiority.",
+        "a class and sparsity above 0",
+        {
+            **CLASS,
+            **GROUP,
+            "n_positive": "Test images that carry the class.",
+            "n_positive_patients": "Patients of these images.",
+            **SPARSITY,
+            "dense": "Mean AP over runs of the dense models.",
+            "pruned": "Mean AP over runs of the pruned models.",
+            "relative_change": "`pruned` over `dense`, minus 1.",
+            "ci_low": "One-sided 95 % lower bound of it.",
+            "ci_high": "One-sided 95 % upper bound of it.",
+            "verdict": "`safe`, `unsafe` or `cannot tell`.",
+            "reason": "Why.",
+            "safe_so_far": "Safe here and at every smaller sparsity.",
+            "chance_passes": "A classifier that knows nothing would pass too: `safe` says little.",
+            **N_RUNS,
+            "interval_over": "`patients`, or `runs and patients`.",
+        },
+    ),
+    "interaction": Table(
+        "Do frequency and co-occurrence act together? A regression over pairs of classes.",
+        "a term of the corrected model, then of the paper's",
+        {
+            "term": "Of the regression; `a:b` is a product.",
+            "model": "`corrected` or `paper`: which pair statistics went in.",
+            "n": "Pairs of classes.",
+            "coefficient": "Of ordinary least squares on FCD.",
+            "t": "Its t value.",
+            "ols_p": "Its p-value, which takes pairs as independent (paper).",
+            "permutation_p": "From permuting classes: MRQAP, double semi-partialing (corrected).",
+        },
+    ),
+    "pies": Table(
+        "Every test image, PIE or not, by three definitions, and what of it is lost.",
+        "a test image, in test-set order",
+        {
+            "image_id": "The image, as in the study's labels.",
+            "agreement": "Spearman correlation over classes of the dense and the pruned ensemble's "
+            "probabilities.",
+            "is_pie": "Among the 5 % of lowest agreement (paper).",
+            "n_modal_disagreements": "Classes whose majority label over runs differs between dense "
+            "and pruned (Hooker et al.).",
+            "is_pie_modal": "Whether there is any.",
+            "agreement_z": "How far the agreement lies below that of two sets of dense models; "
+            "0 where pruning changed nothing.",
+            "lost_at_sparsity": "Earliest `lost_at_sparsity` of the classes it is labelled with.",
+            "lost_classes": "The labelled classes that are lost anywhere on the grid, joined by |.",
+        },
+    ),
+    "operating_points": Table(
+        "The probability from which a class counts as found, fixed on validation images.",
+        "a class",
+        {
+            **CLASS,
+            "operating_point": "Smallest probability with the study's specificity below it.",
+            "validation_specificity": "Share of validation images without the class below it.",
+            "validation_sensitivity": "Share of those with the class that reach it.",
+            "n_negatives": "Validation images certain not to carry the class.",
+            "n_positives": "Validation images that carry it.",
+            "n_runs": "Runs whose validation predictions were averaged.",
+        },
+    ),
+    "lost_findings": Table(
+        "Every finding that pruning takes from an image.",
+        "an image and class that is lost",
+        {
+            "image_id": "The image, as in the study's labels.",
+            **CLASS,
+            "labelled": "Whether the image is labelled with it; missing where uncertain.",
+            "lost_at_sparsity": "The sparsity from which on the run-averaged probability stays "
+            "below the operating point, though dense reaches it.",
+            "n_runs_lost": "Runs whose own probability lies below the operating point there.",
+            "n_runs": "Runs that are finished there.",
+        },
+    ),
+    "pie_class_ratio": Table(
+        "Which findings PIEs hold more of.",
+        "a finding",
+        {**CLASS, **RATIO},
+    ),
+    "pie_finding_count_ratio": Table(
+        "Whether PIEs have more findings.",
+        "a number of findings",
+        {"finding_count": "0, 1, 2, 3 or 4+ certain findings.", **RATIO},
+    ),
+    "pie_label_noise": Table(
+        "Whether PIEs hold more wrong labels, where that is known: phantoms record it.",
+        "all images, those with a finding, those without",
+        {
+            "images": "Which images the row is of.",
+            "n_pie": "PIEs.",
+            "n_pie_wrong": "PIEs with at least one wrong label.",
+            "n_non_pie": "Other test images.",
+            "n_non_pie_wrong": "Those with at least one wrong label.",
+            "pie_share": "`n_pie_wrong` over `n_pie`.",
+            "non_pie_share": "`n_non_pie_wrong` over `n_non_pie`.",
+            "ratio": "`pie_share` over `non_pie_share`.",
+            "ci_low": "Lower end of its 95 % bootstrap interval over patients.",
+            "ci_high": "Upper end of it.",
+        },
+    ),
+    "pie_quality": Table(
+        "Whether PIEs are worse images.",
+        "a measure of image quality",
+        {
+            "measure": "blur, brightness, contrast, entropy, black_share or white_share.",
+            "n_pie": "PIEs that could be measured.",
+            "n_non_pie": "Other test images that could be.",
+            "pie_median": "Median of the PIEs.",
+            "non_pie_median": "Median of the others.",
+            "difference": "P(PIE larger) - P(PIE smaller) of a random PIE and another image: "
+            "-1 to 1, 0 for no difference.",
+            "ci_low": "Lower end of its 95 % bootstrap interval over patients.",
+            "ci_high": "Upper end of it.",
+            "p": "Two-sided p-value of the difference.",
+            "q": "Benjamini-Hochberg of `p` over the measures.",
+        },
+    ),
+}
+
+SECTIONS = {
+    "study": "What people call it.",
+    "dataset": "Which images and labels. `kind` decides which further settings there are.",
+    "model": "The network.",
+    "training": "How each run is trained. Not used of a given checkpoint.",
+    "runs": "How many trainings.",
+    "pruning": "How weights are chosen.",
+    "sweep": "At which sparsities it is looked at.",
+    "groups": "What counts as head and as tail.",
+    "operating_point": "From where on a finding counts as found. May be changed at any time.",
+    "checkpoint": "A trained network that was given; `prunescope analyze` writes this section.",
+}
+KINDS = {
+    "phantom": "Synthetic X-rays, drawn by code when a study first needs them.",
+    "nih-cxr14": "NIH ChestX-ray14, or any part of it.",
+    "cxr-lt": "NIH-CXR-LT and MIMIC-CXR-LT, the datasets of the paper.",
+    "table": "Your own images with a CSV or Parquet file of labels.",
+    "imported": "Predictions made elsewhere; `prunescope import-predictions` writes this kind.",
+}
+# By section and name; those of a dataset kind by `dataset.<kind>` where it has them alone.
+SETTINGS = {
+    "study.name": "How the study is called everywhere.",
+    "study.title": "What pages show above it.",
+    "dataset.images": "Folder of the images.",
+    "dataset.labels": "File, or for `cxr-lt` folder, of the labels.",
+    "dataset.on_bad_image": "A missing or broken image ends the work, or is left out and listed.",
+    "dataset.split_seed": "Seed by which patients are divided, where the data brings no split.",
+    "dataset.validation_share": "Share of patients for validation then.",
+    "dataset.test_share": "Share of patients for testing then.",
+    "dataset.n_patients": "How many synthetic patients.",
+    "dataset.seed": "Seed of everything drawn.",
+    "dataset.wrong_label_share": "Share of labels made wrong on purpose, and recorded.",
+    "dataset.size": "Side of a drawn image in pixels.",
+    "dataset.train_list": "The official `train_val_list.txt`.",
+    "dataset.test_list": "The official `test_list.txt`.",
+    "dataset.name": "Which published dataset.",
+    "dataset.architecture": "What the files of predictions call the network.",
+    "dataset.image_column": "Column of paths below `images`; they are the image ids.",
+    "dataset.patient_column": "Column of patients; `patient_id` if there is one.",
+    "dataset.split_column": "Column of train, val or validation, test; `split` if there is one.",
+    "dataset.class_columns": "Columns of 1, 0, and -1 or blank for uncertain.",
+    "dataset.joined_column": 'In their place, one column of class names, "Mass|Nodule".',
+    "model.architecture": "The network; `other` is for imported predictions alone.",
+    "model.weights": "Where training starts from.",
+    "model.image_size": "Side in pixels to which images are resized.",
+    "model.channels": "What the first convolution takes; 1 only of checkpoints of grey images.",
+    "training.epochs": "At most so many passes over the training images.",
+    "training.patience": "Passes without a better validation mAP before training ends.",
+    "training.batch_size": "Images a step.",
+    "training.learning_rate": "Of Adam.",
+    "training.flip": "Whether images are mirrored at random.",
+    "training.rotation_degrees": "Random rotation, up to so many degrees either way.",
+    "runs.count": "How many runs; they differ by seed only.",
+    "runs.first_seed": "Seed of the first; the next have the next.",
+    "pruning.method": "Smallest weights first, over all layers together, or at random.",
+    "sweep.sparsities": "Whole percents as fractions, rising from 0 (dense), below 1.",
+    "sweep.precision": "Of the arithmetic; bf16 is faster and moves probabilities by about 0.01.",
+    "sweep.batch_size": "Images at once; changes speed and memory only.",
+    "groups.head_above": "Classes in a larger share of training images are head.",
+    "groups.tail_below": "Classes in a smaller share are tail.",
+    "operating_point.specificity": "Share of validation images without a class that lie below its "
+    "operating point.",
+    "checkpoint.path": "Where the file lay; it is not needed any more.",
+    "checkpoint.sha256": "Digest of the file, which decides what it is.",
+    "checkpoint.classes": "The dataset's class of each output, empty for none.",
+    "checkpoint.preprocessing": "How 8-bit grey becomes what the network was trained on.",
+}
+
+VARIABLES = {
+    "PRUNESCOPE_CACHE": "Folder of everything a run writes; `cache` in the working directory if "
+    "not set. Back it up, and let nobody else read it.",
+    "PRUNESCOPE_JOBS_DATABASE": "Database of background jobs, such as "
+    "`postgresql://user:password@host:5432/prunescope`; SQLite in the cache folder if not set.",
+    "PRUNESCOPE_READER_DATABASE": "Database of readers' answers, in the same form; SQLite in the "
+    "cache folder if not set.",
+    "PRUNESCOPE_ROLES": "TOML file of who may do what; see [Deploy with sign-in]"
+    "(../how-to/deploy.md). Read anew for every request.",
+    "PRUNESCOPE_SHIPPED": "Folder of finished studies, laid out like the cache folder; "
+    "`prunescope serve` copies them there once. The Docker image sets it.",
+    "PRUNESCOPE_UPLOAD_LIMIT": "Largest file to upload, such as `500M` or `4G`; 2 GB if not set.",
+    "PRUNESCOPE_ROLE_CLAIM": "Claim of the ID token that holds a role; a dot goes a level deeper.",
+}
