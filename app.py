@@ -1,10 +1,11 @@
-"""What `streamlit run app.py` starts: the pages, the route that serves X-rays, and the gate."""
+"""What `streamlit run app.py` starts: the pages, the routes of X-rays and uploads, and the gate."""
 
 import streamlit as st
 from starlette.middleware import Middleware
 
 from core.gate import Gate, Site
 from core.ui import provider
+from core.upload_route import upload_routes
 from core.xrays import xray_routes
 
 
@@ -16,6 +17,6 @@ def site() -> Site:
 
 app = st.App(
     "pages/shell.py",
-    routes=xray_routes(provider.visitor_of),
+    routes=[*xray_routes(provider.visitor_of), *upload_routes(provider.visitor_of, site)],
     middleware=[Middleware(Gate, site, provider.visitor_of, provider.leave)],
 )

@@ -31,6 +31,7 @@ Event = Literal[
     "x-ray thumbnail",
     "x-ray opened",
     "export",
+    "upload",
     "deletion",
 ]
 LONGEST_VALUE = 300  # characters; what a stranger typed into an address can be of any length

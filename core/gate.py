@@ -83,7 +83,7 @@ class Gate:
             return "This server does not answer under this name. See server.allowedHosts."
         if not site.sign_in and is_loopback(site.address) and _from_elsewhere(request):
             return "Without sign-in this server answers to its own machine alone."
-        if request.scope["type"] == "websocket" and not _same_site(request, site):
+        if request.scope["type"] == "websocket" and not same_site(request, site):
             return "Not from this site."
         if site.sign_in and FOR_PEOPLE & set(path.split("/")) and self.visitor(request) is None:
             return "Not allowed, or no longer."
@@ -97,7 +97,7 @@ def _from_elsewhere(request: HTTPConnection) -> bool:
     return not forwarded and not (request.client and is_loopback(request.client.host))
 
 
-def _same_site(request: HTTPConnection, site: Site) -> bool:
+def same_site(request: HTTPConnection, site: Site) -> bool:
     """Browsers always name the site that opens a WebSocket; other programs do not."""
     origin = request.headers.get("origin")
     if origin is None:

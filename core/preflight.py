@@ -116,7 +116,7 @@ class Outputs:
     the file calls its outputs. `named_by` says where the order comes from."""
 
     n_outputs: int
-    named_by: Literal["file", "torchxrayvision", "person", "order"]
+    named_by: Literal["file", "torchxrayvision", "person", "order", "nobody"]
     classes: tuple[str, ...]
     file_names: tuple[str, ...]
     classes_without_output: tuple[str, ...]
@@ -185,7 +185,8 @@ class Estimate:
 class Preflight:
     """Everything known about a checkpoint and the dataset it is to be studied on.
 
-    `config` is the study that would run; `analysis_config` finishes it with further choices.
+    `config` is the study that would run; `analyses.analysis_config` finishes it with what else is
+    chosen.
     """
 
     key: str
@@ -305,6 +306,7 @@ def _output_lines(outputs: Outputs) -> list[str]:
         "torchxrayvision": "in torchxrayvision's own order",
         "person": "as given",
         "order": "in the dataset's own order, since the file names none",
+        "nobody": "since nothing says which output stands for which",
     }
     used = sum(bool(name) for name in outputs.classes)
     found = [f"Outputs: {outputs.n_outputs}, {used} of them classes, {sources[outputs.named_by]}"]

@@ -19,6 +19,8 @@ PAGES: dict[str, tuple[str, str, tuple[Role, ...]]] = {
     "forgettability.py": ("Forgettability", ":material/grid_on:", SEES_STUDIES),
     "safe_sparsity.py": ("Safe sparsity", ":material/verified_user:", SEES_STUDIES),
     "pie_browser.py": ("PIE browser", ":material/radiology:", SEES_STUDIES),
+    "analyse.py": ("Analyse a checkpoint", ":material/upload_file:", SEES_STUDIES),
+    "jobs.py": ("Jobs", ":material/pending_actions:", SEES_STUDIES),
     READINGS: ("Reader study", ":material/rate_review:", EVERYONE),
     "reader_results.py": ("Reader results", ":material/groups:", SEES_STUDIES),
     "administration.py": ("Administration", ":material/shield_person:", ("admin",)),

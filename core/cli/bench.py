@@ -74,13 +74,47 @@ def pages(
     folder: Folder = None,
     keep: Keep = False,
     count: Annotated[int, typer.Option(min=2, help="How often each widget is changed.")] = 30,
+    with_job: Annotated[
+        bool, typer.Option("--with-job", help="While a worker trains networks all the time.")
+    ] = False,
 ) -> None:
     """Time every page's answer to a changed slider, class, metric or subgroup."""
+    from contextlib import nullcontext
+
     from core.bench_analysis import BenchStudy, bench_study, machine
-    from core.bench_pages import PagesBench
+    from core.bench_jobs import GOAL_MS, job_running, with_job_summary
+    from core.bench_pages import TABLE_GOAL, PagesBench
 
     shape = BenchStudy(runs, sparsities, images, classes)
-    with bench_study(shape, folder, keep, say) as made:
-        table = PagesBench(count)(made, say)
+    bench = PagesBench(count, goal=GOAL_MS if with_job else TABLE_GOAL)
+    with (
+        bench_study(shape, folder, keep, say) as made,
+        job_running(say) if with_job else nullcontext(),
+    ):
+        table = bench(made, say)
     typer.echo(f"{shape}; {machine()}")
     typer.echo(table.to_string(index=False))
+    if with_job:
+        typer.echo(with_job_summary(table))
+
+
+@bench.command(epilog="Example: prunescope bench browser --images 2000")
+def browser(
+    images: Images = 10_000,
+    folder: Folder = None,
+    keep: Keep = False,
+    count: Annotated[int, typer.Option(min=2, max=12, help="Repetitions of each.")] = 8,
+) -> None:
+    """Time the PIE browser in a real Chromium: first grid, filters, opening an image, memory.
+
+    Needs Playwright, see requirements-dev.txt. At full size it takes 0.7 GB of disk and some
+    minutes.
+    """
+    from core.bench_analysis import machine
+    from core.bench_browser import BrowserBench, BrowserStudy, browser_study
+
+    shape = BrowserStudy(images=images)
+    with browser_study(shape, folder, keep, say) as made:
+        table = BrowserBench(count)(made, say)
+    typer.echo(f"{shape}; {machine()}")
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))

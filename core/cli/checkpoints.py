@@ -73,8 +73,8 @@ def analyze(
     Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
     needed afterwards. Run it again to go on after an interruption.
     """
+    from core.analyses import analysis_config
     from core.cli.studies import submit
-    from core.engine.uploads.preflight import analysis_config
 
     report = _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
     config = analysis_config(report, study)

@@ -10,9 +10,15 @@ from core.cli.command import Host, Port, app
 
 
 @app.command(epilog="Example: prunescope serve --port 8600")
-def serve(host: Host = "127.0.0.1", port: Port = None) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = None,
+    worker: Annotated[
+        bool, typer.Option(help="Keep a worker beside the dashboard, or leave it to another.")
+    ] = True,
+) -> None:
     """Open the dashboard, with a worker for background studies beside it."""
-    open_dashboard(host, port)
+    open_dashboard(host, port, worker)
 
 
 @app.command(epilog="Example: prunescope worker")
@@ -23,7 +29,7 @@ def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> N
     run_worker(parent)
 
 
-def open_dashboard(host: str, port: int | None) -> None:
+def open_dashboard(host: str, port: int | None, worker: bool = True) -> None:
     from core.serve import serve
 
-    serve(host, port, say=typer.echo)
+    serve(host, port, worker, say=typer.echo)

@@ -159,6 +159,7 @@ def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
 
 def submit(config: StudyConfig) -> bool:
     """Leave a study to the worker; False where it is finished or running already."""
+    from core.cli.access import who
     from core.jobs import submit
     from core.study import study_dir
 
@@ -168,7 +169,7 @@ def submit(config: StudyConfig) -> bool:
     elif state.startswith("running"):
         typer.echo(f"{name} is {state} already.")
     else:
-        typer.echo(f"{name}: queued as job {submit(config)}")
+        typer.echo(f"{name}: queued as job {submit(config, who())}")
         return True
     return False
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from typing import Any
 from torch import nn
 
 from core import store, study
+from core.analyses import study_settings
 from core.engine.checkpoints import is_complete
 from core.engine.datasets import load_labels
 from core.engine.preprocessing import normalisation
@@ -60,8 +60,6 @@ from core.study import (
     PreprocessingName,
     RunSettings,
     StudyConfig,
-    StudySettings,
-    with_overrides,
 )
 
 log = logging.getLogger(__name__)
@@ -69,7 +67,6 @@ log = logging.getLogger(__name__)
 Listener = Callable[[str, int, int], None]
 # Seconds that ranking and masking takes, per prunable weight and sparsity.
 SECONDS_PER_WEIGHT = 6e-8
-CHANGEABLE = ("study", "sweep", "pruning", "groups")
 
 
 def preflight(
@@ -105,30 +102,6 @@ def preflight(
     with store.whole_file(where) as temporary:
         temporary.write_bytes(report.to_json())
     return report
-
-
-def analysis_config(
-    report: Preflight, name: str | None = None, overrides: tuple[str, ...] = ()
-) -> StudyConfig:
-    """The study of a checkpoint that is fit, as `run_study` and `jobs.submit` take it.
-
-    `overrides` are `section.key=value` of grid, precision, pruning and groups; what the preflight
-    has looked at cannot be changed after it. Equal reports and choices give equal ids.
-    """
-    if report.refusal or report.config is None:
-        raise InputError(report.refusal or "The checkpoint's preflight did not end.")
-    for override in overrides:
-        section = override.partition(".")[0].strip()
-        if section not in CHANGEABLE:
-            raise InputError(
-                f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)} can change."
-            )
-    config = with_overrides(report.config, overrides)
-    if name is None:
-        return config
-    raw = config.model_dump(mode="json", exclude_none=True)
-    raw["study"]["name"] = name
-    return study.parse_config(raw, "--study")
 
 
 class _Refused(Exception):  # noqa: N818
@@ -252,8 +225,12 @@ class _Preflight:
     def _outputs(self, found: Match) -> None:
         densenet = found.settings.architecture == "densenet121" and found.settings.channels == 1
         names = self.given.class_names or self.sidecar.class_names
+        classes = self.labels.class_names
+        # What a person needs to say which class each stands for, where the next line cannot.
+        unnamed = ("",) * found.n_outputs
+        self.found["outputs"] = Outputs(found.n_outputs, "nobody", unnamed, names, classes, classes)
         outputs: Outputs = map_outputs(
-            found.n_outputs, self.labels.class_names, names, self.options.classes, densenet
+            found.n_outputs, classes, names, self.options.classes, densenet
         )
         self.found["outputs"] = outputs
         if outputs.named_by == "order":
@@ -282,12 +259,8 @@ class _Preflight:
 
     def _config(self, found: Match, name: PreprocessingName) -> StudyConfig:
         base, outputs = self.base, self.found["outputs"]
-        of = base.study.title or base.study.name
         return StudyConfig(
-            study=StudySettings(
-                name=_study_name(self.path, base.study.name),
-                title=f"{shown(self.path.name)[:80]} on {of}"[:200],
-            ),
+            study=study_settings(self.path.name, base),
             dataset=base.dataset,
             model=ModelSettings.model_validate(found.settings.model_dump()),
             runs=RunSettings(count=1),
@@ -381,12 +354,6 @@ def _weights(model: nn.Module) -> WeightFacts:
 def _checkpoint(config: StudyConfig) -> CheckpointSettings:
     assert config.checkpoint
     return config.checkpoint
-
-
-def _study_name(path: Path, dataset: str) -> str:
-    """Such as best-epoch-3-on-nih-sample: the file's name in a study's letters."""
-    stem = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:34].strip("-")
-    return f"{stem or 'checkpoint'}-on-{dataset}"[:63].rstrip("-")
 
 
 def _key(

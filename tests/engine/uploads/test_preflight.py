@@ -12,11 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from core import store, study
+from core.analyses import analysis_config
 from core.engine.pipeline import run_study
 from core.engine.preprocessing import Normalisation, to_input
 from core.engine.uploads.checking import check_dense
 from core.engine.uploads.mapping import XRV_CLASSES, map_outputs
-from core.engine.uploads.preflight import analysis_config, preflight
+from core.engine.uploads.preflight import preflight
 from core.engine.uploads.reading import Reader
 from core.errors import InputError
 from core.labels import label_matrix

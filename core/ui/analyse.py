@@ -1,0 +1,259 @@
+"""The steps of the page "Analyse a checkpoint". What was chosen stands in the address."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import streamlit as st
+
+from core import analyses, jobs, preflights, uploads
+from core.preflight import Preflight, PreflightOptions, duration, size
+from core.preflights import Answer, Question
+from core.study import PruningSettings, StudyConfig, SweepSettings
+from core.ui import people, plain, preflight_report, visible_studies
+from core.ui.own_data import own_data
+from core.ui.upload import upload as upload_zone
+from core.uploads import Upload
+from core.words import percent
+
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
+SECONDS_BETWEEN_LOOKS = 1
+JOBS = "jobs.py"
+# The widgets whose values belong to one report, and are forgotten with it.
+OF_A_REPORT = ("architecture", "preprocessing", "image_size", "classes_of_outputs", "study_name")
+GRIDS = {
+    "every 5 %": tuple(value / 100 for value in range(0, 100, 5)),
+    "every 10 %": tuple(value / 100 for value in range(0, 100, 10)),
+    "0, 50, 70, 80, 90, 95 %": (0.0, 0.5, 0.7, 0.8, 0.9, 0.95),
+}
+METHODS = {
+    "l1_global": "smallest weights first, over all layers",
+    "random_global": "at random, to compare with",
+}
+
+
+def choose_file(who: str) -> Upload | None:
+    """Step 1: the upload in the address, or a way to get one."""
+    asked = st.query_params.get("upload")
+    found = uploads.find(asked, who)
+    if found and found.kind == "checkpoint":
+        _show_file(found, who)
+        return found
+    if asked:
+        st.warning("The upload in this address is not there, or not yours. Choose another.")
+    arrived = upload_zone("checkpoint", "checkpoint_upload", "a checkpoint", SUFFIXES)
+    if arrived and uploads.find(arrived, who):
+        _go(upload=arrived)
+    st.caption(
+        ".safetensors, or what torch.save made of a state_dict. Nothing in the file is ever run. "
+        "It stays on this server until you delete it."
+    )
+    mine = {one.id: one for one in uploads.uploads_of(who, "checkpoint")}
+    if mine:
+        chosen = st.selectbox(
+            "Or an earlier upload of yours",
+            list(mine),
+            index=None,
+            format_func=lambda key: f"{mine[key].name} ({size(mine[key].n_bytes)})",
+            placeholder="Choose a file",
+            key="earlier_upload",
+        )
+        if chosen:
+            _go(upload=chosen)
+    return None
+
+
+def choose_dataset() -> StudyConfig | None:
+    """Step 2: a dataset that is here, or a way to bring one's own."""
+    configs = [opened.config for opened in visible_studies().values()]
+    known = preflights.datasets(configs)
+    asked = st.query_params.get("dataset")
+    if asked is not None and asked not in known:
+        st.warning(f"There is no dataset {plain(asked[:80])} here. Choose another.")
+    names = list(known)
+    if st.session_state.get("dataset_choice") not in names:
+        st.session_state["dataset_choice"] = asked if asked in known else None
+    chosen = st.selectbox(
+        "Dataset to study it on",
+        names,
+        index=None,
+        format_func=lambda name: _dataset_words(name, known),
+        placeholder="Choose a dataset",
+        key="dataset_choice",
+    )
+    if chosen != asked and (chosen or asked in known):
+        _go(dataset=chosen, look=None)
+    with st.expander("Or bring your own images", expanded="own" in st.query_params):
+        kept = own_data(names)
+    if kept:
+        st.session_state.pop("dataset_choice", None)
+        _go(dataset=kept.study.name, look=None, own=None)
+    return known.get(chosen) if chosen else None
+
+
+def preflight(upload: Upload, base: StudyConfig) -> Preflight | None:
+    """Step 3: asks by itself, shows how far it is, then the report; None until there is one."""
+    options = preflights.choices(upload, st.query_params.get("look"))
+    question = Question(upload, base, options)
+    answer = preflights.answer(question)
+    if answer.state == "absent":
+        preflights.ask(question)
+        answer = preflights.answer(question)
+    if st.query_params.get("look") != question.key:
+        st.query_params["look"] = question.key
+    _forget_widgets_of_another(question.key)
+    if answer.state in ("absent", "working"):
+        st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)(question, answer)
+    elif answer.state == "broken":
+        st.error(
+            "The preflight ended without an answer, perhaps for want of memory.",
+            icon=":material/error:",
+        )
+        if st.button("Try again", icon=":material/refresh:"):
+            preflights.forget(question)
+            preflights.ask(question)
+            st.rerun()
+    elif answer.refusal:
+        st.error(
+            f"**Refused.** {plain(preflight_report.on_page(answer.refusal))}",
+            icon=":material/block:",
+        )
+    return _show_report(question, answer) if answer.report else None
+
+
+def run(report: Preflight, base: StudyConfig) -> None:
+    """Step 4: what else can be chosen, and the start."""
+    assert report.config
+    own = base.sweep.sparsities
+    grids = GRIDS if own in GRIDS.values() else {f"as {base.study.name}": own} | GRIDS
+    name = st.text_input(
+        "Name of the study", value=report.config.study.name, key="study_name", max_chars=63
+    )
+    left, middle, right = st.columns(3)
+    grid = left.selectbox(
+        "Sparsities",
+        list(grids),
+        index=list(grids.values()).index(own),
+        key="grid",
+        help="Dense, and pruned to each of these shares of zero weights.",
+    )
+    precision = middle.selectbox(
+        "Precision",
+        _options(SweepSettings, "precision"),
+        index=_options(SweepSettings, "precision").index(base.sweep.precision),
+        key="precision",
+        help="bf16 is faster where the processor knows it; fp32 is exact.",
+    )
+    method = right.selectbox(
+        "Pruning",
+        list(METHODS),
+        index=list(METHODS).index(base.pruning.method),
+        format_func=lambda one: f"{one}: {METHODS[one]}",
+        key="method",
+    )
+    if report.estimate:
+        seconds = analyses.seconds_on_grid(report, len(grids[grid]))
+        st.caption(
+            f"About {duration(seconds)} for {len(grids[grid])} sparsities "
+            f"({', '.join(percent(value) for value in grids[grid][:3])}, ...) by what was measured "
+            "just now on this machine, alone. You can close the page meanwhile."
+        )
+    overrides = (
+        f"sweep.sparsities={list(grids[grid])}",
+        f"sweep.precision={precision}",
+        f"pruning.method={method}",
+    )
+    if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
+        who = people.require("researcher", "admin").email
+        config = analyses.analysis_config(report, name.strip() or None, overrides)
+        st.switch_page(JOBS, query_params={"job": _submit(config, who)})
+
+
+def _submit(config: StudyConfig, who: str) -> str:
+    return jobs.submit(config, who)
+
+
+def _show_file(found: Upload, who: str) -> None:
+    with st.container(border=True):
+        st.markdown(
+            f"**{plain(found.name)}** &nbsp; {size(found.n_bytes)}, SHA-256 `{found.sha256[:16]}`"
+        )
+        with st.container(horizontal=True):
+            if st.button("Choose another file", icon=":material/swap_horiz:"):
+                _go(upload=None, look=None)
+            with st.popover("Delete", icon=":material/delete:"):
+                st.markdown(
+                    f"Delete {plain(found.name)} from this server? Studies made of it stay."
+                )
+                if st.button("Delete for good", type="primary", key="delete_upload"):
+                    uploads.delete(found, who)
+                    _go(upload=None, look=None)
+
+
+def _show_report(question: Question, answer: Answer) -> Preflight:
+    report = answer.report
+    assert report
+    preflight_report.verdict(report)
+    preflight_report.facts(report)
+    with st.form("choices", border=False):
+        options = preflight_report.details(report, question.options)
+        if st.form_submit_button("Look again with these choices", icon=":material/refresh:"):
+            _look_again(question, options)
+    return report
+
+
+def _look_again(question: Question, options: PreflightOptions) -> None:
+    if options == question.options:
+        st.info("Nothing was changed: this is what these choices give.")
+        return
+    again = Question(question.upload, question.base, options)
+    preflights.ask(again)
+    _go(look=again.key)
+
+
+def _watch(question: Question, first: Answer) -> None:
+    answer = preflights.answer(question)
+    if answer.state != "working":
+        st.rerun()
+    st.progress(answer.fraction, text=plain(_stage(answer)))
+    if st.button("Cancel", key="cancel_preflight"):
+        preflights.forget(question)
+        _go(dataset=None, look=None)
+
+
+def _stage(answer: Answer) -> str:
+    if answer.total <= 1:
+        return answer.stage
+    if answer.stage == "Reading the file":
+        return f"{answer.stage}: {size(answer.done)} of {size(answer.total)}"
+    return f"{answer.stage}: {answer.done:,} of {answer.total:,}"
+
+
+def _forget_widgets_of_another(key: str) -> None:
+    if st.session_state.get("report_in_view") != key:
+        st.session_state["report_in_view"] = key
+        for name in OF_A_REPORT:
+            st.session_state.pop(name, None)
+
+
+def _dataset_words(name: str, known: dict[str, StudyConfig]) -> str:
+    title = known[name].study.title
+    return f"{name}: {title}" if title else name
+
+
+def _options(settings: type[SweepSettings | PruningSettings], name: str) -> list[Any]:
+    return list(get_args(settings.model_fields[name].annotation))
+
+
+def _go(**address: str | None) -> None:
+    """Another place in the address: None takes a part away."""
+    if address.get("dataset", "") is None:
+        st.session_state.pop("dataset_choice", None)
+    for name, value in address.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = value
+    if "upload" in address:
+        st.session_state.pop("earlier_upload", None)
+    st.rerun(scope="app")

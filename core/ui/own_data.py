@@ -1,0 +1,175 @@
+"""Bringing one's own images: a zip is looked at, then kept as a dataset with a person's yes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import pandas as pd
+import streamlit as st
+
+from core import markup, uploads
+from core import own_data as data
+from core.own_data import Columns, DataReport
+from core.preflight import size
+from core.study import StudyConfig
+from core.ui import people, plain
+from core.ui.upload import upload as upload_zone
+from core.uploads import Upload
+from core.words import count
+
+SECONDS_BETWEEN_LOOKS = 1
+FOUND = "(as found)"
+NONE = "(none)"
+
+
+def own_data(taken: Collection[str]) -> StudyConfig | None:
+    """The whole way from a zip to a dataset; returns it at the moment it is kept.
+
+    taken: names of datasets that there are.
+    """
+    who = people.person().email
+    st.caption(
+        "One .zip of images (PNG, JPEG, DICOM and others) and one .csv: a row for each image, with "
+        "its file name, and a column of 1 and 0 for each class, or one of names joined by |. "
+        "Columns called patient_id and split are used where there are any. Nothing leaves this "
+        "server."
+    )
+    found = uploads.find(st.query_params.get("own"), who)
+    if found is None or found.kind != "dataset":
+        arrived = upload_zone("dataset", "dataset_upload", "a .zip of images and a CSV", (".zip",))
+        if arrived and uploads.find(arrived, who):
+            st.query_params["own"] = arrived
+            st.rerun()
+        return None
+    columns = _columns()
+    answer = data.answer(found, columns)
+    if answer.state == "absent":
+        data.look(found, columns)
+        answer = data.answer(found, columns)
+    st.markdown(f"**{plain(found.name)}** &nbsp; {size(found.n_bytes)}")
+    if answer.state in ("absent", "working"):
+        st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)(found, columns)
+    elif answer.refusal:
+        st.error(f"**Refused.** {plain(answer.refusal)}", icon=":material/block:")
+    elif answer.report is None:
+        st.error("The look at this zip ended without an answer.", icon=":material/error:")
+    kept = _report(found, columns, answer.report, who, taken) if answer.report else None
+    if kept is None:
+        _others(found, columns, who)
+    return kept
+
+
+def _columns() -> Columns:
+    held = st.session_state.get("own_columns")
+    return held if isinstance(held, Columns) else Columns()
+
+
+def _report(
+    found: Upload, columns: Columns, report: DataReport, who: str, taken: Collection[str]
+) -> StudyConfig | None:
+    st.success(
+        f"**Usable.** {count(report.n_images, 'image')}, "
+        f"{count(report.n_rows, 'row')} in {plain(report.table)}, "
+        f"{len(report.classes)} {'class' if len(report.classes) == 1 else 'classes'}.",
+        icon=":material/check:",
+    )
+    for warning in _warnings(report):
+        st.warning(plain(warning), icon=":material/warning:")
+    split = ", ".join(f"{name} {number:,}" for name, number in report.splits.items())
+    st.html(
+        markup.facts(
+            {
+                "Image column": report.image_column,
+                "Patients": f"{report.n_patients:,}, by {report.patient_column or 'image'}",
+                "Split": f"{split}; {_split_by(report)}",
+                "Not images, left out": f"{report.n_skipped:,}",
+                "Unpacked": size(report.n_bytes),
+            }
+        )
+    )
+    rows = [(one.class_name, one.n_positive, 100 * one.frequency) for one in report.classes]
+    st.dataframe(
+        pd.DataFrame(rows, columns=["Class", "Positives", "Frequency (%)"]),
+        hide_index=True,
+        height=min(320, 36 * (len(rows) + 1)),
+        column_config={"Frequency (%)": st.column_config.NumberColumn(format="%.2f")},
+        alt="Classes of the data and how frequent they are",
+    )
+    _change_columns(columns, report)
+    proposed = re.sub(r"[^a-z0-9]+", "-", found.name.lower().removesuffix(".zip")).strip("-")[:41]
+    name = st.text_input("Name of the dataset", value=proposed or "own-data", key="own_name")
+    if st.button("Keep as a dataset", type="primary", icon=":material/save:"):
+        kept = data.keep(found, columns, name.strip(), who, taken)
+        uploads.delete(found, who)
+        st.session_state.pop("own_columns", None)
+        return kept
+    return None
+
+
+def _split_by(report: DataReport) -> str:
+    return f"by {report.split_column}" if report.split_column else "drawn here, by patient"
+
+
+def _warnings(report: DataReport) -> list[str]:
+    said = []
+    if report.n_missing:
+        few = ", ".join(report.missing)
+        said.append(
+            f"{report.n_missing:,} of the images that the table names are not in the zip, such as "
+            f"{few}. They are left out."
+        )
+    if report.n_broken:
+        few = ", ".join(report.broken)
+        said.append(f"{report.n_broken:,} files are no readable image, such as {few}: left out.")
+    if report.n_unused:
+        said.append(f"{report.n_unused:,} images are not in the table and will not be used.")
+    if not report.patient_column:
+        said.append(
+            "No column names patients, so each image counts as a patient of its own. If patients "
+            "have several images, intervals come out too narrow."
+        )
+    return said
+
+
+def _change_columns(columns: Columns, report: DataReport) -> None:
+    with st.popover("Other columns", icon=":material/table:"), st.form("own_columns_form"):
+        names = list(report.columns)
+        image = st.selectbox("Image", [FOUND, *names], index=_at(names, columns.image, 1))
+        patient = st.selectbox("Patient", [FOUND, NONE, *names], index=_at(names, columns.patient))
+        split = st.selectbox("Split", [FOUND, NONE, *names], index=_at(names, columns.split))
+        classes = st.multiselect("Classes", names, default=list(columns.classes))
+        if st.form_submit_button("Look again"):
+            st.session_state["own_columns"] = Columns(
+                _meant(image), _meant(patient), _meant(split), tuple(classes)
+            )
+            st.rerun()
+
+
+def _at(names: list[str], chosen: str | None, before: int = 2) -> int:
+    if chosen is None:
+        return 0
+    return names.index(chosen) + before if chosen in names else 1
+
+
+def _meant(choice: str) -> str | None:
+    return None if choice == FOUND else "" if choice == NONE else choice
+
+
+def _others(found: Upload, columns: Columns, who: str) -> None:
+    if st.button("Take another zip", icon=":material/swap_horiz:"):
+        data.forget(found, columns)
+        uploads.delete(found, who)
+        st.session_state.pop("own_columns", None)
+        st.query_params.pop("own", None)
+        st.rerun(scope="app")
+
+
+def _watch(found: Upload, columns: Columns) -> None:
+    answer = data.answer(found, columns)
+    if answer.state != "working":
+        st.rerun()
+    how = (
+        f"{answer.stage}: {answer.done:,} of {answer.total:,}" if answer.total > 1 else answer.stage
+    )
+    st.progress(answer.fraction, text=plain(how))

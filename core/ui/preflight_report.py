@@ -1,0 +1,332 @@
+"""A preflight as one readable page: the verdict first, then what was found, and what can be chosen.
+
+Everything here only shows; what a person changes comes back as `PreflightOptions`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+
+from core import markup
+from core.preflight import (
+    ArchitectureFacts,
+    DenseCheck,
+    FileFacts,
+    Keys,
+    Outputs,
+    Preflight,
+    PreflightOptions,
+    Seen,
+    WeightFacts,
+    duration,
+    size,
+    some,
+)
+from core.study import Architecture, PreprocessingName
+from core.ui import plain
+
+LEFT_OUT = "(no class: left out)"
+PREPROCESSING = {
+    "imagenet": ("ImageNet's mean and deviation, as torchvision",),
+    "xrv": ("-1024 to 1024, as torchxrayvision",),
+    "half": ("-1 to 1, mean and deviation 0.5",),
+    "unit": ("0 to 1, nothing else",),
+}
+NAMED_BY = {
+    "file": "The file itself names its outputs.",
+    "torchxrayvision": "18 outputs of a DenseNet on grey images: torchxrayvision's own order.",
+    "person": "As you said.",
+    "order": "**The file names no classes**, so its outputs are taken in the dataset's own order. "
+    "Change them here if they are in another.",
+    "nobody": "**Nothing says which output stands for which class.** Say so here.",
+}
+# What is said for the command line, in the words of a page.
+REWORDED = (
+    (r'(, in order|, with - for those that have none)?: --classes ".*"\.', " in the table below."),
+    (r"give --classes if they are in another", "change them below if they are in another"),
+    (r"give --classes", "say so in the table below"),
+    (r"(with |give )?--arch\b", "the architecture below"),
+)
+
+
+def verdict(report: Preflight) -> None:
+    """The one thing to know, and what to be warned of."""
+    if report.refusal:
+        st.error(f"**Refused.** {plain(on_page(report.refusal))}", icon=":material/block:")
+    else:
+        _verdict_of_the_fit(report)
+    chance = ("no better than chance", "worse than chance")
+    for warning in report.warnings:
+        if not warning.startswith(chance):
+            st.warning(plain(_sentence(on_page(warning))), icon=":material/warning:")
+
+
+def _verdict_of_the_fit(report: Preflight) -> None:
+    check = report.check
+    known = check.verdict if check else "unknown"
+    if check is None or check.mean_auroc is None or known == "unknown":
+        st.info(
+            "**Fit to run.** Whether it beats chance is not known: too few positives among the "
+            "images looked at.",
+            icon=":material/help:",
+        )
+        return
+    numbers = (
+        f"mean AUROC {check.mean_auroc:.2f}, 95 % interval {check.low:.2f} to {check.high:.2f}, "
+        f"on {check.n_images} test images"
+    )
+    if known == "better":
+        st.success(f"**Fit to run**, and better than chance: {numbers}.", icon=":material/check:")
+        return
+    how = "No better than chance" if known == "chance" else "Worse than chance"
+    st.warning(
+        f"**{how}: check class order and preprocessing** ({numbers}). It can be run, but what "
+        "pruning takes from a network that knows nothing means nothing.",
+        icon=":material/warning:",
+    )
+
+
+def facts(report: Preflight) -> None:
+    """The numbers of a preflight at a glance."""
+    said = {"File": f"{report.file.format}, {size(report.file.n_bytes)}"}
+    if found := report.architecture:
+        said["Architecture"] = f"{found.architecture} ({found.chosen_by})"
+    if report.weights:
+        said["Prunable weights"] = f"{report.weights.n_weights:,}"
+        said["Zero already"] = f"{report.weights.sparsity:.1%}"
+    if report.outputs:
+        used = sum(bool(name) for name in report.outputs.classes)
+        said["Outputs"] = f"{report.outputs.n_outputs}, {used} of them classes"
+    if report.seen:
+        said["Input"] = (
+            f"{report.seen.image_size} px, "
+            f"{'grey' if report.seen.channels == 1 else 'three channels'}, {report.seen.name}"
+        )
+    if report.estimate:
+        said["Whole study"] = f"about {duration(report.estimate.seconds)}"
+        said["Disk"] = (
+            f"{size(report.estimate.disk_bytes)} of {size(report.estimate.free_bytes)} free"
+        )
+    st.html(markup.facts(said))
+
+
+def details(report: Preflight, options: PreflightOptions) -> PreflightOptions:
+    """Every part of a report; returns the choices as they stand in its widgets."""
+    options = _architecture(report.architecture, report.file, options)
+    if report.keys:
+        _keys(report.keys)
+    if report.weights:
+        _weights(report.weights, report.file)
+    if report.outputs:
+        options = _outputs(report.outputs, options)
+    if report.architecture:
+        options = _preprocessing(report.seen, report.architecture, options)
+    if report.check:
+        _check(report.check)
+    return options
+
+
+def on_page(text: str) -> str:
+    """A sentence of the engine where it points to an option of the command line."""
+    for pattern, words in REWORDED:
+        text = re.sub(pattern, words, text)
+    return text
+
+
+def _architecture(
+    found: ArchitectureFacts | None, file: FileFacts, options: PreflightOptions
+) -> PreflightOptions:
+    st.markdown("#### File and architecture")
+    notes = [f"{count} tensors of {name}" for name, count in file.dtypes.items()]
+    if file.wrapper:
+        notes.append(f"weights under {file.wrapper!r}")
+    if file.prefix:
+        notes.append(f"prefix {file.prefix!r} taken off")
+    if file.joined:
+        notes.append(f"{len(file.joined)} weights joined with their pruning masks")
+    if file.beside:
+        notes.append(f"not used: {some(file.beside)}")
+    if {"float16", "bfloat16"} & {name.removeprefix("torch.") for name in file.dtypes}:
+        notes.append("half precision, taken up to full precision without loss")
+    if notes:
+        st.markdown(plain("; ".join(notes)) + ".")
+    if found:
+        others = ", ".join(f"{one.architecture} {one.share:.0%}" for one in found.runner_ups)
+        st.markdown(
+            f"**{plain(found.architecture)}**: {found.share:.1%} of the weights agree in name and "
+            f"shape, names of {plain(found.library)}. Next: {plain(others or 'none')}."
+        )
+    names = ["As guessed", *get_args(Architecture)]
+    index = names.index(options.architecture) if options.architecture in names else 0
+    chosen = st.selectbox("Architecture", names, index=index, key="architecture", width=320)
+    return replace(options, architecture=None if chosen == names[0] else chosen)
+
+
+def _keys(keys: Keys) -> None:
+    st.markdown("#### Weights by name")
+    if keys.fit:
+        also = f" {len(keys.ignored)} others change nothing (counters, losses)."
+        st.markdown(f"All {keys.n_matching} match.{also if keys.ignored else ''}")
+        return
+    rows = [("missing", name, "", "") for name in keys.missing]
+    rows += [("unexpected", name, "", "") for name in keys.unexpected]
+    rows += [
+        ("another shape", one.name, str(one.in_file), str(one.expected)) for one in keys.reshaped
+    ]
+    st.markdown(f"{keys.n_matching} match, {len(rows)} do not:")
+    table = pd.DataFrame(rows, columns=["What", "Weight", "In the file", "Expected"])
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=min(320, 36 * (len(rows) + 1)),
+        alt="Weights that do not match",
+    )
+
+
+def _weights(weights: WeightFacts, file: FileFacts) -> None:
+    st.markdown("#### Weights")
+    st.markdown(
+        f"{weights.n_weights:,} prunable weights in {len(weights.layers)} layers, all finite; "
+        f"{weights.n_zero:,} ({weights.sparsity:.1%}) are zero already."
+    )
+    zero = [layer for layer in weights.layers if layer.n_zero]
+    if zero:
+        with st.expander(f"Zeros in {len(zero)} layers"):
+            rows = [(one.layer, one.n_weights, 100 * one.n_zero / one.n_weights) for one in zero]
+            st.dataframe(
+                pd.DataFrame(rows, columns=["Layer", "Weights", "Zero (%)"]),
+                hide_index=True,
+                alt="Zeros by layer",
+            )
+
+
+def _outputs(outputs: Outputs, options: PreflightOptions) -> PreflightOptions:
+    st.markdown("#### Which class each output stands for")
+    st.markdown(NAMED_BY[outputs.named_by])
+    if outputs.n_outputs > len(outputs.dataset_classes):
+        st.caption("Outputs without a class are left out before anything is pruned.")
+    if outputs.classes_without_output and outputs.named_by != "nobody":
+        left = some(outputs.classes_without_output)
+        st.caption(f"Classes without an output are left out of the study: {plain(left)}.")
+    given = [name or LEFT_OUT for name in outputs.classes]
+    names = list(outputs.file_names) if len(outputs.file_names) == len(given) else None
+    table = pd.DataFrame({"Output": range(1, len(given) + 1)})
+    if names:
+        table["In the file"] = names
+    table["Class"] = given
+    edited = st.data_editor(
+        table,
+        key="classes_of_outputs",
+        hide_index=True,
+        disabled=["Output", "In the file"],
+        height=_height(given),
+        column_config={
+            "Output": st.column_config.NumberColumn(width="small"),
+            "Class": st.column_config.SelectboxColumn(
+                options=[LEFT_OUT, *outputs.dataset_classes], required=True
+            ),
+        },
+    )
+    chosen = [str(name) for name in edited["Class"]]
+    if chosen == given:
+        return options
+    return replace(options, classes=tuple("" if name == LEFT_OUT else name for name in chosen))
+
+
+def _preprocessing(
+    seen: Seen | None, found: ArchitectureFacts, options: PreflightOptions
+) -> PreflightOptions:
+    st.markdown("#### What the network sees")
+    if seen:
+        st.html(_previews(seen))
+        mean, std = (
+            ", ".join(f"{value:.3g}" for value in some_) for some_ in (seen.mean, seen.std)
+        )
+        st.caption(
+            plain(
+                f"{len(seen.previews)} test images as the network is given them: {seen.image_size} "
+                f"x {seen.image_size} px, mean {mean}, deviation {std}. "
+                f"Preprocessing {seen.name}: {seen.reason}."
+            )
+        )
+    known: tuple[PreprocessingName, ...] = get_args(PreprocessingName)
+    names = ["As found", *known]
+    index = names.index(options.preprocessing) if options.preprocessing in known else 0
+    left, right = st.columns(2)
+    chosen = left.selectbox(
+        "Preprocessing",
+        names,
+        index=index,
+        format_func=lambda name: (
+            f"{name}: {PREPROCESSING[name]}" if name in PREPROCESSING else name
+        ),
+        key="preprocessing",
+    )
+    side = right.number_input(
+        "Image size (px)",
+        min_value=16,
+        max_value=1024,
+        value=options.image_size or found.image_size,
+        key="image_size",
+    )
+    return replace(
+        options,
+        preprocessing=next((name for name in known if name == chosen), None),
+        image_size=options.image_size if side == found.image_size else int(side),
+    )
+
+
+def _previews(seen: Seen) -> str:
+    pictures = zip(seen.previews, seen.image_ids, strict=False)
+    figures = "".join(
+        f'<figure class="ps-xray" style="width:10rem"><div class="ps-black">'
+        f'<img alt="{html.escape(name)} as the network sees it" '
+        f'src="data:image/png;base64,{html.escape(png)}"></div></figure>'
+        for png, name in pictures
+        if re.fullmatch(r"[A-Za-z0-9+/=]+", png)
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.5rem">{figures}</div>'
+
+
+def _check(check: DenseCheck) -> None:
+    st.markdown("#### Before pruning, against chance")
+    rows: list[tuple] = [
+        (one.class_name, one.n_positive, one.ap, one.prevalence, one.auroc) for one in check.classes
+    ]
+    if check.mean_ap is not None:
+        means = (check.mean_ap, check.mean_prevalence, check.mean_auroc)
+        rows.insert(0, (f"Mean of {check.n_measured} classes", None, *means))
+    st.dataframe(
+        pd.DataFrame(rows, columns=["Class", "Positives", "AP", "Prevalence", "AUROC"]),
+        hide_index=True,
+        height=_height(rows),
+        column_config={
+            name: st.column_config.NumberColumn(format="%.3f")
+            for name in ("AP", "Prevalence", "AUROC")
+        },
+        alt="AP and AUROC of the dense network",
+    )
+    st.caption(
+        f"{check.n_images} test images, in {check.precision}. A network that knows nothing has an "
+        "AP near the prevalence and an AUROC of 0.5; classes with few positives say little."
+    )
+
+
+def _height(rows: list) -> int:
+    """Of a table in pixels, so that most are seen whole."""
+    return min(760, 36 * (len(rows) + 1))
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)
+
+
+def _sentence(text: str) -> str:
+    whole = text[:1].upper() + text[1:]
+    return whole if whole.endswith((".", '"')) else f"{whole}."

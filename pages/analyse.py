@@ -1,0 +1,37 @@
+"""A checkpoint somebody brings: what it is, whether it fits, and the start of its study."""
+
+import streamlit as st
+
+from core import uploads
+from core.access import SEES_STUDIES
+from core.ui import analyse, people
+
+person = people.require(*SEES_STUDIES)
+st.title("Analyse a checkpoint")
+visitor = people.visitor()
+if not uploads.may_upload(visitor):
+    st.info(uploads.why_not(visitor), icon=":material/lock:")
+    st.stop()
+st.markdown(
+    "Bring a trained network and learn what pruning would make it forget. First a look at the "
+    "file, which takes seconds; the study itself takes minutes to hours, in the background."
+)
+
+st.header("1. The checkpoint")
+upload = analyse.choose_file(person.email)
+
+st.header("2. The dataset")
+base = analyse.choose_dataset()
+
+st.header("3. Preflight")
+report = None
+if upload and base:
+    report = analyse.preflight(upload, base)
+else:
+    st.caption("Says what the file is and whether it fits, once there is a file and a dataset.")
+
+st.header("4. Run")
+if report and base and report.fit:
+    analyse.run(report, base)
+else:
+    st.caption("Grid, precision, pruning and a name, once the preflight finds the file fit.")

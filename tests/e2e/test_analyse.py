@@ -1,0 +1,138 @@
+"""From a file to a job in a real browser, refreshed on the way."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from safetensors.torch import save_file
+
+from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
+
+PATIENCE = 60_000
+STUDY_FILE = """
+study = { name = "grey-lungs", title = "Grey lungs" }
+dataset = { kind = "phantom", n_patients = 40, size = 32 }
+model = { architecture = "resnet_small", image_size = 32 }
+sweep = { sparsities = [0, 0.9] }
+"""
+DROP = """([content, name]) => {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name));
+  return transfer;
+}"""
+
+
+@pytest.fixture(scope="module")
+def analyse_address(tmp_path_factory: pytest.TempPathFactory):
+    """A dashboard with a dataset of 40 phantoms, kept as people's own data are."""
+    cache = tmp_path_factory.mktemp("analyse")
+    kept = cache / "datasets" / "grey-lungs-00000000"
+    kept.mkdir(parents=True)
+    (kept / "study.toml").write_text(STUDY_FILE)
+    port = free_port()
+    log = cache / "server.log"
+    command = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true")
+    with open(log, "w") as output:
+        server = subprocess.Popen(
+            [*command, "--server.port", str(port)],
+            cwd=ROOT,
+            env=os.environ | {"PRUNESCOPE_CACHE": str(cache)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}", server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from core.engine.models import build_model
+    from core.study import ModelSettings
+
+    settings = ModelSettings(architecture="resnet_small", image_size=32)
+    path = tmp_path_factory.mktemp("given") / "best_model.safetensors"
+    save_file(build_model(settings, 20, seed=0).state_dict(), path)
+    return path
+
+
+def idle(page: Page) -> None:
+    page.wait_for_selector(
+        "[data-testid=stApp][data-test-script-state=notRunning]", timeout=PATIENCE
+    )
+
+
+def dropped(page: Page, content: bytes, name: str, zone: int = 0) -> None:
+    transfer = page.evaluate_handle(DROP, [base64.b64encode(content).decode(), name])
+    place = page.locator(".drop").nth(zone)
+    place.wait_for(timeout=PATIENCE)
+    for event in ("dragenter", "dragover", "drop"):
+        place.dispatch_event(event, {"dataTransfer": transfer})
+
+
+def test_from_a_file_to_its_job(page: Page, analyse_address: str, checkpoint: Path) -> None:
+    page.goto(f"{analyse_address}/analyse")
+    dropped(page, b"", "nothing.pt")
+    expect(page.get_by_text("nothing.pt is empty (0 bytes).")).to_be_visible(timeout=PATIENCE)
+    dropped(page, checkpoint.read_bytes(), "best_model.safetensors")
+    expect(page.get_by_text("Choose another file")).to_be_visible(timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(r"upload=[0-9a-f]{32}"))
+
+    page.reload()  # with a file and no dataset
+    expect(page.get_by_text("best_model.safetensors")).to_be_visible(timeout=PATIENCE)
+    idle(page)
+    page.get_by_label("Dataset to study it on").click()
+    page.get_by_text("grey-lungs: Grey lungs").click()
+    expect(page).to_have_url(re.compile(r"look=[0-9a-f]{16}"), timeout=PATIENCE)
+
+    page.reload()  # while the preflight works
+    report = page.get_by_role("heading", name="What the network sees")
+    expect(report).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("figure.ps-xray img")).to_have_count(3)
+
+    page.reload()  # with its report
+    expect(report).to_be_visible(timeout=PATIENCE)
+    idle(page)
+    found = Axe().run(page)
+    serious = [one["id"] for one in found.response["violations"] if one["impact"] == "critical"]
+    assert not serious
+    page.get_by_role("button", name="Start the study").click()
+    expect(page).to_have_url(re.compile(r"/jobs\?job=best-model-on-grey-lungs-"), timeout=PATIENCE)
+
+
+def test_own_images_become_a_dataset(page: Page, analyse_address: str) -> None:
+    from PIL import Image
+
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        rows = [f"{n}.png,patient {n // 2},{n % 2}" for n in range(20)]
+        archive.writestr("labels.csv", "\n".join(["file,patient_id,Mass", *rows]))
+        for number in range(20):
+            picture = io.BytesIO()
+            Image.new("L", (32, 32), 10 * number).save(picture, "PNG")
+            archive.writestr(f"images/{number}.png", picture.getvalue())
+    page.goto(f"{analyse_address}/analyse")
+    idle(page)
+    page.get_by_text("Or bring your own images").click()
+    dropped(page, content.getvalue(), "Our clinic.zip", zone=1)
+    expect(page.get_by_text("20 images, 20 rows in labels.csv")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Keep as a dataset").click()
+    expect(page).to_have_url(re.compile(r"dataset=our-clinic"), timeout=PATIENCE)
+    idle(page)
+    page.reload()
+    chosen = page.get_by_label("Dataset to study it on")
+    expect(chosen).to_have_value("our-clinic: Own data: Our clinic.zip", timeout=PATIENCE)

@@ -1,0 +1,242 @@
+"""The page of a brought checkpoint, in each of its states, with real uploads and preflights."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+
+from core import analyses, jobs, preflights, uploads
+from core.cli import app as cli
+from core.preflight import PreflightOptions
+from core.study import StudyConfig, read_config
+from core.ui import preflight_report
+from core.uploads import Upload
+from tests.pages.test_pages import open_page, said
+
+STUDY_FILE = """
+study = { name = "grey-lungs", title = "Grey lungs" }
+dataset = { kind = "phantom", n_patients = 40, size = 32 }
+model = { architecture = "resnet_small", image_size = 32 }
+sweep = { sparsities = [0, 0.9] }
+"""
+SMALL = PreflightOptions(image_size=32)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("analyse") / "cache"
+
+
+@pytest.fixture(scope="module")
+def study_file(cache: Path) -> Path:
+    """Beside the study files that come along, as one of them."""
+    folder = cache.parent / "studies"
+    folder.mkdir()
+    (folder / "grey-lungs.toml").write_text(STUDY_FILE)
+    return folder / "grey-lungs.toml"
+
+
+@pytest.fixture(autouse=True)
+def _here(cache: Path, study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(cache))
+    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.setattr(preflights, "STUDY_FILES", study_file.parent)
+
+
+def keep(path: Path, name: str) -> Upload:
+    content = path.read_bytes()
+    ticket = uploads.read_ticket(uploads.address("checkpoint", "local").rpartition("/")[2])
+    assert ticket
+    with uploads.receiving(ticket, name, len(content)) as place:
+        place.write(content)
+        return place.finish()
+
+
+def network(n_outputs: int, path: Path) -> Path:
+    from core.engine.models import build_model
+    from core.study import ModelSettings
+
+    settings = ModelSettings(architecture="resnet_small", image_size=32)
+    torch.save({"state_dict": build_model(settings, n_outputs, seed=0).state_dict()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint(cache: Path) -> Path:
+    return network(20, cache.parent / "Best model (2).pt")
+
+
+@pytest.fixture(scope="module")
+def arrived(cache: Path, study_file: Path, checkpoint: Path) -> Upload:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(cache))
+        return keep(checkpoint, checkpoint.name)
+
+
+def answered(upload: Upload, base: StudyConfig, options: PreflightOptions) -> preflights.Question:
+    """A question the real child has answered."""
+    question = preflights.Question(upload, base, options)
+    preflights.ask(question)
+    end = time.monotonic() + 90
+    while preflights.answer(question).state == "working":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return question
+
+
+def base() -> StudyConfig:
+    return preflights.datasets([])["grey-lungs"]
+
+
+def button(at: AppTest, label: str):
+    return next(one for one in at.button if one.label == label)
+
+
+def test_at_first_all_steps_are_there(cache: Path) -> None:
+    at = open_page("analyse.py")
+    headers = [one.value for one in at.header]
+    assert headers == ["1. The checkpoint", "2. The dataset", "3. Preflight", "4. Run"]
+    assert "once there is a file and a dataset" in said(at)
+    assert "Nothing in the file is ever run" in said(at)
+
+
+def test_what_is_not_there_or_not_yours_is_said(arrived: Upload) -> None:
+    at = open_page("analyse.py", upload="0" * 32, dataset="<b>gone</b>")
+    assert "not there, or not yours" in at.warning[0].value
+    assert "There is no dataset" in at.warning[1].value
+    assert "<b>gone" not in at.warning[1].value
+
+
+def test_an_earlier_upload_is_chosen(arrived: Upload) -> None:
+    at = open_page("analyse.py")
+    at.selectbox(key="earlier_upload").set_value(arrived.id).run()
+    assert at.query_params["upload"] == arrived.id
+    assert "Best model" in said(at)
+    at.selectbox(key="dataset_choice").set_value("grey-lungs").run()
+    assert at.query_params["dataset"] == "grey-lungs"
+    assert "Cancel" in [one.label for one in at.button]
+    for question in arrived.folder.glob("preflights/*"):
+        preflights.children.end(question)
+
+
+def test_a_report_is_read_and_the_study_is_the_command_lines(
+    arrived: Upload, checkpoint: Path, study_file: Path
+) -> None:
+    question = answered(arrived, base(), SMALL)
+    address = {"upload": arrived.id, "dataset": "grey-lungs", "look": question.key}
+    at = open_page("analyse.py", **address)
+    text = said(at)
+    assert at.header[3].value == "4. Run"
+    for words in ("chance", "resnet", "All 74 match", "names no classes"):
+        assert words in text + "".join(one.value for one in (*at.warning, *at.success, *at.info))
+    assert "--classes" not in text
+    assert 'src="data:image/png;base64,' in text, "what the network sees"
+    assert at.text_input(key="study_name").value == "best-model-2-on-grey-lungs"
+
+    # Refreshing brings the same report, and asks nothing again.
+    before = {path.name for path in (arrived.folder / "preflights").iterdir()}
+    open_page("analyse.py", **address)
+    assert {path.name for path in (arrived.folder / "preflights").iterdir()} == before
+
+    at.selectbox(key="grid").set_value("0, 50, 70, 80, 90, 95 %")
+    at.text_input(key="study_name").set_value("mine")
+    button(at, "Start the study").click().run()
+    (submitted,) = jobs.jobs()
+    assert submitted.study_name == "mine"
+    arguments = ["analyze", checkpoint, "--dataset", study_file, "--set", "model.image_size=32"]
+    arguments += ["--set", "sweep.sparsities=[0,0.5,0.7,0.8,0.9,0.95]", "--study", "mine"]
+    result = CliRunner().invoke(cli, [str(one) for one in [*arguments, "--background"]])
+    assert result.exit_code == 0, result.stderr
+    assert [job.study_id for job in jobs.jobs()] == [submitted.study_id], "one study, one job"
+
+    report = preflights.answer(question).report
+    assert report
+    config = analyses.analysis_config(report)
+    assert config.checkpoint
+    assert config.checkpoint.path == arrived.path
+    assert config.study.title == "Best model (2).pt on Grey lungs"
+
+
+def test_three_outputs_for_twenty_classes_can_be_named(cache: Path, arrived: Upload) -> None:
+    upload = keep(network(3, cache.parent / "three.pt"), "three.pt")
+    question = answered(upload, base(), SMALL)
+    address = {"upload": upload.id, "dataset": "grey-lungs", "look": question.key}
+    at = open_page("analyse.py", **address)
+    assert "Refused" in at.error[0].value
+    assert "in the table below" in at.error[0].value
+    assert "Start the study" not in [one.label for one in at.button]
+    assert "Nothing says which output stands for which class" in said(at)
+
+    report = preflights.answer(question).report
+    assert report
+    assert report.outputs
+    assert report.outputs.dataset_classes[0] == "Atelectasis"
+    chosen = PreflightOptions(image_size=32, classes=("Hernia", "", "Mass"))
+    again = answered(upload, base(), chosen)
+    assert preflights.choices(upload, again.key) == chosen
+    at = open_page("analyse.py", **(address | {"look": again.key}))
+    assert not at.error
+    assert button(at, "Start the study")
+
+
+def test_what_is_no_checkpoint_is_one_sentence(cache: Path) -> None:
+    (cache.parent / "photo").write_bytes(b"\xff\xd8\xff\xe0" + bytes(90))
+    upload = keep(cache.parent / "photo", "my <b>photo</b>.pt")
+    question = answered(upload, base(), PreflightOptions())
+    at = open_page("analyse.py", upload=upload.id, dataset="grey-lungs", look=question.key)
+    assert "is a JPEG image and no checkpoint" in at.error[0].value
+    assert "upload-" not in at.error[0].value
+    assert "<b>" not in said(at)
+
+
+def test_a_child_that_died_can_be_asked_again(cache: Path, arrived: Upload) -> None:
+    question = preflights.Question(arrived, base(), PreflightOptions(image_size=64))
+    preflights.ask(question)
+    preflights.children.end(question.folder)
+    end = time.monotonic() + 10
+    while preflights.answer(question).state == "working" and time.monotonic() < end:
+        time.sleep(0.05)
+    address = {"upload": arrived.id, "dataset": "grey-lungs", "look": question.key}
+    at = open_page("analyse.py", **address)
+    assert "ended without an answer" in at.error[0].value
+    button(at, "Try again").click().run()
+    assert preflights.answer(question).state == "working"
+    preflights.forget(question)
+    assert not question.folder.exists()
+
+
+def test_an_upload_is_deleted_with_a_yes(cache: Path, checkpoint: Path) -> None:
+    upload = keep(checkpoint, "gone soon.pt")
+    at = open_page("analyse.py", upload=upload.id)
+    at.button(key="delete_upload").click().run()
+    assert uploads.find(upload.id, "local") is None
+    assert "upload" not in at.query_params
+
+
+def test_a_guest_is_told_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    import streamlit as st
+
+    get = st.get_option
+    changed = {"server.address": "0.0.0.0"}
+    monkeypatch.setattr(st, "get_option", lambda name: changed.get(name) or get(name))
+    at = open_page("analyse.py")
+    assert any("people who sign in" in one.value for one in at.info)
+    assert not at.header
+
+
+def test_the_engines_words_are_a_pages_words() -> None:
+    for given, words in (
+        ('If they are some, say which, in order: --classes "A,B".', "say which in the table below"),
+        ("under other names, give --classes.", "say so in the table below"),
+    ):
+        assert words in preflight_report.on_page(given)
+        assert "--" not in preflight_report.on_page(given)
+
+
+def test_the_study_file_of_the_tests_is_one() -> None:
+    assert read_config(preflights.STUDY_FILES / "grey-lungs.toml").study.name == "grey-lungs"
