@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 # Further arguments for pytest: make test ARGS="-k jobs"
 ARGS ?=
 
-.PHONY: help demo test test-slow lint clean browser
+.PHONY: help demo test test-slow lint docs screenshots audit image image-test clean browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -16,6 +16,11 @@ help:
 	@echo 'make test    install what tests need, a browser included, and run them (ARGS="-k jobs")'
 	@echo 'make test-slow    the tests that take many minutes each'
 	@echo 'make lint    check style, format and types'
+	@echo 'make docs    build the documentation into site/ and write its reference from the code'
+	@echo 'make screenshots    take the pictures of the docs anew, from the finished demo'
+	@echo 'make audit   licences and known vulnerabilities of what is installed; sbom.json'
+	@echo 'make image   build the container image with docker, podman or buildah'
+	@echo 'make image-test   build it, start it, and try what it promises'
 	@echo 'make clean   remove .venv and the caches of tools; studies in cache/ stay'
 	@echo
 	@echo 'PYTHON=python3.12        the Python to make .venv from (3.11 or newer)'
@@ -35,8 +40,25 @@ lint: .venv/.installed-dev
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
+docs: .venv/.installed-dev
+	.venv/bin/python -m core.reference
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+screenshots: .venv/.installed-dev browser
+	.venv/bin/python -m tests.e2e.screenshots
+
+audit: .venv/.installed-dev
+	.venv/bin/python tools/audit.py
+
+# ENGINE=podman chooses among docker, podman and buildah; BUILD="--build-arg TORCH=cu130" is passed on.
+image:
+	$(PYTHON) tools/image.py
+
+image-test: .venv/.installed-dev browser
+	.venv/bin/python tools/image.py test
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis test-results prunescope.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis test-results prunescope.egg-info site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo 'Studies and everything else in cache/ are kept.'
 
@@ -60,7 +82,7 @@ clean:
 	@$(PIP) install --quiet --no-deps -e .
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt .venv/.installed
+.venv/.installed-dev: requirements-dev.txt requirements-docs.txt .venv/.installed
 	@echo 'Installing the packages in requirements-dev.txt'
 	@$(PIP) install --quiet -r requirements-dev.txt
 	@touch $@

@@ -126,10 +126,15 @@ STYLE = """<style>
 [class*="st-key-card-"] .stButton button {opacity: 0; cursor: zoom-in}
 [class*="st-key-card-"]:has(button:focus-visible) {outline: 3px solid #D55E00}
 .ps-named {line-height: 1.5; overflow-wrap: anywhere}
+.st-key-browser:has(.st-key-inspector) {display: grid; align-items: start; gap: 1.5rem;
+  grid-template-columns: minmax(0, 2fr) minmax(0, 3fr)}
 .st-key-inspector {position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto;
   overflow-x: hidden; padding-right: .25rem}
+@media (min-width: 641px) {.st-key-show_filters {display: none}}
 @media (max-width: 640px) {
-  .st-key-browser .stHorizontalBlock:has(.st-key-inspector) {flex-direction: column-reverse}
+  .st-key-browser:has(.st-key-inspector) {display: flex; flex-direction: column-reverse}
   .st-key-inspector {position: static; max-height: none; overflow: visible}
+  .stMain:not(:has(.st-key-show_filters input:checked)) :is(.st-key-filters, .st-key-order) {
+    display: none}
 }
 </style>"""

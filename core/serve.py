@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core.access import is_loopback
 from core.errors import InputError, WorkError
+from core.shipped import unpack
 from core.sign_in import configured_in, role_claim, roles_path
 from core.study import cache_dir
 
@@ -30,7 +31,7 @@ PORTS_TO_TRY = 50
 WORKER_NICENESS = 10  # a page that is asked for goes before a training step
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before a worker that died is started again
 SECONDS_OF_A_HEALTHY_WORKER = 60.0
-SECONDS_TO_END = 10.0
+SECONDS_TO_END = 8.0  # Docker kills 10 s after SIGTERM
 SECONDS_BETWEEN_LOOKS = 0.2
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -50,6 +51,7 @@ def serve(
     if not app.is_file():
         raise InputError(f"There is no dashboard at {app}; run from a checkout of PruneScope.")
     prepare_cache()
+    unpack(say)
     port = choose_port(host, port, say)
     stop: list[int] = []  # not an Event, whose lock a handler may find held by its own thread
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -150,7 +150,7 @@ with st.expander(
 if chosen_filters.needs_comparison(images):
     show_unknown_definition()
 
-with st.container(horizontal=True):
+with st.container(key="order", horizontal=True):
     order = gallery_filters.choose_order()
     thumbnail = gallery_filters.switch("size", "Thumbnails", list(THUMBNAILS), "Medium")
 shown = replace(chosen_filters, order=order)(images)
@@ -160,14 +160,15 @@ if n_constant := gallery.count_pies(images.table).n_constant:
 
 has_images = images_dir(opened.config.dataset) is not None
 chosen = chosen_image()
+# One beside the other by CSS: in columns the whole grid would be drawn anew for every image opened.
 with st.container(key="browser"):
-    left, *right = st.columns([2, 3], gap="medium") if chosen else [st.container()]
+    left = st.container(key="gallery")
+    if chosen:
+        with st.container(key="inspector"):  # first, for it is what somebody waits for
+            inspector.show(opened, images, shown, chosen, sparsity, choose, has_images)
 with left:
     if shown.empty:
         gallery_filters.explain_nothing(chosen_filters, images)
     else:
         width = THUMBNAILS[thumbnail]
         show_grid(min(width, BESIDE_AN_IMAGE) if chosen else width)
-if chosen:
-    with right[0], st.container(key="inspector"):
-        inspector.show(opened, images, shown, chosen, sparsity, choose, has_images)

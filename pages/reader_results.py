@@ -150,7 +150,8 @@ if not known:
 
 names = list(known)
 of = known[widgets.addressed_choice(st, "Reader study", names, names[0], "reader-study")]
-st.caption(ui.plain(reader_words.made(of, results.image_table(of))))
+# Not a caption, in whose grey the address of who made it, a link, is hard to read.
+st.markdown(f":small[{ui.plain(reader_words.made(of, results.image_table(of)))}]")
 show_readers()
 show_results()
 show_downloads()

@@ -60,7 +60,7 @@ def test_the_commands_are_the_documented_ones() -> None:
     assert names == {
         "", "demo", "run", "studies", "export", "report", "import-predictions", "serve", "worker",
         "preflight", "analyze", "audit", "delete",
-        "bench", "bench sweep", "bench analysis", "bench pages",
+        "bench", "bench sweep", "bench analysis", "bench pages", "bench browser",
         "jobs", "jobs list", "jobs cancel", "jobs resume", "jobs retry",
         "reader-study", "reader-study create", "reader-study list", "reader-study results",
         "reader-study export",

@@ -30,27 +30,29 @@ def choose(opened: OpenStudy, sparsities: list[float], can_be_lost: bool) -> Gal
     names = list(loaders.labels(opened).class_names)
     by_group = loaders.groups_of_classes(opened)
     ordered = sorted(names, key=lambda name: GROUPS[::-1].index(by_group[name]))
-    definition = switch("definition", "Show", list(gallery.DEFINITIONS))
-    with st.grid(3, min_column_width=190, gap="medium"):
-        with st.container():
-            sparsity = widgets.sparsity_slider(sparsities)
-        labelled = widgets.class_picker("Labelled with all of these", names)
-        lost = _several(
-            "lost",
-            "A label of these lost by this sparsity",
-            ordered,
-            disabled=not can_be_lost,
-            help=None if can_be_lost else image_findings.NO_OPERATING_POINTS,
-        )
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        groups = _pills("group", "Group", list(GROUPS[::-1]))
-        counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))
-        with st.popover("More filters", icon=":material/tune:"):
-            agreement = _range()
-            patients = st.text_input(
-                "Patient ids, divided by commas", key="patient", bind="query-params"
+    st.toggle("Filters and order", key="show_filters")  # seen on narrow screens alone
+    with st.container(key="filters"):
+        definition = switch("definition", "Show", list(gallery.DEFINITIONS))
+        with st.grid(3, min_column_width=190, gap="medium"):
+            with st.container():
+                sparsity = widgets.sparsity_slider(sparsities)
+            labelled = widgets.class_picker("Labelled with all of these", names)
+            lost = _several(
+                "lost",
+                "A label of these lost by this sparsity",
+                ordered,
+                disabled=not can_be_lost,
+                help=None if can_be_lost else image_findings.NO_OPERATING_POINTS,
             )
-            by, value = _column(opened)
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            groups = _pills("group", "Group", list(GROUPS[::-1]))
+            counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))
+            with st.popover("More filters", icon=":material/tune:"):
+                agreement = _range()
+                patients = st.text_input(
+                    "Patient ids, divided by commas", key="patient", bind="query-params"
+                )
+                by, value = _column(opened)
     return Gallery(
         definition, sparsity, tuple(labelled), tuple(lost), tuple(groups), tuple(counts),
         agreement, patients, by, value,

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -38,6 +38,22 @@ class SignedApp:
     cache: Path
     roles: Path
     log: Path
+    command: tuple[str, ...] = ()
+    processes: list[subprocess.Popen] = field(default_factory=list)
+
+    def start(self) -> None:
+        variables = {"PRUNESCOPE_CACHE": str(self.cache), "PRUNESCOPE_ROLES": str(self.roles)}
+        with open(self.log, "a") as output:
+            server = subprocess.Popen(
+                self.command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output
+            )
+        self.processes.append(server)
+        wait_until_healthy(self.address, server, self.log)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut or the kernel short of memory would."""
+        self.processes[-1].kill()
+        self.processes[-1].wait(10)
 
     def cookie(self, who: str, secret: str = COOKIE_SECRET, **claims: Any) -> dict[str, str]:
         """The cookies Streamlit would set for somebody whom a provider vouches for."""
@@ -92,8 +108,6 @@ def running_app(
     """`streamlit run app.py` over the cache folder/cache, with sign-in at these providers; without
     any, nobody signs in."""
     address = f"http://127.0.0.1:{free_port()}"
-    app = SignedApp(address, folder / "cache", folder / "roles.toml", folder / "server.log")
-    write_roles(app.roles, ROLES)
     secrets = folder / "secrets.toml"
     lines = ["[auth]", f'cookie_secret = "{COOKIE_SECRET}"']
     lines.append(f'redirect_uri = "{address}/oauth2callback"')
@@ -105,13 +119,13 @@ def running_app(
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
     command += ["--server.port", address.rpartition(":")[2], "--server.address", bound_to]
     command += ["--secrets.files", str(secrets)]
-    variables = {"PRUNESCOPE_CACHE": str(app.cache), "PRUNESCOPE_ROLES": str(app.roles)}
-    with ExitStack() as stack:
-        output = stack.enter_context(open(app.log, "w"))
-        server = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output
-        )
-        stack.callback(server.wait, 10)
-        stack.callback(server.terminate)
-        wait_until_healthy(address, server, app.log)
+    paths = folder / "cache", folder / "roles.toml", folder / "server.log"
+    app = SignedApp(address, *paths, tuple(command))
+    write_roles(app.roles, ROLES)
+    try:
+        app.start()
         yield app
+    finally:
+        for server in app.processes:
+            server.terminate()
+            server.wait(10)

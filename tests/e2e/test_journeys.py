@@ -108,7 +108,7 @@ def test_paging_through_pies_and_opening_one(page, app_address, errors):
     page.locator(".viewer [data-image], .viewer[data-image]").wait_for(timeout=PATIENCE)
     expect(page.get_by_text("25 of 30")).to_be_visible()
     expect(page.get_by_text("source 64 × 64 px, shown enlarged").first).to_be_visible()  # noqa: RUF001
-    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_role("button", name="Next image").click()
     expect(page.get_by_text("26 of 30")).to_be_visible(timeout=PATIENCE)
     visit(page, page.url)
     expect(page.get_by_text("26 of 30")).to_be_visible(timeout=PATIENCE)

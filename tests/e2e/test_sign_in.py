@@ -48,7 +48,11 @@ def usable(page: Page) -> None:
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(300)  # the theme fades over
         found = Axe().run(page).response["violations"]
-        serious = [v["id"] for v in found if v["impact"] in ("serious", "critical")]
+        serious = [
+            (v["id"], [(node["target"], node["failureSummary"]) for node in v["nodes"]][:3])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
         assert serious == [], (scheme, page.url)
 
 

@@ -56,7 +56,8 @@ class Viewer {
     for (const name of ["pointerup", "pointercancel"]) {
       on(name, (event) => this.fingers.delete(event.pointerId));
     }
-    on("wheel", (event) => {
+    on("wheel", (event) => { // who scrolls past it goes on scrolling
+      if (!event.ctrlKey && !this.root.contains(this.root.getRootNode().activeElement)) return;
       event.preventDefault();
       this.zoom(Math.exp(-Math.max(-200, Math.min(200, event.deltaY)) / 500), this.place(event));
     });
