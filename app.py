@@ -3,10 +3,10 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from core.gate import Gate, Site
+from core.people.gate import Gate, Site
+from core.pictures.xrays import xray_routes
 from core.ui import provider
-from core.upload_route import upload_routes
-from core.xrays import xray_routes
+from core.upload.upload_route import upload_routes
 
 
 def site() -> Site:

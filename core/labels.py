@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
-from core.study import GroupSettings
+from core.settings import GroupSettings
 
 KEYS = ("image_id", "patient_id", "path", "split")
 SPLITS = ("train", "validation", "test")

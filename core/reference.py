@@ -19,12 +19,14 @@ import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from core import access, export, study
+from core import export, study
 from core import reference_words as say
 from core.cli import app
 from core.errors import InputError
+from core.people import access
 from core.reader_study.codebook import MEANINGS
 from core.reader_study.results import TABLES as READER_TABLES
+from core.settings import DEFAULT_SPARSITIES
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -216,7 +218,7 @@ def _allowed(schema: dict[str, Any]) -> str:
 def _default(value: Any) -> str:
     if value is None or value in ("", ()):
         return ""
-    if value == study.DEFAULT_SPARSITIES:
+    if value == DEFAULT_SPARSITIES:
         return "`[0, 0.05, ..., 0.95]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

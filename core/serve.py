@@ -17,10 +17,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from core.access import is_loopback
 from core.errors import InputError, WorkError
+from core.people.access import is_loopback
+from core.people.sign_in import configured_in, role_claim, roles_path
 from core.shipped import unpack
-from core.sign_in import configured_in, role_claim, roles_path
 from core.study import cache_dir
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -33,7 +33,7 @@ from core.analysis.pie_quality import PieQuality
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
-from core.quality import image_quality
+from core.pictures.quality import image_quality
 
 PIE_SPARSITY = 0.9
 AGREEMENTS_EDITION = 1

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from core import ui, words
+from core import ui
 from core.ui import administration, people
+from core.wording import words
 
 COLUMNS = {
     "when": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss"),

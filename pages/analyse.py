@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core import uploads
-from core.access import SEES_STUDIES
+from core.people.access import SEES_STUDIES
 from core.ui import analyse, people
+from core.upload import uploads
 
 person = people.require(*SEES_STUDIES)
 st.title("Analyse a checkpoint")

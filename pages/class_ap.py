@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from core import findings, markup, ui, words
+from core import ui
 from core.analysis import decay
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.first_forgotten import first_forgotten
 from core.analysis.losses import with_intervals
-from core.published import EXTREME, FIRST_DROP, published
 from core.ui import figures, filters, loaders, statistics, widgets
+from core.wording import findings, markup, words
+from core.wording.published import EXTREME, FIRST_DROP, published
 
 WHY_BOTH = (
     "AP cannot fall below a class's prevalence, so a rare class can lose a larger share of it "

@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from core import findings, ui, words
+from core import ui
 from core.analysis import decay, pairs
 from core.analysis.class_pairs import above_floor, pair_row
 from core.analysis.interaction import one_model
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
-from core.published import published
 from core.ui import figures, filters, loaders, statistics, widgets
+from core.wording import findings, words
+from core.wording.published import published
 
 HEATMAPS = {
     "fcd_heatmap": figures.fcd,

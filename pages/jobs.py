@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.access import SEES_STUDIES
+from core.people.access import SEES_STUDIES
 from core.ui import jobs, people
 
 people.require(*SEES_STUDIES)

@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from core import findings, markup, store, ui, words
+from core import store, ui
 from core.analysis import decay
 from core.analysis.first_forgotten import first_forgotten
 from core.charts.classes import frequency_chart
 from core.charts.curves import mean_ap_chart
 from core.study import labels_path
 from core.ui import loaders, reporting, statistics, tour, widgets
+from core.wording import findings, markup, words
 
 NUMBER = st.column_config.NumberColumn
 OVERALL_COLUMNS = {

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from core import findings, markup, ui, words
+from core import ui
 from core.analysis import gallery
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
 from core.store import finished_ensembles
 from core.study import images_dir, percent
 from core.ui import composition as pie_composition
 from core.ui import exemplars, gallery_filters, inspector, loaders, people, widgets
+from core.wording import findings, markup, words
 
 THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
 BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at

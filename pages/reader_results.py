@@ -5,13 +5,15 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from core import audit, reader_words, ui
+from core import ui
 from core.charts.reader import question_chart
+from core.people import audit
 from core.reader_study import database, design, results
 from core.reader_study.questions import QUESTIONS
 from core.store import finished_ensembles
 from core.study import percent
 from core.ui import people, reader_results, widgets
+from core.wording import reader_words
 
 WHAT_IT_IS = (
     "A reader study asks people whether PIEs differ from other X-rays to the eye: is the label "

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from core import claims, ui
+from core import ui
 from core.analysis.safe_sparsity import ALL
 from core.ui import loaders, safety, widgets
+from core.wording import claims
 
 COLUMNS = {
     "class_name": "Class",

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core import markup, ui
-from core.access import SEES_STUDIES, Person, Role
+from core import ui
 from core.errors import InputError, WorkError
+from core.people.access import SEES_STUDIES, Person, Role
 from core.ui import people
+from core.wording import markup
 
 EVERYONE: tuple[Role, ...] = ("reader", "researcher", "admin")
 HOME = "overview.py"

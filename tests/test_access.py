@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from core import access
-from core.access import (
+from core.errors import WorkError
+from core.people import access
+from core.people.access import (
     FORWARDED,
     GUEST,
     LOCAL,
@@ -19,7 +20,6 @@ from core.access import (
     sign_xray,
     without_sign_in,
 )
-from core.errors import WorkError
 from core.study import StudyConfig, secret_path
 from tests.toys import toy_config
 

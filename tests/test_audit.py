@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from core import audit, study
-from core.audit import audit_path, lines, record, refused
+from core import study
 from core.cli import app
-from core.deletion import delete_study
 from core.errors import InputError, WorkError
+from core.people import audit
+from core.people.audit import audit_path, lines, record, refused
+from core.people.deletion import delete_study
 from tests.toys import write_toy_study
 
 ABOUT = {"study": "toy-1a2b3c4d", "image": "a.png"}

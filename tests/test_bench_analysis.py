@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core import store
-from core.bench_analysis import AnalysisBench, BenchStudy, bench_study
+from core.benches.bench_analysis import AnalysisBench, BenchStudy, bench_study
 from core.cli import app
 from core.errors import InputError
 from core.labels import class_frequencies, label_matrix

@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from core import store
-from core.bench_browser import BrowserBench, BrowserStudy, browser_study
+from core.benches.bench_browser import BrowserBench, BrowserStudy, browser_study
 from core.errors import InputError
-from core.images import read_grey
+from core.pictures.images import read_grey
 
 SMALL = BrowserStudy(runs=1, sparsities=2, images=30, classes=3)
 

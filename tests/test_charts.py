@@ -14,7 +14,7 @@ from core.charts.images import image_curves_chart
 from core.charts.pairs import fcd_heatmap, outlined
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
-from core.study import GroupSettings
+from core.settings import GroupSettings
 from tests.page_studies import ODD_CLASSES
 from tests.toys import toy_labels
 

@@ -31,7 +31,7 @@ def study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     from core.engine.models import build_model
-    from core.study import ModelSettings
+    from core.settings import ModelSettings
 
     settings = ModelSettings(architecture="resnet_small", image_size=32)
     state = build_model(settings, 20, seed=0).state_dict()

@@ -28,8 +28,15 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from core.dicom import FIELDS, PLUGINS, coded_size
-from core.images import MAX_PIXELS, BadImage, is_dicom, read_grey, read_samples, stored_size
+from core.pictures.dicom import FIELDS, PLUGINS, coded_size
+from core.pictures.images import (
+    MAX_PIXELS,
+    BadImage,
+    is_dicom,
+    read_grey,
+    read_samples,
+    stored_size,
+)
 from tests.dicoms import write_dicom
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
@@ -360,7 +367,7 @@ def test_a_deflated_bomb_is_refused(tmp_path, monkeypatch):
     data.save_as(path)
     assert read_grey(path).shape == (2000, 2000)
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr("core.dicom.MAX_INFLATED", 3_000_000)
+    monkeypatch.setattr("core.pictures.dicom.MAX_INFLATED", 3_000_000)
     with pytest.raises(BadImage, match="unfolds to more than 3 MB"):
         read_grey(path)
 

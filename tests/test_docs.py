@@ -16,12 +16,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from core import export, jobs, reference, sign_in, store, study
+from core import export, jobs, reference, store, study
 from core import reference_words as say
 from core.cli import app
 from core.cli.studies import read_study
 from core.errors import InputError
 from core.labels import Labels
+from core.people import sign_in
 from core.reader_study import schema
 from tests.importing.given import FILES
 from tests.page_studies import with_validation

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from core import findings
 from core.analysis.first_forgotten import first_forgotten
-from core.published import FIRST_DROP, published
 from core.study import StudyConfig
+from core.wording import findings
+from core.wording.published import FIRST_DROP, published
 from tests.toys import toy_config
 
 

@@ -8,8 +8,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from core.access import Person, Visitor
-from core.gate import Gate, Site
+from core.people.access import Person, Visitor
+from core.people.gate import Gate, Site
 
 LOCAL = Site("127.0.0.1", sign_in=False)
 PUBLIC = Site("0.0.0.0", sign_in=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import BadImage, read_grey
+from core.pictures.images import BadImage, read_grey
 
 SAMPLE = Path(__file__).parents[2] / "shared" / "data" / "nih-cxr-64" / "images"
 GREY = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)

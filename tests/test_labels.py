@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, group_of, label_matrix, split_by_patient
-from core.study import GroupSettings
+from core.settings import GroupSettings
 from tests.toys import toy_labels
 
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core import own_data, own_data_zip, preflights, uploads
 from core.errors import InputError
-from core.own_data import Columns, DataAnswer
-from core.own_data_zip import contents, opened, unpack
-from core.uploads import Upload
+from core.upload import own_data, own_data_zip, preflights, uploads
+from core.upload.own_data import Columns, DataAnswer
+from core.upload.own_data_zip import contents, opened, unpack
+from core.upload.uploads import Upload
 
 N_IMAGES = 30
 
@@ -159,8 +159,9 @@ def _main_in_this_process(upload: Upload) -> str:
     import json
     from dataclasses import asdict
 
-    from core import children, store
-    from core.own_data_child import answered
+    from core import store
+    from core.upload import children
+    from core.upload.own_data_child import answered
 
     folder = own_data.look_folder(upload, Columns())
     folder.mkdir(parents=True)

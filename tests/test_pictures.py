@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import pictures, study
-from core.images import BadImage, read_grey
-from core.pictures import IN_MEMORY, ByteCache, evict, picture, pixels
+from core import study
+from core.pictures import thumbnails as pictures
+from core.pictures.images import BadImage, read_grey
+from core.pictures.thumbnails import IN_MEMORY, ByteCache, evict, picture, pixels
 from tests.dicoms import write_dicom
 
 NOISE = np.random.default_rng(0).integers(0, 256, (300, 200), dtype=np.uint8)

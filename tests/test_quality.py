@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from core import quality, store, study, tables
+from core import store, study, tables
 from core.errors import InputError
-from core.quality import MEASURES, image_quality, kept_quality, measure
+from core.pictures import quality
+from core.pictures.quality import MEASURES, image_quality, kept_quality, measure
 from tests.page_studies import write_imported_study
 from tests.toys import write_toy_study
 

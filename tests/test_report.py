@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import claims, readings, store, study, tables
+from core import store, study, tables
 from core.errors import InputError
-from core.published import PUBLISHED
-from core.report import report_html, write_report
+from core.reporting import readings
+from core.reporting.report import report_html, write_report
+from core.wording import claims
+from core.wording.published import PUBLISHED
 from tests import page_studies
 from tests.toys import write_toy_study
 

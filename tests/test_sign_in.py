@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from core import audit, sign_in
-from core.access import Person
-from core.sign_in import ENDED, NOT_SIGNED_IN, Nobody, person_of
+from core.people import audit, sign_in
+from core.people.access import Person
+from core.people.sign_in import ENDED, NOT_SIGNED_IN, Nobody, person_of
 
 ROLES = """
 [roles]

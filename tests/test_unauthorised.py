@@ -22,8 +22,9 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer
 from PIL import Image
 
-from core import access, study
-from core.access import XrayClaim, sign_xray
+from core import study
+from core.people import access
+from core.people.access import XrayClaim, sign_xray
 from tests.e2e.oidc import SignedApp, running_app
 from tests.toys import write_toy_study
 

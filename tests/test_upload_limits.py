@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from core import access, upload_route, uploads
-from core.access import GUEST, Person, Visitor
 from core.errors import InputError
-from core.gate import Site
-from core.uploads import Ticket, Upload
+from core.people import access
+from core.people.access import GUEST, Person, Visitor
+from core.people.gate import Site
+from core.upload import upload_route, uploads
+from core.upload.uploads import Ticket, Upload
 
 RESEARCHER, READER = "rolf@clinic.org", "rita@clinic.org"
 

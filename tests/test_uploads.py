@@ -16,10 +16,11 @@ from urllib.parse import quote
 
 import pytest
 
-from core import access, preflights, uploads
-from core.preflight import PreflightOptions
+from core.people import access
 from core.study import StudyConfig
-from core.uploads import Upload
+from core.upload import preflights, uploads
+from core.upload.preflight import PreflightOptions
+from core.upload.uploads import Upload
 from tests.e2e.oidc import SignedApp, running_app
 
 RESEARCHER, OTHER, READER = "rolf@clinic.org", "ann@clinic.org", "rita@clinic.org"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.access import GUEST, LOCAL
+from core.people.access import GUEST, LOCAL
 from tests.test_unauthorised import REFUSED, UPGRADE, Asked, Server, pixels_in, send, serving
 
 FORBIDDEN = 403

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from core import words
+from core.wording import words
 from tests.pages.test_pages import report
 
 

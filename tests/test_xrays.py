@@ -8,9 +8,11 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from core import access, audit, store, study, xrays
-from core.access import Person, Visitor, XrayClaim, sign_xray, without_sign_in
+from core import store, study
 from core.labels import Labels
+from core.people import access, audit
+from core.people.access import Person, Visitor, XrayClaim, sign_xray, without_sign_in
+from core.pictures import xrays
 from core.reader_study import database
 from core.study import StudyConfig
 from tests.toys import toy_config, toy_labels, write_toy_study

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core import words
 from core.charts.parts import (
     GROUP_COLOURS,
     ROW_HEIGHT,
@@ -18,6 +17,7 @@ from core.charts.parts import (
     short,
 )
 from core.labels import FEW_POSITIVES, GROUPS
+from core.wording import words
 
 
 def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) -> Chart:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core import words
 from core.charts.parts import (
     GREY,
     GROUP_COLOURS,
@@ -18,6 +17,7 @@ from core.charts.parts import (
     short,
 )
 from core.labels import FEW_POSITIVES
+from core.wording import words
 
 SIGNIFICANT = 0.05
 QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")

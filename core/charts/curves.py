@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core import words
 from core.charts.parts import (
     DASHES,
     GROUP_COLOURS,
@@ -22,6 +21,7 @@ from core.charts.parts import (
     percents,
     sparsity_axis,
 )
+from core.wording import words
 
 
 def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images: int) -> Chart:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core import words
 from core.analysis.image_curves import FindingFate
 from core.charts.parts import (
     DASHES,
@@ -25,7 +24,8 @@ from core.charts.parts import (
     short,
     sparsity_axis,
 )
-from core.image_findings import fate, probability
+from core.wording import words
+from core.wording.image_findings import fate, probability
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core import words
 from core.charts.parts import (
     GROUP_COLOURS,
     Chart,
@@ -18,6 +17,7 @@ from core.charts.parts import (
     with_more,
 )
 from core.labels import FEW_POSITIVES
+from core.wording import words
 
 Pair = tuple[str, str]
 

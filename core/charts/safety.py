@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core import claims, words
 from core.analysis.safe_sparsity import (
     CANNOT_TELL,
     SAFE,
@@ -26,6 +25,7 @@ from core.charts.parts import (
     short,
     sparsity_axis,
 )
+from core.wording import claims, words
 
 # Told apart by shape and by colour; neither colour is that of a group of classes.
 MARKS = {

@@ -19,7 +19,7 @@ def audit(
     person: Annotated[str | None, typer.Option(help="An e-mail address.")] = None,
 ) -> None:
     """Print the audit log: sign-ins, X-rays opened, exports, deletions and what was refused."""
-    from core.audit import lines
+    from core.people.audit import lines
 
     whose = person.strip().lower() if person else None
     for line in lines(since.replace(tzinfo=UTC) if since else None, whose):
@@ -32,7 +32,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a study's models, predictions and tables for good. Images stay."""
-    from core.deletion import delete_study
+    from core.people.deletion import delete_study
     from core.store import find_study
 
     folder = find_study(study)

@@ -56,7 +56,7 @@ def analysis(
 
     At full size it takes 1.7 GB of disk and some minutes.
     """
-    from core.bench_analysis import AnalysisBench, BenchStudy, bench_study, machine
+    from core.benches.bench_analysis import AnalysisBench, BenchStudy, bench_study, machine
 
     shape = BenchStudy(runs, sparsities, images, classes)
     with bench_study(shape, folder, keep, say) as made:
@@ -81,9 +81,9 @@ def pages(
     """Time every page's answer to a changed slider, class, metric or subgroup."""
     from contextlib import nullcontext
 
-    from core.bench_analysis import BenchStudy, bench_study, machine
-    from core.bench_jobs import GOAL_MS, job_running, with_job_summary
-    from core.bench_pages import TABLE_GOAL, PagesBench
+    from core.benches.bench_analysis import BenchStudy, bench_study, machine
+    from core.benches.bench_jobs import GOAL_MS, job_running, with_job_summary
+    from core.benches.bench_pages import TABLE_GOAL, PagesBench
 
     shape = BenchStudy(runs, sparsities, images, classes)
     bench = PagesBench(count, goal=GOAL_MS if with_job else TABLE_GOAL)
@@ -110,8 +110,8 @@ def browser(
     Needs Playwright, see requirements-dev.txt. At full size it takes 0.7 GB of disk and some
     minutes.
     """
-    from core.bench_analysis import machine
-    from core.bench_browser import BrowserBench, BrowserStudy, browser_study
+    from core.benches.bench_analysis import machine
+    from core.benches.bench_browser import BrowserBench, BrowserStudy, browser_study
 
     shape = BrowserStudy(images=images)
     with browser_study(shape, folder, keep, say) as made:

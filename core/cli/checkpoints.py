@@ -15,8 +15,8 @@ from core.cli.terminal import SECONDS_BETWEEN_LINES, say
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.preflight import Preflight, PreflightOptions
     from core.study import StudyConfig
+    from core.upload.preflight import Preflight, PreflightOptions
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", show_default=False)]
 Dataset = Annotated[
@@ -73,8 +73,8 @@ def analyze(
     Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
     needed afterwards. Run it again to go on after an interruption.
     """
-    from core.analyses import analysis_config
     from core.cli.studies import submit
+    from core.upload.analyses import analysis_config
 
     report = _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
     config = analysis_config(report, study)
@@ -95,7 +95,7 @@ def _preflight(
 ) -> Preflight:
     """Print the report; raises InputError with its refusal."""
     from core.engine.uploads.reading import Reader
-    from core.preflight import lines
+    from core.upload.preflight import lines
 
     options, others = _options(settings, arch, classes, preprocessing)
     base = _base(dataset, others)
@@ -117,8 +117,8 @@ def _options(
     """What the preflight itself takes, and the settings that are the dataset's."""
     from typing import get_args
 
-    from core.preflight import PreflightOptions
-    from core.study import PreprocessingName
+    from core.settings import PreprocessingName
+    from core.upload.preflight import PreflightOptions
 
     known = {str(name): name for name in get_args(PreprocessingName)}
     if preprocessing is not None and preprocessing not in known:

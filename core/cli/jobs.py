@@ -25,8 +25,8 @@ def list_jobs() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from core.job_words import by_whom, how_far, how_long, when
     from core.jobs import jobs
+    from core.wording.job_words import by_whom, how_far, how_long, when
 
     table = Table("job", "state", "by", "submitted (UTC)", "time", "", box=None, pad_edge=False)
     for job in jobs():
@@ -43,8 +43,8 @@ def list_jobs() -> None:
 @jobs.command(epilog="Example: prunescope jobs cancel demo-786b16a3.1")
 def cancel(job: JobId) -> None:
     """Stop a job that waits or runs, within seconds; what it has finished is kept."""
-    from core.job_words import OVER
     from core.jobs import cancel, find
+    from core.wording.job_words import OVER
 
     before = find(job).status
     if before in OVER:

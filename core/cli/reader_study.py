@@ -46,7 +46,7 @@ def create(
 ) -> None:
     """Draw PIEs and other images of a finished study for readers to judge, blinded."""
     from core import store
-    from core.access import LOCAL
+    from core.people.access import LOCAL
     from core.reader_study import database, design
 
     wanted = design.plan(
@@ -67,8 +67,8 @@ def create(
 @reader_study.command("list", epilog="Example: prunescope reader-study list")
 def list_() -> None:
     """List the reader studies and how far their readers are."""
-    from core import words
     from core.reader_study import database, results
+    from core.wording import words
 
     made = database.reader_studies()
     if not made:
@@ -83,9 +83,9 @@ def list_() -> None:
 @reader_study.command(epilog="Example: prunescope reader-study results chest-readers")
 def results(name: Name) -> None:
     """Show what the answers say of PIEs against non-PIEs."""
-    from core import reader_words
     from core.reader_study import database
     from core.reader_study import results as tables
+    from core.wording import reader_words
 
     of = database.find(name)
     given = tables.answer_table(of)

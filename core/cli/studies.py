@@ -78,9 +78,9 @@ def export(
     ] = None,
 ) -> None:
     """Write a table of a study to a file."""
-    from core.audit import record
     from core.cli.access import who
     from core.export import export as write
+    from core.people.audit import record
     from core.store import find_study
 
     record(who(), "export", {"study": find_study(study).name, "table": table})
@@ -93,9 +93,9 @@ def report(
     out: Annotated[Path, typer.Option(help="An .html file.")],
 ) -> None:
     """Write a study as one HTML page: results, methods and provenance, charts included."""
-    from core.audit import record
     from core.cli.access import who
-    from core.report import write_report
+    from core.people.audit import record
+    from core.reporting.report import write_report
     from core.store import find_study
 
     record(who(), "export", {"study": find_study(study).name, "table": "report"})

@@ -26,10 +26,11 @@ from core.engine.pruning import apply_masks, make_masks, prunable_weights
 from core.engine.sweep import for_inference, predict
 from core.engine.training import bce_sum
 from core.errors import InputError
-from core.images import read_grey
 from core.labels import Labels, label_matrix
 from core.metrics import metrics_table
-from core.study import DatasetSettings, ModelSettings, images_dir
+from core.pictures.images import read_grey
+from core.settings import DatasetSettings, ModelSettings
+from core.study import images_dir
 
 Say = Callable[[str], None]
 

@@ -24,8 +24,8 @@ import pandas as pd
 
 from core import store
 from core.errors import InputError, WorkError
-from core.images import BadImage, read_grey
 from core.labels import SPLITS, Labels
+from core.pictures.images import BadImage, read_grey
 
 SHARD_IMAGES = 4096
 # Decoded together before they are written: what bounds the memory.

@@ -34,7 +34,8 @@ from core.labels import Labels
 from core.metrics import metrics_table
 from core.progress import Cancelled, Progress, Report
 from core.ready import make_ready
-from core.study import DEFAULT_SPARSITIES, Architecture, StudyConfig, parse_config
+from core.settings import DEFAULT_SPARSITIES, Architecture
+from core.study import StudyConfig, parse_config
 
 log = logging.getLogger(__name__)
 Advance = Callable[[int, int], None]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.progress import Report
 from core.study import job_log_path
-from core.words import duration, progress
+from core.wording.words import duration, progress
 
 LARGEST_BYTES = 200_000  # then it is put aside as job.log.1, in place of the one before
 SECONDS_BETWEEN_LINES = 30.0

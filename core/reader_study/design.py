@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core import store, tables, xrays
-from core.access import LOCAL
+from core import store, tables
 from core.errors import InputError
 from core.labels import GROUPS, Labels, class_frequencies, findings
+from core.people.access import LOCAL
+from core.pictures import xrays
 from core.study import StudyConfig, images_dir
 
 # As in the paper's composition of PIEs: 4 stands for four and more.

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import access, markup, store, study, words
+from core import store, study
 from core.analysis.subgroup import Subgroup
 from core.errors import InputError, WorkError
+from core.people import access
 from core.progress import Report, read_progress
 from core.study import StudyConfig
 from core.ui import people
+from core.wording import markup, words
 
 SECONDS_BETWEEN_LOOKS = 2
 HOW_TO_START = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core import audit
-from core.deletion import delete_study
+from core.people import audit
+from core.people.deletion import delete_study
 from core.ui import OpenStudy, people
 
 NEWEST_LINES = 1000

@@ -6,15 +6,17 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from core import analyses, jobs, preflights, uploads
-from core.preflight import Preflight, PreflightOptions, duration, size
-from core.preflights import Answer, Question
-from core.study import PruningSettings, StudyConfig, SweepSettings
+from core import jobs
+from core.settings import PruningSettings, SweepSettings
+from core.study import StudyConfig
 from core.ui import people, plain, preflight_report, visible_studies
 from core.ui.own_data import own_data
 from core.ui.upload import upload as upload_zone
-from core.uploads import Upload
-from core.words import percent
+from core.upload import analyses, preflights, uploads
+from core.upload.preflight import Preflight, PreflightOptions, duration, size
+from core.upload.preflights import Answer, Question
+from core.upload.uploads import Upload
+from core.wording.words import percent
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
 SECONDS_BETWEEN_LOOKS = 1

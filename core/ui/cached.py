@@ -13,7 +13,7 @@ import streamlit as st
 
 from core import study
 from core.analysis.subgroup import Subgroup
-from core.study import GroupSettings
+from core.settings import GroupSettings
 from core.ui import OpenStudy, modified
 
 ENTRIES = 64  # tables kept per loader; those of a study are small

@@ -7,12 +7,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core import pie_findings, quality, study, words
+from core import study
 from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
 from core.charts.composition import label_noise_chart, quality_chart
+from core.pictures import quality
 from core.ui import OpenStudy, exemplars, loaders, modified, plain, widgets
 from core.ui.cached import ENTRIES, Source, of_study
+from core.wording import pie_findings, words
 
 NAMES = {key: measure.name for key, measure in quality.MEASURES.items()}
 

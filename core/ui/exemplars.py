@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import image_curves, study, tables, xrays
+from core import image_curves, study, tables
 from core.analysis import gallery
 from core.analysis.image_curves import curves_table
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
+from core.pictures import xrays
 from core.study import StudyConfig
 from core.ui import OpenStudy, modified
 from core.ui.cached import ENTRIES, LARGE_ENTRIES, Source, of_study, source

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core import findings
 from core.analysis import decay
 from core.analysis.correlations import named_row
 from core.analysis.losses import most_lost, with_intervals
@@ -17,9 +16,10 @@ from core.charts.classes import losses_chart
 from core.charts.curves import class_curves_chart, pair_curves_chart
 from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
 from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
-from core.published import EXTREME, FIRST_DROP, Figures
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
+from core.wording import findings
+from core.wording.published import EXTREME, FIRST_DROP, Figures
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
 OF_MEDIAN, QUARTILES = "95 % of the median", "quartiles"

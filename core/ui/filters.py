@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core import subgroups, words
+from core import subgroups
 from core.analysis.subgroup import PATIENTS, Subgroup
 from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, plain
+from core.wording import words
 
 EVERYTHING = "All test images"
 LONGEST_ADDRESS = 2000  # characters of a patient list that still make an address to send around

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from core import image_findings, words
 from core.analysis import gallery
 from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.labels import GROUPS
 from core.ui import OpenStudy, loaders, plain, widgets
+from core.wording import image_findings, words
 
 # The keys of each filter's widgets, and what they hold when the filter is off.
 WIDGETS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from core import export, image_findings, markup, words
+from core import export
 from core.analysis import gallery
 from core.analysis.gallery import Images
 from core.analysis.image_curves import FindingFate, finding_fates
@@ -17,6 +17,7 @@ from core.charts.images import image_curves_chart
 from core.study import percent
 from core.ui import OpenStudy, exemplars, people, plain, widgets
 from core.ui.viewer import ViewerImage, xray_viewer
+from core.wording import image_findings, markup, words
 
 MOST_OTHERS = 12
 SMALL, STAGE_HEIGHT = 128, 640

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import job_rules, job_words, jobs, markup, ui, words
+from core import jobs, ui
 from core.analysis import decay
 from core.charts.curves import mean_ap_chart
 from core.errors import InputError
 from core.jobs import UNFINISHED, Job, log
+from core.people import job_rules
 from core.ui import OpenStudy, figures, loaders, people, plain, widgets
+from core.wording import job_words, markup, words
 
 SECONDS_BETWEEN_LOOKS = 2
 SECONDS_BETWEEN_CURVES = 6

@@ -8,15 +8,16 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
-from core import markup, uploads
-from core import own_data as data
-from core.own_data import Columns, DataReport
-from core.preflight import size
 from core.study import StudyConfig
 from core.ui import people, plain
 from core.ui.upload import upload as upload_zone
-from core.uploads import Upload
-from core.words import count
+from core.upload import own_data as data
+from core.upload import uploads
+from core.upload.own_data import Columns, DataReport
+from core.upload.preflight import size
+from core.upload.uploads import Upload
+from core.wording import markup
+from core.wording.words import count
 
 SECONDS_BETWEEN_LOOKS = 1
 FOUND = "(as found)"

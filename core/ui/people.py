@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core import audit, sign_in
-from core.access import Person, Role, Visitor, XrayClaim, sign_xray, without_sign_in
 from core.errors import WorkError
-from core.sign_in import Claims, Nobody
+from core.people import audit, sign_in
+from core.people.access import Person, Role, Visitor, XrayClaim, sign_xray, without_sign_in
+from core.people.sign_in import Claims, Nobody
 from core.ui import provider
 
 SECONDS_BETWEEN_LOOKS = 5

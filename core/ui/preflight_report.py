@@ -13,8 +13,9 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from core import markup
-from core.preflight import (
+from core.settings import Architecture, PreprocessingName
+from core.ui import plain
+from core.upload.preflight import (
     ArchitectureFacts,
     DenseCheck,
     FileFacts,
@@ -28,8 +29,7 @@ from core.preflight import (
     size,
     some,
 )
-from core.study import Architecture, PreprocessingName
-from core.ui import plain
+from core.wording import markup
 
 LEFT_OUT = "(no class: left out)"
 PREPROCESSING = {

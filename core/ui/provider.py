@@ -24,10 +24,10 @@ from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from core import sign_in
-from core.access import Person, Visitor, without_sign_in
 from core.errors import WorkError
-from core.sign_in import Claims
+from core.people import sign_in
+from core.people.access import Person, Visitor, without_sign_in
+from core.people.sign_in import Claims
 
 log = logging.getLogger(__name__)
 SHORTEST_COOKIE_SECRET = 32  # characters

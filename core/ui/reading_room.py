@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from core import words
 from core.errors import InputError, WorkError
 from core.reader_study import readings
 from core.reader_study.database import ReaderStudy
 from core.reader_study.questions import QUESTIONS
 from core.ui import people
 from core.ui.viewer import ViewerImage, xray_viewer
+from core.wording import words
 
 HEIGHT = 760  # CSS pixels; the viewer keeps within the window
 SCALES = [question.name for question in QUESTIONS.values() if question.level == "ordinal"]

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from core import report
+from core.reporting import report
 from core.ui import OpenStudy, people
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import charts, export, markup, study, words
-from core.study import GroupSettings
+from core import charts, export, study
+from core.settings import GroupSettings
 from core.ui import OpenStudy, people, plain
+from core.wording import markup, words
 
 
 def draw(

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import image_curves, image_findings, store, study, tables
+from core import image_curves, store, study, tables
 from core.analysis.image_curves import SUMMARY, curves_table, finding_fates, over_runs
 from core.analysis.lost import lost_at_sparsity, lost_findings, lost_labels
 from core.errors import InputError, WorkError
 from core.labels import label_matrix
+from core.wording import image_findings
 from tests.page_studies import with_validation
 from tests.toys import toy_config, write_toy_study
 

@@ -24,8 +24,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from core import jobs, store, study
 from core.engine.datasets import load_labels
-from core.images import read_grey
 from core.labels import label_matrix
+from core.pictures.images import read_grey
 from core.study import StudyConfig, read_config
 from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
 

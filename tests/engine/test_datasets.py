@@ -19,7 +19,8 @@ from core.engine.datasets.nih_cxr14 import age_in_years
 from core.engine.datasets.splits import with_validation
 from core.errors import InputError
 from core.labels import SPLITS, Labels, split_by_patient
-from core.study import CxrLtSettings, NihSettings, PhantomSettings, images_dir, phantoms_dir
+from core.settings import CxrLtSettings, NihSettings, PhantomSettings
+from core.study import images_dir, phantoms_dir
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64"
 

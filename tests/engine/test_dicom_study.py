@@ -8,7 +8,7 @@ import pytest
 
 from core import store, study
 from core.engine.pipeline import run_study
-from core.images import read_grey
+from core.pictures.images import read_grey
 from core.study import StudyConfig
 from tests.dicoms import write_dicom
 

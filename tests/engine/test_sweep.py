@@ -15,7 +15,7 @@ from core.engine.models import build_model
 from core.engine.preprocessing import MEAN, STD
 from core.engine.pruning import apply_masks, make_masks, prunable_weights
 from core.engine.sweep import cells_of, for_inference, join_cell, predict
-from core.study import ModelSettings
+from core.settings import ModelSettings
 
 
 class RandomPixels:

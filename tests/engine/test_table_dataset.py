@@ -11,7 +11,7 @@ import pytest
 from core.engine.datasets import load_labels
 from core.errors import InputError
 from core.labels import SPLITS
-from core.study import TableSettings
+from core.settings import TableSettings
 from tests.engine.test_datasets import assert_patients_whole, put_images
 
 

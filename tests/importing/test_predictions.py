@@ -14,7 +14,7 @@ from core.engine.datasets import cxr_lt
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.importing.predictions import TestSplit, prediction_files, read_probabilities
-from core.study import ImportedSettings
+from core.settings import ImportedSettings
 from tests.importing.given import FILES, prediction, write_pickle
 
 N = 90

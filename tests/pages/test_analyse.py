@@ -10,12 +10,13 @@ import torch
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from core import analyses, jobs, preflights, uploads
+from core import jobs
 from core.cli import app as cli
-from core.preflight import PreflightOptions
 from core.study import StudyConfig, read_config
 from core.ui import preflight_report
-from core.uploads import Upload
+from core.upload import analyses, preflights, uploads
+from core.upload.preflight import PreflightOptions
+from core.upload.uploads import Upload
 from tests.pages.test_pages import open_page, said
 
 STUDY_FILE = """
@@ -59,7 +60,7 @@ def keep(path: Path, name: str) -> Upload:
 
 def network(n_outputs: int, path: Path) -> Path:
     from core.engine.models import build_model
-    from core.study import ModelSettings
+    from core.settings import ModelSettings
 
     settings = ModelSettings(architecture="resnet_small", image_size=32)
     torch.save({"state_dict": build_model(settings, n_outputs, seed=0).state_dict()}, path)

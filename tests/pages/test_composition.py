@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import quality, store
+from core import store
 from core.labels import Labels
+from core.pictures import quality
 from tests.toys import write_toy_study
 
 

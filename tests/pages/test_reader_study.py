@@ -6,12 +6,14 @@ import sqlite3
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import access, claims, study
-from core.access import Person
+from core import study
+from core.people import access
+from core.people.access import Person
 from core.reader_study import database, readings, results
 from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import DATABASE_VARIABLE
 from core.ui import people, reading_room
+from core.wording import claims
 from tests.pages.test_pages import open_page, said
 from tests.reader_study.toy_readings import answer_all, write_reader_study
 from tests.toys import write_toy_study

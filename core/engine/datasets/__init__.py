@@ -8,7 +8,8 @@ from typing import Any
 from core.engine.datasets import cxr_lt, nih_cxr14, table
 from core.errors import InputError
 from core.labels import Labels, split_by_patient
-from core.study import DatasetSettings, PhantomSettings, phantoms_dir
+from core.settings import DatasetSettings, PhantomSettings
+from core.study import phantoms_dir
 
 Advance = Callable[[int, int], None]
 

@@ -24,7 +24,7 @@ from core.engine.datasets.tables import (
 )
 from core.errors import InputError
 from core.labels import KEYS, Labels
-from core.study import CxrLtSettings, ImportedSettings
+from core.settings import CxrLtSettings, ImportedSettings
 
 SPLIT_OF_FILE = {"train": "train", "val": "validation", "test": "test"}
 IMAGE_COLUMNS = ("id", "path")

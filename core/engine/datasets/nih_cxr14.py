@@ -23,7 +23,7 @@ from core.engine.datasets.tables import (
 )
 from core.errors import InputError
 from core.labels import NO_FINDING, Labels, split_by_patient
-from core.study import NihSettings
+from core.settings import NihSettings
 
 IMAGE, FINDINGS, PATIENT = "Image Index", "Finding Labels", "Patient ID"
 ATTRIBUTES = {"Patient Gender": "sex", "View Position": "view", "Follow-up #": "follow_up"}

@@ -20,7 +20,7 @@ from core.engine.datasets.tables import (
 )
 from core.errors import InputError
 from core.labels import KEYS, NO_FINDING, Labels, split_by_patient
-from core.study import TableColumns
+from core.settings import TableColumns
 
 log = logging.getLogger(__name__)
 

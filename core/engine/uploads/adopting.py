@@ -25,7 +25,8 @@ from core.engine.uploads.reading import Given, Reader
 from core.errors import InputError
 from core.labels import Labels
 from core.progress import Advance
-from core.study import CheckpointSettings, StudyConfig
+from core.settings import CheckpointSettings
+from core.study import StudyConfig
 
 
 def network_of(found: Match) -> nn.Module:

@@ -20,12 +20,12 @@ from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.preprocessing import Normalisation
 from core.engine.sweep import for_inference, predict
 from core.errors import InputError
-from core.images import BadImage, read_grey
 from core.labels import Labels, label_matrix
 from core.metrics import metrics_table
-from core.preflight import ClassCheck, DenseCheck
+from core.pictures.images import BadImage, read_grey
 from core.progress import Advance
 from core.study import StudyConfig
+from core.upload.preflight import ClassCheck, DenseCheck
 
 # Below this many of either kind, a class says nothing about chance.
 FEW = 3

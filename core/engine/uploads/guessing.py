@@ -13,8 +13,8 @@ import torch
 from core.engine.models import MODELS, build_model
 from core.engine.uploads.layouts import LAYOUTS, Layout, Tensors
 from core.errors import InputError
-from core.preflight import Candidate, Keys, Reshaped, some
-from core.study import ModelSettings
+from core.settings import ModelSettings
+from core.upload.preflight import Candidate, Keys, Reshaped, some
 
 Shapes = dict[str, tuple[int, ...]]
 # Change no output: counters, what profilers leave, tables that follow from the architecture, and

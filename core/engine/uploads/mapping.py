@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from core.errors import InputError
-from core.preflight import Outputs, some
+from core.upload.preflight import Outputs, some
 
 # torchxrayvision's `default_pathologies`, the order of its 18 outputs.
 XRV_CLASSES = (

@@ -18,7 +18,6 @@ from typing import Any
 from torch import nn
 
 from core import store, study
-from core.analyses import study_settings
 from core.engine.checkpoints import is_complete
 from core.engine.datasets import load_labels
 from core.engine.preprocessing import normalisation
@@ -38,7 +37,10 @@ from core.engine.uploads.reading import Given, Reader
 from core.engine.uploads.sidecar import Sidecar, read_sidecar
 from core.errors import InputError
 from core.labels import Labels
-from core.preflight import (
+from core.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
+from core.study import StudyConfig
+from core.upload.analyses import study_settings
+from core.upload.preflight import (
     VERSION,
     ArchitectureFacts,
     DenseCheck,
@@ -53,13 +55,6 @@ from core.preflight import (
     WeightFacts,
     size,
     some,
-)
-from core.study import (
-    CheckpointSettings,
-    ModelSettings,
-    PreprocessingName,
-    RunSettings,
-    StudyConfig,
 )
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from core.engine.preprocessing import Normalisation, normalisation
 from core.engine.uploads.naming import are_names
-from core.study import PreprocessingName
+from core.settings import PreprocessingName
 
 MAX_BYTES = 2**20
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import uploads
-from core.preflight import size
 from core.ui import people
-from core.uploads import Kind
+from core.upload import uploads
+from core.upload.preflight import size
+from core.upload.uploads import Kind
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(

@@ -1,7 +1,7 @@
 """A large X-ray with window and level, zoom and pan, and steps to its neighbours.
 
 Pixels stay out of the page's own messages: the browser fetches `address?pixels=1` (see
-`core.pictures.pixels`) with the person's cookie, windows the full 8 or 16 bits there, and tells
+`core.pictures.thumbnails`) with the person's cookie, windows the full 8 or 16 bits there, and tells
 Python only to which image the person stepped. Nothing else is fetched.
 
 Why not Cornerstone3D 5.14: tried in headless Chromium on two cores with 1,024 x 1,024 16-bit images

@@ -1,4 +1,4 @@
-"""`streamlit run` starts this: images by name, as `core.xrays` answers a token."""
+"""`streamlit run` starts this: images by name, as `core.pictures.xrays` answers a token."""
 
 import io
 import json

@@ -18,7 +18,7 @@ from core.engine.uploads.guessing import match
 from core.engine.uploads.layouts import densenet_of_old
 from core.engine.uploads.reading import Reader
 from core.errors import InputError
-from core.study import ModelSettings
+from core.settings import ModelSettings
 
 CLASSES = ["Effusion", "Nodule", "Hernia"]
 

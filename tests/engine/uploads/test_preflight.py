@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from core import store, study
-from core.analyses import analysis_config
 from core.engine.pipeline import run_study
 from core.engine.preprocessing import Normalisation, to_input
 from core.engine.uploads.checking import check_dense
@@ -21,8 +20,9 @@ from core.engine.uploads.preflight import preflight
 from core.engine.uploads.reading import Reader
 from core.errors import InputError
 from core.labels import label_matrix
-from core.preflight import Preflight, PreflightOptions, lines
 from core.study import StudyConfig, read_config, with_overrides
+from core.upload.analyses import analysis_config
+from core.upload.preflight import Preflight, PreflightOptions, lines
 from tests.toys import TOY_CLASSES, toy_labels
 
 STUDY = """
@@ -205,7 +205,7 @@ def test_zeros_that_are_there_count_towards_the_sparsity(base, brought, reader, 
 
 def test_one_channel_is_predicted_as_such_and_stays_so_in_the_study(base, reader, tmp_path):
     from core.engine.models import build_model
-    from core.study import ModelSettings
+    from core.settings import ModelSettings
 
     grey = ModelSettings(architecture="resnet_small", image_size=32, channels=1)
     torch.save(build_model(grey, 20, seed=1).state_dict(), tmp_path / "grey.pt")
@@ -221,7 +221,7 @@ def test_one_channel_is_predicted_as_such_and_stays_so_in_the_study(base, reader
 
 def test_torchxrayvisions_densenet_gets_its_own_preprocessing(base, reader, tmp_path):
     from core.engine.models import build_model
-    from core.study import ModelSettings
+    from core.settings import ModelSettings
 
     grey = ModelSettings(architecture="densenet121", image_size=32, channels=1)
     torch.save(build_model(grey, 18, seed=1).state_dict(), tmp_path / "xrv.pt")
@@ -338,7 +338,7 @@ def test_what_cannot_be_matched_is_explained(n, names, given, words):
 
 def test_masks_and_convolutions_of_one_channel_keep_their_geometry():
     from core.engine.models import build_model
-    from core.study import ModelSettings
+    from core.settings import ModelSettings
 
     grey = ModelSettings(architecture="densenet121", image_size=64, channels=1)
     first = next(m for m in build_model(grey, 2, 0).modules() if isinstance(m, nn.Conv2d))

@@ -1,0 +1,1 @@
+"""What `prunescope bench` measures."""

@@ -1,0 +1,1 @@
+"""Who is looking, what they may see, and the log of what they saw."""

@@ -1,0 +1,1 @@
+"""X-rays: reading them, serving them, measuring them."""

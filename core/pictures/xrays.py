@@ -1,0 +1,145 @@
+"""The route that serves X-rays: signed addresses in, greyscale PNG or raw samples out.
+
+`GET /xray/{token}` answers 403 for a forged, an expired, an unknown and somebody else's address
+alike, so that nobody learns from it what exists. `?size=` asks for a thumbnail; nothing is ever
+enlarged. `?pixels=1` asks for the samples in full depth. What is delivered stands in the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from core import store, study
+from core.errors import InputError, WorkError
+from core.people import audit
+from core.people.access import STEP_SECONDS, Visitor, XrayClaim, may_see_image, read_xray
+from core.pictures.images import BadImage, stored_size
+from core.pictures.thumbnails import picture, pixels, placeholder
+from core.study import StudyConfig
+
+# Longest side in pixels. A fixed list, so that a stranger cannot fill the cache with sizes.
+SIZES = (128, 256, 384, 512, 768, 1024)
+LARGEST_THUMBNAIL = 384  # above it, an image counts as opened in the audit log
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Vary": "Cookie",  # who signs out leaves nothing that the next one's browser would show
+}
+KEPT = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
+NOT_KEPT = {"Cache-Control": "no-store, private"}
+
+
+def xray_routes(visitor_of: Callable[[Request], Visitor | None]) -> list[Route]:
+    """The routes to hang into the app; `visitor_of` says who sends a request."""
+
+    def show(request: Request) -> Response:
+        size = request.query_params.get("size", "")
+        return answer(
+            request.path_params["token"],
+            visitor_of(request),
+            int(size) if size in map(str, SIZES) else None,
+            raw=request.query_params.get("pixels") == "1",
+        )
+
+    return [Route("/xray/{token}", show, methods=["GET"])]
+
+
+def answer(token: str, visitor: Visitor | None, size: int | None, raw: bool = False) -> Response:
+    """What a token stands for, a placeholder where it cannot be read, or 403.
+
+    503 where it cannot be logged that somebody saw it.
+    """
+    claim = read_xray(token)
+    path = _allowed_path(claim, visitor) if claim and visitor else None
+    if claim is None or visitor is None or path is None:
+        audit.refused(visitor.person.email if visitor else "", {"x-ray": _shown(claim)})
+        return Response("Not allowed, or no longer.", 403, headers=HEADERS | NOT_KEPT)
+    try:
+        _log(visitor, claim, size, raw)
+        return _raw(path) if raw else _png(path, size)
+    except WorkError as error:
+        return Response(str(error), 503, headers=HEADERS | NOT_KEPT)
+
+
+def _log(visitor: Visitor, claim: XrayClaim, size: int | None, raw: bool) -> None:
+    opened = raw or size is None or size > LARGEST_THUMBNAIL
+    audit.record(
+        visitor.person.email,
+        "x-ray opened" if opened else "x-ray thumbnail",
+        {"study": claim.study_id, "image": claim.image_id},
+        durable=opened,
+    )
+
+
+def _png(path: Path, size: int | None) -> Response:
+    try:
+        png = picture(path, size)
+    except (BadImage, OSError):
+        return Response(placeholder(), media_type="image/png", headers=HEADERS | NOT_KEPT)
+    return Response(png, media_type="image/png", headers=HEADERS | KEPT)
+
+
+def _raw(path: Path) -> Response:
+    try:
+        samples, described = pixels(path)
+    except (BadImage, OSError):
+        return Response("This image cannot be read.", 422, headers=HEADERS | NOT_KEPT)
+    kind = "application/octet-stream"
+    return Response(samples, media_type=kind, headers=HEADERS | KEPT | described)
+
+
+def source_size(folder: Path, config: StudyConfig, image_id: str) -> tuple[int, int] | None:
+    """Width and height of an image as it lies on disk, or None where it cannot be read."""
+    path = image_path(folder, config, image_id)
+    try:
+        return stored_size(path) if path else None
+    except BadImage:
+        return None
+
+
+def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
+    """Where an image of a study lies; None where the study has no such image, or where its
+    path leads out of the study's image folder."""
+    labels = study.labels_path(folder)
+    try:
+        relative = _paths(labels, labels.stat().st_mtime_ns).get(image_id)
+    except (OSError, WorkError):
+        return None
+    base = study.images_dir(config.dataset)
+    if relative is None or base is None:
+        return None
+    path = (base.resolve() / relative).resolve()
+    return path if path.is_relative_to(base.resolve()) else None
+
+
+def _allowed_path(claim: XrayClaim, visitor: Visitor) -> Path | None:
+    person, folder = visitor.person, study.studies_dir() / claim.study_id
+    if claim.person != person.email or folder.parent != study.studies_dir():
+        return None
+    if not may_see_image(person, claim.study_id, claim.image_id):
+        return None
+    try:
+        config = store.read_config(folder)
+    except (InputError, WorkError, KeyError, ValueError):
+        return None
+    if visitor.synthetic_only and not config.synthetic:
+        return None
+    return image_path(folder, config, claim.image_id)
+
+
+def _shown(claim: XrayClaim | None) -> str:
+    """What an address that was refused asked for, where it was signed by us at all."""
+    return f"{claim.study_id} {claim.image_id}" if claim else "unsigned or expired"
+
+
+@lru_cache(maxsize=8)
+def _paths(labels: Path, modified: int) -> dict[str, str]:
+    return store.read_image_paths(labels)

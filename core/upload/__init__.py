@@ -1,0 +1,1 @@
+"""What strangers bring: files, checkpoints, data of their own."""

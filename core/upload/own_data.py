@@ -1,0 +1,214 @@
+"""Own data: a zip of images and a CSV, looked at and unpacked by a child, as a `table` dataset.
+
+What is found out first is a `DataReport`; only a person's yes makes the dataset, whole or not at
+all: `cache/datasets/<name>-<id>/` with `images/`, `labels.csv` and `study.toml`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from core.errors import InputError, WorkError
+from core.people import audit
+from core.study import StudyConfig, cache_dir, read_config
+from core.upload import children
+from core.upload.uploads import Upload
+
+CHILD = "core.upload.own_data_child"
+VERSION = 1
+# In our copy of the table: where each row's image lies below `images/`.
+IMAGE_COLUMN = "image_path"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns mean what; None leaves it to what the columns hold."""
+
+    image: str | None = None
+    patient: str | None = None
+    split: str | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassFound:
+    class_name: str
+    n_positive: int
+    frequency: float
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What is in a zip of images and a CSV. Names of files are as the zip has them.
+
+    `missing` are images that the table names and the zip lacks, `unused` the other way round,
+    `broken` images that cannot be decoded; a few of each by name, and how many there are.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    image_column: str
+    patient_column: str
+    split_column: str
+    n_rows: int
+    n_images: int
+    classes: tuple[ClassFound, ...]
+    n_patients: int
+    splits: dict[str, int]
+    joined_column: str = ""
+    missing: tuple[str, ...] = ()
+    n_missing: int = 0
+    broken: tuple[str, ...] = ()
+    n_broken: int = 0
+    n_unused: int = 0
+    n_skipped: int = 0
+    n_bytes: int = 0
+    refusal: str | None = None
+
+
+_REPORT = TypeAdapter(DataReport)
+
+
+@dataclass(frozen=True)
+class DataAnswer:
+    """How a look at own data stands; `refusal` is of a zip that could not be used at all."""
+
+    state: Literal["absent", "working", "finished", "broken"]
+    report: DataReport | None = None
+    refusal: str | None = None
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+def datasets_dir() -> Path:
+    return cache_dir() / "datasets"
+
+
+def look_folder(upload: Upload, columns: Columns) -> Path:
+    text = json.dumps([VERSION, asdict(columns)], sort_keys=True)
+    return upload.folder / "looks" / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def look(upload: Upload, columns: Columns) -> None:
+    """Start a child that unpacks the zip beside its answer, unless there is one or an answer."""
+    asked = {"path": str(upload.path), "name": upload.name, "columns": asdict(columns)}
+    children.start(look_folder(upload, columns), CHILD, asked)
+
+
+def answer(upload: Upload, columns: Columns) -> DataAnswer:
+    folder = look_folder(upload, columns)
+    said = children.answer(folder)
+    if said is None and children.at_work(folder):
+        stage, done, total = children.progress(folder)
+        return DataAnswer("working", stage=stage, done=done, total=total)
+    said = said or children.answer(folder)
+    if said is None:
+        return DataAnswer("broken" if children.question(folder) else "absent")
+    if refusal := said.get("refusal"):
+        return DataAnswer("finished", refusal=str(refusal))
+    try:
+        return DataAnswer("finished", _REPORT.validate_python(said["report"]))
+    except (KeyError, ValueError):
+        return DataAnswer("broken")
+
+
+def forget(upload: Upload, columns: Columns) -> None:
+    folder = look_folder(upload, columns)
+    children.end(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(
+    upload: Upload, columns: Columns, name: str, who: str, taken: Collection[str] = ()
+) -> StudyConfig:
+    """Make the dataset of a look that was not refused, called `name`; returns its study file.
+
+    taken: names of datasets that are not people's own. Raises InputError for a name that is taken
+    or none, WorkError where it cannot be kept.
+    """
+    found = answer(upload, columns)
+    if found.report is None or found.report.refusal:
+        raise InputError("This data cannot be used as it is, so it was not kept.")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name):
+        raise InputError(
+            f"{name[:60]!r} is no name for a dataset; allowed are up to 41 small letters, digits "
+            "and dashes."
+        )
+    if name in taken or any(config.study.name == name for config in own_datasets()):
+        raise InputError(f"There is a dataset called {name} already.")
+    unpacked = look_folder(upload, columns) / "unpacked"
+    target = datasets_dir() / f"{name}-{upload.id[:8]}"
+    toml = _study_file(name, upload.name, target, found.report)
+    try:
+        datasets_dir().mkdir(parents=True, exist_ok=True)
+        (unpacked / "study.toml").write_text(toml, encoding="utf-8")
+        read_config(unpacked / "study.toml")  # before anybody can find it
+        audit.record(who, "upload", {"dataset": name, "file": upload.name, "upload": upload.id})
+        unpacked.rename(target)
+    except OSError as error:
+        raise WorkError(f"The dataset could not be kept: {error.strerror}.") from error
+    shutil.rmtree(look_folder(upload, columns), ignore_errors=True)
+    return read_config(target / "study.toml")
+
+
+def own_datasets() -> list[StudyConfig]:
+    """The study files of own data, by name."""
+    found = []
+    for path in sorted(datasets_dir().glob("*/study.toml")):
+        with contextlib.suppress(InputError):
+            found.append(read_config(path))
+    return found
+
+
+def _study_file(name: str, title: str, folder: Path, report: DataReport) -> str:
+    dataset: dict[str, object] = {
+        "kind": "table",
+        "images": str(folder / "images"),
+        "labels": str(folder / "labels.csv"),
+        "image_column": IMAGE_COLUMN,
+        "on_bad_image": "skip" if report.n_missing or report.n_broken else "fail",
+    }
+    if report.joined_column:
+        dataset["joined_column"] = report.joined_column
+    else:
+        dataset["class_columns"] = [one.class_name for one in report.classes]
+    if report.patient_column:
+        dataset["patient_column"] = report.patient_column
+    if report.split_column:
+        dataset["split_column"] = report.split_column
+    lines = [
+        "# Own data, uploaded as a zip. Usable as --dataset of prunescope preflight and analyze.",
+        "",
+        "[study]",
+        f"name = {_quoted(name)}",
+        f"title = {_quoted(f'Own data: {title}'[:200])}",
+        "",
+        "[dataset]",
+        *(f"{key} = {_quoted(value)}" for key, value in dataset.items()),
+        "",
+        "[model]",
+        'architecture = "resnet50"',
+        "image_size = 224",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _quoted(value: object) -> str:
+    """A string or a list of strings in TOML, whose strings are JSON's but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

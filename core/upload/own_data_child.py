@@ -1,0 +1,256 @@
+"""The process that unpacks own data: `python -m core.upload.own_data_child FOLDER`, under limits.
+
+It writes `answer.json`, and beside it `unpacked/` with `images/` and `labels.csv`; without an
+answer that is not refused, `unpacked/` is taken away again.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import shutil
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from core import store
+from core.errors import InputError, WorkError
+from core.pictures.images import BadImage, stored_size
+from core.settings import TableSettings
+from core.upload import children
+from core.upload.children import Teller
+from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
+from core.upload.own_data_zip import contents, opened, unpack
+
+SECONDS_IN_ALL = 3600
+MEMORY_BYTES = 4 * 2**30
+MAX_TABLE_BYTES = 200 * 2**20
+MAX_COLUMNS = 500
+NAMED = 5
+PATIENTS = ("patient_id", "patient", "patientid", "subject_id", "subject")
+SPLITS = ("split", "fold", "set", "partition", "subset")
+# Of names joined by "|", where there is no column for each class.
+JOINED = ("finding_labels", "findings", "labels", "label", "classes")
+
+
+def main(folder: Path) -> None:
+    logging.basicConfig(level=logging.INFO)
+    signal.alarm(SECONDS_IN_ALL)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answered(folder)
+
+
+def answered(folder: Path) -> None:
+    """Write the answer of the question in `folder`."""
+    unpacked = folder / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir()
+    try:
+        report = _look(folder, unpacked, Teller(folder))
+        said: dict[str, object] = {"report": asdict(report)}
+    except (InputError, WorkError) as error:
+        said = {"refusal": str(error)}
+    except (MemoryError, RecursionError):
+        said = {"refusal": "The zip took more memory than is allowed."}
+    except OSError as error:
+        said = {"refusal": f"The zip could not be unpacked: {error.strerror}."}
+    if "refusal" in said:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    store.write_json(said, folder / "answer.json")
+
+
+def _look(folder: Path, unpacked: Path, tell: Teller) -> DataReport:
+    asked = children.question(folder)
+    if asked is None:
+        raise WorkError("The question is gone.")
+    path, name = Path(asked["path"]), asked["name"]
+    columns = Columns(**asked["columns"] | {"classes": tuple(asked["columns"]["classes"])})
+    with opened(path, name) as archive:
+        found = contents(archive, name, path.stat().st_size)
+        if found.table.file_size > MAX_TABLE_BYTES:
+            raise InputError(f"The table in {name} has more than {MAX_TABLE_BYTES:,} bytes.")
+        unpack(archive, found, unpacked, name, lambda d, n: tell("Unpacking images", d, n))
+    table = found.table.filename
+    images = [one.filename for one in found.images]
+    broken = _broken(images, unpacked / "images", tell)
+    tell("Reading the table", 0, 1)
+    return _report(unpacked, table, images, broken, columns, found.n_skipped, found.n_bytes)
+
+
+def _broken(images: list[str], folder: Path, tell: Teller) -> list[str]:
+    """Files that are no image whatever their suffix; they do not stay."""
+    found = []
+    for number, image in enumerate(images):
+        try:
+            stored_size(folder / image)
+        except BadImage:
+            found.append(image)
+            (folder / image).unlink()
+        tell("Looking at images", number + 1, len(images))
+    return found
+
+
+def _report(
+    unpacked: Path,
+    table: str,
+    images: list[str],
+    broken: list[str],
+    columns: Columns,
+    n_skipped: int,
+    n_bytes: int,
+) -> DataReport:
+    from core.engine.datasets.table import _is_label, load
+    from core.engine.datasets.tables import read_rows
+
+    rows = _rows(unpacked, table, read_rows)
+    image_column = columns.image or _image_column(rows, images, table)
+    if image_column not in rows:
+        raise InputError(f"{table} has no column {image_column!r}; it has: {', '.join(rows)}.")
+    patient = columns.patient if columns.patient is not None else _first(rows, PATIENTS)
+    split = columns.split if columns.split is not None else _first(rows, SPLITS)
+    paths = _paths(rows[image_column], images)
+    rows = rows.assign(**{IMAGE_COLUMN: paths})
+    labels_file = unpacked / "labels.csv"
+    rows.to_csv(labels_file, index=False)
+    (unpacked / "given.csv").unlink()
+    gone = set(images) - set(broken)
+    missing = [text for text in paths if text not in gone and text not in set(broken)]
+    if len(missing) + len(broken) >= len(rows):
+        raise InputError(
+            f"None of the {len(rows):,} images that {table} names in {image_column!r} is in the "
+            f"zip; it names {rows[image_column].iloc[0]!r}, and the zip holds {images[0]!r}."
+        )
+    joined = None if columns.classes else _first(rows, JOINED)
+    if joined in (image_column, patient, split) or (joined and _is_label(rows[joined])):
+        joined = None
+    keys = (image_column, patient, split)
+    named = () if joined else columns.classes or _classes(rows, keys, table)
+    settings = TableSettings(
+        kind="table",
+        images=unpacked / "images",
+        labels=labels_file,
+        image_column=IMAGE_COLUMN,
+        patient_column=patient or None,
+        split_column=split or None,
+        class_columns=named,
+        joined_column=joined,
+        on_bad_image="skip",
+    )
+    try:
+        labels = load(settings, lambda done, total: None)
+    except InputError as error:
+        # The table's name on the disk is ours; its person knows it by theirs.
+        raise InputError(str(error).replace(str(labels_file), table)) from error
+    test = labels.table["split"].value_counts()
+    return DataReport(
+        table=table,
+        columns=tuple(map(str, rows.columns.drop(IMAGE_COLUMN))),
+        image_column=image_column,
+        joined_column=joined or "",
+        patient_column=patient or "",
+        split_column=split or "",
+        n_rows=len(rows),
+        n_images=len(images) - len(broken),
+        classes=tuple(_class_found(labels.table, name) for name in labels.class_names),
+        n_patients=int(labels.table["patient_id"].nunique()),
+        splits={str(split): int(count) for split, count in test.items()},
+        missing=tuple(map(str, missing[:NAMED])),
+        n_missing=len(missing),
+        broken=tuple(broken[:NAMED]),
+        n_broken=len(broken),
+        n_unused=len(set(images) - set(paths)),
+        n_skipped=n_skipped,
+        n_bytes=n_bytes,
+    )
+
+
+def _rows(unpacked: Path, table: str, read_rows) -> pd.DataFrame:
+    try:
+        rows = read_rows(unpacked / "given.csv")
+    except InputError as error:
+        raise InputError(str(error).replace(str(unpacked / "given.csv"), table)) from error
+    if len(rows.columns) > MAX_COLUMNS:
+        raise InputError(f"{table} has {len(rows.columns):,} columns; at most {MAX_COLUMNS}.")
+    if IMAGE_COLUMN in rows:
+        rows = rows.rename(columns={IMAGE_COLUMN: f"{IMAGE_COLUMN} (given)"})
+    return rows
+
+
+def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
+    """The column that names the most images of the zip."""
+    known = {image.rpartition("/")[2] for image in images}
+    hits = {
+        name: int(rows[name].astype(str).map(lambda text: _bare(text) in known).sum())
+        for name in rows
+    }
+    best = max(hits, key=lambda name: hits[name])
+    if not hits[best]:
+        raise InputError(
+            f"No column of {table} names an image of the zip, such as "
+            f"{images[0].rpartition('/')[2]!r}; its columns: {', '.join(map(str, rows))}."
+        )
+    return best
+
+
+def _paths(given: pd.Series, images: list[str]) -> pd.Series:
+    """Each row's image as the zip has it, where it has it: by its path, else by its bare name."""
+    by_name: dict[str, list[str]] = {}
+    for image in images:
+        by_name.setdefault(image.rpartition("/")[2], []).append(image)
+    whole = set(images)
+
+    def found(value: object) -> str:
+        text = "" if pd.isna(value) else str(value).strip().replace("\\", "/")
+        text = text.removeprefix("./").lstrip("/")
+        if text in whole:
+            return text
+        alike = by_name.get(_bare(text), [])
+        ending = [image for image in alike if image.endswith(f"/{text}")] or alike
+        if len(ending) > 1:
+            raise InputError(
+                f"{text!r} is in the zip {len(ending)} times: {ending[0]!r} and {ending[1]!r}."
+            )
+        return ending[0] if ending else _harmless(text)
+
+    return given.map(found)
+
+
+def _harmless(text: str) -> str:
+    """A path that is not in the zip, so that it cannot mean a file elsewhere."""
+    return "/".join(part for part in text.split("/") if part not in ("", ".", "..")).replace(
+        ":", "_"
+    )
+
+
+def _bare(text: str) -> str:
+    return str(text).strip().replace("\\", "/").rpartition("/")[2]
+
+
+def _first(rows: pd.DataFrame, names: tuple[str, ...]) -> str | None:
+    """The column that has one of these names, however it is written."""
+    known = {_folded(name): str(name) for name in rows}
+    return next((known[_folded(name)] for name in names if _folded(name) in known), None)
+
+
+def _folded(name: object) -> str:
+    return str(name).lower().replace(" ", "_")
+
+
+def _classes(rows: pd.DataFrame, keys: tuple[str | None, ...], table: str) -> tuple[str, ...]:
+    from core.engine.datasets.table import _guessed
+
+    kept = [key for key in (*keys, IMAGE_COLUMN) if key]
+    return _guessed(rows, kept, Path(table))
+
+
+def _class_found(table: pd.DataFrame, name: str) -> ClassFound:
+    values = pd.to_numeric(table[name])
+    return ClassFound(name, int((values == 1).sum()), float((values == 1).mean()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,62 @@
+"""The process behind one preflight: `python -m core.upload.preflight_child FOLDER`.
+
+It reads `question.json`, tells how far it is in `progress.json`, and writes `answer.json`, whole or
+not at all. One at a time works on a machine; the others wait their turn.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core import store
+from core.errors import InputError, WorkError
+from core.study import cache_dir
+from core.upload.analyses import named_after
+from core.upload.children import Teller
+from core.upload.preflights import read_question
+
+SECONDS_IN_ALL = 1800  # drawing thousands of phantoms takes minutes; for ever is no answer
+
+
+def main(folder: Path) -> None:
+    logging.basicConfig(level=logging.INFO)
+    signal.alarm(SECONDS_IN_ALL)  # ends the process, which reads as "broken"
+    try:
+        answer = _answer(folder, Teller(folder))
+    except (InputError, WorkError) as error:
+        answer = {"refusal": str(error)}
+    store.write_json(answer, folder / "answer.json")
+
+
+def _answer(folder: Path, tell: Teller) -> dict[str, object]:
+    path, name, base, options = read_question(folder)
+    with _turn(tell):
+        tell("Starting", 0, 1)
+        from core.engine.uploads.preflight import preflight
+
+        try:
+            report = preflight(path, base, options, tell)
+        except InputError as error:
+            # The engine names the file as it lies on disk, by letters that occur nowhere else.
+            raise InputError(str(error).replace(path.name, name)) from error
+    return {"report": json.loads(named_after(report, name, path, base).to_json())}
+
+
+def _turn(tell: Teller) -> FileLock:
+    lock = FileLock(cache_dir() / "preflights.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tell("Waiting for another preflight", 0, 1)
+        lock.acquire()
+    return lock
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,255 @@
+"""Findings in plain sentences, each with its n and how far the evidence carries it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from core.analysis.class_pairs import AboveFloor
+from core.analysis.first_forgotten import SIGNIFICANT, FirstForgotten
+from core.wording import words
+from core.wording.published import Figures
+
+Row = Mapping[str, Any]
+READINGS = {
+    "Class AP": {
+        True: (
+            "Corrected: first drops are read between grid points, classes that never drop count as "
+            "later than all others, bands are 95 % intervals over runs, and p-values come from "
+            "permuting classes. The paper takes the first grid point and leaves those classes out."
+        ),
+        False: (
+            "Paper: the first grid point more than 20 % below dense, classes that never drop left "
+            "out, bands of quartiles, and p-values that take every class as an independent draw. "
+            "Corrected reads between grid points and keeps those classes."
+        ),
+    },
+    "Forgettability": {
+        True: (
+            "Corrected: FCD as a root mean square, which does not grow with the grid, with its "
+            "interval and noise floor; true class counts; p-values from permuting classes, because "
+            "pairs that share a class are not independent. The paper has none of these."
+        ),
+        False: (
+            "Paper: FCD as a Euclidean distance, which grows with the number of grid points; class "
+            "counts as column sums of the co-occurrence matrix, as in the published code; p-values "
+            "that take all pairs as independent. Corrected does none of these."
+        ),
+    },
+}
+TERMS = {
+    "intercept": "where both classes are equally frequent and never meet",
+    "log_frequency_difference": "frequency difference",
+    "cooccurrence_iou_fourth_root": "co-occurrence, IoU^(1/4)",
+    "log_frequency_difference:cooccurrence_iou_fourth_root": "both together (interaction)",
+}
+
+
+def forgotten_first(found: FirstForgotten, metric: str, corrected: bool) -> str:
+    """Which classes are forgotten first. Class names are as given."""
+    if not found.class_names:
+        return (
+            f"No class with enough positives falls 20 % below its dense {words.METRICS[metric]} "
+            "on this grid."
+        )
+    digits = 1 if corrected else 0
+    where = [
+        f"{name} ({words.percent(sparsity, digits)})"
+        for name, sparsity in zip(found.class_names, found.sparsities, strict=True)
+    ]
+    names = where[0] if len(where) == 1 else f"{', '.join(where[:-1])} and {where[-1]}"
+    return (
+        f"Forgotten first: {names} \u2013 the sparsity at which a fifth of {words.METRICS[metric]} "
+        "is gone."
+    )
+
+
+def evidence(found: FirstForgotten, metric: str) -> str:
+    """Whether the evidence carries the losses at 95 %."""
+    parts = []
+    if found.n_runs < 2:
+        parts.append("One run: nothing says how much of this is chance.")
+    elif found.n_tested:
+        parts.append(
+            f"At 95 % sparsity {words.METRICS[metric]} has changed in {found.n_significant} of "
+            f"{words.count(found.n_tested, 'class')} with q < {SIGNIFICANT:g} over "
+            f"{words.count(found.n_runs, 'run')}."
+        )
+    else:
+        parts.append("95 % sparsity is not finished, so no change is tested there.")
+    if 1 < found.n_runs < 5:
+        parts.append("So few runs find only large changes.")
+    if found.n_never:
+        parts.append(f"{words.count(found.n_never, 'class')} never fell by a fifth.")
+    if found.n_unstable:
+        parts.append(
+            f"{words.count(found.n_unstable, 'class')} with fewer than 10 positives not judged."
+        )
+    return " ".join(parts)
+
+
+def relation(row: Row | None, corrected: bool, rising: str, falling: str) -> str:
+    """`rising` or `falling` by the sign of r where p carries it, with r and rho."""
+    if row is None or not _known(row["pearson_r"]):
+        return "Too few points for a correlation"
+    p = row["permutation_p"] if corrected else row["pearson_p"]
+    figures = f"r = {row['pearson_r']:.2f}, \u03c1 = {row['spearman_rho']:.2f}"
+    if not _known(p) or p >= SIGNIFICANT:
+        return f"No clear relation ({figures})"
+    return f"{rising if row['pearson_r'] > 0 else falling} ({figures})"
+
+
+def correlation_details(row: Row | None, noun: str, corrected: bool) -> str:
+    """n, and the p-values of the reading."""
+    if row is None:
+        return ""
+    n = words.count(int(row["n"]), noun)
+    if not _known(row["pearson_r"]):
+        return f"n = {n}."
+    if not corrected:
+        return (
+            f"n = {n}; {words.p_value(row['pearson_p'])} (r), "
+            f"{words.p_value(row['spearman_p'])} (\u03c1)."
+        )
+    text = f"n = {n}; permuting classes, {words.p_value(row['permutation_p'])}."
+    if _known(row.get("kendall_tau_b")):
+        text += (
+            f" Kendall \u03c4-b = {row['kendall_tau_b']:.2f}, {words.p_value(row['kendall_p'])}, "
+            f"n = {int(row['n_kendall'])} with those that never drop."
+        )
+    return text
+
+
+# What a rising and a falling correlation say.
+DROP_FIRST = "rare classes drop first", "frequent ones drop first"
+LOSE_MORE = "rare classes lose more", "frequent ones lose more"
+FREQUENCY = (
+    "More different in frequency, more differently forgotten",
+    "More different in frequency, more alike forgotten",
+)
+TOGETHER = (
+    "More often together, more differently forgotten",
+    "More often together, more alike forgotten",
+)
+
+
+def classes_told(
+    row: Row | None,
+    metric: str,
+    corrected: bool,
+    said: tuple[str, str],
+    published: Figures | None = None,
+) -> tuple[str, str]:
+    """Title and caption of classes against their frequency; see DROP_FIRST and LOSE_MORE."""
+    label, title = words.METRICS[metric], relation(row, corrected, *said)
+    caption = correlation_details(row, "class", corrected) + beside_published(published)
+    return f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}", caption
+
+
+def pairs_told(
+    row: Row | None, corrected: bool, said: tuple[str, str], published: Figures | None = None
+) -> tuple[str, str]:
+    """Title and caption of pairs against what sets them apart; see FREQUENCY and TOGETHER."""
+    caption = correlation_details(row, "pair", corrected) + beside_published(published)
+    return relation(row, corrected, *said), caption
+
+
+def beside_published(figures: Figures | None) -> str:
+    if figures is None:
+        return ""
+    return f" Published: r = {figures.r:.2f}, \u03c1 = {figures.rho:.2f}."
+
+
+def first_significant(overall: pd.DataFrame, corrected: bool) -> str:
+    """Where mAP is first significantly below dense, in one of the readings."""
+    name = "corrected" if corrected else "paper"
+    test = "paired over runs, Holm over the grid" if corrected else "Welch's t test, unadjusted"
+    found = overall[overall[f"first_significant_{name}"]]
+    if found.empty:
+        return f"{name.capitalize()} ({test}): nowhere significantly below dense."
+    row = found.iloc[0]
+    p = row["paired_p"] if corrected else row["welch_p"]
+    return (
+        f"{name.capitalize()} ({test}): from {words.percent(row['sparsity'])} sparsity on, "
+        f"{words.p_value(p)}."
+    )
+
+
+def overall_interval(overall: pd.DataFrame) -> str:
+    """What the intervals of mAP are over."""
+    if overall.empty or overall["n_runs"].max() < 2:
+        return "One run: no interval and no test."
+    n = words.count(int(overall["n_runs"].max()), "run")
+    over = overall["interval_over"].iloc[0]
+    if over == "runs":
+        return (
+            f"95 % intervals over {n}: they speak for other trainings on these test images, not "
+            "for other patients (prunescope export takes patients in as well)."
+        )
+    return f"95 % intervals over {n} and patients."
+
+
+def above_floor(found: AboveFloor) -> str:
+    return (
+        f"{found.n_above} of {words.count(found.n_pairs, 'pair')} are forgotten more differently "
+        "than noise: the lower end of their interval lies above the noise floor. Intervals of a "
+        "distance lean upward, and the floor errs high by about \u221a2."
+    )
+
+
+def pair_with_noise(row: Row) -> str:
+    """FCD of one pair as a root mean square with its interval, against the noise floor."""
+    value = f"FCD as root mean square {words.number(row['fcd_rms'], 3)}"
+    if not _known(row["ci_low"]):
+        return f"{value}; one run, so neither an interval nor a noise floor."
+    above = row["ci_low"] > row["noise_floor"]
+    return (
+        f"{value}, 95 % {words.number(row['ci_low'], 3)} to {words.number(row['ci_high'], 3)} over "
+        f"runs; noise floor {words.number(row['noise_floor'], 3)}: "
+        f"{'more than' if above else 'not more than'} two equal classes would differ."
+    )
+
+
+def interaction(rows: pd.DataFrame, corrected: bool) -> str:
+    """The interaction model in words. rows: one model of `Interaction`, with `plain_term`."""
+    by_term = rows.set_index("plain_term")
+    if by_term["coefficient"].isna().any() or by_term["ols_p"].drop("intercept").isna().any():
+        return "Too few pairs of classes for the interaction model."
+    which = "permutation_p" if corrected else "ols_p"
+    _, frequency, _, both = (by_term.loc[term] for term in TERMS)
+    text = (
+        f"Of classes that never meet, one e-fold more difference in frequency goes with "
+        f"{frequency['coefficient']:+.3f} of FCD ({words.p_value(frequency[which])}). "
+    )
+    if _known(both[which]) and both[which] < SIGNIFICANT:
+        how = "weaker" if both["coefficient"] * frequency["coefficient"] < 0 else "stronger"
+        return text + (
+            f"The more often two classes occur together, the {how} that is: "
+            f"{both['coefficient']:+.3f} per unit of IoU^(1/4) ({words.p_value(both[which])})."
+        )
+    return text + (
+        "That co-occurrence changes this is not shown: interaction "
+        f"{both['coefficient']:+.3f}, {words.p_value(both[which])}."
+    )
+
+
+def by_definition(n_pies: int, n_images: int) -> str:
+    return (
+        f"{n_pies:,} of {words.count(n_images, 'test image')} are PIEs because the definition "
+        "takes the 5 % of lowest agreement: it would find as many had pruning changed nothing."
+    )
+
+
+def z_reading(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
+    """How the z-score reads the same images."""
+    return (
+        f"{n_within:,} of {words.count(n_pies, 'PIE')} have z \u2265 0: no further from dense than "
+        f"dense models are from each other. {n_low:,} of {n_known:,} test images have z < \u22122."
+    )
+
+
+def _known(value: Any) -> bool:
+    return value is not None and not math.isnan(value)

@@ -1,0 +1,102 @@
+"""What pruning did to one image, and which images are shown, in plain sentences."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from core.analysis.gallery import EVERY, MODAL, PAPER, Z_SCORE
+from core.analysis.image_curves import FindingFate
+from core.wording import words
+
+FILTERS = {
+    "labelled": "Labelled",
+    "lost": "Lost",
+    "groups": "Group",
+    "counts": "Findings",
+    "agreement": "Agreement",
+    "patients": "Patient",
+    "value": "",
+}
+WHAT_AGREEMENT_IS = (
+    "Agreement is the rank correlation of all classes' probabilities between the dense and the "
+    "pruned model: 1 where both order the classes alike, 0 where they have nothing in common."
+)
+NO_OPERATING_POINTS = (
+    "This study keeps no validation predictions, so no class has an operating point, and nothing "
+    "says which findings are lost."
+)
+
+
+def fate(found: FindingFate) -> str:
+    """What becomes of one finding of an image, in a sentence. The class name is as given."""
+    label = {True: "labelled", False: "not labelled", None: "label uncertain"}[found.labelled]
+    who = f"{found.class_name} ({label})"
+    if found.fate == "no operating point":
+        return f"{who} has no operating point: no validation image is certain not to have it."
+    if found.fate == "stays":
+        return f"{who} stays above its operating point at every sparsity."
+    at, runs = (
+        words.percent(found.at),
+        f"in {found.n_below} of {words.count(found.n_runs or 0, 'run')}",
+    )
+    if found.fate == "below when dense":
+        return f"{who} is already below its operating point when dense, {runs}."
+    if found.fate == "dips":
+        return (
+            f"{who} dips below its operating point at {at} sparsity, {runs}, but is above it "
+            "again at the end of the grid."
+        )
+    return f"{who} falls below its operating point at {at} sparsity {runs}."
+
+
+def probability(value: float | None) -> str:
+    """Two significant digits: operating points of rare classes lie below 0.01."""
+    if value is None or math.isnan(value):
+        return words.NONE
+    return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
+
+
+def most_changed(changes: pd.DataFrame, sparsity: float) -> str:
+    """Which finding moved most. changes: `gallery.image_change`. Names are as given."""
+    top = changes.iloc[0]
+    return (
+        f"{top['class_name']} changes most: {probability(top['dense'])} dense, "
+        f"{probability(top['pruned'])} at {words.percent(sparsity)}."
+    )
+
+
+def shown(definition: str, n_defined: int, n_images: int, n_shown: int, filtered: bool) -> str:
+    """How many images a definition takes, and how many of them the filters leave."""
+    if definition == EVERY:
+        text = f"{words.count(n_images, 'test image')}"
+        return f"{n_shown:,} shown of {text}" if filtered else text
+    if definition == PAPER:
+        return words.pies_shown(n_defined, n_images, n_shown if filtered else None)
+    by = {MODAL: "modal disagreement", Z_SCORE: "z-score below \u22122"}[definition]
+    text = f"PIEs by {by}: {n_defined:,} of {words.count(n_images, 'test image')}"
+    return f"{n_shown:,} shown of {text}" if filtered else text
+
+
+def loosen(left: dict[str, int], badges: dict[str, str]) -> str:
+    """Which filter to take away where nothing is left. left: `Gallery.loosening`."""
+    helping = [(badges[name], n) for name, n in left.items() if n]
+    if not helping:
+        return "No image meets these filters, and no single one of them is to blame: reset them."
+    text = "; ".join(f"without \u201c{badge}\u201d there are {n:,}" for badge, n in helping[:3])
+    return f"No image meets all of these filters: {text}."
+
+
+def image_caption(agreement: float, rank: int, n_images: int) -> str:
+    if math.isnan(agreement):
+        return "No agreement: all classes have one probability here, so nothing can be ranked."
+    return (
+        f"Agreement {words.number(agreement)}, the {_ordinal(rank)} lowest of "
+        f"{words.count(n_images, 'test image')}. {WHAT_AGREEMENT_IS}"
+    )
+
+
+def _ordinal(n: int) -> str:
+    last = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{last}"

@@ -1,0 +1,142 @@
+"""The little HTML the pages need. Everything that a stranger named is escaped here."""
+
+from __future__ import annotations
+
+import html
+
+from core.charts.parts import GROUP_COLOURS
+from core.labels import GROUPS
+from core.people import access
+from core.pictures import xrays
+from core.settings import GroupSettings
+from core.wording import words
+
+
+def group_legend(groups: GroupSettings) -> str:
+    """What the three colours mean, by the thresholds of the study."""
+    head, tail = words.frequency(groups.head_above), words.frequency(groups.tail_below)
+    meaning = {
+        "head": f"head: over {head} of train images",
+        "medium": "medium",
+        "tail": f"tail: under {tail}",
+    }
+    entries = "".join(
+        f'<span><i style="background:{GROUP_COLOURS[group]}"></i>{meaning[group]}</span>'
+        for group in GROUPS
+    )
+    return f'<div class="ps-legend">{entries}</div>'
+
+
+def facts(pairs: dict[str, str]) -> str:
+    """A list of terms and their values."""
+    entries = "".join(
+        f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(value)}</dd></div>"
+        for term, value in pairs.items()
+    )
+    return f'<dl class="ps-facts">{entries}</dl>'
+
+
+def class_chips(
+    names: list[str], groups: dict[str, str], said: dict[str, str] | None = None
+) -> str:
+    """Class names, each behind the colour of its group; tail classes in bold as well.
+
+    said: what else is to be said of a class, such as "lost at 85 %".
+    """
+    said = said or {}
+    return " ".join(
+        f'<span class="ps-chip ps-{groups[name]}" '
+        f'style="border-color:{GROUP_COLOURS[groups[name]]}">{html.escape(name)}'
+        f"{_badge(said.get(name, ''))}</span>"
+        for name in names
+    )
+
+
+def _badge(text: str) -> str:
+    return f' <span class="ps-lost">{html.escape(text)}</span>' if text else ""
+
+
+def xray(
+    study_id: str, image_id: str, size: int, caption: str, *, person: str, kind: str = ""
+) -> str:
+    """An X-ray on black from our own route, asked for at `size` pixels or the next size above.
+
+    caption: HTML, already escaped. person: the e-mail address of who looks. kind: further CSS
+    classes.
+    """
+    claim = access.XrayClaim(study_id, image_id, person)
+    asked = next((s for s in xrays.SIZES if s >= size), xrays.SIZES[-1])
+    address = f"/xray/{access.sign_xray(claim)}?size={asked}"
+    alt = html.escape(f"X-ray {image_id}")
+    return (
+        f'<figure class="ps-xray {kind}"><div class="ps-black"><img src="{address}" alt="{alt}">'
+        f"</div><figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def without_xray(caption: str, *, kind: str = "") -> str:
+    """What stands in an X-ray's place where the study has no images. caption: escaped HTML."""
+    return f'<figure class="ps-xray ps-nameless {kind}"><figcaption>{caption}</figcaption></figure>'
+
+
+def named(image_id: str, chips: str) -> str:
+    """An image's id above its labels. chips: escaped HTML."""
+    return f'<div class="ps-named"><b>{html.escape(image_id)}</b><br>{chips}</div>'
+
+
+# Drawn here, because Streamlit's own icons are fetched from the internet.
+FAVICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%23101317'/%3E%3Cpath d='M3 4 C8 4 9 12 13 12' "
+    "stroke='%23D55E00' stroke-width='2' fill='none'/%3E%3C/svg%3E"
+)
+STYLE = """<style>
+.ps-legend {display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; font-size: .875rem}
+.ps-legend i {display: inline-block; width: .8em; height: .8em; margin-right: .4em;
+  border-radius: 2px}
+.stMainBlockContainer {padding-top: 3rem; padding-bottom: 3rem}
+@media (min-width: 641px) {.stMainBlockContainer {padding-inline: 2.5rem}}
+.ps-facts {display: grid; gap: .15rem 1.5rem; margin: 0 !important;
+  padding: 0 !important;
+  grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr))}
+.ps-facts div {padding: .3rem 0; border-bottom: 1px solid rgba(128, 134, 142, .35)}
+.ps-facts dt {font-size: .8rem}
+.ps-facts dd {margin: 0 !important; font-weight: 600; overflow-wrap: anywhere}
+.ps-chip {display: inline-block; border-left: .55em solid; padding: 0 .1em 0 .35em;
+  margin: .1em .35em .1em 0; overflow-wrap: anywhere; line-height: 1.25}
+.ps-chip.ps-tail {font-weight: 700}
+.ps-lost {margin-left: .25em; font-size: .72rem; font-weight: 600; padding: 0 .35em;
+  border-radius: 3px; border: 1px solid currentColor; white-space: nowrap}
+.ps-xray {margin: 0}
+.ps-xray .ps-black {background: #000; display: flex; justify-content: center;
+  align-items: center; aspect-ratio: 1; border: 1px solid rgba(128, 134, 142, .6)}
+.ps-xray img {width: 100%; height: 100%; object-fit: contain; image-rendering: auto}
+.ps-xray figcaption {font-size: .8rem; line-height: 1.35; padding: .3rem 0 .2rem}
+.ps-nameless {border: 1px solid rgba(128, 134, 142, .5); padding: .5rem .75rem;
+  overflow-wrap: anywhere}
+.ps-nameless.ps-open {border: 2px solid #D55E00}
+.ps-large .ps-black {aspect-ratio: auto}
+.ps-large img {height: auto; max-height: 80vh}
+.ps-open .ps-black {outline: 3px solid #D55E00; outline-offset: 1px}
+/* The whole card opens its image: its button lies over it, see-through. */
+[class*="st-key-card-"] {position: relative}
+[class*="st-key-card-"] .stElementContainer:not(:has(.stHtml)) {position: absolute; inset: 0;
+  width: 100% !important; height: 100%}
+[class*="st-key-card-"] .stElementContainer:not(:has(.stHtml, .stButton)) {opacity: 0}
+[class*="st-key-card-"] .stButton, [class*="st-key-card-"] .stButton button {
+  height: 100%; width: 100%}
+[class*="st-key-card-"] .stButton button {opacity: 0; cursor: zoom-in}
+[class*="st-key-card-"]:has(button:focus-visible) {outline: 3px solid #D55E00}
+.ps-named {line-height: 1.5; overflow-wrap: anywhere}
+.st-key-browser:has(.st-key-inspector) {display: grid; align-items: start; gap: 1.5rem;
+  grid-template-columns: minmax(0, 2fr) minmax(0, 3fr)}
+.st-key-inspector {position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto;
+  overflow-x: hidden; padding-right: .25rem}
+@media (min-width: 641px) {.st-key-show_filters {display: none}}
+@media (max-width: 640px) {
+  .st-key-browser:has(.st-key-inspector) {display: flex; flex-direction: column-reverse}
+  .st-key-inspector {position: static; max-height: none; overflow: visible}
+  .stMain:not(:has(.st-key-show_filters input:checked)) :is(.st-key-filters, .st-key-order) {
+    display: none}
+}
+</style>"""

@@ -1,0 +1,196 @@
+"""Numbers and states of a study in plain words, the same on every page."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import Any, Literal, TypeGuard
+
+from core.progress import Report
+from core.settings import GroupSettings
+from core.study import StudyConfig
+
+# A report this old, of a process that may be on another machine, is taken for abandoned.
+SILENT_SECONDS = 600
+# A report this fresh needs no living process as a witness.
+FRESH_SECONDS = 10
+NONE = "\u2013"  # what stands for no value
+
+DATASETS = {
+    "phantom": "Synthetic phantoms",
+    "nih-cxr14": "NIH ChestX-ray14",
+    "table": "Own labels and images",
+}
+METRICS = {"ap": "AP", "calibrated_ap": "calibrated AP", "auroc": "AUROC"}
+PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
+PRUNING = {
+    "l1_global": "smallest weights over all layers (l1_global)",
+    "random_global": "random weights over all layers (random_global)",
+}
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """0.25 as "25 %"; a dash for none."""
+    return f"{share * 100:.{digits}f} %" if _known(share) else NONE
+
+
+def frequency(share: float) -> str:
+    """A share with enough digits for a rare class: 57 %, 4.2 %, 0.18 %."""
+    digits = 0 if share >= 0.1 or share == 0 else 1 if share >= 0.01 else 2
+    return percent(share, digits).replace(".0 ", " ")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if _known(value) else NONE
+
+
+def p_value(p: float | None) -> str:
+    if not _known(p):
+        return f"p {NONE}"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def count(n: int, noun: str) -> str:
+    """1 run, 2 runs, 1,000 test images."""
+    plurals = {"class": "classes", "sparsity": "sparsities"}
+    plural = noun if n == 1 else plurals.get(noun, noun + "s")
+    return f"{n:,} {plural}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def loss(change: float | None, metric: str) -> str:
+    """A relative change as what happened: "loses 80 % of its AP"."""
+    if not _known(change):
+        return f"has no {METRICS[metric]}"
+    verb = "loses" if change < 0 else "gains"
+    return f"{verb} {abs(change) * 100:.0f} % of its {METRICS[metric]}"
+
+
+def dataset(config: StudyConfig) -> str:
+    if config.dataset.kind == "cxr-lt":
+        return PUBLISHED[config.dataset.name]
+    if config.dataset.kind == "imported":
+        return f"{PUBLISHED.get(config.dataset.name, 'Own labels')}, imported predictions"
+    return DATASETS[config.dataset.kind]
+
+
+def grid(sparsities: tuple[float, ...]) -> str:
+    last = f"to {percent(sparsities[-1])}" if len(sparsities) > 1 else "only"
+    return f"{count(len(sparsities), 'grid point')}, {percent(sparsities[0])} {last}"
+
+
+def model(config: StudyConfig) -> str:
+    if config.dataset.kind == "imported":
+        return config.dataset.architecture
+    weights = (
+        "from scratch" if config.model.weights == "none" else f"{config.model.weights} weights"
+    )
+    return f"{config.model.architecture}, {weights}, {config.model.image_size} px"
+
+
+def runs(config: StudyConfig) -> str:
+    first, n = config.runs.first_seed, config.runs.count
+    return f"{count(n, 'run')}, seed {first}" + (f" to {first + n - 1}" if n > 1 else "")
+
+
+def finished(n_cells: int, config: StudyConfig) -> str:
+    total = config.runs.count * len(config.sweep.sparsities)
+    return f"{n_cells:,} of {total:,} (run, sparsity) cells"
+
+
+def split_sizes(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {split}" for split, n in sizes.items())
+
+
+def skipped(images: list[Any]) -> str:
+    names = [
+        str(image.get("image_id", image) if isinstance(image, dict) else image) for image in images
+    ]
+    if not names:
+        return "none"
+    return f"{len(names):,}: {', '.join(names[:3])}" + (" …" if len(names) > 3 else "")
+
+
+def groups(settings: GroupSettings) -> str:
+    """What the colours of the charts mean, where no coloured legend can stand."""
+    return (
+        f"Blue: head, over {frequency(settings.head_above)} of train images; green: medium; "
+        f"orange: tail, under {frequency(settings.tail_below)}."
+    )
+
+
+def correlation(r: float | None, p: float | None, n: int) -> str:
+    if r is None:
+        return f"r is not defined over {count(n, 'class')}"
+    return f"r = {r:.2f}, {p_value(p)}, n = {count(n, 'class')}"
+
+
+def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
+    """PIEs: 50 of 1,000 test images (5 % by definition); n_shown: left by a filter, if any."""
+    text = f"PIEs: {n_pies:,} of {count(n_images, 'test image')} (5 % by definition)"
+    return text if n_shown is None else f"{n_shown:,} shown of {text}"
+
+
+def positives(counts: dict[str, int], few: int) -> str:
+    """Test positives: Effusion 213, Hernia 2 *. A star marks fewer than `few`."""
+    shown = [f"{name} {n:,}{' *' if n < few else ''}" for name, n in counts.items()]
+    star = f". * fewer than {few}: unstable" if any(n < few for n in counts.values()) else ""
+    return f"Positives in it: {', '.join(shown)}{star}."
+
+
+def constant_vectors(n: int) -> str:
+    return (
+        f"{count(n, 'test image')} without an agreement: all classes have one probability there, "
+        "so nothing can be ranked. Counted, never a PIE."
+    )
+
+
+def source(size: tuple[int, int], shown: int) -> str:
+    """What an image really holds, and whether the screen shows it larger than that."""
+    width, height = size
+    text = f"source {width} \u00d7 {height} px"
+    return f"{text}, shown enlarged and smoothed" if max(size) < shown else text
+
+
+Standing = Literal["running", "interrupted", "finished", "failed", "cancelled"]
+
+
+def standing(report: Report, now: float | None = None) -> Standing:
+    """What a report means now: "running" of a process that is gone is an interruption."""
+    if report.state != "running":
+        return report.state
+    age = (time.time() if now is None else now) - report.updated
+    if age < FRESH_SECONDS:
+        return "running"
+    return "running" if age <= SILENT_SECONDS and _lives(report.pid) else "interrupted"
+
+
+def progress(report: Report) -> str:
+    """training, stage 2 of 5: 120 of 400 images, about 3 min left in this stage."""
+    text = f"{report.stage}, stage {report.stage_number} of {report.n_stages}"
+    if report.total:
+        text += f": {report.done:,} of {report.total:,} {report.unit}"
+    left = report.stage_seconds_left
+    return f"{text}, about {duration(left)} left in this stage" if left else text
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _known(value: float | None) -> TypeGuard[float]:
+    return value is not None and not math.isnan(value)
