@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import jobs, store, study
 from core.errors import InputError
 from core.jobs import database, log
 from core.jobs.database import open_client
-from core.people import audit, job_rules, jobs, store, study
+from core.people import audit, job_rules
 from core.people.access import GUEST, LOCAL, Person, Visitor
 from core.progress import Progress
 from tests.pages.test_pages import open_page, said
