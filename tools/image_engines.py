@@ -138,8 +138,8 @@ class Buildah(Docker):
     def stop(self) -> int:
         if not self.process:
             return 0
-        # Buildah's own processes have the word among their arguments too; the last is tini itself.
-        os.kill(self.processes("tini")[-1], signal.SIGTERM)
+        # A process of Buildah's own has it among its arguments too; the last is tini itself.
+        os.kill(self.processes("/usr/bin/tini")[-1], signal.SIGTERM)
         return self.process.wait(SECONDS_TO_STOP)
 
     def health_command(self) -> list[str]:

@@ -33,10 +33,10 @@ from core.wording import markup
 
 LEFT_OUT = "(no class: left out)"
 PREPROCESSING = {
-    "imagenet": ("ImageNet's mean and deviation, as torchvision",),
-    "xrv": ("-1024 to 1024, as torchxrayvision",),
-    "half": ("-1 to 1, mean and deviation 0.5",),
-    "unit": ("0 to 1, nothing else",),
+    "imagenet": "ImageNet's mean and deviation, as torchvision",
+    "xrv": "-1024 to 1024, as torchxrayvision",
+    "half": "-1 to 1, mean and deviation 0.5",
+    "unit": "0 to 1, nothing else",
 }
 NAMED_BY = {
     "file": "The file itself names its outputs.",

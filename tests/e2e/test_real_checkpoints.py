@@ -235,7 +235,7 @@ def preflight(page: Page, network: str, layout: str) -> None:
 def submit(page: Page, server: int) -> str:
     """Its id; the worker is held back, so that the job is seen to wait."""
     idle(page)
-    page.get_by_label("Sparsities").click()
+    page.get_by_role("combobox", name="Sparsities").click()
     page.get_by_role("option", name="as few-xrays").click()
     idle(page)
     with held(worker_of(server)):
