@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -83,8 +84,9 @@ def alive(pid: int) -> bool:
 
 def worker_of(server: subprocess.Popen[str]) -> int | None:
     for child in children_of(server.pid):
-        if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
-            return child
+        with contextlib.suppress(ProcessLookupError):  # gone between the two looks
+            if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                return child
     return None
 
 
