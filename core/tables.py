@@ -148,6 +148,7 @@ def pies(
 
 def _compared_pies(folder: Path, sparsity: float, advance: Advance | None) -> pd.DataFrame:
     """What `pies` keeps: all of its columns but those of what is lost."""
+    key = _pies_key(folder)  # of what is read below, whatever changes meanwhile
     table = paper_pies(folder, sparsity)
     labels = store.read_labels(folder)
     image_ids = labels.split("test")["image_id"]
@@ -164,8 +165,7 @@ def _compared_pies(folder: Path, sparsity: float, advance: Advance | None) -> pd
     z = AgreementZ()(dense, pruned, advance)
     table = pd.concat([table, modal], axis=1).assign(agreement_z=z)
     with suppress(OSError):  # a cache that may not be written only makes the next call slower
-        path, key = study.pie_definitions_path(folder, sparsity), _pies_key(folder)
-        store.write_kept(table, path, key)
+        store.write_kept(table, study.pie_definitions_path(folder, sparsity), key)
     return table
 
 

@@ -13,7 +13,7 @@ from core.store import finished_ensembles
 from core.study import images_dir, percent
 from core.ui import composition as pie_composition
 from core.ui import exemplars, gallery_filters, inspector, loaders, people, widgets
-from core.wording import findings, markup, words
+from core.wording import findings, image_findings, markup, words
 
 THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
 BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at
@@ -150,6 +150,9 @@ with st.expander(
         show_composition()
 if chosen_filters.needs_comparison(images):
     show_unknown_definition()
+if chosen_filters.unknown(images):
+    st.info(image_findings.NO_ANSWER[chosen_filters.definition])
+    st.stop()
 
 with st.container(key="order", horizontal=True):
     order = gallery_filters.choose_order()

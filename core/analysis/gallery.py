@@ -130,6 +130,12 @@ class Gallery:
         """Whether the definition compares runs, and that has not been done at this sparsity."""
         return self.definition in (MODAL, Z_SCORE) and "agreement_z" not in images.table
 
+    def unknown(self, images: Images) -> bool:
+        """Whether the runs were compared, and the definition has no answer for any image: modal
+        disagreement without validation predictions, z-scores of one run."""
+        column = {MODAL: "is_pie_modal", Z_SCORE: "agreement_z"}.get(self.definition)
+        return column in images.table and bool(images.table[column].isna().all())
+
     def masks(self, images: Images) -> dict[str, np.ndarray]:
         """The name of every filter in force, and the (images,) bool that meet it."""
         table, at = images.table, {name: i for i, name in enumerate(images.class_names)}

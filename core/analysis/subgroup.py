@@ -20,6 +20,7 @@ FINDINGS, PATIENTS = "Number of findings", "Patients"
 FINDING_COUNTS = ("0", "1", "2", "3", "4+")
 MOST_VALUES = 30  # an attribute of more values than this is no grouping, unless it is a number
 AGE_EDGES = (20, 40, 60, 80)
+AGE = re.compile(r"(?<![a-z])age(?![a-z])")  # age, patient_age; not image_width
 MOST_STEPS = 4
 
 
@@ -98,7 +99,7 @@ def grouping(test: pd.DataFrame, by: str, class_names: tuple[str, ...]) -> pd.Se
     if pd.api.types.is_bool_dtype(column):
         return column.map({True: "yes", False: "no"})
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
-        return _ranges(column, "age" in by.lower())
+        return _ranges(column, bool(AGE.search(by.lower())))
     return column.astype("string").str.strip().replace("", pd.NA)
 
 

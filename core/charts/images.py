@@ -91,7 +91,8 @@ def image_curves_chart(
         tickvals=decades.tolist(),
         ticktext=["\u2264 0.0001", *(f"{10.0**power:g}" for power in decades[1:])],
     )
-    return Chart(_title(fates), figure, _caption(curves, fates))
+    known = not all(np.isnan(point) for point in points.values())
+    return Chart(_title(fates, known), figure, _caption(curves, fates))
 
 
 def _add_others(figure: go.Figure, others: pd.DataFrame) -> None:
@@ -119,10 +120,11 @@ def _height(values: pd.Series | np.ndarray) -> list[float]:
     return np.log10(np.clip(np.asarray(values, float), LEAST_DRAWN, 1)).tolist()
 
 
-def _title(fates: list[FindingFate]) -> str:
+def _title(fates: list[FindingFate], known: bool) -> str:
+    """`known`: whether any class has an operating point."""
     if not fates:
-        return "No labelled finding, and none lost"
-    if all(found.fate == "no operating point" for found in fates):
+        return "No labelled finding" + (", and none lost" if known else "")
+    if not known:
         return f"{', '.join(found.class_name for found in fates)} over sparsity"
     return fate(fates[0]).removesuffix(".")
 

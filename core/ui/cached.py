@@ -31,6 +31,7 @@ class Source:
     metrics_time: int
     groups: GroupSettings
     subgroup: Subgroup | None
+    ranks_time: int = 0  # of the cells that a subgroup is computed from
 
     @property
     def path(self) -> Path:
@@ -42,7 +43,10 @@ def source(opened: OpenStudy) -> Source:
         modified(study.labels_path(opened.folder)),
         modified(study.class_metrics_path(opened.folder)),
     )
-    return Source(str(opened.folder), *times, opened.config.groups, opened.subgroup)
+    # Ranks are made a cell at a time, and a folder's time moves with each.
+    ranks = max(map(modified, opened.folder.glob("ranks/run=*")), default=0)
+    made_of = ranks if opened.subgroup else 0
+    return Source(str(opened.folder), *times, opened.config.groups, opened.subgroup, made_of)
 
 
 def of_study(

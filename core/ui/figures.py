@@ -41,7 +41,8 @@ def curves(
         if with_ci
         else loaders.class_curves(of, metric, relative)
     )
-    lost = loaders.class_losses(of, metric, sparsity or 0.0)
+    last = float(loaders.class_metrics(of)["sparsity"].max())
+    lost = loaders.class_losses(of, metric, last if sparsity is None else sparsity)
     return class_curves_chart(
         table,
         lost,

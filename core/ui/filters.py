@@ -11,6 +11,7 @@ from core import subgroups
 from core.analysis.subgroup import PATIENTS, Subgroup
 from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, plain
+from core.ui.cached import Source, source
 from core.wording import words
 
 EVERYTHING = "All test images"
@@ -120,11 +121,19 @@ def _set_address(chosen: Subgroup | None) -> None:
 
 
 def _prepare(opened: OpenStudy) -> None:
-    cells = subgroups.unprepared(opened.folder)
-    if not cells:
+    known = _known_ready(replace(source(opened), subgroup=None))
+    if known:
         return
-    bar = st.progress(0.0)
-    for done in subgroups.prepare(opened.folder, cells):
-        text = f"Preparing subgroups, once per study: {done:,} of {len(cells):,} cells"
-        bar.progress(done / len(cells), text=text)
+    bar = st.empty()
+    while cells := subgroups.unprepared(opened.folder):  # more may be finished meanwhile
+        for done in subgroups.prepare(opened.folder, cells):
+            text = f"Preparing subgroups, once per study: {done:,} of {len(cells):,} cells"
+            bar.progress(done / len(cells), text=text)
     bar.empty()
+    _known_ready(replace(source(opened), subgroup=None)).append(True)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _known_ready(of: Source) -> list[bool]:
+    """Holds something once every cell was seen to be ready: looking at 600 files takes a while."""
+    return []

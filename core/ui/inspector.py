@@ -107,7 +107,7 @@ def _show_findings(
     points = exemplars.operating_points(opened)
     chart = image_curves_chart(curves, fates, points, images.groups, sparsity)
     widgets.draw(chart, "image_curves", opened.config.groups)
-    if all(found.fate == "no operating point" for found in fates):
+    if not exemplars.can_lose(opened):
         st.caption(image_findings.NO_OPERATING_POINTS)
     elif len(fates) > 1:
         st.markdown("\n".join(f"- {plain(image_findings.fate(found))}" for found in fates[1:]))

@@ -58,6 +58,15 @@ def probability(value: float | None) -> str:
     return f"{value:.2f}" if value >= 0.1 or value == 0 else f"{value:.2g}"
 
 
+# Why a definition has no answer for any image.
+NO_ANSWER = {
+    MODAL: "Modal disagreement needs thresholds, and this study keeps no validation predictions to "
+    "fix them on. Choose another definition.",
+    Z_SCORE: "A z-score compares halves of the runs among themselves, and this study has too few "
+    "runs for two halves. Choose another definition.",
+}
+
+
 def most_changed(changes: pd.DataFrame, sparsity: float) -> str:
     """Which finding moved most. changes: `gallery.image_change`. Names are as given."""
     top = changes.iloc[0]

@@ -40,8 +40,10 @@ def label_noise(table: pd.DataFrame) -> str:
 def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:
     """In which measure PIEs differ most from other images. table: `PieQuality`."""
     clear = table[table["q"] < SIGNIFICANT]
+    if table["q"].isna().all():
+        return "Too few PIEs to compare image quality"
     if clear.empty:
-        return "By these measures PIEs are neither better nor worse images than others"
+        return f"No measure tells PIEs from other images at q < {SIGNIFICANT:g}"
     row = clear.loc[clear["difference"].abs().idxmax()]
     word = "higher" if row["difference"] > 0 else "lower"
     return f"{names[row['measure']]} is {word} in PIEs than in other images"
