@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core.errors import InputError, WorkError
 from core.people.access import is_loopback
+from core.people.deletion import empty_deleted
 from core.people.sign_in import configured_in, role_claim, roles_path
 from core.shipped import unpack
 from core.study import cache_dir
@@ -53,6 +54,8 @@ def serve(
     prepare_cache()
     unpack(say)
     port = choose_port(host, port, say)
+    with contextlib.suppress(WorkError):  # of a deletion that was cut short
+        empty_deleted()
     stop: list[int] = []  # not an Event, whose lock a handler may find held by its own thread
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: stop.append(received))

@@ -192,6 +192,10 @@ def cache_dir() -> Path:
     return Path(os.environ.get("PRUNESCOPE_CACHE", "cache")).absolute()
 
 
+def deleted_dir() -> Path:
+    return cache_dir() / "deleted"
+
+
 def studies_dir() -> Path:
     return cache_dir() / "studies"
 

@@ -7,7 +7,8 @@ from core.analysis import decay
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.first_forgotten import first_forgotten
 from core.analysis.losses import with_intervals
-from core.ui import figures, filters, loaders, statistics, widgets
+from core.people.access import SEES_STUDIES
+from core.ui import figures, filters, loaders, people, statistics, widgets
 from core.wording import findings, markup, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
@@ -53,6 +54,7 @@ def show_answer() -> None:
 
 @st.fragment  # moving the slider draws these two charts anew, and nothing else
 def show_sparsity() -> None:
+    people.require(*SEES_STUDIES)  # a fragment runs without the page above it
     sparsity = None
     if pruned:
         sparsity = widgets.sparsity_slider(pruned)

@@ -138,6 +138,12 @@ def show_downloads() -> None:
 person = people.require("researcher", "admin")
 opened = ui.open_study()
 ui.page_head("Reader results", opened)
+if people.visitor().synthetic_only:
+    st.info(
+        "Reader studies are for people who sign in, or who sit at the server's own machine.",
+        icon=":material/lock:",
+    )
+    st.stop()
 ensembles = finished_ensembles(opened.folder)
 known = {one.name: one for one in database.reader_studies(opened.folder.name)}
 if not known:

@@ -3,14 +3,15 @@
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
-from core import study
+from core import store, study
 from core.cli import app
 from core.errors import InputError, WorkError
-from core.people import audit
+from core.people import audit, deletion
 from core.people.audit import audit_path, lines, record, refused
 from core.people.deletion import delete_study
 from tests.toys import write_toy_study
@@ -132,3 +133,27 @@ def test_a_running_study_and_other_folders_are_not_deleted(tmp_path):
         delete_study(link, "ann")
     assert folder.exists()
     assert not audit_path().exists()
+
+
+def test_a_deletion_that_was_cut_short_is_finished_and_never_found_as_a_study(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    left = deletion.deleted_dir() / "toy-12345678-abcd"
+    left.mkdir(parents=True)
+    (left / "labels.parquet").write_bytes(b"patients")
+    assert store.list_studies() == []
+    deletion.empty_deleted()
+    assert not left.exists()
+
+
+def test_a_study_whose_images_readers_judge_is_not_deleted(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    folder = tmp_path / "studies" / "toy-12345678"
+    folder.mkdir(parents=True)
+    (folder / "study.json").write_text("{}")
+    made = SimpleNamespace(name="pies-of-may")
+    monkeypatch.setattr("core.reader_study.database.reader_studies", lambda study_id: [made])
+    with pytest.raises(InputError, match="pies-of-may"):
+        deletion.delete_study(folder, "ann")
+    assert (folder / "study.json").exists()

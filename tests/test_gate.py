@@ -79,9 +79,13 @@ def test_a_server_that_says_it_is_local_answers_no_other_machine():
     assert inside(client(LOCAL, peer="::1"))
 
 
-@pytest.mark.parametrize(
-    "path", ["/media/a.png", "/base/media/a.csv", "/_stcore/upload_file/x/y", "/_stcore/agent/mcp"]
-)
+@pytest.mark.parametrize("site", [SIGNED, LOCAL])
+def test_nobody_fills_the_memory_through_streamlits_own_uploads(site):
+    assert not inside(client(site, ROLF), "/_stcore/upload_file/x/y")
+    assert not inside(client(site), "/base/_stcore/upload_file/x/y")
+
+
+@pytest.mark.parametrize("path", ["/media/a.png", "/base/media/a.csv", "/_stcore/agent/mcp"])
 def test_with_sign_in_files_are_for_people(path):
     assert not inside(client(SIGNED), path)
     assert inside(client(SIGNED, ROLF), path)

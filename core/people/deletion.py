@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from core.errors import InputError, WorkError
-from core.jobs import is_locked
 from core.people import audit
-from core.study import lock_path, studies_dir
+from core.study import deleted_dir, lock_path, studies_dir
 
 
 def delete_study(folder: Path, who: str) -> None:
     """Delete a study's models, predictions and tables; images and study files stay.
 
-    Raises InputError where it runs, or is none; WorkError where it cannot be logged or deleted.
+    Raises InputError where it runs, is none, or readers judge its images; WorkError where it cannot
+    be logged or deleted.
     """
     if folder.parent != studies_dir() or folder.is_symlink() or not folder.is_dir():
         raise InputError(f"There is no study {folder.name}.")
-    if is_locked(lock_path(folder)):
-        raise InputError(f"{folder.name} is running. Cancel it first.")
-    audit.record(who, "deletion", {"study": folder.name})
+    _refuse_while_readers_need_it(folder)
     try:
-        shutil.rmtree(folder)
+        with FileLock(lock_path(folder), timeout=0):
+            audit.record(who, "deletion", {"study": folder.name})
+            # Out of the way at once: half a study would be found by nobody, and be there for ever.
+            aside = deleted_dir() / f"{folder.name}-{secrets.token_hex(4)}"
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(aside)
+    except Timeout as error:
+        raise InputError(f"{folder.name} is running. Cancel it first.") from error
     except OSError as error:
-        raise WorkError(f"Could not delete all of {folder}: {error.strerror or error}.") from error
+        raise WorkError(f"Could not delete {folder}: {error.strerror or error}.") from error
+    empty_deleted()
+
+
+def empty_deleted() -> None:
+    """Remove what was deleted, also by a process that was stopped while it did. Raises WorkError
+    where something stays."""
+    for aside in deleted_dir().glob("*"):
+        try:
+            shutil.rmtree(aside)
+        except FileNotFoundError:  # another process is at it
+            continue
+        except OSError as error:
+            raise WorkError(f"Could not delete all of {aside}: {error.strerror}.") from error
+
+
+def _refuse_while_readers_need_it(folder: Path) -> None:
+    from core.reader_study.database import reader_studies  # only here: it opens a database
+
+    names = [one.name for one in reader_studies(folder.name)]
+    if names:
+        raise InputError(
+            f"{folder.name} has reader studies ({', '.join(names)}), whose readers judge its "
+            "images. One that nobody has answered can be deleted on Reader results; one with "
+            "answers keeps its study."
+        )

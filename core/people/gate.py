@@ -21,7 +21,9 @@ from core.people.access import FORWARDED, Visitor, is_loopback
 HEALTH = "/_stcore/health"  # asked by probes, under whatever name
 SIGN_OUT = "/auth/logout"
 # Streamlit serves what stands behind these to anybody who has the address.
-FOR_PEOPLE = {"media", "upload_file", "agent"}
+FOR_PEOPLE = {"media", "agent"}
+# Its own uploads lie in memory, as many as are sent. No page of ours has a widget for them.
+FOR_NOBODY = "upload_file"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Gate:
             return "Without sign-in this server answers to its own machine alone."
         if request.scope["type"] == "websocket" and not same_site(request, site):
             return "Not from this site."
+        if FOR_NOBODY in path.split("/"):
+            return "Files are taken by the page Analyse a checkpoint alone."
         if site.sign_in and FOR_PEOPLE & set(path.split("/")) and self.visitor(request) is None:
             return "Not allowed, or no longer."
         return None

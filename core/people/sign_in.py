@@ -71,11 +71,13 @@ def person_of(claims: Claims | None) -> Person | Nobody:
 def begin(claims: Claims, looking: Person | Nobody) -> None:
     """Log a sign-in, once a session, and before anything is shown."""
     if isinstance(looking, Person):
-        if _mark(claims, "seen"):
+        if not _is_marked(claims, "seen"):
+            # In this order: what could not be logged is tried again, never taken for done.
             audit.record(looking.email, "sign-in", {"role": looking.role})
-    elif looking.signed_in and _mark(claims, "refused"):
-        about = {"reason": looking.reason}
-        audit.record(_known_as(claims), "sign-in refused", about)
+            _mark(claims, "seen")
+    elif looking.signed_in and not _is_marked(claims, "refused"):
+        audit.record(_known_as(claims), "sign-in refused", {"reason": looking.reason})
+        _mark(claims, "refused")
 
 
 def end(claims: Claims) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Cookie",  # who signs out leaves nothing that the next one's browser would show
 }
+# A large one takes half a gigabyte while it is read.
+AT_ONCE = BoundedSemaphore(4)
 KEPT = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
 NOT_KEPT = {"Cache-Control": "no-store, private"}
 
@@ -64,7 +67,8 @@ def answer(token: str, visitor: Visitor | None, size: int | None, raw: bool = Fa
         return Response("Not allowed, or no longer.", 403, headers=HEADERS | NOT_KEPT)
     try:
         _log(visitor, claim, size, raw)
-        return _raw(path) if raw else _png(path, size)
+        with AT_ONCE:
+            return _raw(path) if raw else _png(path, size)
     except WorkError as error:
         return Response(str(error), 503, headers=HEADERS | NOT_KEPT)
 

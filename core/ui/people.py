@@ -11,7 +11,15 @@ import streamlit as st
 
 from core.errors import WorkError
 from core.people import audit, sign_in
-from core.people.access import Person, Role, Visitor, XrayClaim, sign_xray, without_sign_in
+from core.people.access import (
+    SEES_STUDIES,
+    Person,
+    Role,
+    Visitor,
+    XrayClaim,
+    sign_xray,
+    without_sign_in,
+)
 from core.people.sign_in import Claims, Nobody
 from core.ui import provider
 
@@ -120,6 +128,8 @@ def logged_export(study_id: str, table: str, make: Callable[[], T]) -> Callable[
 
     def export() -> T:
         # It runs outside the page, maybe long after: nothing of st may be asked here.
+        if looking.role not in SEES_STUDIES:
+            raise WorkError("Your role does not see studies.")
         if signed and sign_in.person_of(claims) != looking:
             raise WorkError("Your session has ended.")
         audit.record(looking.email, "export", {"study": study_id, "table": table})

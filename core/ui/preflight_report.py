@@ -13,8 +13,9 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
+from core.people import audit
 from core.settings import Architecture, PreprocessingName
-from core.ui import plain
+from core.ui import people, plain
 from core.upload.preflight import (
     ArchitectureFacts,
     DenseCheck,
@@ -244,6 +245,7 @@ def _preprocessing(
 ) -> PreflightOptions:
     st.markdown("#### What the network sees")
     if seen:
+        _log_previews(seen)
         st.html(_previews(seen))
         mean, std = (
             ", ".join(f"{value:.3g}" for value in some_) for some_ in (seen.mean, seen.std)
@@ -280,6 +282,17 @@ def _preprocessing(
         preprocessing=next((name for name in known if name == chosen), None),
         image_size=options.image_size if side == found.image_size else int(side),
     )
+
+
+def _log_previews(seen: Seen) -> None:
+    """Once a session: X-rays in a report are X-rays opened. Raises WorkError, and so shows none,
+    where that cannot be logged."""
+    logged = st.session_state.setdefault("previews_logged", set())
+    for image_id in seen.image_ids[: len(seen.previews)]:
+        if image_id not in logged:
+            about = {"image": image_id, "where": "preflight"}
+            audit.record(people.person().email, "x-ray opened", about)
+            logged.add(image_id)
 
 
 def _previews(seen: Seen) -> str:

@@ -74,6 +74,9 @@ class Room:
         if self.too_soon(question):
             self.last = TOO_SOON
             return
+        if getattr(people.look(), "email", None) != self.reader:  # the page has not looked yet
+            self.unsaved = f"{QUESTIONS[question].word(value)} was NOT saved. Sign in again."
+            return
         try:
             before = readings.sheet(self.study, self.reader)
             readings.answer(self.study, self.reader, position, question, value, self.showing)
