@@ -44,7 +44,8 @@ RUN grep -E '^(torch|torchvision|numpy|pillow|jinja2|filelock)==' requirements.t
     && SOURCE_DATE_EPOCH=315532800 pip wheel --no-deps --wheel-dir wheels .
 
 
-# Everything is taken as wheels: no compiler is needed, and so none is there to remove.
+# Everything is taken as wheels: no compiler is needed, and so none is there to remove. Packages
+# bring their own tests, which nobody runs here.
 FROM base AS packages
 ARG TORCH=cpu
 ARG TORCH_INDEX=https://download.pytorch.org/whl/${TORCH}
@@ -52,7 +53,8 @@ COPY --from=lists /lists/torch.txt /lists/
 RUN pip install --only-binary :all: --extra-index-url "${TORCH_INDEX}" \
     --requirement /lists/torch.txt
 COPY requirements.txt /lists/
-RUN pip install --only-binary :all: --requirement /lists/requirements.txt
+RUN pip install --only-binary :all: --requirement /lists/requirements.txt \
+    && find /opt/venv -type d -name tests -not -path '*/torch/*' -prune -exec rm -r {} +
 COPY --from=lists /lists/wheels /lists/wheels
 RUN pip install --no-deps /lists/wheels/*.whl
 ENV PYTHONPATH=/app PRUNESCOPE_CACHE=/data

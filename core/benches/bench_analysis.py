@@ -40,23 +40,27 @@ class BenchStudy:
     """A study of `runs` x `sparsities` x `images` (test) x `classes` simulated predictions.
 
     Classes are of a long tail, 20 % to 0.2 %, the last one "No Finding". Equal numbers give equal
-    studies.
+    studies. Of the runs `distinct_runs` are simulated (all, if 0); the files of the others are
+    links to theirs: as much to read, and no disk.
     """
 
     runs: int = 30
     sparsities: int = 20
     images: int = 25_596
     classes: int = 20
+    distinct_runs: int = 0
 
     def __str__(self) -> str:
+        sparse = f" ({self.distinct_runs} of the runs distinct)" if self.distinct_runs else ""
         return (
             f"{self.runs} runs x {self.sparsities} sparsities x {self.images:,} images x "
-            f"{self.classes} classes"
+            f"{self.classes} classes{sparse}"
         )
 
     @property
     def name(self) -> str:
-        return f"bench-{self.runs}x{self.sparsities}x{self.images}x{self.classes}"
+        sparse = f"-{self.distinct_runs}" if self.distinct_runs else ""
+        return f"bench-{self.runs}x{self.sparsities}x{self.images}x{self.classes}{sparse}"
 
     @property
     def grid(self) -> list[float]:
@@ -127,13 +131,17 @@ class BenchStudy:
         self, folder: Path, test: pd.DataFrame, truth: np.ndarray, sparsity: float
     ) -> pd.DataFrame:
         total, rows = np.zeros(truth.shape), []
-        for run in range(self.runs):
+        simulated = self.distinct_runs or self.runs
+        for run in range(simulated):
             probabilities = self.probabilities(truth, run, sparsity)
             path = study.prediction_path(folder, run, sparsity)
             store.write_predictions(test["image_id"], probabilities, self.class_names, path)
             cell = metrics_table(truth, probabilities, self.class_names)
-            rows.append(cell.assign(run=run, sparsity=sparsity))
-            total += probabilities
+            for same in range(run, self.runs, simulated):
+                rows.append(cell.assign(run=same, sparsity=sparsity))
+                total += probabilities
+                if same != run:
+                    link(path, study.prediction_path(folder, same, sparsity))
         mean = (total / self.runs).astype(np.float32)
         path = study.ensemble_path(folder, sparsity)
         store.write_predictions(test["image_id"], mean, self.class_names, path)
@@ -150,6 +158,13 @@ class BenchStudy:
         signal = 2.5 * (1 - np.float32(sparsity) ** fading) * truth
         score = signal + noise(1) + 0.5 * noise(2, run, study.percent(sparsity)) - 3
         return 1 / (1 + np.exp(-score))
+
+
+def link(file: Path, path: Path) -> None:
+    """`path` as another name of `file`; what was there goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.link(file, path)
 
 
 @contextmanager

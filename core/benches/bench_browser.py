@@ -26,7 +26,7 @@ import pandas as pd
 from PIL import Image
 
 from core import store, study
-from core.benches.bench_analysis import BenchStudy, bench_study
+from core.benches.bench_analysis import BenchStudy, bench_study, link
 from core.errors import InputError, WorkError
 from core.ready import make_ready
 from core.serve import DEFAULT_HOST, SECONDS_TO_END, address, answers
@@ -51,6 +51,7 @@ HOW_TO_INSTALL = (
     "pip install -r requirements-dev.txt, then playwright install chromium "
     "(or Debian's chromium package)."
 )
+CARDS_APART = 4  # openings from one page of the grid
 # What is measured, and the most it shall take in the middle of its repetitions; see `_row`.
 GOALS = {
     "server start to usable": 10.0,
@@ -109,6 +110,7 @@ class BrowserStudy(BenchStudy):
     runs: int = 3
     images: int = 10_000
     classes: int = 15
+    distinct_images: int = 0  # X-rays drawn, to which the others are links (all, if 0)
 
     @property
     def name(self) -> str:
@@ -125,7 +127,8 @@ class BrowserStudy(BenchStudy):
 
     def write(self, say: Say) -> Path:
         started = time.perf_counter()
-        write_images(self.folder, list(self.labels().split("test")["path"]))
+        names = list(self.labels().split("test")["path"])
+        write_images(self.folder, names, self.distinct_images)
         say(f"{self.images:,} X-rays drawn in {time.perf_counter() - started:.0f} s")
         folder = super().write(say)
         started = time.perf_counter()
@@ -134,8 +137,11 @@ class BrowserStudy(BenchStudy):
         return folder
 
 
-def write_images(folder: Path, names: list[str]) -> None:
-    """Chests of two lungs, a heart and ribs, in noise: PNGs as large as real ones of their size."""
+def write_images(folder: Path, names: list[str], distinct: int = 0) -> None:
+    """Chests of two lungs, a heart and ribs, in noise: PNGs as large as real ones of their size.
+
+    Of the names beyond `distinct`, if any, each is a link to one of the first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     bases = [_chest(np.random.default_rng(number)) for number in range(BASES)]
     noise = np.random.default_rng(0).normal(0, 5, (2 * SIDE, 2 * SIDE)).astype(np.float32)
@@ -145,10 +151,14 @@ def write_images(folder: Path, names: list[str]) -> None:
         moved = np.roll(bases[number % BASES], number // BASES % 9 - 4, axis=1)
         pixels = moved + noise[down : down + SIDE, right : right + SIDE]
         path = folder / names[number]
+        path.unlink(missing_ok=True)  # it may be a link of another study's
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, compress_level=1)
 
+    drawn = min(distinct or len(names), len(names))
     with ThreadPoolExecutor() as pool:
-        list(pool.map(write, range(len(names))))
+        list(pool.map(write, range(drawn)))
+    for number in range(drawn, len(names)):
+        link(folder / names[number % drawn], folder / names[number])
 
 
 def _chest(chance: np.random.Generator) -> np.ndarray:
@@ -237,11 +247,12 @@ def _launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=found, args=list(FLAGS))
 
 
-def resident_mb(process: int) -> float:
-    """Memory in megabytes that a process holds (Linux; elsewhere missing)."""
+def resident_mb(process: int, field: str = "VmRSS") -> float:
+    """Memory in megabytes that a process holds, or by VmHWM has held at most (Linux; elsewhere
+    missing)."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
+        return int(status.split(f"{field}:")[1].split()[0]) * 1024 / 1e6
     except (OSError, IndexError):
         return float("nan")
 
@@ -331,7 +342,17 @@ class BrowserBench:
     def _images(self, page: Page, say: Say) -> None:
         say("Opening an image, and the next")
         for number in range(self.n):
-            card = page.locator(f".st-key-browser .st-key-card-{number}")
+            # The viewer has fetched three on and one back of each, so none of them is opened next.
+            sheet, place = divmod(number, CARDS_APART)
+            if sheet and not place:
+                page.evaluate(
+                    "n => { const to = new URL(location); to.searchParams.set('page', n);"
+                    " location = to }",
+                    sheet + 1,
+                )
+                page.wait_for_function("window.bench?.grid()", polling="raf")
+                _settle(page)
+            card = page.locator(".st-key-gallery [class*='st-key-card-']").nth(6 * place)
             wanted = card.locator("img").get_attribute("alt")
             self._until_drawn(page, "click", f"=== {_quoted(wanted)}", card.get_by_role("button"))
             self._take("open an image", page.evaluate("bench.taken")[0])
@@ -342,7 +363,7 @@ class BrowserBench:
             self._take("next image", page.evaluate("bench.taken")[0])
             _settle(page)
             page.get_by_role("button", name="Close").click()
-            page.locator(".viewer .stage").wait_for(state="detached")
+            page.locator(".viewer .stage").wait_for(state="hidden")
             _settle(page)
 
     def _until_drawn(self, page: Page, event: str, which: str, button: Any) -> None:

@@ -34,8 +34,9 @@ STUDY = {
 
 
 @contextmanager
-def job_running(say: Callable[[str], None]) -> Iterator[None]:
-    """A worker in the cache folder in force that trains all the while; nothing of it stays.
+def job_running(say: Callable[[str], None]) -> Iterator[int]:
+    """A worker in the cache folder in force that trains all the while, its process id; nothing of
+    it stays.
 
     Raises WorkError where it does not start, or has ended before the measurement.
     """
@@ -55,7 +56,7 @@ def job_running(say: Callable[[str], None]) -> Iterator[None]:
             if worker.poll() is not None or time.monotonic() > deadline:
                 raise WorkError(f"The worker's job does not run: {jobs.find(job_id)}")
             time.sleep(0.2)
-        yield
+        yield worker.pid
         if jobs.find(job_id).status != "running":
             raise WorkError(f"The job ended before the measurement: {jobs.find(job_id)}")
     finally:

@@ -118,3 +118,39 @@ def browser(
         table = BrowserBench(count)(made, say)
     typer.echo(f"{shape}; {machine()}")
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+
+
+@bench.command(epilog="Example: prunescope bench dashboard --runs 4 --images 5000")
+def dashboard(
+    runs: Runs = 30,
+    sparsities: Sparsities = 20,
+    images: Images = 25_596,
+    classes: Classes = 20,
+    times: Annotated[
+        int, typer.Option(min=1, max=100, help="That many times the images, made sparse.")
+    ] = 1,
+    folder: Folder = None,
+    keep: Keep = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Visits of every page by one person.")] = 4,
+    think: Annotated[
+        float, typer.Option(min=0, help="Seconds that people at once look before they go on.")
+    ] = 2.0,
+) -> None:
+    """Time every page and the widgets people change most, for one person and for eight at once.
+
+    A real server answers real sessions; its memory and the worker's are measured too. At full size
+    it takes 2.5 GB of disk and some minutes.
+    """
+    from core.benches.bench_analysis import machine
+    from core.benches.bench_browser import browser_study
+    from core.benches.bench_dashboard import DashboardBench, DashboardStudy, missed
+
+    plain = DashboardStudy(runs=runs, sparsities=sparsities, images=images, classes=classes)
+    shape = plain.times(times)
+    with browser_study(shape, folder, keep, say) as made:
+        answers, memory = DashboardBench(rounds, think=think)(made, say)
+    typer.echo(f"{shape}; {machine()}")
+    typer.echo(answers.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+    typer.echo(memory.to_string(index=False, float_format=lambda value: f"{value:.0f}"))
+    late = missed(answers, memory)
+    typer.echo("\n".join(["Goals missed, the worst first:", *late]) if late else "Every goal met.")
