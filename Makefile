@@ -4,10 +4,12 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 # An index with other builds of torch, such as PyTorch's own with CPU-only ones (far smaller).
 TORCH_INDEX ?=
+# Which kinds of files make fuzz takes; none is all.
+KINDS ?=
 # Further arguments for pytest: make test ARGS="-k jobs"
 ARGS ?=
 
-.PHONY: help demo test test-slow lint docs screenshots audit image image-test clean browser
+.PHONY: help demo test test-slow fuzz lint docs screenshots audit image image-test clean browser
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -15,6 +17,7 @@ help:
 	@echo 'make demo    install, run the demonstration study on synthetic X-rays and show it'
 	@echo 'make test    install what tests need, a browser included, and run them (ARGS="-k jobs")'
 	@echo 'make test-slow    the tests that take many minutes each'
+	@echo 'make fuzz    10,000 damaged files of each kind against what reads them (KINDS="dicom zips")'
 	@echo 'make lint    check style, format and types'
 	@echo 'make docs    build the documentation into site/ and write its reference from the code'
 	@echo 'make screenshots    take the pictures of the docs anew, from the finished demo'
@@ -34,6 +37,9 @@ test: .venv/.installed-dev browser
 
 test-slow: .venv/.installed-dev browser
 	.venv/bin/python -m pytest -m slow $(ARGS)
+
+fuzz: .venv/.installed-dev
+	.venv/bin/python -m tests.fuzz $(KINDS)
 
 lint: .venv/.installed-dev
 	.venv/bin/ruff check

@@ -52,7 +52,7 @@ class ImageSettings(Settings):
     labels: Path | None = None
     on_bad_image: Literal["fail", "skip"] = "fail"
     # Used only where the dataset brings no split of its own; patients are never divided.
-    split_seed: int = 0
+    split_seed: int = Field(0, ge=0)
     validation_share: float = Field(0.1, gt=0, lt=0.5)
     test_share: float = Field(0.2, gt=0, lt=0.8)
 

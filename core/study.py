@@ -28,6 +28,11 @@ from core.settings import (
     TrainingSettings,
 )
 
+# No study file comes near it; TOML can be made to take minutes for each megabyte.
+MAX_BYTES = 2**18
+# Of what is wrong with a study file, this many settings are told.
+MOST_TOLD = 8
+
 # Where the data lies, and what a person calls the study, do not change what is computed.
 NOT_PART_OF_ID = {
     "study": {"name", "title"},
@@ -37,6 +42,10 @@ NOT_PART_OF_ID = {
     # A file is known by its digest, wherever it lies.
     "checkpoint": {"path"},
 }
+
+
+class BadToml(ValueError):  # noqa: N818, reads as what it names
+    """Text that is no TOML; the message says where."""
 
 
 class StudyConfig(Settings):
@@ -93,10 +102,14 @@ def read_config(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
     Raises InputError that names the setting and what is allowed.
     """
     try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{path} has more than {MAX_BYTES:,} bytes; it is no study file.")
+        raw = _toml(content.decode("utf-8"))
     except OSError as error:
         raise InputError(f"Cannot read the study file {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (BadToml, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
     for override in overrides:
         _apply(raw, override)
@@ -130,17 +143,28 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     if not isinstance(raw.setdefault(section, {}), dict):
         raise InputError(f"--set {override!r}: {section} is not a section of the study file.")
     try:
-        raw[section][name] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        raw[section][name] = _toml(f"value = {text}")["value"]
+    except BadToml:
         raw[section][name] = text.strip()  # an unquoted word is a string
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Raises BadToml: of numbers too long and brackets too deep Python raises other errors."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise BadToml("it nests too deep") from error
+    except ValueError as error:
+        raise BadToml(str(error)) from error
 
 
 def _in_words(error: ValidationError) -> str:
     # A discriminated union puts its tag into the location; people never wrote it.
     kinds = {"phantom", "nih-cxr14", "cxr-lt", "table", "imported"}
     sentences = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"] if part not in kinds)
+    told = error.errors(include_url=False)
+    for item in told[:MOST_TOLD]:
+        where = ".".join(str(part)[:60] for part in item["loc"] if part not in kinds)
         if not where:  # a rule over several sections names them itself
             sentences.append(item["msg"].removeprefix("Value error, "))
             continue
@@ -149,6 +173,8 @@ def _in_words(error: ValidationError) -> str:
             continue
         given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
         sentences.append(f"{where}: {item['msg']}{given}")
+    if len(told) > MOST_TOLD:
+        sentences.append(f"and {len(told) - MOST_TOLD:,} more")
     return "; ".join(sentences) + "."
 
 
@@ -168,16 +194,19 @@ def _unknown_setting(where: str) -> str:
 
 
 def _with_absolute_paths(config: StudyConfig) -> StudyConfig:
-    paths = {
-        name: value.expanduser().absolute()
-        for name, value in config.dataset
-        if isinstance(value, Path)
-    }
+    paths = {name: _absolute(value) for name, value in config.dataset if isinstance(value, Path)}
     update: dict[str, Any] = {"dataset": config.dataset.model_copy(update=paths)}
     if config.checkpoint and config.checkpoint.path:
-        path = config.checkpoint.path.expanduser().absolute()
+        path = _absolute(config.checkpoint.path)
         update["checkpoint"] = config.checkpoint.model_copy(update={"path": path})
     return config.model_copy(update=update)
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise InputError(f"The path {str(path)[:200]!r} names a person without a home.") from error
 
 
 # Where things lie. One line each, so that no other file spells a path.

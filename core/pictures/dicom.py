@@ -8,31 +8,34 @@ in full precision, and the image is looked up in it once: little memory, nothing
 from __future__ import annotations
 
 import logging
-import struct
+import os
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
 from pydicom import config, uid
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import generate_frames
-from pydicom.filereader import read_dataset, read_file_meta_info
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_windowing, get_decoder
 
+from core.pictures.dicom_frames import coded_size
 from core.pictures.images import (
+    JPEG_SCAN,
     MAX_PIXELS,
     BadImage,
     Samples,
     Window,
     histogram,
     looked_up,
+    refuse_many_scans,
     refuse_too_large,
 )
 
@@ -44,16 +47,22 @@ PLUGINS = {
     uid.JPEGExtended12Bit: OURS,
     uid.JPEGLossless: OURS,
     uid.JPEGLosslessSV1: OURS,
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "pylibjpeg",
-    uid.JPEG2000: "pylibjpeg",
-    uid.HTJ2KLossless: "pylibjpeg",
-    uid.HTJ2KLosslessRPCL: "pylibjpeg",
-    uid.HTJ2K: "pylibjpeg",
+    uid.JPEGLSLossless: OURS,
+    uid.JPEGLSNearLossless: OURS,
+    uid.JPEG2000Lossless: OURS,
+    uid.JPEG2000: OURS,
+    uid.HTJ2KLossless: OURS,
+    uid.HTJ2KLosslessRPCL: OURS,
+    uid.HTJ2K: OURS,
     uid.RLELossless: OURS,
 }
-FUNCTIONS = {uid.RLELossless: "decode_rle"}  # the others of OURS are JPEG
+# The others of OURS are JPEG.
+FUNCTIONS = {uid.RLELossless: "decode_rle"}
+FUNCTIONS |= dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), "decode_jpeg_ls")
+FUNCTIONS |= dict.fromkeys((uid.JPEG2000Lossless, uid.JPEG2000), "decode_jpeg_2000")
+FUNCTIONS |= dict.fromkeys(
+    (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K), "decode_jpeg_2000"
+)
 # Only these leave the file. None says who the patient is.
 SIZE_FIELDS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
 FIELDS = (
@@ -137,9 +146,22 @@ def _damage_named(path: Path) -> Iterator[None]:
 # The file
 
 
+class _Bounded(BufferedReader):
+    """A file of which nobody can ask for more than there is: Python would first make room for it,
+    and a field's length in a DICOM file can say 4 GB."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def _header(path: Path) -> Dataset:
     """The fields of FIELDS but not the pixels; refuses from them what is never read."""
-    with open(path, "rb") as file:
+    with _Bounded(path) as file:
         header = _dataset(path, file, with_pixels=False)
     syntax = header.file_meta.get("TransferSyntaxUID")
     if syntax not in (*NATIVE, *PLUGINS, uid.DeflatedExplicitVRLittleEndian):
@@ -166,8 +188,10 @@ def _header(path: Path) -> Dataset:
 
 def _dataset(path: Path, file: BinaryIO, with_pixels: bool) -> Dataset:
     fields = [pydicom.tag.Tag(name) for name in FIELDS + ("PixelData",) * with_pixels]
-    meta = read_file_meta_info(path)
+    read_preamble(file, False)
+    meta = FileMetaDataset(read_dataset(file, False, True, stop_when=_behind_meta))
     if meta.get("TransferSyntaxUID") != uid.DeflatedExplicitVRLittleEndian:
+        file.seek(0)
         return pydicom.dcmread(file, stop_before_pixels=not with_pixels, specific_tags=fields)
     file.seek(META_BEGINS + int(meta.FileMetaInformationGroupLength))
     inflated = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -180,12 +204,16 @@ def _dataset(path: Path, file: BinaryIO, with_pixels: bool) -> Dataset:
     return data
 
 
+def _behind_meta(tag: int, vr: str | None, length: int) -> bool:
+    return tag >> 16 != 2
+
+
 def _decoded(path: Path) -> tuple[Dataset, np.ndarray]:
     """The header, and (height, width) uint8 or uint16 codes: the bits as stored, or luma."""
     header = _header(path)
     if path.stat().st_size > MAX_BYTES:
         raise BadImage(path, f"the file is larger than {MAX_BYTES // 10**6} MB")
-    with open(path, "rb") as file:
+    with _Bounded(path) as file:
         data = _dataset(path, file, with_pixels=True)
     if "PixelData" not in data or not data.PixelData:
         raise BadImage(path, "this DICOM file holds no pixels")
@@ -223,41 +251,12 @@ def _decoded(path: Path) -> tuple[Dataset, np.ndarray]:
 def _refuse_other_size(path: Path, header: Dataset, encoded: bytes) -> None:
     """A frame that claims another size than the header: decoders would make room for it."""
     frame = next(generate_frames(encoded, number_of_frames=1))
+    if frame[:2] == b"\xff\xd8":
+        refuse_many_scans(path, int(header.Rows) * int(header.Columns), frame.count(JPEG_SCAN))
     coded = coded_size(frame)
     claimed = (header.Rows, header.Columns, int(header.get("SamplesPerPixel") or 1))
     if coded is not None and coded != claimed:
         raise BadImage(path, "its compressed pixels have another size than it claims")
-
-
-def coded_size(frame: bytes) -> tuple[int, int, int] | None:
-    """Rows, columns and samples a pixel in a JPEG, JPEG-LS or JPEG 2000 frame's own header; None
-    for RLE, which has none. Raises ValueError where it has not exactly one."""
-    if frame[:2] == b"\xff\xd8":
-        return _jpeg_size(frame)
-    if frame.count(b"\xff\x4f\xff\x51") == 1:
-        at = frame.index(b"\xff\x4f\xff\x51") + 8
-        x1, y1, x0, y0 = struct.unpack_from(">4I", frame, at)
-        return y1 - y0, x1 - x0, struct.unpack_from(">H", frame, at + 32)[0]
-    if frame[:3] == b"\x00\x00\x00" or len(frame) < 64:  # how many segments: at most 15
-        raise ValueError("neither JPEG nor RLE")
-    return None
-
-
-def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
-    at, found = 2, []
-    while at + 4 <= len(frame) and frame[at] == 0xFF:
-        kind = frame[at + 1]
-        if kind == 0xFF or kind == 0x01 or 0xD0 <= kind <= 0xD8:  # fill, or a marker of no length
-            at += 1 if kind == 0xFF else 2
-            continue
-        if kind == 0xDA:  # the scan begins
-            break
-        if kind == 0xF7 or (0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC)):
-            found.append(struct.unpack_from(">HHB", frame, at + 5))
-        at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} frame headers")
-    return found[0]
 
 
 def _as_unsigned(pixels: np.ndarray) -> np.ndarray:

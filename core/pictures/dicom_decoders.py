@@ -1,8 +1,9 @@
-"""JPEG of every kind and RLE for pydicom, by imagecodecs.
+"""Decoders for pydicom: JPEG and RLE by imagecodecs, JPEG-LS and JPEG 2000 in another process.
 
 pydicom's own plugins do not fit: Pillow's knows neither 12 bits nor lossless JPEG, GDCM ends the
 whole process at a damaged frame (seen at SOF, SIZ and Huffman damage), pylibjpeg-libjpeg is under
-the GPL, and pydicom's RLE unfolds a few bytes without bound.
+the GPL, and pydicom's RLE unfolds a few bytes without bound. Of CharLS and OpenJPEG, which decode
+JPEG-LS and JPEG 2000, see `core.pictures.frame_child`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ import struct
 import imagecodecs
 import numpy as np
 from pydicom import uid
+from pydicom.pixels.common import PhotometricInterpretation
 from pydicom.pixels.decoders.base import DecodeRunner
+
+from core.pictures import frames
+from core.pictures.frame_child import JPEG_2000, JPEG_LS
 
 # pydicom asks a plugin module for this table and for `is_available`.
 DECODER_DEPENDENCIES = {
@@ -20,6 +25,13 @@ DECODER_DEPENDENCIES = {
     uid.JPEGLossless: ("imagecodecs",),
     uid.JPEGLosslessSV1: ("imagecodecs",),
     uid.RLELossless: ("imagecodecs",),
+    uid.JPEGLSLossless: ("jpeg_ls",),
+    uid.JPEGLSNearLossless: ("jpeg_ls",),
+    uid.JPEG2000Lossless: ("openjpeg",),
+    uid.JPEG2000: ("openjpeg",),
+    uid.HTJ2KLossless: ("openjpeg",),
+    uid.HTJ2KLosslessRPCL: ("openjpeg",),
+    uid.HTJ2K: ("openjpeg",),
 }
 
 
@@ -34,6 +46,29 @@ def decode_jpeg(frame: bytes, runner: DecodeRunner) -> bytes:
     runner.set_option("bits_allocated", 8 * samples.dtype.itemsize)
     runner.set_option("planar_configuration", 0)
     return samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def decode_jpeg_ls(frame: bytes, runner: DecodeRunner) -> bytes:
+    """The samples of a JPEG-LS frame as stored, plane by plane or pixel by pixel."""
+    found = frames.decode(JPEG_LS, frame, _n_samples(runner))
+    runner.set_option("bits_allocated", 8 if found.bits <= 8 else 16)
+    runner.set_option("planar_configuration", int(found.by_plane))
+    return found.samples
+
+
+def decode_jpeg_2000(frame: bytes, runner: DecodeRunner) -> bytes:
+    """The samples of a JPEG 2000 frame, pixel by pixel, colours as RGB."""
+    found = frames.decode(JPEG_2000, frame, _n_samples(runner))
+    colours = runner.photometric_interpretation
+    if colours in (PhotometricInterpretation.YBR_ICT, PhotometricInterpretation.YBR_RCT):
+        runner.set_option("photometric_interpretation", PhotometricInterpretation.RGB)
+    bits = runner.get_option("j2k_precision", runner.bits_stored)
+    runner.set_option("bits_allocated", 8 if bits <= 8 else 16 if bits <= 16 else 32)
+    return found.samples
+
+
+def _n_samples(runner: DecodeRunner) -> int:
+    return runner.rows * runner.columns * runner.samples_per_pixel
 
 
 def decode_rle(frame: bytes, runner: DecodeRunner) -> bytes:

@@ -19,6 +19,9 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
 KNOWN = ", ".join(("DICOM", *FORMATS))
 # A chest X-ray has 1 to 15 million pixels; a few bytes can claim to be far more.
 MAX_PIXELS = 80_000_000
+# Pixels times scans of a JPEG: each scan goes over all of them, and a file may have thousands.
+MAX_SCANNED = 20 * MAX_PIXELS
+JPEG_SCAN = b"\xff\xda"
 DEEP_MODES = ("I", "F")
 TAKEN_AS_RGB = ("P", "PA", "CMYK", "HSV", "LAB", "RGBX")
 # What a DICOM file holds after its first 128 bytes, whatever its name.
@@ -26,7 +29,10 @@ DICOM_MARK = b"DICM"
 # Worked on at a time, so that a large image takes little more memory than itself.
 BLOCK_ROWS = 256
 # What Pillow raises for damaged files, beside OSError.
-DAMAGE = (SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error, zlib.error)
+DAMAGE = (
+    *(SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError),
+    *(struct.error, zlib.error),
+)
 
 
 class BadImage(InputError):  # noqa: N818, reads as what it names
@@ -148,6 +154,11 @@ def refuse_too_large(path: Path, width: int, height: int) -> None:
         )
 
 
+def refuse_many_scans(path: Path, n_pixels: int, n_scans: int) -> None:
+    if n_pixels * n_scans > MAX_SCANNED:
+        raise BadImage(path, f"it has {n_scans:,} scans, which would take too long to decode")
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The open image; whatever is wrong with it, now or while it is decoded, is a BadImage."""
@@ -171,6 +182,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _refuse_unusable(path: Path, image: Image.Image) -> None:
     refuse_too_large(path, *image.size)
+    if image.format == "JPEG":
+        pixels = image.width * image.height
+        refuse_many_scans(path, pixels, path.read_bytes().count(JPEG_SCAN))
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise BadImage(path, f"it holds {frames} frames; only single images are read")

@@ -55,6 +55,8 @@ def contents(archive: zipfile.ZipFile, name: str, packed: int) -> Contents:
 
     Raises InputError, in one sentence, for the first thing that an honest zip does not have.
     """
+    if any(not one.filename for one in archive.infolist()):
+        raise InputError(f"{name} holds a file without a name.")
     members = [one for one in archive.infolist() if not one.is_dir()]
     if len(archive.infolist()) > MAX_FILES:
         raise InputError(f"{name} holds {len(archive.infolist()):,} files; at most {MAX_FILES:,}.")

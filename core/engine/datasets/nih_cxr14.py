@@ -62,7 +62,7 @@ def load(settings: NihSettings, advance: Callable[[int, int], None]) -> Labels:
 
 def age_in_years(column: pd.Series) -> pd.Series:
     """Years from "58", or from "058Y" and "013M" as in NIH's first release; missing if over 120."""
-    parts = column.astype("string").str.extract(r"^\s*0*(\d+)\s*([YMWD]?)\s*$")
+    parts = column.astype("string").str.extract(r"^\s*0*([0-9]{1,9})\s*([YMWD]?)\s*$")
     units = parts[1].replace("", "Y").map(YEARS_PER_UNIT)
     years = pd.to_numeric(parts[0]).astype("Float64") * units.astype("Float64")
     return years.mask(years > OLDEST).astype("float64").round(2)
