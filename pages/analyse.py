@@ -5,6 +5,7 @@ import streamlit as st
 from core.people.access import SEES_STUDIES
 from core.ui import analyse, people
 from core.upload import uploads
+from core.wording import terms
 
 person = people.require(*SEES_STUDIES)
 st.title("Analyse a checkpoint")
@@ -23,7 +24,7 @@ upload = analyse.choose_file(person.email)
 st.header("2. The dataset")
 base = analyse.choose_dataset()
 
-st.header("3. Preflight")
+st.header("3. Preflight", help=terms.TERMS["preflight"])
 report = None
 if upload and base:
     report = analyse.preflight(upload, base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import stat
 import time
 import unicodedata
@@ -15,10 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from core import jobs, study
 from core.errors import InputError
-from core.upload import own_data, own_data_zip, preflights, uploads
+from core.people import audit, deletion
+from core.pictures import thumbnails
+from core.study import StudyConfig
+from core.upload import datasets, own_data, own_data_zip, preflights, uploads
 from core.upload.own_data import Columns, DataAnswer
 from core.upload.own_data_zip import contents, opened, unpack
+from core.upload.preflight import size
 from core.upload.uploads import Upload
 
 N_IMAGES = 30
@@ -110,7 +116,9 @@ def test_a_zip_becomes_a_dataset_that_a_checkpoint_can_be_tried_on() -> None:
     assert labels.class_names == ("Mass", "Hernia")
     assert len(labels.table) == N_IMAGES
     (folder,) = own_data.datasets_dir().iterdir()
-    assert {path.name for path in folder.iterdir()} == {"study.toml", "labels.csv", "images"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("study.toml", "labels.csv", "images", "note.json")
+    }
     with pytest.raises(InputError, match="cannot be used as it is"):
         own_data.keep(upload, Columns(), "my-x-rays", "local")
 
@@ -154,23 +162,21 @@ def test_what_cannot_be_a_dataset_is_refused_in_a_sentence(content: bytes, words
     assert not own_data.datasets_dir().exists()
 
 
-def _main_in_this_process(upload: Upload) -> str:
+def _main_in_this_process(upload: Upload, room: int = 10**6) -> str:
     """As the child, without its limits, which would stay with us."""
-    import json
     from dataclasses import asdict
 
     from core import store
-    from core.upload import children
     from core.upload.own_data_child import answered
 
     folder = own_data.look_folder(upload, Columns())
     folder.mkdir(parents=True)
     asked = {"path": str(upload.path), "name": upload.name, "columns": asdict(Columns())}
-    store.write_json(json.loads(json.dumps(asked)), folder / "question.json")
+    store.write_json(asked | {"room": room}, folder / "question.json")
     answered(folder)
-    said = children.answer(folder)
-    assert said
-    return said["refusal"]
+    sentence = own_data.answer(upload, Columns()).refusal
+    assert sentence
+    return sentence
 
 
 def test_a_name_is_needed_that_can_be_a_folder() -> None:
@@ -179,6 +185,95 @@ def test_a_name_is_needed_that_can_be_a_folder() -> None:
     for name in ("../out", "", "UPPER", "a/b", "x" * 60):
         with pytest.raises(InputError, match="is no name for a dataset"):
             own_data.keep(upload, Columns(), name, "local")
+
+
+# What is kept, and goes again
+
+
+def kept(name: str = "my-x-rays") -> datasets.OwnDataset:
+    upload = sent(packed(members()))
+    assert looked(upload).report
+    own_data.keep(upload, Columns(), name, "local")
+    uploads.delete(upload, "local")
+    return next(one for one in datasets.datasets_of("local") if one.name == name)
+
+
+def on(dataset: datasets.OwnDataset, name: str) -> StudyConfig:
+    renamed = dataset.config.study.model_copy(update={"name": name})
+    return dataset.config.model_copy(update={"study": renamed})
+
+
+def test_a_dataset_goes_with_all_that_was_made_of_its_images() -> None:
+    dataset = kept()
+    picture = next(dataset.images.rglob("*.png"))
+    thumbnails.picture(picture, 256)
+    decoded = study.pixels_dir("0" * 16, dataset.images, 64)
+    others = study.pixels_dir("0" * 16, dataset.images.parent, 64)
+    for folder in (decoded, others):
+        folder.mkdir(parents=True)
+        (folder / "pixels.npy").write_bytes(b"a lung")
+    report = study.preflight_path("a" * 32)
+    report.parent.mkdir()
+    report.write_text(json.dumps({"config": {"images": str(dataset.images)}}))
+    assert list(study.thumbnails_dir().rglob("*.png"))
+
+    with pytest.raises(InputError, match="somebody else's"):
+        own_data.delete(dataset, "ann@clinic.org")
+    own_data.delete(dataset, "local")
+    assert not datasets.own_datasets()
+    for gone in (dataset.folder, decoded, report):
+        assert not gone.exists()
+    assert others.exists(), "of other images"
+    assert not list(study.thumbnails_dir().rglob("*.png"))
+    assert not list(deletion.deleted_dir().iterdir())
+    assert next(audit.lines())["what"] == "upload"
+    assert [line.get("dataset") for line in audit.lines()][-1] == "my-x-rays"
+
+
+def test_a_dataset_that_a_study_or_a_job_needs_stays() -> None:
+    dataset = kept()
+    job_id = jobs.submit(on(dataset, "in-the-queue"))
+    with pytest.raises(InputError, match="used by study in-the-queue"):
+        own_data.delete(dataset, "local")
+    jobs.cancel(job_id)
+    with pytest.raises(InputError, match="in-the-queue"):
+        own_data.delete(dataset, "local")  # it may be resumed
+    jobs.delete(jobs.find(job_id).study_id)
+    config = on(dataset, "finished")
+    folder = study.study_dir(config)
+    folder.mkdir(parents=True)
+    study.study_json(folder).write_text(json.dumps({"config": config.model_dump(mode="json")}))
+    with pytest.raises(InputError, match=r"used by study finished\. Delete what uses it first"):
+        own_data.delete(dataset, "local")
+    assert dataset.images.is_dir()
+    deletion.delete_study(folder, "local")
+    own_data.delete(dataset, "local")
+    assert not dataset.folder.exists()
+
+
+def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = sent(packed(members()))
+    report = looked(upload).report
+    assert report
+    assert uploads.kept_bytes("local") >= upload.n_bytes + report.n_bytes
+    own_data.keep(upload, Columns(), "my-x-rays", "local")
+    uploads.delete(upload, "local")
+    of_images = sum(len(content) for content in members().values())
+    assert of_images < uploads.kept_bytes("local") < 1.5 * of_images
+
+    most = uploads.kept_bytes("local") + upload.n_bytes + 5000
+    monkeypatch.setenv(uploads.LIMIT_VARIABLE, str(most))
+    monkeypatch.setattr(uploads, "QUOTA_IN_LIMITS", 1)
+    again = sent(packed(members()))
+    room = uploads.allowed_bytes() - uploads.kept_bytes("local")
+    assert room == 5000
+    assert f"and you may keep {size(room)} more here." in _main_in_this_process(again, room)
+    assert not list(again.folder.rglob("*.png"))
+    with pytest.raises(InputError, match="delete an upload or a dataset first"):
+        sent(packed(members()))
+    own_data.delete(*datasets.datasets_of("local"), "local")
+    own_data.forget(again, Columns())
+    assert sent(packed(members()))
 
 
 # What a stranger's zip may try

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from core import jobs, study
 from core.errors import InputError
-from core.people import access
+from core.people import access, deletion, job_rules
 from core.people.access import GUEST, Person, Visitor
 from core.people.gate import Site
-from core.upload import upload_route, uploads
+from core.study import StudyConfig
+from core.upload import children, upload_route, uploads
 from core.upload.uploads import Ticket, Upload
 
 RESEARCHER, READER = "rolf@clinic.org", "rita@clinic.org"
@@ -103,7 +107,7 @@ def test_a_person_keeps_only_so_much(cache: Path, monkeypatch: pytest.MonkeyPatc
         keep(b"0")
     keep(b"0", who="another")
     monkeypatch.setattr(uploads, "QUOTA_IN_FILES", 5)
-    with pytest.raises(InputError, match="You keep 5 uploads here"):
+    with pytest.raises(InputError, match="You keep 5 uploads and datasets here"):
         keep(b"0")
 
 
@@ -128,6 +132,110 @@ def test_what_a_crash_left_is_swept_away_and_nothing_else(cache: Path) -> None:
     assert not left.exists()
     assert stranger.exists()
     assert {one.id for one in uploads.uploads_of("local")} == {whole.id, "b" * 32}
+
+
+# What was taken out of a file
+
+
+def weights_of(upload: Upload) -> Path:
+    """As a preflight leaves them."""
+    path = study.adopted_path(upload.sha256, "resnet50")
+    path.parent.mkdir(exist_ok=True)
+    for one in (path, path.with_suffix(".json")):
+        one.write_bytes(b"weights")
+    return path
+
+
+def study_of(upload: Upload, name: str = "mine") -> StudyConfig:
+    raw = {
+        "study": {"name": name},
+        "dataset": {"kind": "phantom", "n_patients": 40, "size": 32},
+        "model": {"architecture": "resnet50", "image_size": 32},
+        "runs": {"count": 1},
+        "checkpoint": {"path": upload.path, "sha256": upload.sha256, "classes": ["Mass"]},
+    }
+    return StudyConfig.model_validate(raw)
+
+
+def test_weights_go_with_the_last_who_keeps_their_file(cache: Path) -> None:
+    mine, theirs, other = keep(b"same"), keep(b"same", who=RESEARCHER), keep(b"other")
+    weights, of_other = weights_of(mine), weights_of(other)
+    report = study.preflight_path("a" * 32)
+    report.parent.mkdir()
+    report.write_text(json.dumps({"file": {"name": mine.path.name}}))
+    uploads.delete(mine, "local")
+    assert not report.exists(), "what was found out about it"
+    assert weights.exists(), "the same file is somebody else's too"
+    uploads.delete(theirs, RESEARCHER)
+    assert {path.stem for path in weights.parent.iterdir()} == {of_other.stem}
+
+
+def test_weights_that_a_job_or_its_study_needs_stay_until_it_is_deleted(cache: Path) -> None:
+    upload = keep()
+    weights, config = weights_of(upload), study_of(upload)
+    job = jobs.find(jobs.submit(config, "local"))
+    uploads.delete(upload, "local")
+    jobs.cancel(job.id)
+    assert weights.exists(), "the job may be resumed"
+    folder = study.study_dir(config)
+    folder.mkdir(parents=True)
+    study.study_json(folder).write_text(json.dumps({"config": config.model_dump(mode="json")}))
+    deletion.delete_study(folder, "local")
+    assert weights.exists(), "the job may still be resumed"
+    job_rules.delete(jobs.find(job.id), access.LOCAL)
+    assert not list(weights.parent.iterdir())
+
+
+def test_a_study_that_nobody_else_needs_the_weights_of_takes_them_along(cache: Path) -> None:
+    upload = keep()
+    weights, config = weights_of(upload), study_of(upload)
+    folder = study.study_dir(config)
+    folder.mkdir(parents=True)
+    study.study_json(folder).write_text(json.dumps({"config": config.model_dump(mode="json")}))
+    uploads.delete(upload, "local")
+    assert weights.exists()
+    deletion.delete_study(folder, "local")
+    assert not list(weights.parent.iterdir())
+
+
+# Children
+
+
+def test_a_child_that_is_killed_leaves_nothing_behind(cache: Path, tmp_path: Path) -> None:
+    """A preflight, amid the weights it takes out of a file; and it is as nice as it should be."""
+    upload = keep_file(tmp_path / "large.pt")
+    folder = upload.folder / "preflights" / ("0" * 16)
+    base = study_of(upload).model_copy(update={"checkpoint": None})
+    asked = {"path": str(upload.path), "name": upload.name, "options": {}}
+    asked["base"] = base.model_dump(mode="json", exclude_none=True)
+    children.start(folder, "core.upload.preflight_child", asked)
+    end = time.monotonic() + 90
+    while not (scratch := list(folder.glob("scratch-*/*/*"))):
+        assert time.monotonic() < end, (folder / "child.log").read_text()
+        assert children.at_work(folder), (folder / "child.log").read_text()
+        time.sleep(0.005)
+    pid = json.loads((folder / "child.json").read_text())["pid"]
+    niceness = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
+    assert niceness == max(children.NICENESS, os.nice(0))
+    children.end(folder)
+    end = time.monotonic() + 30
+    while list(folder.glob("scratch-*")):
+        assert time.monotonic() < end, scratch
+        time.sleep(0.05)
+    assert children.answer(folder, dict).state == "broken"
+
+    left = children.scratch(folder, pid)  # as when the server was killed with it
+    left.mkdir()
+    (left / "weights.safetensors").write_bytes(b"weights")
+    uploads.sweep()
+    assert not left.exists()
+
+
+def keep_file(path: Path) -> Upload:
+    import torch
+
+    torch.save({"layer.weight": torch.zeros(10_000_000)}, path)
+    return keep(path.read_bytes(), name=path.name)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Deleting a study: its folder, for good. Logged before it happens."""
+"""Deleting for good: out of the way at once, then emptied. Logged before it happens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from core import store
 from core.errors import InputError, WorkError
 from core.people import audit
 from core.study import deleted_dir, lock_path, studies_dir
 
 
 def delete_study(folder: Path, who: str) -> None:
-    """Delete a study's models, predictions and tables; images and study files stay.
+    """Delete a study's models, predictions and tables, and the views saved of it; images and study
+    files stay, and so do the weights of a given checkpoint as long as anybody else needs them.
 
     Raises InputError where it runs, is none, or readers judge its images; WorkError where it cannot
     be logged or deleted.
@@ -22,18 +24,34 @@ def delete_study(folder: Path, who: str) -> None:
     if folder.parent != studies_dir() or folder.is_symlink() or not folder.is_dir():
         raise InputError(f"There is no study {folder.name}.")
     _refuse_while_readers_need_it(folder)
+    digest = _digest_of_checkpoint(folder)
     try:
         with FileLock(lock_path(folder), timeout=0):
             audit.record(who, "deletion", {"study": folder.name})
-            # Out of the way at once: half a study would be found by nobody, and be there for ever.
-            aside = deleted_dir() / f"{folder.name}-{secrets.token_hex(4)}"
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(aside)
+            _forget_views(folder)
+            put_aside(folder)
     except Timeout as error:
         raise InputError(f"{folder.name} is running. Cancel it first.") from error
     except OSError as error:
         raise WorkError(f"Could not delete {folder}: {error.strerror or error}.") from error
     empty_deleted()
+    if digest:
+        forget_weights(digest)
+
+
+def put_aside(folder: Path) -> None:
+    """Out of the way at once: half of it would be found by nobody, and be there for ever. Raises
+    OSError where it stays."""
+    aside = deleted_dir() / f"{folder.name}-{secrets.token_hex(4)}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(aside)
+
+
+def forget_weights(digest: str) -> None:
+    """Delete the weights taken out of a given checkpoint, unless somebody still needs them."""
+    from core.upload import uploads  # only here: own data deletes through this file
+
+    uploads.forget_weights(digest)
 
 
 def empty_deleted() -> None:
@@ -46,6 +64,20 @@ def empty_deleted() -> None:
             continue
         except OSError as error:
             raise WorkError(f"Could not delete all of {aside}: {error.strerror}.") from error
+
+
+def _digest_of_checkpoint(folder: Path) -> str | None:
+    try:
+        checkpoint = store.read_config(folder).checkpoint
+    except (InputError, WorkError):  # damaged, or of another version; deleted all the same
+        return None
+    return checkpoint.sha256 if checkpoint else None
+
+
+def _forget_views(folder: Path) -> None:
+    from core.people.saved_views import forget_study  # only here: it opens a database
+
+    forget_study(folder.name)
 
 
 def _refuse_while_readers_need_it(folder: Path) -> None:

@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.jobs import UNFINISHED, Job
 from core.people import access, audit
 from core.people.access import GUEST, Person, Visitor
-from core.people.deletion import delete_study
+from core.people.deletion import delete_study, forget_weights
 from core.study import studies_dir
 
 NOT_YOURS = "Only the person who started a job, or an administrator, can do that."
@@ -76,6 +76,8 @@ def delete(job: Job, person: Person) -> None:
     else:
         audit.record(person.email, "deletion", {"job": job.id})
     jobs.delete(job.study_id)
+    if digest := (job.settings.get("checkpoint") or {}).get("sha256"):
+        forget_weights(digest)  # which the jobs needed until now
 
 
 def _may_see(job: Job, visitor: Visitor) -> bool:

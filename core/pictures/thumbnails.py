@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -147,6 +149,13 @@ def evict(folder: Path | None = None, most: int = MOST_DISK_BYTES) -> None:
         total -= size
         if total <= KEPT_SHARE * most:
             return
+
+
+def forget(paths: Iterable[Path], sizes: Iterable[int]) -> None:
+    """Delete the thumbnails, of these sizes, of images that will be deleted next."""
+    for path, size in itertools.product(paths, sizes):
+        with suppress(OSError):
+            study.thumbnail_path(_key(path, size)).unlink(missing_ok=True)
 
 
 def _key(path: Path, size: int | None) -> str:

@@ -22,7 +22,10 @@ SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
 SECONDS_BETWEEN_LOOKS = 1
 JOBS = "jobs.py"
 # The widgets whose values belong to one report, and are forgotten with it.
-OF_A_REPORT = ("architecture", "preprocessing", "image_size", "classes_of_outputs", "study_name")
+OF_A_REPORT = (
+    *("architecture", "preprocessing", "image_size", "study_name"),
+    *("order_of_outputs", "classes_of_outputs"),
+)
 GRIDS = {
     "every 5 %": tuple(value / 100 for value in range(0, 100, 5)),
     "every 10 %": tuple(value / 100 for value in range(0, 100, 10)),
@@ -137,6 +140,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
         list(grids),
         index=list(grids.values()).index(own),
         key="grid",
+        bind="query-params",
         help="Dense, and pruned to each of these shares of zero weights.",
     )
     precision = middle.selectbox(
@@ -144,6 +148,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
         _options(SweepSettings, "precision"),
         index=_options(SweepSettings, "precision").index(base.sweep.precision),
         key="precision",
+        bind="query-params",
         help="bf16 is faster where the processor knows it; fp32 is exact.",
     )
     method = right.selectbox(
@@ -152,6 +157,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
         index=list(METHODS).index(base.pruning.method),
         format_func=lambda one: f"{one}: {METHODS[one]}",
         key="method",
+        bind="query-params",
     )
     if report.estimate:
         seconds = analyses.seconds_on_grid(report, len(grids[grid]))
@@ -197,8 +203,9 @@ def _show_report(question: Question, answer: Answer) -> Preflight:
     assert report
     preflight_report.verdict(report)
     preflight_report.facts(report)
+    classes = preflight_report.order(report)
     with st.form("choices", border=False):
-        options = preflight_report.details(report, question.options)
+        options = preflight_report.details(report, question.options, classes)
         if st.form_submit_button("Look again with these choices", icon=":material/refresh:"):
             _look_again(question, options)
     return report
@@ -234,8 +241,9 @@ def _stage(answer: Answer) -> str:
 def _forget_widgets_of_another(key: str) -> None:
     if st.session_state.get("report_in_view") != key:
         st.session_state["report_in_view"] = key
-        for name in OF_A_REPORT:
-            st.session_state.pop(name, None)
+        for name in list(st.session_state):
+            if str(name).startswith(OF_A_REPORT):
+                del st.session_state[name]
 
 
 def _dataset_words(name: str, known: dict[str, StudyConfig]) -> str:

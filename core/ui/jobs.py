@@ -240,10 +240,11 @@ def _curves(job: Job) -> None:
     cells = st.grid(2, min_column_width=320, gap="medium")
     with cells.cell():
         chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
-        widgets.draw(chart, key="job-mean-ap", level=3)
+        widgets.draw(chart, key="job-mean-ap", level=3, of=opened)
     with cells.cell():
         by_class = figures.curves(opened, "ap", False, False, None, ())
-        widgets.draw(by_class, key="job-class-ap", level=3, legend=opened.config.groups)
+        legend = opened.config.groups
+        widgets.draw(by_class, key="job-class-ap", level=3, legend=legend, of=opened)
 
 
 def _log(job: Job) -> None:

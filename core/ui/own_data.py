@@ -1,4 +1,5 @@
-"""Bringing one's own images: a zip is looked at, then kept as a dataset with a person's yes."""
+"""Bringing one's own images: a zip is looked at, then kept as a dataset with a person's yes, and
+deleted with another."""
 
 from __future__ import annotations
 
@@ -8,11 +9,13 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
+from core.errors import InputError
 from core.study import StudyConfig
 from core.ui import people, plain
 from core.ui.upload import upload as upload_zone
 from core.upload import own_data as data
 from core.upload import uploads
+from core.upload.datasets import OwnDataset, datasets_of
 from core.upload.own_data import Columns, DataReport
 from core.upload.preflight import size
 from core.upload.uploads import Upload
@@ -40,8 +43,8 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
     if found is None or found.kind != "dataset":
         arrived = upload_zone("dataset", "dataset_upload", "a .zip of images and a CSV", (".zip",))
         if arrived and uploads.find(arrived, who):
-            st.query_params["own"] = arrived
-            st.rerun()
+            _go_on_with(arrived)
+        _kept(who)
         return None
     columns = _columns()
     answer = data.answer(found, columns)
@@ -57,8 +60,58 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
         st.error("The look at this zip ended without an answer.", icon=":material/error:")
     kept = _report(found, columns, answer.report, who, taken) if answer.report else None
     if kept is None:
-        _others(found, columns, who)
+        _others(found, columns, who, usable=answer.report is not None)
     return kept
+
+
+def _kept(who: str) -> None:
+    """What a person keeps of their own images, each with a way to delete it."""
+    zips, datasets = uploads.uploads_of(who, "dataset"), datasets_of(who)
+    if not zips and not datasets:
+        return
+    total, most = size(uploads.kept_bytes(who)), size(uploads.allowed_bytes())
+    st.markdown(f"**Yours on this server** &nbsp; {total} of {most}, uploaded checkpoints included")
+    for dataset in datasets:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{dataset.name} &nbsp; {size(dataset.n_bytes)}", width="stretch")
+            yes = _delete(dataset.folder.name, f"the dataset {dataset.name} and its images")
+        if yes:
+            _delete_dataset(dataset, who)
+    for one in zips:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            words = f"{plain(one.name)} &nbsp; {size(uploads.bytes_of(one))}, not kept yet"
+            st.markdown(words, width="stretch")
+            if st.button("Go on", icon=":material/play_arrow:", key=f"go_on_{one.id}"):
+                _go_on_with(one.id)
+            if _delete(one.id, f"{plain(one.name)} and what was unpacked of it"):
+                uploads.delete(one, who)
+                st.rerun(scope="app")
+
+
+def _delete(key: str, what: str) -> bool:
+    """Whether a person has just said yes to deleting it."""
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown(f"Delete {what} from this server?")
+        return st.button("Delete for good", type="primary", key=f"delete_{key}")
+
+
+def _delete_dataset(dataset: OwnDataset, who: str) -> None:
+    try:
+        data.delete(dataset, who)
+    except InputError as error:
+        st.error(plain(str(error)), icon=":material/block:")
+        return
+    if st.query_params.get("dataset") == dataset.name:
+        st.query_params.pop("dataset")
+        st.query_params.pop("look", None)
+    st.session_state.pop("dataset_choice", None)
+    st.rerun(scope="app")
+
+
+def _go_on_with(upload_id: str) -> None:
+    st.session_state.pop("own_columns", None)
+    st.query_params["own"] = upload_id
+    st.rerun(scope="app")
 
 
 def _columns() -> Columns:
@@ -97,7 +150,7 @@ def _report(
         column_config={"Frequency (%)": st.column_config.NumberColumn(format="%.2f")},
         alt="Classes of the data and how frequent they are",
     )
-    _change_columns(columns, report)
+    _change_columns(found, columns, report)
     proposed = re.sub(r"[^a-z0-9]+", "-", found.name.lower().removesuffix(".zip")).strip("-")[:41]
     name = st.text_input("Name of the dataset", value=proposed or "own-data", key="own_name")
     if st.button("Keep as a dataset", type="primary", icon=":material/save:"):
@@ -133,7 +186,7 @@ def _warnings(report: DataReport) -> list[str]:
     return said
 
 
-def _change_columns(columns: Columns, report: DataReport) -> None:
+def _change_columns(found: Upload, columns: Columns, report: DataReport) -> None:
     with st.popover("Other columns", icon=":material/table:"), st.form("own_columns_form"):
         names = list(report.columns)
         image = st.selectbox("Image", [FOUND, *names], index=_at(names, columns.image, 1))
@@ -141,6 +194,7 @@ def _change_columns(columns: Columns, report: DataReport) -> None:
         split = st.selectbox("Split", [FOUND, NONE, *names], index=_at(names, columns.split))
         classes = st.multiselect("Classes", names, default=list(columns.classes))
         if st.form_submit_button("Look again"):
+            data.forget(found, columns)  # unpacked once is enough
             st.session_state["own_columns"] = Columns(
                 _meant(image), _meant(patient), _meant(split), tuple(classes)
             )
@@ -157,13 +211,16 @@ def _meant(choice: str) -> str | None:
     return None if choice == FOUND else "" if choice == NONE else choice
 
 
-def _others(found: Upload, columns: Columns, who: str) -> None:
-    if st.button("Take another zip", icon=":material/swap_horiz:"):
-        data.forget(found, columns)
-        uploads.delete(found, who)
-        st.session_state.pop("own_columns", None)
-        st.query_params.pop("own", None)
-        st.rerun(scope="app")
+def _others(found: Upload, columns: Columns, who: str, usable: bool) -> None:
+    with st.container(horizontal=True):
+        if st.button("Take another zip", icon=":material/swap_horiz:"):
+            uploads.delete(found, who)
+            st.session_state.pop("own_columns", None)
+            st.query_params.pop("own", None)
+            st.rerun(scope="app")
+        if not usable and st.button("Look again", icon=":material/refresh:"):
+            data.forget(found, columns)
+            st.rerun(scope="app")
 
 
 def _watch(found: Upload, columns: Columns) -> None:

@@ -16,6 +16,7 @@ import streamlit as st
 from core.people import audit
 from core.settings import Architecture, PreprocessingName
 from core.ui import people, plain
+from core.upload.orders import known_orders
 from core.upload.preflight import (
     ArchitectureFacts,
     DenseCheck,
@@ -117,15 +118,43 @@ def facts(report: Preflight) -> None:
     st.html(markup.facts(said))
 
 
-def details(report: Preflight, options: PreflightOptions) -> PreflightOptions:
-    """Every part of a report; returns the choices as they stand in its widgets."""
+def order(report: Preflight) -> tuple[str, ...]:
+    """What the outputs of a file that names none stand for, in a published order that a person
+    chose; empty where they chose none. Outside the form, so that its table is filled at once."""
+    outputs = report.outputs
+    if outputs is None or outputs.named_by in ("file", "torchxrayvision"):
+        return ()
+    known = {
+        name: classes
+        for name, classes in known_orders(outputs).items()
+        if classes != outputs.classes
+    }
+    if not known:
+        return ()
+    chosen = st.selectbox(
+        f"These {outputs.n_outputs} outputs are in the order of",
+        list(known),
+        index=None,
+        placeholder="Choose a list, or name them one by one below",
+        key="order_of_outputs",
+        help="Fills the table of outputs below. Change there what differs, then look again.",
+        width=480,
+    )
+    return known[chosen] if chosen else ()
+
+
+def details(
+    report: Preflight, options: PreflightOptions, classes: tuple[str, ...] = ()
+) -> PreflightOptions:
+    """Every part of a report; returns the choices as they stand in its widgets. `classes` fill the
+    table of outputs in place of the report's own."""
     options = _architecture(report.architecture, report.file, options)
     if report.keys:
         _keys(report.keys)
     if report.weights:
         _weights(report.weights, report.file)
     if report.outputs:
-        options = _outputs(report.outputs, options)
+        options = _outputs(report.outputs, options, classes)
     if report.architecture:
         options = _preprocessing(report.seen, report.architecture, options)
     if report.check:
@@ -207,15 +236,21 @@ def _weights(weights: WeightFacts, file: FileFacts) -> None:
             )
 
 
-def _outputs(outputs: Outputs, options: PreflightOptions) -> PreflightOptions:
+def _outputs(
+    outputs: Outputs, options: PreflightOptions, classes: tuple[str, ...]
+) -> PreflightOptions:
     st.markdown("#### Which class each output stands for")
-    st.markdown(NAMED_BY[outputs.named_by])
+    st.markdown(
+        "In the order chosen above. Change what differs, then look again."
+        if classes
+        else NAMED_BY[outputs.named_by]
+    )
     if outputs.n_outputs > len(outputs.dataset_classes):
         st.caption("Outputs without a class are left out before anything is pruned.")
     if outputs.classes_without_output and outputs.named_by != "nobody":
         left = some(outputs.classes_without_output)
         st.caption(f"Classes without an output are left out of the study: {plain(left)}.")
-    given = [name or LEFT_OUT for name in outputs.classes]
+    given = [name or LEFT_OUT for name in classes or outputs.classes]
     names = list(outputs.file_names) if len(outputs.file_names) == len(given) else None
     table = pd.DataFrame({"Output": range(1, len(given) + 1)})
     if names:
@@ -223,7 +258,7 @@ def _outputs(outputs: Outputs, options: PreflightOptions) -> PreflightOptions:
     table["Class"] = given
     edited = st.data_editor(
         table,
-        key="classes_of_outputs",
+        key=f"classes_of_outputs {hash(classes)}",  # changes to one list are none to another
         hide_index=True,
         disabled=["Output", "In the file"],
         height=_height(given),
@@ -234,10 +269,8 @@ def _outputs(outputs: Outputs, options: PreflightOptions) -> PreflightOptions:
             ),
         },
     )
-    chosen = [str(name) for name in edited["Class"]]
-    if chosen == given:
-        return options
-    return replace(options, classes=tuple("" if name == LEFT_OUT else name for name in chosen))
+    chosen = tuple("" if name == LEFT_OUT else str(name) for name in edited["Class"])
+    return options if chosen == outputs.classes else replace(options, classes=chosen)
 
 
 def _preprocessing(
@@ -333,7 +366,7 @@ def _check(check: DenseCheck) -> None:
 
 def _height(rows: list) -> int:
     """Of a table in pixels, so that most are seen whole."""
-    return min(760, 36 * (len(rows) + 1))
+    return min(760, 35 * (len(rows) + 1) + 2)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -1,27 +1,27 @@
 """Own data: a zip of images and a CSV, looked at and unpacked by a child, as a `table` dataset.
 
 What is found out first is a `DataReport`; only a person's yes makes the dataset, whole or not at
-all: `cache/datasets/<name>-<id>/` with `images/`, `labels.csv` and `study.toml`.
+all, and their yes takes it away again in the same manner.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter
 
 from core.errors import InputError, WorkError
-from core.people import audit
-from core.study import StudyConfig, cache_dir, read_config
-from core.upload import children
+from core.people import audit, deletion
+from core.pictures import thumbnails, xrays
+from core.study import StudyConfig, images_dir, pixels_dir, preflight_path, read_config
+from core.upload import children, needs, uploads
+from core.upload.datasets import OwnDataset, datasets_dir, own_datasets, write_note
+from core.upload.preflight import some
 from core.upload.uploads import Upload
 
 CHILD = "core.upload.own_data_child"
@@ -77,26 +77,7 @@ class DataReport:
 
 
 _REPORT = TypeAdapter(DataReport)
-
-
-@dataclass(frozen=True)
-class DataAnswer:
-    """How a look at own data stands; `refusal` is of a zip that could not be used at all."""
-
-    state: Literal["absent", "working", "finished", "broken"]
-    report: DataReport | None = None
-    refusal: str | None = None
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-
-    @property
-    def fraction(self) -> float:
-        return min(1.0, self.done / self.total) if self.total else 0.0
-
-
-def datasets_dir() -> Path:
-    return cache_dir() / "datasets"
+DataAnswer = children.Answer[DataReport]
 
 
 def look_folder(upload: Upload, columns: Columns) -> Path:
@@ -106,31 +87,22 @@ def look_folder(upload: Upload, columns: Columns) -> Path:
 
 def look(upload: Upload, columns: Columns) -> None:
     """Start a child that unpacks the zip beside its answer, unless there is one or an answer."""
-    asked = {"path": str(upload.path), "name": upload.name, "columns": asdict(columns)}
+    asked = {
+        "path": str(upload.path),
+        "name": upload.name,
+        "columns": asdict(columns),
+        "room": uploads.allowed_bytes() - uploads.kept_bytes(upload.person),
+    }
     children.start(look_folder(upload, columns), CHILD, asked)
 
 
 def answer(upload: Upload, columns: Columns) -> DataAnswer:
-    folder = look_folder(upload, columns)
-    said = children.answer(folder)
-    if said is None and children.at_work(folder):
-        stage, done, total = children.progress(folder)
-        return DataAnswer("working", stage=stage, done=done, total=total)
-    said = said or children.answer(folder)
-    if said is None:
-        return DataAnswer("broken" if children.question(folder) else "absent")
-    if refusal := said.get("refusal"):
-        return DataAnswer("finished", refusal=str(refusal))
-    try:
-        return DataAnswer("finished", _REPORT.validate_python(said["report"]))
-    except (KeyError, ValueError):
-        return DataAnswer("broken")
+    """How a look stands; a refusal is of a zip that cannot be used at all."""
+    return children.answer(look_folder(upload, columns), _REPORT.validate_python)
 
 
 def forget(upload: Upload, columns: Columns) -> None:
-    folder = look_folder(upload, columns)
-    children.end(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    children.forget(look_folder(upload, columns))
 
 
 def keep(
@@ -158,21 +130,55 @@ def keep(
         datasets_dir().mkdir(parents=True, exist_ok=True)
         (unpacked / "study.toml").write_text(toml, encoding="utf-8")
         read_config(unpacked / "study.toml")  # before anybody can find it
+        write_note(unpacked, who)
         audit.record(who, "upload", {"dataset": name, "file": upload.name, "upload": upload.id})
         unpacked.rename(target)
     except OSError as error:
         raise WorkError(f"The dataset could not be kept: {error.strerror}.") from error
-    shutil.rmtree(look_folder(upload, columns), ignore_errors=True)
+    forget(upload, columns)
     return read_config(target / "study.toml")
 
 
-def own_datasets() -> list[StudyConfig]:
-    """The study files of own data, by name."""
-    found = []
-    for path in sorted(datasets_dir().glob("*/study.toml")):
-        with contextlib.suppress(InputError):
-            found.append(read_config(path))
-    return found
+def delete(dataset: OwnDataset, who: str) -> None:
+    """Delete a dataset of one's own for good, with what was made of its images; whole or not at
+    all. Raises InputError where it is not theirs, or where studies need its images, which it names;
+    WorkError where it cannot be logged or deleted."""
+    if dataset.person != who:
+        raise InputError("This dataset is somebody else's.")
+    images = dataset.images.resolve()
+
+    def need(config: StudyConfig) -> bool:
+        folder = images_dir(config.dataset)
+        return folder is not None and folder.resolve() == images
+
+    if names := needs.studies_that(need):
+        raise InputError(
+            f"{dataset.name} is used by {'study' if len(names) == 1 else 'studies'} {some(names)}. "
+            "Delete what uses it first, on the Jobs page."
+        )
+    audit.record(who, "deletion", {"dataset": dataset.name})
+    thumbnails.forget((path for path in images.rglob("*") if path.is_file()), xrays.SIZES)
+    decoded = pixels_dir("*", images, 0)
+    try:
+        deletion.put_aside(dataset.folder)
+        for folder in decoded.parent.glob(decoded.name.removesuffix("0") + "*"):
+            deletion.put_aside(folder)
+    except OSError as error:
+        raise WorkError(f"Could not delete {dataset.name}: {error.strerror}.") from error
+    _forget_preflights(dataset)
+    deletion.empty_deleted()
+
+
+def _forget_preflights(dataset: OwnDataset) -> None:
+    """Their reports show images."""
+    for folder in uploads.uploads_dir().glob("*/preflights/*"):
+        asked = children.question(folder)
+        if asked and str(dataset.images) == asked["base"]["dataset"].get("images"):
+            children.end(folder)
+            if report := children.answer(folder, dict).report:
+                preflight_path(report["key"]).unlink(missing_ok=True)
+            children.forget(folder)
+    uploads.forget_reports(f"{dataset.folder.name}/images")
 
 
 def _study_file(name: str, title: str, folder: Path, report: DataReport) -> str:

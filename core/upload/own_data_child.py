@@ -24,6 +24,7 @@ from core.upload import children
 from core.upload.children import Teller
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
 from core.upload.own_data_zip import contents, opened, unpack
+from core.upload.preflight import size
 
 SECONDS_IN_ALL = 3600
 MEMORY_BYTES = 4 * 2**30
@@ -73,6 +74,11 @@ def _look(folder: Path, unpacked: Path, tell: Teller) -> DataReport:
         found = contents(archive, name, path.stat().st_size)
         if found.table.file_size > MAX_TABLE_BYTES:
             raise InputError(f"The table in {name} has more than {MAX_TABLE_BYTES:,} bytes.")
+        if found.n_bytes > asked["room"]:
+            raise InputError(
+                f"Unpacked, {name} has {size(found.n_bytes)}, and you may keep "
+                f"{size(max(0, asked['room']))} more here. Delete an upload or a dataset first."
+            )
         unpack(archive, found, unpacked, name, lambda d, n: tell("Unpacking images", d, n))
     table = found.table.filename
     images = [one.filename for one in found.images]
@@ -248,8 +254,9 @@ def _classes(rows: pd.DataFrame, keys: tuple[str | None, ...], table: str) -> tu
 
 
 def _class_found(table: pd.DataFrame, name: str) -> ClassFound:
-    values = pd.to_numeric(table[name])
-    return ClassFound(name, int((values == 1).sum()), float((values == 1).mean()))
+    positive = pd.to_numeric(table[name]) == 1
+    share = positive.mean()  # missing where all of a class is uncertain
+    return ClassFound(name, int(positive.sum()), 0.0 if pd.isna(share) else float(share))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 from core import store
 from core.errors import InputError, WorkError
 from core.study import cache_dir
+from core.upload import children
 from core.upload.analyses import named_after
 from core.upload.children import Teller
 from core.upload.preflights import read_question
@@ -39,9 +41,11 @@ def _answer(folder: Path, tell: Teller) -> dict[str, object]:
     with _turn(tell):
         tell("Starting", 0, 1)
         from core.engine.uploads.preflight import preflight
+        from core.engine.uploads.reading import Reader
 
         try:
-            report = preflight(path, base, options, tell)
+            with Reader(children.scratch(folder, os.getpid())) as reader:
+                report = preflight(path, base, options, tell, reader)
         except InputError as error:
             # The engine names the file as it lies on disk, by letters that occur nowhere else.
             raise InputError(str(error).replace(path.name, name)) from error

@@ -11,18 +11,16 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import InputError, WorkError
 from core.study import StudyConfig, images_dir, parse_config, read_config
 from core.upload import children
-from core.upload.own_data import own_datasets
+from core.upload.datasets import own_datasets
 from core.upload.preflight import VERSION, Preflight, PreflightOptions
 from core.upload.uploads import Upload
 
@@ -53,21 +51,7 @@ class Question:
         return _folder(self.upload, self.key)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """How a question stands. `refusal` is of a file or dataset that could not even be read;
-    what does not fit stands in the report. `stage`, `done` and `total` are of one at work."""
-
-    state: Literal["absent", "working", "finished", "broken"]
-    report: Preflight | None = None
-    refusal: str | None = None
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-
-    @property
-    def fraction(self) -> float:
-        return min(1.0, self.done / self.total) if self.total else 0.0
+Answer = children.Answer[Preflight]
 
 
 def datasets(studies: Iterable[StudyConfig]) -> dict[str, StudyConfig]:
@@ -95,20 +79,14 @@ def ask(question: Question) -> None:
 
 def answer(question: Question) -> Answer:
     """How a question stands, without waiting."""
-    folder = question.folder
-    if (found := _finished(folder)) is not None:
-        return found
-    if children.at_work(folder):
-        stage, done, total = children.progress(folder)
-        return Answer("working", stage=stage, done=done, total=total)
-    state: Literal["broken", "absent"] = "broken" if children.question(folder) else "absent"
-    return _finished(folder) or Answer(state)
+    return children.answer(
+        question.folder, lambda said: Preflight.from_json(json.dumps(said).encode())
+    )
 
 
 def forget(question: Question) -> None:
     """End the child if there is one, and take away what it left, so that it can be asked anew."""
-    children.end(question.folder)
-    shutil.rmtree(question.folder, ignore_errors=True)
+    children.forget(question.folder)
 
 
 def choices(upload: Upload, key: str | None) -> PreflightOptions:
@@ -133,18 +111,6 @@ def read_question(folder: Path) -> tuple[Path, str, StudyConfig, PreflightOption
 
 def _folder(upload: Upload, key: str) -> Path:
     return upload.folder / "preflights" / key
-
-
-def _finished(folder: Path) -> Answer | None:
-    said = children.answer(folder)
-    if said is None:
-        return None
-    if refusal := said.get("refusal"):
-        return Answer("finished", refusal=str(refusal))
-    try:
-        return Answer("finished", report=Preflight.from_json(json.dumps(said["report"]).encode()))
-    except (KeyError, ValueError):
-        return Answer("broken")
 
 
 def _along() -> list[StudyConfig]:

@@ -25,12 +25,13 @@ from typing import Any, BinaryIO, Literal
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from core import store
+from core import store, study
 from core.errors import InputError, WorkError
 from core.people import access, audit
 from core.people.access import SEES_STUDIES, Visitor
-from core.study import cache_dir
-from core.upload import children
+from core.study import StudyConfig, cache_dir
+from core.upload import children, needs
+from core.upload.datasets import bytes_below, datasets_of
 from core.upload.preflight import size as shown_size
 
 Kind = Literal["checkpoint", "dataset"]
@@ -39,7 +40,7 @@ KINDS: tuple[Kind, ...] = ("checkpoint", "dataset")
 LIMIT_VARIABLE = "PRUNESCOPE_UPLOAD_LIMIT"
 LIMIT = 2_000_000_000
 UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
-QUOTA_IN_FILES = 20
+QUOTA_IN_FILES = 20  # uploads and datasets of one person
 QUOTA_IN_LIMITS = 5  # bytes that one person may keep here, in files of the largest size
 AT_ONCE = 3  # uploads of one person
 SPARE_DISK = 512 * 2**20  # left for studies that run meanwhile
@@ -173,7 +174,8 @@ def uploads_of(person: str, kind: Kind | None = None) -> list[Upload]:
 
 
 def delete(upload: Upload, who: str) -> None:
-    """Delete an upload for good; studies made of it stay, since they copied what they need.
+    """Delete an upload for good, with what was found out about it and, unless somebody needs them,
+    the weights taken out of it. Studies made of it stay.
 
     Raises InputError where it is not theirs, WorkError where it cannot be logged or deleted.
     """
@@ -182,6 +184,8 @@ def delete(upload: Upload, who: str) -> None:
     audit.record(who, "deletion", {"upload": upload.id, "file": upload.name})
     for folder in upload.folder.glob("*/*"):  # preflights and looks at own data
         children.end(folder)
+    forget_weights(upload.sha256, but=upload)
+    forget_reports(upload.path.name)
     try:
         # The note goes first: half a deletion is half an upload, and swept away as one.
         note_path(upload.id).unlink(missing_ok=True)
@@ -192,13 +196,45 @@ def delete(upload: Upload, who: str) -> None:
         raise WorkError(f"Could not delete all of {upload.name}: {error.strerror}.") from error
 
 
+def forget_weights(sha256: str, but: Upload | None = None) -> None:
+    """Delete the weights taken out of a file of this digest, unless an upload (other than `but`), a
+    study or a job needs them. Raises WorkError where they cannot be deleted."""
+    if any(one.sha256 == sha256 for one in _all() if one != but):
+        return
+
+    def need(config: StudyConfig) -> bool:
+        return config.checkpoint is not None and config.checkpoint.sha256 == sha256
+
+    kept = study.adopted_path(sha256, "").parent.glob(f"*{sha256}-*")  # and halves of such
+    if (paths := list(kept)) and not needs.studies_that(need):
+        _remove(paths)
+
+
+def forget_reports(mentioning: str) -> None:
+    """Delete the kept reports of preflights that have these letters in them, such as a path; what
+    they found is found again. Raises WorkError where they cannot be deleted."""
+    reports = study.preflight_path("").parent.glob("*.json")
+    _remove([path for path in reports if mentioning.encode() in path.read_bytes()])
+
+
+def _remove(paths: list[Path]) -> None:
+    try:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkError(f"Could not delete {path}: {error.strerror}.") from error
+
+
 def sweep() -> None:
-    """Remove half uploads that nobody writes to any more, such as after a crash."""
+    """Remove half uploads that nobody writes to any more, such as after a crash, and what children
+    left that it ended."""
     if not uploads_dir().is_dir():
         return
     for folder in uploads_dir().iterdir():
         if is_id(folder.name) and not note_path(folder.name).exists() and _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in uploads_dir().glob("*/preflights/*"):
+        children.sweep(folder)
 
 
 def _is_left(folder: Path) -> bool:
@@ -305,19 +341,20 @@ def refuse_size(n_bytes: int) -> None:
 
 def refuse_over_quota(person: str, n_bytes: int) -> None:
     """Raise InputError where a person keeps too much here, or the disk has no room."""
-    kept, coming = uploads_of(person), list(_coming())
+    coming = list(_coming())
     mine = [size for who, size, _ in coming if who == person]
     if len(mine) >= AT_ONCE:
         raise InputError(f"{AT_ONCE} uploads of yours are on their way; wait until one has ended.")
-    if len(kept) + len(mine) >= QUOTA_IN_FILES:
+    n_kept = len(uploads_of(person)) + len(datasets_of(person)) + len(mine)
+    if n_kept >= QUOTA_IN_FILES:
         raise InputError(
-            f"You keep {len(kept) + len(mine)} uploads here, which is the most; delete one first."
+            f"You keep {n_kept} uploads and datasets here, which is the most; delete one first."
         )
-    total, allowed = sum(one.n_bytes for one in kept) + sum(mine), QUOTA_IN_LIMITS * limit()
-    if total + n_bytes > allowed:
+    total = kept_bytes(person) + sum(mine)
+    if total + n_bytes > allowed_bytes():
         raise InputError(
-            f"You keep {shown_size(total)} here, and {shown_size(allowed)} are the most; delete an "
-            "upload first."
+            f"You keep {shown_size(total)} here, and {shown_size(allowed_bytes())} are the most; "
+            "delete an upload or a dataset first."
         )
     uploads_dir().mkdir(parents=True, exist_ok=True)
     left = sum(size - there for _, size, there in coming)
@@ -327,6 +364,22 @@ def refuse_over_quota(person: str, n_bytes: int) -> None:
             f"The file has {shown_size(n_bytes)}, and the server's disk has room for "
             f"{shown_size(max(free, 0))}."
         )
+
+
+def kept_bytes(person: str) -> int:
+    """What a person's files take: uploads, what was unpacked of them, and datasets."""
+    sizes = [bytes_of(one) for one in uploads_of(person)]
+    return sum(sizes) + sum(one.n_bytes for one in datasets_of(person))
+
+
+def bytes_of(upload: Upload) -> int:
+    """What an upload takes, with what was unpacked of it."""
+    return upload.n_bytes + bytes_below(upload.folder / "looks")
+
+
+def allowed_bytes() -> int:
+    """The most that one person may keep."""
+    return QUOTA_IN_LIMITS * limit()
 
 
 def shown_name(name: str) -> str:

@@ -25,6 +25,11 @@ dataset = { kind = "phantom", n_patients = 40, size = 32 }
 model = { architecture = "resnet_small", image_size = 32 }
 sweep = { sparsities = [0, 0.9] }
 """
+CHOICES = {
+    "Sparsities": "every 10 %",
+    "Precision": "bf16",
+    "Pruning": "random_global: at random, to compare with",
+}
 DROP = """([content, name]) => {
   const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
   const transfer = new DataTransfer();
@@ -110,6 +115,19 @@ def test_from_a_file_to_its_job(page: Page, analyse_address: str, checkpoint: Pa
     found = Axe().run(page)
     serious = [one["id"] for one in found.response["violations"] if one["impact"] == "critical"]
     assert not serious
+    for name, choice in CHOICES.items():
+        box = page.get_by_role("combobox", name=name)
+        box.scroll_into_view_if_needed()  # a list that scrolls away shuts
+        page.wait_for_timeout(500)
+        box.click()
+        page.get_by_role("option", name=choice).click()
+        idle(page)
+
+    page.reload()  # with what was chosen after it
+    for name, choice in CHOICES.items():
+        chosen = page.get_by_role("combobox", name=name)
+        expect(chosen).to_have_value(choice, timeout=PATIENCE)
+    idle(page)
     page.get_by_role("button", name="Start the study").click()
     expect(page).to_have_url(re.compile(r"/jobs\?job=best-model-on-grey-lungs-"), timeout=PATIENCE)
 
@@ -136,3 +154,9 @@ def test_own_images_become_a_dataset(page: Page, analyse_address: str) -> None:
     page.reload()
     chosen = page.get_by_label("Dataset to study it on")
     expect(chosen).to_have_value("our-clinic: Own data: Our clinic.zip", timeout=PATIENCE)
+    idle(page)
+    page.get_by_text("Or bring your own images").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(chosen).to_have_value("", timeout=PATIENCE)
+    expect(page).not_to_have_url(re.compile(r"dataset="), timeout=PATIENCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import torch
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from core import jobs
+from core import jobs, study
 from core.cli import app as cli
 from core.study import StudyConfig, read_config
 from core.ui import preflight_report
-from core.upload import analyses, preflights, uploads
+from core.upload import analyses, datasets, preflights, uploads
 from core.upload.preflight import PreflightOptions
 from core.upload.uploads import Upload
 from tests.pages.test_pages import open_page, said
@@ -177,12 +178,30 @@ def test_three_outputs_for_twenty_classes_can_be_named(cache: Path, arrived: Upl
     assert report
     assert report.outputs
     assert report.outputs.dataset_classes[0] == "Atelectasis"
+    assert "order_of_outputs" not in at.session_state, "no published list has three classes"
     chosen = PreflightOptions(image_size=32, classes=("Hernia", "", "Mass"))
     again = answered(upload, base(), chosen)
     assert preflights.choices(upload, again.key) == chosen
     at = open_page("analyse.py", **(address | {"look": again.key}))
     assert not at.error
     assert button(at, "Start the study")
+
+
+def test_fourteen_outputs_are_named_all_at_once(cache: Path) -> None:
+    upload = keep(network(14, cache.parent / "chexnet.pt"), "chexnet.pt")
+    question = answered(upload, base(), SMALL)
+    address = {"upload": upload.id, "dataset": "grey-lungs", "look": question.key}
+    at = open_page("analyse.py", **address)
+    assert "Refused" in at.error[0].value
+    order = at.selectbox(key="order_of_outputs")
+    assert order.options == ["nih-cxr14, without No Finding"]
+    order.set_value(order.options[0]).run()
+    button(at, "Look again with these choices").click().run()
+    chosen = preflights.choices(upload, at.query_params["look"]).classes
+    assert chosen
+    assert chosen[:4] == ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration")
+    assert chosen[12:] == ("Pleural Thickening", "Hernia"), "in the dataset's own words"
+    preflights.forget(preflights.Question(upload, base(), PreflightOptions(None, chosen, None, 32)))
 
 
 def test_what_is_no_checkpoint_is_one_sentence(cache: Path) -> None:
@@ -217,6 +236,35 @@ def test_an_upload_is_deleted_with_a_yes(cache: Path, checkpoint: Path) -> None:
     at.button(key="delete_upload").click().run()
     assert uploads.find(upload.id, "local") is None
     assert "upload" not in at.query_params
+
+
+def own_dataset(name: str) -> datasets.OwnDataset:
+    folder = datasets.datasets_dir() / f"{name}-00000000"
+    (folder / "images").mkdir(parents=True)
+    (folder / "images" / "1.png").write_bytes(bytes(250_000))
+    table = {"kind": "table", "images": folder / "images", "labels": folder / "labels.csv"}
+    said = "\n".join(f'{key} = "{value}"' for key, value in table.items())
+    model = '[model]\narchitecture = "resnet50"\n'
+    (folder / "study.toml").write_text(f'[study]\nname = "{name}"\n[dataset]\n{said}\n{model}')
+    datasets.write_note(folder, "local")
+    return next(one for one in datasets.datasets_of("local") if one.name == name)
+
+
+def test_a_dataset_of_ones_own_is_deleted_with_a_yes(cache: Path) -> None:
+    dataset, used = own_dataset("our-clinic"), own_dataset("in-use")
+    folder = study.study_dir(used.config)
+    folder.mkdir(parents=True)
+    study.study_json(folder).write_text(json.dumps({"config": used.config.model_dump(mode="json")}))
+    at = open_page("analyse.py", dataset="our-clinic")
+    assert "our-clinic &nbsp; 0.3 MB" in said(at)
+    at.button(key=f"delete_{used.folder.name}").click().run()
+    assert "used by study in" in at.error[0].value
+    at.button(key=f"delete_{dataset.folder.name}").click().run()
+    assert not at.exception
+    assert not dataset.folder.exists()
+    assert "dataset" not in at.query_params
+    assert "our-clinic" not in said(at)
+    assert used.images.exists()
 
 
 def test_a_guest_is_told_why_not(monkeypatch: pytest.MonkeyPatch) -> None:

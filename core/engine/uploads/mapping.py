@@ -87,11 +87,16 @@ def _person(
     return _outputs(n_outputs, dataset_classes, file_names, classes, "person")
 
 
+def in_words_of(dataset_classes: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name as the dataset writes it, "" where it has no such class."""
+    known = {_plain(name): name for name in dataset_classes}
+    return tuple(known.get(_plain(name), "") for name in names)
+
+
 def _named(
     n_outputs: int, dataset_classes: tuple[str, ...], names: tuple[str, ...], by: str
 ) -> Outputs:
-    known = {_plain(name): name for name in dataset_classes}
-    classes = tuple(known.get(_plain(name), "") for name in names)
+    classes = in_words_of(dataset_classes, names)
     if not any(classes):
         raise InputError(
             f"None of the network's outputs ({some(names)}) is a class of the dataset "

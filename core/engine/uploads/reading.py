@@ -45,9 +45,14 @@ class Given:
 
 
 class Reader(AbstractContextManager["Reader"]):
-    """Reads files one after another through one child; it starts (2 s) when it is made."""
+    """Reads files one after another through one child; it starts (2 s) when it is made.
 
-    def __init__(self) -> None:
+    The weights pass through a file in `scratch`, or in the system's folder for such; a process that
+    is killed leaves it there.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self._scratch = scratch
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HOME": "/nonexistent"}
         self._child = subprocess.Popen(
@@ -78,7 +83,9 @@ class Reader(AbstractContextManager["Reader"]):
         path = Path(path)
         format_of(path)  # before anything waits for a pipe, or hashes gigabytes of it
         digest = sha256_of(path, advance)
-        with tempfile.TemporaryDirectory(prefix="prunescope-") as folder:
+        if self._scratch:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="prunescope-", dir=self._scratch) as folder:
             out = Path(folder) / "weights.safetensors"
             answer = self._ask({"path": str(path.absolute()), "out": str(out)}, shown(path.name))
             if "error" in answer:
