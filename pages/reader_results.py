@@ -7,7 +7,7 @@ import streamlit as st
 
 from core import ui
 from core.charts.reader import question_chart
-from core.people import audit
+from core.people import reader_study_rules
 from core.reader_study import database, design, results
 from core.reader_study.questions import QUESTIONS
 from core.store import finished_ensembles
@@ -87,21 +87,19 @@ def show_changes(table: pd.DataFrame) -> None:
     with st.form("invite", border=False, clear_on_submit=True):
         more = st.text_input("Invite by e-mail", key="rs-invite")
         if st.form_submit_button("Invite") and more:
-            database.invite(of, design.split_addresses(more))
+            reader_study_rules.invite(of, person, design.split_addresses(more))
             st.rerun()
     present = list(table.loc[~table["removed"], "address"])
     with st.form("remove", border=False):
         leaving = st.selectbox("Remove a reader", present, index=None, key="rs-remove")
         st.caption("Answers of a removed reader are kept and left out of the statistics.")
         if st.form_submit_button("Remove") and leaving:
-            database.remove(of, leaving)
+            reader_study_rules.remove(of, person, leaving)
             st.rerun()
     if database.is_frozen(of):
         st.caption("There are answers, so images, labels and questions can no longer change.")
     elif st.button("Delete this reader study", icon=":material/delete:"):
-        about = {"study": of.study_id, "reader study": of.name}
-        audit.record(person.email, "deletion", about)
-        database.delete_unread(of)
+        reader_study_rules.delete(of, person)
         st.rerun()
 
 
@@ -117,7 +115,8 @@ def show_results() -> None:
     for _, row in table.iterrows():
         with cells.cell():
             chart = question_chart(QUESTIONS[row["question"]], row, counted)
-            widgets.draw(chart, f"reader-{row['question']}", level=3)
+            key = f"reader-{row['question']}"
+            widgets.draw(chart, key, level=3, of=opened, about=(of.name,))
     st.markdown("## Paper and corrected, side by side")
     st.dataframe(reader_words.side_by_side(table), hide_index=True)
     st.caption(reader_words.METHODS)
@@ -131,7 +130,7 @@ def show_downloads() -> None:
     cells = st.grid(3, min_column_width=280, gap="small")
     for name in results.TABLES:
         with cells.cell():
-            make = partial(results.export_table, of, name)
+            make = partial(reader_study_rules.export_table, of, person, name)
             widgets.downloads(opened, name, make, of.name)
 
 
@@ -145,7 +144,7 @@ if people.visitor().synthetic_only:
     )
     st.stop()
 ensembles = finished_ensembles(opened.folder)
-known = {one.name: one for one in database.reader_studies(opened.folder.name)}
+known = {one.name: one for one in reader_study_rules.visible(opened.folder.name, person)}
 if not known:
     st.markdown(WHAT_IT_IS)
 with st.expander("Make a reader study", expanded=not known, icon=":material/add:"):

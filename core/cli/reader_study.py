@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(help="Name, as in `prunescope reader-study 
 
 @reader_study.command(
     epilog="Example: prunescope reader-study create nih-sample --name chest-readers "
-    "--reader ada@clinic.org --reader grace@clinic.org"
+    "--pies 15 --non-pies 15 --reader ada@clinic.org --reader grace@clinic.org"
 )
 def create(
     study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
@@ -43,6 +43,9 @@ def create(
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Tell readers which were PIEs once they have closed.")
     ] = False,
+    owner: Annotated[
+        str, typer.Option(help="Researcher whose it is, by e-mail; else administrators see it.")
+    ] = "",
 ) -> None:
     """Draw PIEs and other images of a finished study for readers to judge, blinded."""
     from core import store
@@ -59,7 +62,8 @@ def create(
         seed=seed,
         reveal=reveal,
     )
-    made = database.create(store.find_study(study), wanted, LOCAL.email)
+    whose = design.reader_address(owner or LOCAL.email)
+    made = database.create(store.find_study(study), wanted, whose)
     typer.echo(f"{made.name} is ready: {pies + non_pies} images for {len(wanted.readers)} readers.")
     typer.echo('They find it under "Reader study" in the dashboard: prunescope serve')
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,9 @@ from core.study import StudyConfig, images_dir
 # As in the paper's composition of PIEs: 4 stands for four and more.
 MOST_FINDINGS = 4
 ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
+ALIKE = ["finding_count", "group"]
 Count = Annotated[int, Field(ge=2, le=500)]
+Opens = Callable[[str], bool]  # whether the X-ray of an image_id can be read
 
 
 class Plan(BaseModel):
@@ -49,10 +51,13 @@ class Plan(BaseModel):
 
 @dataclass(frozen=True)
 class Candidates:
-    """How many images a plan can draw from."""
+    """What a plan can draw from: the images of each kind, the patients they are of, and about how
+    many matched pairs of different patients."""
 
     n_pies: int
     n_non_pies: int
+    n_pie_patients: int
+    n_non_pie_patients: int
     n_pairs: int
 
 
@@ -87,12 +92,19 @@ def split_addresses(text: str) -> list[str]:
 def draw_images(folder: Path, wanted: Plan) -> pd.DataFrame:
     """The images of a plan, in an order that says nothing about them.
 
-    Returns image_id, is_pie, labelled (list of the classes labelled for certain), finding_count
-    ("No Finding" is none) and group (of the rarest finding; "none" without). PIEs are those of
-    the paper's definition at the plan's sparsity; an image without an agreement is neither PIE nor
-    non-PIE. Matched: each PIE comes with a non-PIE of its finding count (4 = 4 or more) and group.
+    Returns image_id, patient_id, is_pie, labelled (list of the classes labelled for certain),
+    finding_count ("No Finding" is none) and group (of the rarest finding; "none" without). PIEs are
+    those of the paper's definition at the plan's sparsity; an image without an agreement is neither
+    PIE nor non-PIE. Matched: each PIE comes with a non-PIE of its finding count (4 = 4 or more) and
+    group.
 
-    Raises InputError where the study has no images or too few of a kind that can be opened.
+    No patient is drawn twice, neither among PIEs nor once on either side: the statistics have a
+    random effect of the image and none of the patient, so they take images for independent. An
+    image is drawn at random, PIEs first, as there are fewer; then all others of its patient are
+    out.
+
+    Raises InputError where the study has no images, or too few patients with an image of a kind
+    that can be opened.
     """
     config = store.read_config(folder)
     if images_dir(config.dataset) is None:
@@ -103,11 +115,12 @@ def draw_images(folder: Path, wanted: Plan) -> pd.DataFrame:
     rows = candidates(folder, wanted.sparsity)
     rng = np.random.default_rng(wanted.seed)
     shuffled = rows.iloc[rng.permutation(len(rows))]
-    drawn = (
-        _matched(shuffled, wanted, folder, config)
-        if wanted.matched
-        else _unmatched(shuffled, wanted, folder, config)
-    )
+
+    def opens(image_id: str) -> bool:
+        return xrays.source_size(folder, config, image_id) is not None
+
+    draw = _matched if wanted.matched else _unmatched
+    drawn = shuffled.loc[draw(shuffled, wanted, config, opens)]
     return drawn.iloc[rng.permutation(len(drawn))].reset_index(drop=True)
 
 
@@ -122,11 +135,17 @@ def candidates(folder: Path, sparsity: float) -> pd.DataFrame:
 
 
 def count_candidates(rows: pd.DataFrame) -> Candidates:
-    """rows: `candidates`. n_pairs is how many PIEs can have a non-PIE like themselves."""
-    sizes = rows.groupby(["finding_count", "group", "is_pie"]).size().unstack(fill_value=0)
-    pairs = sizes.reindex(columns=[False, True], fill_value=0).min(axis=1).sum()
-    n_pies = int(rows["is_pie"].sum())
-    return Candidates(n_pies, len(rows) - n_pies, int(pairs))
+    """rows: `candidates`. n_pairs is what a draw of all pairs in test-set order comes to; another
+    order may come to a few more or less."""
+    pies, others = rows[rows["is_pie"]], rows[~rows["is_pie"]]
+    pairs = matched_pairs(rows, len(pies), lambda image_id: True)
+    return Candidates(
+        len(pies),
+        len(others),
+        int(pies["patient_id"].nunique()),
+        int(others["patient_id"].nunique()),
+        len(pairs) // 2,
+    )
 
 
 def reader_order(seed: int, reader: str, n_images: int) -> list[int]:
@@ -137,67 +156,74 @@ def reader_order(seed: int, reader: str, n_images: int) -> list[int]:
 
 
 def _unmatched(
-    shuffled: pd.DataFrame, wanted: Plan, folder: Path, config: StudyConfig
-) -> pd.DataFrame:
-    parts = []
+    shuffled: pd.DataFrame, wanted: Plan, config: StudyConfig, opens: Opens
+) -> list[int]:
+    taken: list[int] = []
+    seen: set[str] = set()
     for kind, is_pie, n in (("PIEs", True, wanted.n_pies), ("non-PIEs", False, wanted.n_non_pies)):
-        rows = shuffled[shuffled["is_pie"] == is_pie]
-        found = list(_first(n, rows.index, rows, folder, config))
+        found = of_different_patients(shuffled[shuffled["is_pie"] == is_pie], n, seen, opens)
         if len(found) < n:
+            left = "" if is_pie else ", once the patients of the PIEs are out"
             raise InputError(
-                f"{config.study.name} has {len(found)} {kind} at {wanted.sparsity:.0%} sparsity "
-                f"that can be opened; {n} were asked for. Ask for fewer, or take a larger study."
+                f"{config.study.name} has {len(found)} {kind} of different patients at "
+                f"{wanted.sparsity:.0%} sparsity that can be opened{left}; {n} were asked for. "
+                "Ask for fewer, or take a larger study."
             )
-        parts.append(rows.loc[found])
-    return pd.concat(parts)
+        taken += found
+    return taken
 
 
-def _matched(
-    shuffled: pd.DataFrame, wanted: Plan, folder: Path, config: StudyConfig
-) -> pd.DataFrame:
+def _matched(shuffled: pd.DataFrame, wanted: Plan, config: StudyConfig, opens: Opens) -> list[int]:
     if wanted.n_pies != wanted.n_non_pies:
         raise InputError(
             f"Matched, there are as many non-PIEs as PIEs; asked for were {wanted.n_non_pies} and "
             f"{wanted.n_pies}."
         )
-    others = shuffled[~shuffled["is_pie"]]
-    stock = {key: list(rows.index) for key, rows in others.groupby(["finding_count", "group"])}
-    taken: list[int] = []
-    for index, pie in shuffled[shuffled["is_pie"]].iterrows():
-        if len(taken) == 2 * wanted.n_pies:
-            break
-        alike = stock.get((pie["finding_count"], pie["group"]), [])
-        if not alike or not _opens(folder, config, pie["image_id"]):
-            continue
-        while alike:
-            other = alike.pop(0)
-            if _opens(folder, config, shuffled.at[other, "image_id"]):
-                taken += [index, other]
-                break
+    taken = matched_pairs(shuffled, wanted.n_pies, opens)
     if len(taken) < 2 * wanted.n_pies:
         raise InputError(
             f"{config.study.name} has {len(taken) // 2} PIEs at {wanted.sparsity:.0%} sparsity "
-            f"with a non-PIE of the same finding count and group; {wanted.n_pies} were asked for. "
-            "Ask for fewer, do not match, or take a larger study."
+            "with a non-PIE of the same finding count and group, all of different patients; "
+            f"{wanted.n_pies} were asked for. Ask for fewer, do not match, or take a larger study."
         )
-    return shuffled.loc[taken]
+    return taken
 
 
-def _first(
-    n: int, indices: Iterable[int], rows: pd.DataFrame, folder: Path, config: StudyConfig
-) -> Iterable[int]:
-    """The first n of `indices` whose X-ray can be opened: nobody should judge a broken file."""
-    left = n
-    for index in indices:
-        if left == 0:
-            return
-        if _opens(folder, config, rows.at[index, "image_id"]):
-            left -= 1
-            yield index
+def of_different_patients(rows: pd.DataFrame, n: int, seen: set[str], opens: Opens) -> list[int]:
+    """Indices of the first n of `rows`, of patients not `seen`, to whom theirs are added.
+
+    Nobody should judge a broken file: an image that cannot be opened is left out.
+    """
+    found: list[int] = []
+    for index, patient, name in zip(rows.index, rows["patient_id"], rows["image_id"], strict=True):
+        if len(found) == n:
+            break
+        if patient not in seen and opens(name):
+            seen.add(patient)
+            found.append(index)
+    return found
 
 
-def _opens(folder: Path, config: StudyConfig, image_id: str) -> bool:
-    return xrays.source_size(folder, config, image_id) is not None
+def matched_pairs(rows: pd.DataFrame, most: int, opens: Opens) -> list[int]:
+    """Indices of a PIE and a non-PIE like it, in turn, in the order of `rows`; no patient twice.
+
+    PIEs are drawn before their partners, so that none of them loses its patient to a partner.
+    """
+    others = rows[~rows["is_pie"]]
+    stock = dict(list(others.groupby(ALIKE)))
+    waiting = rows[rows["is_pie"]]
+    taken: list[int] = []
+    seen: set[str] = set()
+    while len(waiting) and len(taken) < 2 * most:
+        pies = of_different_patients(waiting, most - len(taken) // 2, seen, opens)
+        for index in pies:
+            kind = tuple(waiting.loc[index, ALIKE])
+            for other in of_different_patients(stock.get(kind, others[:0]), 1, seen, opens):
+                taken += [index, other]
+        waiting = waiting.drop(index=pies)
+        if not pies:
+            break
+    return taken
 
 
 def _described(labels: Labels, groups: dict[str, str]) -> pd.DataFrame:
@@ -210,6 +236,7 @@ def _described(labels: Labels, groups: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "image_id": test["image_id"],
+            "patient_id": test["patient_id"].astype(str),
             "labelled": labelled,
             "finding_count": [min(len(row), MOST_FINDINGS) for row in found],
             "group": [_rarest(row, groups) for row in found],

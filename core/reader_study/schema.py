@@ -1,4 +1,5 @@
-"""The tables of reader studies, and the transactional database they lie in."""
+"""The tables of reader studies, and the transactional database they lie in; with them lie the views
+that people save, for this is the database that is backed up."""
 
 from __future__ import annotations
 
@@ -92,6 +93,16 @@ answers = Table(
     Column("value", Integer, nullable=False),
     Column("showing", ForeignKey("showing.id")),
     Column("given_at", Float, nullable=False),
+)
+# What a person kept of a page of a study, see `core.people.saved_views`.
+saved_views = Table(
+    "saved_view",
+    metadata,
+    Column("person", String(320), primary_key=True),
+    Column("study_id", String(80), primary_key=True),
+    Column("name", String(80), primary_key=True),
+    Column("settings", JSON, nullable=False),
+    Column("saved_at", Float, nullable=False),
 )
 
 

@@ -38,7 +38,8 @@ def _show_label_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
     pies = exemplars.pies(opened, sparsity)
     table = _label_noise(opened, pies, _edition(opened, sparsity))
     title = "Wrong labels among PIEs"
-    widgets.draw(label_noise_chart(table, title), key="label_noise_chart", level=3)
+    chart = label_noise_chart(table, title)
+    widgets.draw(chart, key="label_noise_chart", level=3, of=opened, about=(tag,))
     st.markdown(plain(pie_findings.label_noise(table)))
     widgets.downloads(opened, "pie_label_noise", lambda: table, tag)
 
@@ -57,7 +58,8 @@ def _show_quality(opened: OpenStudy, sparsity: float, tag: str) -> None:
     time = modified(study.image_quality_path(opened.folder))
     table = _quality(opened, pies, measured, (*_edition(opened, sparsity), time))
     title = pie_findings.image_quality(table, NAMES)
-    widgets.draw(quality_chart(table, NAMES, title), key="quality_chart", level=3)
+    chart = quality_chart(table, NAMES, title)
+    widgets.draw(chart, key="quality_chart", level=3, of=opened, about=(tag,))
     if unread := int(measured["brightness"].isna().sum()):
         st.caption(f"{words.count(unread, 'image')} cannot be read, so without measures.")
     meanings = (f"{measure.name}: {measure.meaning}" for measure in quality.MEASURES.values())

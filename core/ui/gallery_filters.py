@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -25,8 +26,13 @@ WIDGETS: dict[str, dict[str, Any]] = {
 }
 
 
-def choose(opened: OpenStudy, sparsities: list[float], can_be_lost: bool) -> Gallery:
-    """The filters' widgets, and what is chosen in them; the order is chosen elsewhere."""
+def choose(
+    opened: OpenStudy, sparsities: list[float], can_be_lost: bool, beside: Callable[[], None]
+) -> Gallery:
+    """The filters' widgets, and what is chosen in them; the order is chosen elsewhere.
+
+    beside: draws what else shall stand in the last row.
+    """
     names = list(loaders.labels(opened).class_names)
     by_group = loaders.groups_of_classes(opened)
     ordered = sorted(names, key=lambda name: GROUPS[::-1].index(by_group[name]))
@@ -53,6 +59,7 @@ def choose(opened: OpenStudy, sparsities: list[float], can_be_lost: bool) -> Gal
                     "Patient ids, divided by commas", key="patient", bind="query-params"
                 )
                 by, value = _column(opened)
+            beside()
     return Gallery(
         definition, sparsity, tuple(labelled), tuple(lost), tuple(groups), tuple(counts),
         agreement, patients, by, value,

@@ -30,16 +30,23 @@ def show(
     opened: OpenStudy,
     images: Images,
     shown: pd.DataFrame,
-    image_id: str,
+    image_id: str | None,
     sparsity: float,
     choose: Choose,
     has_images: bool,
 ) -> None:
-    """`shown`: the images of the filter in force; `choose` opens another one, or none."""
-    image = gallery.one_image(images, image_id)
-    _show_way(shown, image_id, choose, steps=not has_images)
+    """`shown`: the images of the filter in force; `choose` opens another one, or none.
+
+    Without an `image_id` the viewer waits, unseen, for a card that is clicked.
+    """
+    if has_images or image_id:
+        with st.container(key="way" if image_id else "no-way"):
+            _show_way(shown, image_id, choose, steps=not has_images)
     if has_images:
         _show_xray(opened, shown, image_id, choose)
+    if image_id is None:
+        return
+    image = gallery.one_image(images, image_id)
     _show_name(images, image, sparsity)
     fates, curves = _fates(opened, images, image)
     _show_findings(opened, images, fates, curves, sparsity)
@@ -57,26 +64,27 @@ def chips(images: Images, image: pd.Series, sparsity: float) -> str:
     return markup.class_chips(present, images.groups, said) or "no label"
 
 
-def _show_way(shown: pd.DataFrame, image_id: str, choose: Choose, steps: bool) -> None:
+def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: bool) -> None:
     """Where in the filter one is, and the way out; with `steps`, for want of a viewer that has
     its own, to the next image as well."""
-    position, before, after = gallery.neighbours(shown, image_id)
+    position, before, after = gallery.neighbours(shown, image_id or "")
     with st.container(horizontal=True, vertical_alignment="center"):
         if steps:
             st.button("Previous", on_click=choose, args=(before,), disabled=before is None)
             st.button("Next", on_click=choose, args=(after,), disabled=after is None)
         st.button("Close", on_click=choose, args=(None,))
         where = f"{position:,} of {len(shown):,}" if position else "not in this list"
-        st.markdown(where)
+        st.markdown(where if image_id else "…")
 
 
-def _show_xray(opened: OpenStudy, shown: pd.DataFrame, image_id: str, choose: Choose) -> None:
-    near, at = gallery.around(shown, image_id, BEFORE, AFTER)
+def _show_xray(
+    opened: OpenStudy, shown: pd.DataFrame, image_id: str | None, choose: Choose
+) -> None:
+    near, at = gallery.around(shown, image_id, BEFORE, AFTER) if image_id else ([], None)
     known = [ViewerImage(name, people.xray_address(opened.folder.name, name)) for name in near]
-    stepped = xray_viewer(known, at, key="xray_viewer", height=STAGE_HEIGHT)
-    if stepped and stepped != image_id:
-        choose(stepped)
-        st.rerun()
+    xray_viewer(
+        known, at, "xray_viewer", height=STAGE_HEIGHT, on_step=choose, cards=".st-key-browser"
+    )
 
 
 def _show_name(images: Images, image: pd.Series, sparsity: float) -> None:
@@ -106,7 +114,8 @@ def _show_findings(
 ) -> None:
     points = exemplars.operating_points(opened)
     chart = image_curves_chart(curves, fates, points, images.groups, sparsity)
-    widgets.draw(chart, "image_curves", opened.config.groups)
+    at = f"sparsity-{percent(sparsity)}"
+    widgets.draw(chart, "image_curves", opened.config.groups, of=opened, about=(at,))
     if not exemplars.can_lose(opened):
         st.caption(image_findings.NO_OPERATING_POINTS)
     elif len(fates) > 1:

@@ -12,17 +12,21 @@ from core.settings import GroupSettings
 from core.wording import words
 
 
-def group_legend(groups: GroupSettings) -> str:
-    """What the three colours mean, by the thresholds of the study."""
+def group_meanings(groups: GroupSettings) -> list[tuple[str, str]]:
+    """The three colours and what they mean, by the thresholds of the study."""
     head, tail = words.frequency(groups.head_above), words.frequency(groups.tail_below)
     meaning = {
         "head": f"head: over {head} of train images",
         "medium": "medium",
         "tail": f"tail: under {tail}",
     }
+    return [(GROUP_COLOURS[group], meaning[group]) for group in GROUPS]
+
+
+def group_legend(groups: GroupSettings) -> str:
     entries = "".join(
-        f'<span><i style="background:{GROUP_COLOURS[group]}"></i>{meaning[group]}</span>'
-        for group in GROUPS
+        f'<span><i style="background:{colour}"></i>{meaning}</span>'
+        for colour, meaning in group_meanings(groups)
     )
     return f'<div class="ps-legend">{entries}</div>'
 
@@ -69,7 +73,8 @@ def xray(
     address = f"/xray/{access.sign_xray(claim)}?size={asked}"
     alt = html.escape(f"X-ray {image_id}")
     return (
-        f'<figure class="ps-xray {kind}"><div class="ps-black"><img src="{address}" alt="{alt}">'
+        f'<figure class="ps-xray {kind}" data-image="{html.escape(image_id)}">'
+        f'<div class="ps-black"><img src="{address}" alt="{alt}">'
         f"</div><figcaption>{caption}</figcaption></figure>"
     )
 
@@ -94,6 +99,15 @@ STYLE = """<style>
 .ps-legend {display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; font-size: .875rem}
 .ps-legend i {display: inline-block; width: .8em; height: .8em; margin-right: .4em;
   border-radius: 2px}
+/* Places kept free for what the browser draws later: controls with a label above them, X-rays. */
+.stApp .stMainBlockContainer {max-width: none}
+.stSidebar .stSidebarUserContent {min-height: 20rem}
+:is(.st-key-study, .st-key-classes, .st-key-first, .st-key-second, .st-key-sparsity) {
+  min-height: 4.25rem}
+.st-key-controls {min-height: 4.25rem}
+:is(.st-key-definition, .st-key-order), .st-key-filters .stHorizontalBlock {min-height: 3.75rem}
+.st-key-facts {min-height: 10rem}
+[class*="st-key-card-"]:has(.stSkeleton) {aspect-ratio: .8}
 .stMainBlockContainer {padding-top: 3rem; padding-bottom: 3rem}
 @media (min-width: 641px) {.stMainBlockContainer {padding-inline: 2.5rem}}
 .ps-facts {display: grid; gap: .15rem 1.5rem; margin: 0 !important;
@@ -119,7 +133,7 @@ STYLE = """<style>
 .ps-large img {height: auto; max-height: 80vh}
 .ps-open .ps-black {outline: 3px solid #D55E00; outline-offset: 1px}
 /* The whole card opens its image: its button lies over it, see-through. */
-[class*="st-key-card-"] {position: relative}
+[class*="st-key-card-"] {position: relative; scroll-margin: 4.5rem 0 1rem}
 [class*="st-key-card-"] .stElementContainer:not(:has(.stHtml)) {position: absolute; inset: 0;
   width: 100% !important; height: 100%}
 [class*="st-key-card-"] .stElementContainer:not(:has(.stHtml, .stButton)) {opacity: 0}
@@ -128,15 +142,33 @@ STYLE = """<style>
 [class*="st-key-card-"] .stButton button {opacity: 0; cursor: zoom-in}
 [class*="st-key-card-"]:has(button:focus-visible) {outline: 3px solid #D55E00}
 .ps-named {line-height: 1.5; overflow-wrap: anywhere}
-.st-key-browser:has(.st-key-inspector) {display: grid; align-items: start; gap: 1.5rem;
-  grid-template-columns: minmax(0, 2fr) minmax(0, 3fr)}
+/* An X-ray is open: the page's script has said so, or the viewer, which is sooner. */
+.st-key-browser:not([data-open], :has(.st-key-way)) .st-key-inspector {display: none}
+.st-key-browser:is([data-open], :has(.st-key-way)) {display: grid; align-items: start;
+  gap: 1.5rem; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr)}
 .st-key-inspector {position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto;
   overflow-x: hidden; padding-right: .25rem}
-@media (min-width: 641px) {.st-key-show_filters {display: none}}
+.stMain:is(:has(.st-key-browser[data-open]), :has(.st-key-way)):not(
+  :has(.st-key-show_filters input:checked))
+  [data-testid=stLayoutWrapper]:has(> :is(.st-key-filters, .st-key-order)) {
+  display: none}
+.st-key-browser:is([data-open], :has(.st-key-way)) .st-key-gallery .stGrid {
+  grid-template-columns: repeat(2, minmax(0, 1fr))}
+@media (min-width: 641px) {
+  .stMain:not(:has(.st-key-browser[data-open]), :has(.st-key-way)) .st-key-show_filters {
+    display: none}
+}
 @media (max-width: 640px) {
-  .st-key-browser:has(.st-key-inspector) {display: flex; flex-direction: column-reverse}
+  .st-key-browser:is([data-open], :has(.st-key-way)) {display: flex;
+    flex-direction: column-reverse}
   .st-key-inspector {position: static; max-height: none; overflow: visible}
   .stMain:not(:has(.st-key-show_filters input:checked)) :is(.st-key-filters, .st-key-order) {
     display: none}
 }
+</style>"""
+# For pages with a sidebar, which comes after the first paint: its place is kept free until then.
+SIDEBAR = """<style>
+@media (min-width: 768px) {.stApp:is([data-test-script-state=initial],
+  [data-test-script-state=running]) .stAppViewContainer:not(:has(.stSidebar)) > :has(> .stMain) {
+  margin-left: 300px}}
 </style>"""

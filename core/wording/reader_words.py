@@ -28,8 +28,10 @@ METHODS = (
 def stock(found: Candidates) -> str:
     """What there is to draw from."""
     return (
-        f"To draw from: {words.count(found.n_pies, 'PIE')}, {found.n_non_pies:,} non-PIEs; "
-        f"{found.n_pairs:,} PIEs can have a non-PIE like themselves."
+        f"To draw from: {words.count(found.n_pies, 'PIE')} of "
+        f"{words.count(found.n_pie_patients, 'patient')}, {found.n_non_pies:,} non-PIEs of "
+        f"{found.n_non_pie_patients:,}; about {found.n_pairs:,} PIEs can have a non-PIE like "
+        "themselves. No patient is drawn twice."
     )
 
 

@@ -11,6 +11,7 @@ from pydicom.data import get_testdata_file
 
 from core import study
 from core.labels import Labels
+from core.people import audit
 from core.reader_study import database, design, readings
 from core.reader_study.schema import DATABASE_VARIABLE
 from tests import page_studies
@@ -130,6 +131,76 @@ def test_a_clinician_looks_through_the_tails_pies(page, room):
     page.wait_for_selector(IDLE)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
     usable(page)
+
+
+def test_an_opened_xray_is_in_view_in_the_address_and_in_the_log(page, room, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(room.cache))
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    sign_in(page, room.address, RESEARCHER)
+    shown(page, "Overview")
+    page.goto(f"{room.address}/pie_browser?study=tail")
+    card = page.locator(".st-key-card-1")
+    name = card.locator("img").get_attribute("alt", timeout=PATIENCE).removeprefix("X-ray ")
+    page.wait_for_selector(IDLE)
+    stage, inspector = page.locator(".viewer .stage"), page.locator(".st-key-inspector")
+    expect(stage).to_be_hidden()
+
+    def is_open() -> None:
+        expect(stage).to_have_attribute("data-image", name, timeout=PATIENCE)
+        expect(stage).to_be_in_viewport(ratio=0.95)
+        expect(inspector.locator(".ps-named b")).to_have_text(name, timeout=PATIENCE)
+        expect(page.locator(".st-key-gallery .ps-open")).to_have_count(1)
+
+    def opened() -> list[str]:
+        return [line["image"] for line in audit.lines() if line["what"] == "x-ray opened"]
+
+    assert name not in opened()
+    card.get_by_role("button").click()
+    is_open()
+    expect(page).to_have_url(re.compile(f"image={name}"))
+    assert next(line["who"] for line in audit.lines() if line.get("image") == name) == RESEARCHER
+    assert name in opened()
+    page.go_back()
+    expect(stage).to_be_hidden(timeout=PATIENCE)
+    page.go_forward()
+    is_open()
+    page.reload()
+    is_open()
+    page.wait_for_selector(IDLE)
+    page.get_by_role("button", name="Close").click()
+    expect(stage).to_be_hidden(timeout=PATIENCE)
+    expect(card.get_by_role("button")).to_be_focused()
+    assert "image=" not in page.url
+    expect(page.locator(".st-key-filters")).to_be_visible()
+
+
+def test_a_saved_view_is_found_again_by_its_owner_alone(page, room):
+    sign_in(page, room.address, RESEARCHER)
+    shown(page, "Overview")
+    page.goto(f"{room.address}/pie_browser?study=tail&group=tail&sort=Patient")
+    saved, counts = page.locator(".st-key-saved-views"), page.locator(".st-key-counts")
+    expect(counts).to_contain_text("Group tail", timeout=PATIENCE)
+    page.wait_for_selector(IDLE)
+    saved.get_by_role("button").click()
+    page.get_by_label("Name of the present view").fill("Tail by patient")
+    page.get_by_role("button", name="Save it").click()
+    expect(page.get_by_text("Saved: Tail by patient.")).to_be_visible(timeout=PATIENCE)
+    page.goto(f"{room.address}/pie_browser?study=tail")
+    expect(counts).to_be_visible(timeout=PATIENCE)
+    expect(counts).not_to_contain_text("Group tail")
+    page.wait_for_selector(IDLE)
+    saved.get_by_role("button").click()
+    page.get_by_role("button", name="Tail by patient", exact=True).click()
+    expect(counts).to_contain_text("Group tail", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("sort=Patient"))
+    page.context.clear_cookies()
+    sign_in(page, room.address, ADMIN)
+    shown(page, "Overview")
+    page.goto(f"{room.address}/pie_browser?study=tail")
+    expect(counts).to_be_visible(timeout=PATIENCE)
+    page.wait_for_selector(IDLE)
+    saved.get_by_role("button").click()
+    expect(page.get_by_text("No view of this study is saved yet")).to_be_visible(timeout=PATIENCE)
 
 
 def read(page: Page, number: int) -> None:

@@ -4,7 +4,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import tables
+from core.people import access
 from core.store import find_study
+from core.ui import people
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
 from tests.toys import write_toy_study
@@ -94,7 +96,7 @@ def test_the_large_image_is_the_same_at_every_sparsity():
 
     def viewer_after(sparsity: int) -> bytes:
         at.select_slider(key="sparsity").set_value(sparsity).run()
-        (viewer,) = at.get("bidi_component")
+        (viewer,) = [c for c in at.get("bidi_component") if "xray_viewer" in c.proto.component_name]
         return viewer.proto.SerializeToString()
 
     # Addresses are signed anew every five minutes, perhaps between two looks, not between three.
@@ -174,3 +176,51 @@ def test_nonsense_in_the_address_shows_everything():
         "'\"><script>",
     )
     assert "PIEs: 10 of 200 test images" in said(browse(**nonsense))
+
+
+def name_view(at: AppTest, name: str) -> AppTest:
+    at.text_input(key="view-name").set_value(name)
+    button(at, "Save it").click().run()
+    return at
+
+
+def test_a_saved_view_brings_back_every_filter_and_a_deleted_one_comes_back():
+    chosen = {
+        "definition": "Every test image", "sparsity": "95", "classes": "Effusion", "group": "head",
+        "findings": "1", "column": "view", "value": "PA", "sort": "Tail first", "size": "Small",
+    }  # fmt: skip
+    at = browse(**chosen)
+    at.slider(key="agreement").set_range(-0.5, 1.0).run()
+    n = cards(at)
+    name_view(at, "PA [of] heads")
+    assert "Saved: PA [of] heads." in "".join(s.value for s in at.success).replace("\\", "")
+    another_day = browse()
+    assert another_day.select_slider(key="sparsity").value == 90
+    button(another_day, r"PA \[of\] heads").click().run()
+    assert cards(another_day) == n
+    assert another_day.slider(key="agreement").value == (-0.5, 1.0)
+    for key, value in chosen.items():
+        held = another_day.session_state[key]
+        assert value in (held, str(held)) or held == [value], key
+    another_day.button(key="delete-view-0").click().run()
+    assert "Deleted: PA [of] heads." in said(another_day).replace("\\", "")
+    assert "No view of this study is saved yet" in said(another_day)
+    another_day.button(key="undo-view").click().run()
+    assert cards(another_day) == n
+    assert button(browse(), r"PA \[of\] heads")
+    assert "No view of this study" in said(browse(study="bare")), "a view is of one study"
+
+
+def test_a_name_that_is_taken_or_empty_is_refused_beside_the_views():
+    at = name_view(name_view(browse(), "mine"), "mine")
+    assert "You have a view 'mine' already" in at.error[0].value.replace("\\", "")
+    name_view(at, "  ")
+    assert "A view needs a name" in at.error[0].value.replace("\\", "")
+    assert cards(at)
+
+
+def test_a_guest_saves_no_view(monkeypatch):
+    monkeypatch.setattr(people, "look", lambda: access.GUEST)
+    at = browse()
+    assert cards(at)
+    assert not [t for t in at.text_input if t.key == "view-name"]

@@ -191,10 +191,28 @@ def test_a_reader_does_not_see_results(of, monkeypatch):
     assert not at.dataframe
 
 
+@pytest.mark.parametrize("email", ["boss@clinic.org", "rival@clinic.org"])
+def test_a_researcher_sees_their_own_reader_studies_alone(of, monkeypatch, email):
+    """`of` is boss@clinic.org's; typing its name into the address helps nobody else."""
+    answer_all(of, LOCAL)
+    sign_in(monkeypatch, email, "researcher")
+    at = open_page(RESULTS, **{"reader-study": of.name})
+    text = said(at).replace("\\", "")
+    tables = "".join(str(table.value) for table in at.dataframe)
+    if email == "boss@clinic.org":
+        assert "30 answers of 1 reader about 10 images" in text
+        assert "ada@clinic.org" in tables
+        return
+    assert "A reader study asks people" in text, "the page of somebody who has none yet"
+    assert not at.dataframe
+    assert not re.search(r"ada@clinic|30 answers|boss@clinic", text + tables)
+    assert "Delete this reader study" not in [b.label for b in at.button]
+
+
 def test_a_reader_study_is_made_on_the_page():
     write_toy_study()
     at = open_page(RESULTS)
-    assert "To draw from: 10 PIEs, 190 non-PIEs" in said(at).replace("\\", "")
+    assert "To draw from: 10 PIEs of 10 patients, 190 non-PIEs of 100" in said(at).replace("\\", "")
     at.text_area(key="rs-readers").set_value("local, Ada@clinic.org")
     at.number_input(key="rs-pies").set_value(4)
     at.number_input(key="rs-non-pies").set_value(6)

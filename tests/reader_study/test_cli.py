@@ -24,6 +24,7 @@ def test_a_reader_study_from_making_to_exporting(tmp_path: Path) -> None:
     status, out, err = call("create", *asked, "--reader", "local")
     assert (status, err) == (0, "")
     assert "10 images for 2 readers" in out
+    assert database.find("mine").created_by == "local"
     assert "0 of 2 readers finished" in call("list")[1]
     assert "Too few to test" in call("results", "mine")[1]
     for shift, reader in enumerate(("a@b.org", "local")):
@@ -35,6 +36,13 @@ def test_a_reader_study_from_making_to_exporting(tmp_path: Path) -> None:
     answers = pd.read_parquet(tmp_path / "out" / "mine_answers.parquet")
     assert (len(answers), set(answers["reader"])) == (60, {"reader 1", "reader 2"})
     assert (tmp_path / "out" / "mine_codebook.parquet") == Path(out.splitlines()[-1])
+
+
+def test_a_reader_study_made_in_a_terminal_can_be_a_researchers() -> None:
+    write_toy_study()
+    asked = ("toy", "--name", "hers", "--pies", 5, "--non-pies", 5, "--reader", "a@b.org")
+    assert call("create", *asked, "--owner", "Rolf@clinic.org")[0] == 0
+    assert database.find("hers").created_by == "rolf@clinic.org"
 
 
 def test_what_cannot_be_is_refused_in_one_sentence() -> None:

@@ -2,8 +2,9 @@
 
 import re
 
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import store, study, tables
@@ -60,8 +61,61 @@ def test_counts_say_what_a_matched_plan_can_have(folder):
     n = found.n_pairs
     drawn = design.draw_images(folder, wanted(n_pies=n, n_non_pies=n, matched=True))
     assert drawn["is_pie"].sum() == n
+    assert drawn["patient_id"].is_unique
     with pytest.raises(InputError, match=f"has {n} PIEs at 90% sparsity with a non-PIE"):
         design.draw_images(folder, wanted(n_pies=n + 1, n_non_pies=n + 1, matched=True))
+
+
+def test_of_few_patients_as_many_are_drawn_as_there_are(folder):
+    """A hundred patients with two images each: ten PIEs leave ninety for the others."""
+    with pytest.raises(InputError, match=r"has 90 non-PIEs of different patients .* 91 were asked"):
+        design.draw_images(folder, wanted(n_pies=10, n_non_pies=91))
+    drawn = design.draw_images(folder, wanted(n_pies=10, n_non_pies=90))
+    assert drawn["patient_id"].nunique() == 100
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, 12), st.booleans(), st.integers(0, 2), st.sampled_from(["head", "none"])
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def rows_of(drawn: list[tuple]) -> pd.DataFrame:
+    rows = pd.DataFrame(drawn, columns=["patient", "is_pie", "finding_count", "group"])
+    rows["patient_id"] = "patient " + rows["patient"].astype(str)
+    rows["image_id"] = "image " + rows.index.astype(str)
+    return rows
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.integers(1, 20), st.sets(st.integers(0, 39)))
+def test_no_patient_is_in_two_pairs_and_a_pair_is_alike(drawn, most, broken):
+    rows = rows_of(drawn)
+    unreadable = {f"image {number}" for number in broken}
+    taken = design.matched_pairs(rows, most, lambda name: name not in unreadable)
+    pies, others = rows.loc[taken[::2]], rows.loc[taken[1::2]]
+    assert rows.loc[taken, "patient_id"].is_unique
+    assert len(pies) == len(others) <= most
+    assert pies["is_pie"].all()
+    assert not others["is_pie"].any()
+    for column in ("finding_count", "group"):
+        assert list(pies[column]) == list(others[column])
+    assert not unreadable & set(rows.loc[taken, "image_id"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.integers(0, 40), st.integers(0, 12))
+def test_of_every_patient_one_image_at_most_and_none_is_passed_over(drawn, n, known):
+    rows = rows_of(drawn)
+    seen = {f"patient {known}"}
+    found = rows.loc[design.of_different_patients(rows, n, seen, lambda name: True), "patient_id"]
+    unseen = set(rows["patient_id"]) - {f"patient {known}"}
+    assert found.is_unique
+    assert len(found) == min(n, len(unseen))
+    assert seen == {f"patient {known}", *found}
 
 
 def test_findings_are_counted_without_no_finding_and_the_rarest_gives_the_group(folder):
@@ -76,7 +130,10 @@ def test_findings_are_counted_without_no_finding_and_the_rarest_gives_the_group(
 
 
 def test_too_few_pies_are_refused_with_the_number_there_is(folder):
-    with pytest.raises(InputError, match="toy has 10 PIEs at 90% sparsity that can be opened; 11"):
+    with pytest.raises(
+        InputError,
+        match="toy has 10 PIEs of different patients at 90% sparsity that can be opened; 11",
+    ):
         design.draw_images(folder, wanted(n_pies=11))
 
 

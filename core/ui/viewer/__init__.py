@@ -15,7 +15,7 @@ cache: samples.js and viewer.js.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,12 +23,13 @@ import streamlit as st
 
 from core.errors import InputError
 
+SCRIPTS = ("samples.js", "viewer.js", "cards.js")  # one module, in this order
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "prunescope_xray_viewer",
     html=(_HERE / "viewer.html").read_text("utf-8"),
     css=(_HERE / "viewer.css").read_text("utf-8"),
-    js="\n".join((_HERE / name).read_text("utf-8") for name in ("samples.js", "viewer.js")),
+    js="\n".join((_HERE / name).read_text("utf-8") for name in SCRIPTS),
 )
 
 
@@ -49,11 +50,13 @@ class ViewerImage:
 
 def xray_viewer(
     images: Sequence[ViewerImage],
-    at: int,
+    at: int | None,
     key: str,
     caption: str = "",
     height: int = 640,
     page_keys: str = "",
+    on_step: Callable[[str], None] | None = None,
+    cards: str = "",
 ) -> str | None:
     """Show `images[at]`; returns the image_id the person stepped to in the viewer, or None.
 
@@ -64,16 +67,26 @@ def xray_viewer(
     height: of the black stage, in CSS pixels; never more than 85 % of the window.
     page_keys: digits and small letters that the page itself answers to, also while the viewer has
     the focus.
+    on_step: told of the image before the page runs, so that it need not run twice.
+    cards: the CSS selector of an element around the viewer in which cards of `markup.xray` open
+    here when they are clicked, before the page hears of it, as a step does. That element bears the
+    attribute data-open while an image is open. Without images, and None for `at`, none is.
 
     Window, zoom and inversion live in the browser and survive reruns. A step resets them, as a
     PACS does, unless "Keep window" is on. Raises InputError for an `at` outside `images` and for
     an image_id that is there twice.
     """
     names = [image.image_id for image in images]
-    if not 0 <= at < len(names):
+    if (at is None and names) or (at is not None and not 0 <= at < len(names)):
         raise InputError(f"The X-ray viewer has {len(names)} images, and none at {at}.")
     if len(set(names)) < len(names):
         raise InputError("The X-ray viewer was given an image twice.")
+
+    def stepped() -> None:
+        asked = st.session_state[key].step
+        if on_step and (asked in names or cards):
+            on_step(asked)
+
     result = _component(
         key=key,
         data={
@@ -82,11 +95,8 @@ def xray_viewer(
             "caption": caption,
             "height": height,
             "page_keys": page_keys,
+            "cards": cards,
         },
-        on_step_change=_nothing,
+        on_step_change=stepped,
     )
     return result.step if result.step in names else None
-
-
-def _nothing() -> None:
-    """Streamlit names a trigger by its callback; what happened is read from the result."""

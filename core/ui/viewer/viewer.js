@@ -22,6 +22,7 @@ export default function mount({ data, parentElement, setTriggerValue }) {
   let viewer = viewers.get(root);
   if (!viewer) viewers.set(root, (viewer = new Viewer(root)));
   viewer.tell = (image_id) => setTriggerValue("step", image_id);
+  viewer.frame = data.cards ? root.getRootNode().host?.closest(data.cards) : null;
   viewer.pageKeys = data.page_keys;
   viewer.update(data);
   return () => viewer.close();
@@ -39,6 +40,7 @@ class Viewer {
     this.kept = new Map(); // image_id -> { address, control, promise, image, trouble }
     [this.images, this.current, this.given, this.untold] = [[], null, null, []];
     [this.image, this.keep, this.fingers] = [null, false, new Map()];
+    this.addresses = new Map(); // by image_id, the last that the page gave
     this.inner = document.createElement("canvas"); // the image windowed, at its own size
     this.listen();
   }
@@ -64,13 +66,14 @@ class Viewer {
     on("dblclick", (event) => event.target.closest(".card, .help") || this.do("fit"));
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.stage);
+    this.watchCards();
   }
 
   close() {
     this.observer.disconnect();
+    this.ignoreCards();
     for (const entry of this.kept.values()) entry.control.abort();
-    clearTimeout(this.overdue);
-    clearTimeout(this.speaking);
+    for (const timer of [this.overdue, this.speaking]) clearTimeout(timer);
     this.kept.clear();
     viewers.delete(this.root);
   }
@@ -79,8 +82,9 @@ class Viewer {
 
   update({ images, at, caption, height }) {
     [this.images, this.words] = [images, caption];
+    for (const { image_id, address } of images) this.addresses.set(image_id, address);
     this.stage.style.height = `${height}px`;
-    const asked = images[at].image_id;
+    const asked = images[at]?.image_id ?? null;
     const told = this.untold.lastIndexOf(asked);
     // A rerun that began before a step still names the image before it.
     const behind = asked === this.given && this.untold.length && told < 0;
@@ -94,6 +98,8 @@ class Viewer {
 
   show(image_id) {
     clearTimeout(this.overdue);
+    this.unfold(image_id);
+    if (image_id === null) return this.putAway();
     const same = image_id === this.current;
     if (same && (this.image || !this.changed(image_id))) return this.ahead();
     this.current = image_id;
@@ -144,9 +150,13 @@ class Viewer {
     const at = this.images.findIndex((image) => image.image_id === this.current);
     const next = at < 0 ? null : this.images[at + by];
     if (!next) return this.speak(by > 0 ? "No next image here" : "No image before this one");
-    this.untold.push(next.image_id);
-    this.show(next.image_id);
-    this.tell(next.image_id);
+    this.go(next.image_id);
+  }
+
+  go(image_id) {
+    this.untold.push(image_id);
+    this.show(image_id);
+    this.tell(image_id);
     this.overdue = setTimeout(() => {
       this.untold = [];
       this.show(this.given);
@@ -157,15 +167,14 @@ class Viewer {
   // What is fetched
 
   changed(image_id) {
-    const listed = this.images.find((image) => image.image_id === image_id);
     const entry = this.kept.get(image_id);
-    return !entry || (entry.trouble && listed && listed.address !== entry.address);
+    return !entry || (entry.trouble && this.addresses.get(image_id) !== entry.address);
   }
 
   fetch(image_id) {
     let entry = this.kept.get(image_id);
     if (this.changed(image_id)) {
-      const { address } = this.images.find((image) => image.image_id === image_id);
+      const address = this.addresses.get(image_id);
       entry = { address, control: new AbortController() };
       entry.promise = load(address, entry.control.signal).then(
         (image) => { entry.image = image; },
@@ -341,6 +350,7 @@ class Viewer {
   }
 
   resize() {
+    this.leave();
     if (this.image && this.fitted) this.fit();
     this.draw();
   }

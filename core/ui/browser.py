@@ -1,0 +1,124 @@
+"""The grid of X-rays, and the one that is open beside it.
+
+What is open is a fragment: opening, stepping and closing draw it alone anew, and neither the grid
+nor the filters. Where there are images, a click on a card does not even wait for that: the viewer
+takes it (see `core.ui.viewer`), and the button of the card is the way of who has no script.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis import gallery
+from core.analysis.gallery import Gallery, Images
+from core.errors import InputError, WorkError
+from core.people.access import SEES_STUDIES
+from core.study import images_dir
+from core.ui import OpenStudy, exemplars, gallery_filters, inspector, people, plain, widgets
+from core.wording import markup, words
+
+THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
+BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at
+PER_PAGE = 24
+NO_IMAGES = (
+    "No images were given at import (`--images DIR`), so the PIEs are listed by name. Import again "
+    "with that option to see them."
+)
+
+
+@dataclass(frozen=True)
+class Browsed:
+    """What the page has chosen: the study, its images, and those of the filters in their order.
+
+    thumbnail: one of THUMBNAILS.
+    """
+
+    opened: OpenStudy
+    images: Images
+    filters: Gallery
+    shown: pd.DataFrame
+    thumbnail: str
+
+    @property
+    def has_images(self) -> bool:
+        return images_dir(self.opened.config.dataset) is not None
+
+
+def show(browsed: Browsed) -> None:
+    """The grid, and beside it the X-ray that the address names as `image`."""
+    # One beside the other by CSS: in columns the whole grid would be drawn anew for every image.
+    with st.container(key="browser"):
+        left = st.container(key="gallery")
+        with st.container(key="inspector"):  # first, for it is what somebody waits for
+            _inspect(browsed)
+    with left:
+        if browsed.shown.empty:
+            gallery_filters.explain_nothing(browsed.filters, browsed.images)
+        else:
+            _show_grid(browsed, _chosen(browsed.images))
+
+
+@st.fragment
+def _inspect(browsed: Browsed) -> None:
+    people.require(*SEES_STUDIES)  # a fragment runs without the page that has asked this
+    chosen, sparsity = _chosen(browsed.images), browsed.filters.sparsity
+    try:
+        inspector.show(
+            browsed.opened,
+            browsed.images,
+            browsed.shown,
+            chosen,
+            sparsity,
+            _choose,
+            browsed.has_images,
+        )
+    except (InputError, WorkError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+
+
+def _chosen(images: Images) -> str | None:
+    asked = st.query_params.get("image")
+    return asked if asked and gallery.holds(images, asked) else None
+
+
+def _choose(image_id: str | None) -> None:
+    if image_id is None:
+        st.query_params.pop("image", None)
+    else:
+        st.query_params["image"] = image_id
+
+
+def _show_grid(browsed: Browsed, chosen: str | None) -> None:
+    width = THUMBNAILS[browsed.thumbnail]
+    width = min(width, BESIDE_AN_IMAGE) if chosen else width
+    n_pages = gallery.n_pages(len(browsed.shown), PER_PAGE)
+    widgets.drop_stale("page", list(range(1, n_pages + 1)))
+    page = 1
+    if n_pages > 1:
+        page = st.pagination(n_pages, key="page", bind="query-params")
+    of_page = gallery.page_of(browsed.shown, page, PER_PAGE)
+    if not browsed.has_images:
+        st.info(NO_IMAGES, icon=":material/hide_image:")
+    elif size := exemplars.source_size(browsed.opened, of_page["image_id"].iloc[0]):
+        st.caption(words.source(size, width))
+    with st.grid(min_column_width=width, gap="small"):
+        for position, (_, image) in enumerate(of_page.iterrows()):
+            with st.container(key=f"card-{position}", gap=None):
+                _show_card(browsed, image, width, image["image_id"] == chosen)
+
+
+def _show_card(browsed: Browsed, image: pd.Series, width: int, is_open: bool) -> None:
+    image_id = image["image_id"]
+    labelled = inspector.chips(browsed.images, image, browsed.filters.sparsity)
+    caption = f"agreement <b>{words.number(image['agreement'])}</b><br>{labelled}"
+    kind = "ps-open" if is_open else ""
+    if browsed.has_images:
+        of, person = (browsed.opened.folder.name, image_id), people.person().email
+        st.html(markup.xray(*of, 2 * width, caption, person=person, kind=kind))
+    else:
+        st.html(markup.without_xray(f"<b>{html.escape(image_id)}</b><br>{caption}", kind=kind))
+    st.button(f"Open {plain(image_id)}", key=f"open-{image_id}", on_click=_choose, args=(image_id,))

@@ -1,0 +1,97 @@
+"""Saved views of the PIE browser: the present filters under a name, found again another day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError, WorkError
+from core.people import saved_views
+from core.people.access import Person
+from core.people.saved_views import LONGEST_NAME, SavedView
+from core.ui import OpenStudy, gallery_filters, plain
+
+# What stands in the address besides the study, the page of the grid and the image in view.
+FILTERS = (key for keys in gallery_filters.WIDGETS.values() for key in keys)
+KEYS = ("definition", "sparsity", "sort", "size", *FILTERS)
+DELETED = "deleted_view"  # in the session: the study and the view, until something else is done
+
+
+def show(opened: OpenStudy, person: Person) -> None:
+    """The person's views of this study to choose from, and the present one to save."""
+    if not saved_views.may_save(person):
+        return
+    study_id = opened.folder.name
+    with st.popover("Saved views", icon=":material/bookmark:", key="saved-views"):
+        try:
+            above = st.container()
+            _show_new(study_id, person)
+            with above:  # after what has just been saved
+                _show_deleted(study_id, person)
+                _show_saved(study_id, person)
+        except (InputError, WorkError) as error:
+            st.error(plain(str(error)))
+
+
+def _show_new(study_id: str, person: Person) -> None:
+    with st.form("save-view", border=False, clear_on_submit=True):
+        name = st.text_input("Name of the present view", max_chars=LONGEST_NAME, key="view-name")
+        if not st.form_submit_button("Save it"):
+            return
+    try:
+        kept = saved_views.save(person, study_id, name, _present())
+        st.success(f"Saved: {plain(kept.name)}.")
+    except InputError as error:  # the others are still there to choose from
+        st.error(plain(str(error)))
+
+
+def _show_deleted(study_id: str, person: Person) -> None:
+    of, view = st.session_state.get(DELETED, ("", None))
+    if view is None or of != study_id:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Deleted: {plain(view.name)}.", width="content")
+        if st.button("Undo", key="undo-view", icon=":material/undo:"):
+            del st.session_state[DELETED]
+            saved_views.save(person, study_id, view.name, view.settings)
+            st.rerun()
+
+
+def _show_saved(study_id: str, person: Person) -> None:
+    views = saved_views.saved(person, study_id)
+    if not views:
+        st.caption("No view of this study is saved yet. Yours are seen by you alone.")
+    for number, view in enumerate(views):
+        with st.container(
+            horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+        ):
+            st.button(
+                plain(view.name),
+                key=f"view-{number}",
+                type="tertiary",
+                icon=":material/bookmark:",
+                on_click=_choose,
+                args=(view,),
+            )
+            deleted = st.button(
+                "Delete", key=f"delete-view-{number}", help=f"Delete {plain(view.name)}"
+            )
+        if deleted:
+            saved_views.remove(person, study_id, view.name)
+            st.session_state[DELETED] = (study_id, view)
+            st.rerun()
+
+
+def _present() -> dict[str, Any]:
+    return {key: st.session_state[key] for key in KEYS if key in st.session_state}
+
+
+def _choose(view: SavedView) -> None:
+    """Every filter as it was; what this study no longer has, its widget leaves out."""
+    st.session_state.pop(DELETED, None)
+    for key in KEYS:
+        if key in view.settings:
+            value = view.settings[key]
+            st.session_state[key] = tuple(value) if key == "agreement" else value
+    st.session_state["page"] = 1

@@ -1,0 +1,63 @@
+/* Cards of the page that open in the viewer, before the page hears of it. Comes after viewer.js. */
+
+const SETTLING_MS = 1000; // of the grid, once it has its whole width again
+
+Object.assign(Viewer.prototype, {
+  watchCards() {
+    this.picked = (event) => this.pick(event);
+    addEventListener("click", this.picked, { capture: true }); // sooner than the page's own
+  },
+
+  ignoreCards() {
+    removeEventListener("click", this.picked, { capture: true });
+  },
+
+  putAway() {
+    [this.current, this.image] = [null, null];
+    this.stage.removeAttribute("aria-busy");
+    delete this.stage.dataset.image;
+    this.say("");
+    this.ahead();
+  },
+
+  unfold(image_id) { // the frame makes room for the X-ray, and marks its card
+    if (!this.frame) return;
+    const [was, is] = [this.frame.hasAttribute("data-open"), image_id !== null];
+    const card = (name) => [...this.frame.querySelectorAll("figure[data-image]")].find(
+      (figure) => figure.dataset.image === name)?.closest('[class*="st-key-card-"]');
+    if (is !== was) this.left = is ? null : card(this.current);
+    this.frame.toggleAttribute("data-open", is);
+    for (const figure of this.frame.querySelectorAll("figure[data-image]")) {
+      figure.classList.toggle("ps-open", figure.dataset.image === image_id);
+    }
+    if (is && !was) requestAnimationFrame(() => this.root.scrollIntoView({ block: "nearest" }));
+  },
+
+  leave() { // back to the card, once the frame is as it was
+    if (!this.left || this.stage.offsetParent) return;
+    const card = this.left;
+    this.left = null;
+    card.querySelector("button")?.focus({ preventScroll: true });
+    const follow = new ResizeObserver(() => card.scrollIntoView({ block: "nearest" }));
+    follow.observe(this.frame); // its columns come one after the other
+    setTimeout(() => follow.disconnect(), SETTLING_MS);
+  },
+
+  // A card of the frame: its button stands for the page's own way to open it, which is slower.
+  pick(event) {
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const card = this.frame && event.target.closest?.('[class*="st-key-card-"]');
+    if (!card || !this.frame.contains(card) || !event.target.closest("button")) return;
+    const [name, image] = [card.querySelector("figure")?.dataset.image, card.querySelector("img")];
+    if (!name || !image) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (name === this.current) return;
+    const address = image.getAttribute("src").split("?")[0];
+    this.addresses.set(name, address);
+    if (!this.images.some((known) => known.image_id === name)) {
+      this.images = [{ image_id: name, address }];
+    }
+    this.go(name);
+  },
+});
