@@ -1,11 +1,16 @@
-"""What `streamlit run app.py` starts: the pages, the routes of X-rays and uploads, and the gate."""
+"""What `streamlit run app.py` starts: the pages, the routes of X-rays, uploads and Plotly, and
+the gate."""
+
+from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
 
+from core.charts.library import library_routes
 from core.people.gate import Gate, Site
 from core.pictures.xrays import xray_routes
 from core.ui import provider
+from core.ui.document import document_routes
 from core.upload.upload_route import upload_routes
 
 
@@ -17,6 +22,11 @@ def site() -> Site:
 
 app = st.App(
     "pages/shell.py",
-    routes=[*xray_routes(provider.visitor_of), *upload_routes(provider.visitor_of, site)],
+    routes=[
+        *xray_routes(provider.visitor_of),
+        *upload_routes(provider.visitor_of, site),
+        *library_routes(),
+        *document_routes(path.stem for path in Path(__file__).with_name("pages").glob("*.py")),
+    ],
     middleware=[Middleware(Gate, site, provider.visitor_of, provider.leave)],
 )

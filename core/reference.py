@@ -26,6 +26,7 @@ from core.errors import InputError
 from core.people import access
 from core.reader_study.codebook import MEANINGS
 from core.reader_study.results import TABLES as READER_TABLES
+from core.reference_address import parameters
 from core.settings import DEFAULT_SPARSITIES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -294,6 +295,14 @@ def _dashboard() -> Iterator[str]:
         address = "" if not rows else file.removesuffix(".py")
         rows.append((f"**{title}**", f"`/{address}`", ", ".join(roles), _escaped(text)))
     yield _table(("page", "address", "for", "shows"), rows)
+    _same("parameter", sorted(parameters(ROOT)), say.ADDRESS)
+    yield "## What stands in an address\n"
+    yield "`/class_ap?study=demo&metric=AUROC&sparsity=85` shows AUROC of the study `demo` at "
+    yield "85 %. A parameter that is left out has its default, and one that is not known does no "
+    yield "harm. Several classes are given one by one: `classes=Mass&classes=Hernia`. An address "
+    yield "gives nobody a right: who opens it sees what their role lets them see.\n"
+    named = [(f"`{name}`", page, text) for name, (page, text) in say.ADDRESS.items()]
+    yield _table(("parameter", "on page", "meaning"), named)
 
 
 # Variables

@@ -19,7 +19,9 @@ st.subheader("Audit log")
 st.caption("Who did what, newest first. The file itself is cache/audit.jsonl; nothing is removed.")
 who = st.selectbox("Person", administration.people_in_log(), index=None, placeholder="Everybody")
 table = administration.log_table(who)
-st.dataframe(table, hide_index=True, column_config=COLUMNS, alt="The audit log, newest first")
+st.dataframe(
+    table, hide_index=True, height=400, column_config=COLUMNS, alt="The audit log, newest first"
+)
 newest = words.count(len(table), "line")
 st.caption(f"{newest}, the newest. The command prunescope audit prints all.")
 

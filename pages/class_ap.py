@@ -7,9 +7,11 @@ from core.analysis import decay
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.first_forgotten import first_forgotten
 from core.analysis.losses import with_intervals
+from core.charts import Chart
 from core.people.access import SEES_STUDIES
+from core.study import percent
 from core.ui import figures, filters, loaders, people, statistics, widgets
-from core.wording import findings, markup, words
+from core.wording import findings, markup, terms, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
 WHY_BOTH = (
@@ -21,13 +23,17 @@ SHARE = st.column_config.NumberColumn
 SUMMARY_COLUMNS = {
     "class_name": "Class",
     "group": "Group",
-    "n_positive": "Test positives",
-    "first_drop_interpolated": SHARE("First drop, interpolated", format="percent"),
+    "n_positive": SHARE("Test positives", help=terms.TERMS["test positives"]),
+    "first_drop_interpolated": SHARE(
+        "First drop, interpolated", format="percent", help=terms.TERMS["first drop"]
+    ),
     "first_drop_sparsity": SHARE("First drop, grid (paper)", format="percent"),
     "first_drop_censored": st.column_config.CheckboxColumn("Never dropped"),
     "relative_ap_change_at_95": SHARE("AP at 95 %", format="percent"),
-    "relative_calibrated_ap_change_at_95": SHARE("Calibrated AP at 95 %", format="percent"),
-    "q_value": SHARE("q", format="%.2g"),
+    "relative_calibrated_ap_change_at_95": SHARE(
+        "Calibrated AP at 95 %", format="percent", help=terms.TERMS["calibrated AP"]
+    ),
+    "q_value": SHARE("q", format="%.2g", help=terms.TERMS["p and q"]),
     "unstable": st.column_config.CheckboxColumn("Unstable (< 10 positives)"),
     "p_value": SHARE("p", format="%.2g"),
     "train_frequency": SHARE("Train frequency", format="percent"),
@@ -41,8 +47,9 @@ def scale_switch() -> bool:
     options = ["Relative to dense", "As measured"]
     widgets.drop_stale("scale", options)
     chosen = st.segmented_control(
-        "Scale", options, default=options[0], required=True, key="scale", bind="query-params"
-    )
+        "Scale", options, default=options[0], required=True, key="scale", bind="query-params",
+        help="Relative: (pruned \u2212 dense) / dense, as a share of dense.",
+    )  # fmt: skip
     return chosen == options[0]
 
 
@@ -67,7 +74,7 @@ def show_sparsity() -> None:
 
 def show_curves(sparsity: float | None) -> None:
     chart = figures.curves(opened, metric, relative, corrected, sparsity, tuple(picked))
-    widgets.draw(chart, key="curves_chart", legend=groups)
+    widgets.draw(chart, key="curves_chart", legend=groups, of=opened, about=about(sparsity))
     with st.container(horizontal=True):
         widgets.downloads(
             opened, "forgettability", lambda: statistics.forgettability(opened, metric), tag
@@ -75,9 +82,15 @@ def show_curves(sparsity: float | None) -> None:
         widgets.downloads(opened, "class_metrics", lambda: loaders.class_metrics(opened))
 
 
+def about(sparsity: float | None) -> tuple[str, ...]:
+    """What the file of a figure is called by."""
+    at = () if sparsity is None else (f"sparsity-{percent(sparsity)}",)
+    return metric, reading, *at
+
+
 def show_losses(sparsity: float) -> None:
     chart = figures.losses(opened, metric, corrected, sparsity)
-    widgets.draw(chart, key="losses_chart", legend=groups)
+    widgets.draw(chart, key="losses_chart", legend=groups, of=opened, about=about(sparsity))
     with st.expander(
         "These losses as a table", on_change="rerun", key="losses", bind="query-params"
     ) as table:
@@ -112,6 +125,10 @@ def losses_table(sparsity: float) -> None:
     )
 
 
+def draw_beside(chart: Chart, key: str) -> None:
+    widgets.draw(chart, key, level=3, shared_legend=groups, of=opened, about=(reading,))
+
+
 def show_frequency() -> None:
     """First drop and change at 95 % against train frequency, of AP and of calibrated AP."""
     st.markdown("## Do rare classes lose more?")
@@ -123,13 +140,13 @@ def show_frequency() -> None:
         with cells.cell():
             theirs = beside.get(FIRST_DROP) if name == "ap" else None
             chart = figures.first_drop(opened, name, corrected, theirs)
-            widgets.draw(chart, key=f"first_drop_{name}", level=3)
+            draw_beside(chart, f"first_drop_{name}")
     for name in ("ap", "calibrated_ap"):
         with cells.cell():
             if EXTREME_SPARSITY in pruned:
                 theirs = beside.get(EXTREME) if name == "ap" else None
                 chart = figures.extreme_change(opened, name, corrected, theirs)
-                widgets.draw(chart, key=f"extreme_{name}", level=3)
+                draw_beside(chart, f"extreme_{name}")
             else:
                 st.info("95 % sparsity is not on this study's grid, or not finished.")
     widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
@@ -158,7 +175,7 @@ def show_summary() -> None:
 opened = ui.open_study()
 ui.page_head("Class AP", opened)
 loaders.finished_metrics(opened)
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with st.container(key="controls", horizontal=True, vertical_alignment="bottom"):
     metric = widgets.metric_switch()
     relative = scale_switch()
     corrected = widgets.reading_switch()
@@ -169,6 +186,7 @@ filters.show_subgroup(opened)
 metrics = loaders.class_metrics(opened)
 groups = opened.config.groups
 tag = "" if metric == "ap" else metric
+reading = "corrected" if corrected else "paper"
 pruned = decay.pruned_sparsities(metrics)
 summary = statistics.class_summary(opened, metric)
 if pruned:

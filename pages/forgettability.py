@@ -52,7 +52,13 @@ def take_click(key: str) -> None:
 
 def draw_clickable(chart, key: str) -> None:
     widgets.draw(
-        chart, key=key, level=3, on_select=lambda: take_click(key), selection_mode="points"
+        chart,
+        key=key,
+        level=3,
+        of=opened,
+        about=(metric, reading),
+        on_select=lambda: take_click(key),
+        selection_mode="points",
     )
 
 
@@ -62,6 +68,7 @@ def show_heatmaps() -> None:
         chart = draw(opened, metric, corrected, tuple(order))
         with cells.cell():
             draw_clickable(outlined(chart, order, pair), key)
+    st.caption("A click on a square shows the curves of its two classes below.")
     if corrected:
         st.caption(ui.plain(findings.above_floor(above_floor(table))))
     widgets.downloads(opened, "class_pairs", lambda: statistics.class_pairs(opened, metric), tag)
@@ -72,7 +79,8 @@ def show_pair() -> None:
     row = pair_row(table, pair)
     value = float(row["fcd_rms" if corrected else "fcd"])
     chart = figures.two_curves(opened, metric, corrected, pair, value)
-    widgets.draw(chart, key="pair_chart", legend=opened.config.groups)
+    groups, about = opened.config.groups, (metric, reading, *pair)
+    widgets.draw(chart, key="pair_chart", legend=groups, of=opened, about=about)
     if corrected:
         st.markdown(ui.plain(findings.pair_with_noise(row)))
     st.markdown(
@@ -124,7 +132,7 @@ def show_interaction() -> None:
 opened = ui.open_study()
 ui.page_head("Forgettability", opened)
 loaders.finished_metrics(opened)
-controls = st.container(horizontal=True, vertical_alignment="bottom")
+controls = st.container(key="controls", horizontal=True, vertical_alignment="bottom")
 with controls:
     metric = widgets.metric_switch()
     corrected = widgets.reading_switch()
@@ -136,6 +144,7 @@ metrics = loaders.class_metrics(opened)
 pruned = decay.pruned_sparsities(metrics)
 paper = "" if corrected else "_paper"
 tag = "" if metric == "ap" else metric
+reading = "corrected" if corrected else "paper"
 unstable = statistics.unstable_classes(opened)
 fcd, clustered = statistics.fcd(opened, metric)
 by_frequency = [name for name in loaders.frequencies(opened)["class_name"] if name in fcd.index]

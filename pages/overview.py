@@ -9,13 +9,13 @@ from core.charts.classes import frequency_chart
 from core.charts.curves import mean_ap_chart
 from core.study import labels_path
 from core.ui import loaders, reporting, statistics, tour, widgets
-from core.wording import findings, markup, words
+from core.wording import findings, markup, terms, words
 
 NUMBER = st.column_config.NumberColumn
 OVERALL_COLUMNS = {
     "sparsity": NUMBER("Sparsity", format="percent"),
     "n_runs": "Runs",
-    "mean_ap": NUMBER("mAP", format="%.3f"),
+    "mean_ap": NUMBER("mAP", format="%.3f", help=terms.TERMS["mAP"]),
     "ci_low": NUMBER("Lower 95 %", format="%.3f"),
     "ci_high": NUMBER("Upper 95 %", format="%.3f"),
     "difference": NUMBER("Against dense", format="%+.3f"),
@@ -67,7 +67,8 @@ has_labels = labels_path(opened.folder).exists()
 ui.page_head("Overview", opened)
 tour.show_tour(opened.config.synthetic)
 ui.show_progress(opened)
-st.html(markup.facts(study_facts(opened)))
+with st.container(key="facts"):
+    st.html(markup.facts(study_facts(opened)))
 reporting.download(opened)
 
 metrics = loaders.class_metrics(opened)
@@ -77,7 +78,8 @@ else:
     n_classes, n_undefined = decay.defined_classes(metrics)
     n_test = loaders.split_sizes(opened)["test"]
     chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
-    widgets.draw(chart, key="mean_ap_chart")  # before the statistics, which take a second to load
+    # Before the statistics, which take a second to load.
+    widgets.draw(chart, key="mean_ap_chart", of=opened)
     if decay.pruned_sparsities(metrics):
         found = first_forgotten(statistics.class_summary(opened, "ap"), corrected=True)
         st.markdown(f"#### {ui.plain(findings.forgotten_first(found, 'ap', corrected=True))}")
@@ -87,4 +89,5 @@ if has_labels:
     groups = opened.config.groups
     n_train = loaders.split_sizes(opened)["train"]
     chart = frequency_chart(loaders.frequencies(opened), groups.tail_below, n_train)
-    widgets.draw(chart, key="frequency_chart", legend=groups)
+    widgets.draw(chart, key="frequency_chart", legend=groups, of=opened)
+    widgets.downloads(opened, "class_frequencies", lambda: loaders.frequencies(opened))

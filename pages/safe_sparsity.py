@@ -38,6 +38,7 @@ if found is None:
     st.info("No class has this metric in both a dense and a pruned model.")
     st.stop()
 answers, table = found.answers, found.table
+tag = safety.tag(settings)
 
 with top:
     st.markdown(f"## {ui.plain(claims.safe_headline(answers[ALL], settings))}")
@@ -48,11 +49,11 @@ show_groups()
 for caveat in claims.safe_caveats(answers[ALL], settings):
     st.caption(ui.plain(caveat))
 
-widgets.draw(found.chart, key="safety_chart")
+widgets.draw(found.chart, key="safety_chart", of=opened, about=(settings.metric, tag))
 st.dataframe(
     table[list(COLUMNS)],
     hide_index=True,
     alt="Every class at every sparsity: change of the metric, its bounds, and the verdict",
     column_config=COLUMNS,
 )
-widgets.downloads(opened, "safe_sparsity", lambda: table, safety.tag(settings))
+widgets.downloads(opened, "safe_sparsity", lambda: table, tag)

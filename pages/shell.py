@@ -57,8 +57,14 @@ def to_readings() -> None:
     st.switch_page(pages[READINGS])
 
 
-st.set_page_config(page_title="PruneScope", page_icon=markup.FAVICON, layout="wide")
-ui.style()
+# An X-ray to be read has the whole window, from the start.
+sidebar = "collapsed" if (st.context.url or "").endswith("/reader_study") else "auto"
+st.set_page_config(
+    page_title="PruneScope",
+    page_icon=markup.FAVICON,
+    layout="wide",
+    initial_sidebar_state=sidebar,
+)
 looking = people.enter()
 pages = {file: listed(file) for file in PAGES}
 page = st.navigation(list(pages.values()))

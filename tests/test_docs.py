@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ OTHERS = {
     ".venv/bin/python -m pytest": "the tests themselves",
     "git clone": "needs the network",
     "docker": "needs a container engine; make image-test",
+    "install --directory": "needs root",
 }
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LARGEST_IMAGE = 200_000
@@ -174,6 +176,36 @@ def test_a_wrong_command_option_or_value_would_be_found() -> None:
     ):
         with pytest.raises(Exception, match=r"(?i)exprot|oot|out|number|sweeps"):
             parse(wrong.split())
+
+
+def docker_commands() -> list[list[str]]:
+    return [words for path in DOCUMENTS for words in commands(path) if words[0] == "docker"]
+
+
+def test_docker_commands_name_what_dockerfile_and_compose_file_have() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    arguments = set(re.findall(r"^ARG (\w+)", dockerfile, re.MULTILINE))
+    (port,) = re.findall(r"^EXPOSE (8\d+)", dockerfile, re.MULTILINE)
+    folders = set(re.findall(r"^VOLUME (\S+)", dockerfile, re.MULTILINE))
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    services = set(re.findall(r"^  (\w+):$", compose.partition("\nservices:")[2], re.MULTILINE))
+    assert len(docker_commands()) > 8
+    for words in docker_commands():
+        line = " ".join(words)
+        options = dict(pairwise(words))
+        named = options.get("--build-arg", "").partition("=")[0]
+        assert not named or named in arguments, line
+        assert options.get("--publish", port).endswith(f":{port}") or "--publish" not in words, line
+        if words[1] == "run":
+            assert any(one.endswith(tuple(f":{folder}" for folder in folders)) for one in words), (
+                line
+            )
+            variable = options.get("--env", "").partition("=")[0]
+            assert not variable or variable in say.VARIABLES, line
+        if words[1] == "exec":
+            parse(words[3:])
+        if words[1:3] == ["compose", "logs"]:
+            assert set(words[3:]) <= services, line
 
 
 def test_what_is_not_run_is_run_by_the_test_that_its_reason_names() -> None:

@@ -9,6 +9,7 @@ from core.charts.parts import (
     DASHES,
     GROUP_COLOURS,
     MOST_HIGHLIGHTED,
+    ROOM_FOR_NAMES,
     SYMBOLS,
     Chart,
     add_band,
@@ -73,7 +74,7 @@ def class_curves_chart(
     facts = losses.set_index("class_name")
     scale = 100 if relative else 1
     figure = empty_figure(460)
-    figure.update_layout(margin_r=150)
+    figure.update_layout(margin_r=ROOM_FOR_NAMES)
     add_grey_curves(figure, curves[~curves["class_name"].isin(highlighted)], scale)
     ends = []
     for index, name in enumerate(highlighted):
@@ -114,7 +115,7 @@ def pair_curves_chart(
 ) -> Chart:
     """Two forgettability curves with their interval over runs (columns lower, upper)."""
     figure = empty_figure(400)
-    figure.update_layout(margin_r=150)
+    figure.update_layout(margin_r=ROOM_FOR_NAMES)
     ends = []
     for index, name in enumerate(pair):
         curve = curves[curves["class_name"] == name].rename(

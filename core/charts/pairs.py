@@ -36,7 +36,7 @@ def fcd_heatmap(
     caption = (
         f"FCD: {distance} distance of two median curves over {words.count(n_grid, 'sparsity')} "
         f"above 0, {words.count(n_runs, 'run')}. "
-        "0: forgotten alike. Click a square to see its two curves."
+        "0: forgotten alike."
     )
     if unstable & set(order):
         caption = f"* fewer than {FEW_POSITIVES} positives, unstable. {caption}"

@@ -25,7 +25,8 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 # More lines than this cannot be told apart.
 MOST_HIGHLIGHTED = 6
-SPARSITY_TITLE = "Sparsity (% of prunable weights that are zero)"
+SPARSITY_TITLE = "Sparsity (% of weights at zero)"  # short enough for a narrow window
+ROOM_FOR_NAMES = 124  # pixels right of the lines that `label_ends` names
 ROW_HEIGHT = 24
 
 
@@ -172,8 +173,8 @@ def label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> No
         placed = max(wanted, lowest + 16)
         lowest = placed
         figure.add_annotation(
-            x=x, y=y, text=f"<b>{escape(short(name, 18))}</b>", showarrow=False,
-            xanchor="left", xshift=8, yshift=wanted - placed, font_size=13,
+            x=x, y=y, text=f"<b>{escape(short(name, 16))}</b>", showarrow=False,
+            xanchor="left", xshift=8, yshift=wanted - placed, font_size=12,
         )  # fmt: skip
 
 

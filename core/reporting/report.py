@@ -4,7 +4,7 @@ methods and provenance. It asks nothing of the network, and holds neither images
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -47,7 +47,6 @@ FIGURE = go.layout.Template(
         "yaxis": TITLE_ROOM | {"zerolinecolor": "rgba(120,128,138,.6)"},
     }
 )
-CLICKS = " Click a square to see its two curves."
 Advance = Callable[[int, int], None]
 T = TypeVar("T")
 
@@ -260,7 +259,7 @@ class _Contents:
         if len(order) > 1:
             n_runs = decay.n_runs(self.metrics)
             chart = fcd_heatmap(distances, order, n_runs, len(self._pruned))
-            charts.append((replace(chart, caption=chart.caption.removesuffix(CLICKS)), False))
+            charts.append((chart, False))
         return charts
 
     def _scatters(self, labels: Labels) -> list[tuple[Chart, bool]]:

@@ -19,7 +19,7 @@ from core.people import access
 from core.progress import Report, read_progress
 from core.study import StudyConfig
 from core.ui import people
-from core.wording import markup, words
+from core.wording import terms, words
 
 SECONDS_BETWEEN_LOOKS = 2
 HOW_TO_START = """
@@ -112,13 +112,21 @@ def open_study() -> OpenStudy:
 
 
 def page_head(title: str, opened: OpenStudy) -> None:
-    """A page's heading, which study it is about, and whether that is synthetic."""
+    """A page's heading, which study it is about, whether that is synthetic, and its words."""
     st.title(title)
     if opened.config.synthetic:
         notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
     else:
         notice = f":gray-badge[{plain(words.dataset(opened.config))}]"
-    st.markdown(f"{plain(opened.title)} &nbsp; {notice}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{plain(opened.title)} &nbsp; {notice}", width="content")
+        if title in terms.OF_PAGE:
+            with st.popover("Words", icon=":material/menu_book:", type="tertiary"):
+                st.markdown(_meanings(terms.OF_PAGE[title]))
+
+
+def _meanings(names: tuple[str, ...]) -> str:
+    return "\n\n".join(f"**{plain(name)}**: {plain(terms.TERMS[name])}" for name in names)
 
 
 # Progress
@@ -161,11 +169,6 @@ def _show_stopped(opened: OpenStudy, report: Report) -> None:
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, whatever a class or a study is called."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])", r"\\\1", text)
-
-
-def style() -> None:
-    """The few rules the theme has no setting for."""
-    st.html(markup.STYLE)
 
 
 def modified(path: Path) -> int:

@@ -15,17 +15,23 @@ from core.errors import InputError
 from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, widgets
 from core.ui.cached import Source, source
+from core.wording import terms
 
+CONFIDENCE = (
+    "How sure the bound must be: at 95 %, one in twenty classes whose true loss is just the margin "
+    "is called safe."
+)
 CONFIDENCES = (80.0, 90.0, 95.0, 97.5, 99.0)
 
 
 def ask_settings() -> SafeSparsity:
     """Metric, margin, confidence and least number of positives, all in the address."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(key="controls", horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         metric = widgets.metric_switch()
         margin = st.number_input(
             "Margin (% of dense that may be lost)",
-            1.0, 50.0, 10.0, step=1.0, format="%g", key="margin", bind="query-params", width=270,
+            1.0, 50.0, 10.0, step=1.0, format="%g", key="margin", bind="query-params", width=250,
+            help=terms.TERMS["margin"],
         )  # fmt: skip
         widgets.drop_stale("confidence", list(CONFIDENCES))
         confidence = st.selectbox(
@@ -35,11 +41,13 @@ def ask_settings() -> SafeSparsity:
             format_func=lambda value: f"{value:g}",
             key="confidence",
             bind="query-params",
-            width=200,
+            width=185,
+            help=CONFIDENCE,
         )
         least = st.number_input(
             "At least this many test positives",
-            1, 10_000, FEW_POSITIVES, key="positives", bind="query-params", width=250,
+            1, 10_000, FEW_POSITIVES, key="positives", bind="query-params", width=225,
+            help=terms.TERMS["test positives"],
         )  # fmt: skip
     return SafeSparsity(metric, round(margin / 100, 6), confidence / 100, int(least))
 

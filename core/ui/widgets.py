@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,8 +12,8 @@ import streamlit as st
 
 from core import charts, export, study
 from core.settings import GroupSettings
-from core.ui import OpenStudy, people, plain
-from core.wording import markup, words
+from core.ui import OpenStudy, figure_files, people, plain
+from core.wording import markup, terms, words
 
 
 def draw(
@@ -21,17 +21,32 @@ def draw(
     key: str,
     legend: GroupSettings | None = None,
     level: int = 2,
+    shared_legend: GroupSettings | None = None,
+    of: OpenStudy | None = None,
+    about: Sequence[str] = (),
     **options: Any,
 ) -> Any:
-    """A chart below its finding, with its caption; `legend` says what its colours mean, `level`
-    is that of the heading."""
+    """A chart below its finding, with its caption, and the figure as SVG and PNG.
+
+    legend: says what its colours mean; `shared_legend`: the page says so for several, the files
+    for each. level: of the heading; below 2 a chart shares its row.
+    of, about: the study, and what of the settings it shows, for the names of the files.
+    """
     st.markdown(f"{'#' * level} {plain(chart.title)}")
     if legend:
         st.html(markup.group_legend(legend))
     event = st.plotly_chart(
-        chart.figure, key=key, alt=chart.title, config={"displayModeBar": False}, **options
+        chart.figure,
+        key=key,
+        alt=chart.title,
+        config={"displayModeBar": False},
+        height=int(chart.figure.layout.height),  # kept free while the chart is not drawn yet
+        **options,
     )
     st.caption(plain(chart.caption))
+    name = figure_files.file_name(key, of, about)
+    colours = markup.group_meanings(said) if (said := legend or shared_legend) else ()
+    figure_files.figure_files(chart, key, name, of, colours, wide=level <= 2)
     return event
 
 
@@ -44,7 +59,12 @@ def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
     near = min(options, key=lambda option: abs(option - study.percent(preferred)))
     drop_stale("sparsity", options)
     chosen = st.select_slider(
-        "Sparsity (%)", options, value=near, key="sparsity", bind="query-params"
+        "Sparsity (%)",
+        options,
+        value=near,
+        key="sparsity",
+        bind="query-params",
+        help=terms.TERMS["sparsity"],
     )
     return sparsities[options.index(chosen)]
 
@@ -54,7 +74,13 @@ def metric_switch() -> str:
     names = {"AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc"}
     drop_stale("metric", list(names))
     chosen = st.segmented_control(
-        "Metric", list(names), default="AP", required=True, key="metric", bind="query-params"
+        "Metric",
+        list(names),
+        default="AP",
+        required=True,
+        key="metric",
+        bind="query-params",
+        help=terms.METRICS,
     )
     return names[chosen]
 
@@ -95,7 +121,13 @@ def reading_switch() -> bool:
     options = ["Corrected", "Paper"]
     drop_stale("reading", options)
     chosen = st.segmented_control(
-        "Reading", options, default=options[0], required=True, key="reading", bind="query-params"
+        "Reading",
+        options,
+        default=options[0],
+        required=True,
+        key="reading",
+        bind="query-params",
+        help=terms.TERMS["paper, corrected"],
     )
     return chosen == options[0]
 

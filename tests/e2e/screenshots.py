@@ -23,15 +23,17 @@ from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
 IMAGES = ROOT / "docs" / "images"
 # File name to page, and the height in pixels that shows what the text speaks of.
 PICTURES = {
-    "overview": ("/?study=demo", 1000),
-    "class-ap": ("/class_ap?study=demo&sparsity=85", 1180),
-    "safe-sparsity": ("/safe_sparsity?study=demo", 1000),
-    "pie-browser": ("/pie_browser?study=demo", 1050),
+    "overview": ("/?study=demo&tour=false", 1000),
+    "class-ap": ("/class_ap?study=demo&sparsity=85", 1330),
+    "safe-sparsity": ("/safe_sparsity?study=demo", 1300),
+    "pie-browser": ("/pie_browser?study=demo", 1250),
 }
 WIDTH = 1280
 COLOURS = 128  # of the palette; makes a picture a third as large
 PATIENCE = 120_000  # ms; a page may have to work out its tables first
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+DRAWN = """!document.querySelector('.stSkeleton')
+  && [...document.images].every((image) => image.complete)"""
 
 
 def main() -> None:
@@ -75,7 +77,9 @@ def take(browser: Browser, address: str, height: int, out: Path) -> str:
     page.goto(address)
     page.wait_for_selector(SETTLED, timeout=PATIENCE)
     page.wait_for_selector("h1", timeout=PATIENCE)
-    page.wait_for_timeout(3000)  # charts and images are drawn after the script has ended
+    # Charts and images are drawn after the script has ended.
+    page.wait_for_function(DRAWN, timeout=PATIENCE)
+    page.wait_for_timeout(3000)
     page.wait_for_selector(SETTLED, timeout=PATIENCE)
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     page.close()

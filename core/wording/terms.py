@@ -1,0 +1,66 @@
+"""What the words of the field mean, in a sentence each, and which of them each page uses.
+
+The words and their meanings are those of the documentation; thresholds that a study may set are
+told by the page's own legends.
+"""
+
+from __future__ import annotations
+
+TERMS = {
+    "sparsity": "Share of the prunable weights, those of every Conv2d and Linear layer, that are "
+    "zero.",
+    "dense": "The model as it was trained: sparsity 0.",
+    "run": "One training. Runs differ by their random seed only.",
+    "AP": "Average precision of a class, from 0 to 1. By chance it is the class's prevalence, so "
+    "that of a rare class is low and of a frequent one high.",
+    "mAP": "Mean of AP over the classes that have one.",
+    "calibrated AP": "AP with precision restated at a prevalence of 5 %, the same for every class: "
+    "rare and frequent classes can be compared by it.",
+    "AUROC": "Area under the ROC curve: the chance that an image with the class gets a higher "
+    "probability than one without it. 0.5 by chance.",
+    "head, medium, tail": "Classes by their share of the training images: frequent, between, rare.",
+    "forgettability curve": "Change of a class's metric against dense, as a share of dense, over "
+    "sparsity: the median over runs.",
+    "first drop": "The smallest sparsity at which the forgettability curve is below \u221220 %.",
+    "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. 0: "
+    "forgotten alike.",
+    "co-occurrence IoU": "Images with both classes over images with either. 0: never together.",
+    "PIE": "Pruning-identified exemplar: one of the 5 % of test images on which the pruned model "
+    "agrees least with the dense one.",
+    "agreement": "Spearman's rank correlation, over the classes of one image, of the dense and the "
+    "pruned model's probabilities (means over runs). 1: the same order.",
+    "operating point": "The probability from which a finding counts as found, fixed on validation "
+    "images. A labelled finding that falls below it is lost.",
+    "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
+    "the margin, with the confidence asked for.",
+    "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
+    "test positives": "Test images that carry the class. With fewer than 10 its numbers are "
+    "unstable: shown, and marked.",
+    "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend, which "
+    "mends what Statistics in the documentation names.",
+    "p and q": "p: how often chance alone would give as much. q: the same after Benjamini and "
+    "Hochberg, for many classes looked at together.",
+    "preflight": "A look at the file before anything runs: what it is, and whether it fits the "
+    "dataset.",
+    "reading": "One reader's answers about one image.",
+}
+OF_PAGE = {
+    "Overview": ("sparsity", "dense", "run", "AP", "mAP", "head, medium, tail", "PIE"),
+    "Class AP": (
+        "AP", "calibrated AP", "AUROC", "sparsity", "dense", "paper, corrected",
+        "forgettability curve", "first drop", "head, medium, tail", "test positives", "p and q",
+    ),
+    "Forgettability": (
+        "forgettability curve", "FCD", "co-occurrence IoU", "AP", "calibrated AP", "AUROC",
+        "paper, corrected", "head, medium, tail", "test positives", "run",
+    ),
+    "Safe sparsity": (
+        "sparsity", "dense", "safe sparsity", "margin", "AP", "calibrated AP", "AUROC",
+        "test positives", "head, medium, tail",
+    ),
+    "PIE browser": (
+        "PIE", "agreement", "sparsity", "dense", "operating point", "head, medium, tail", "run",
+    ),
+    "Reader results": ("PIE", "reading", "sparsity", "paper, corrected", "p and q"),
+}  # fmt: skip
+METRICS = f"AP: {TERMS['AP']} Calibrated AP: {TERMS['calibrated AP']} AUROC: {TERMS['AUROC']}"

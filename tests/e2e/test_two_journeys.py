@@ -1,0 +1,67 @@
+"""A visitor who has never heard of pruning, and a researcher who sends what they found.
+
+The journeys of clinicians are in `test_reading_room.py`, that of somebody with a checkpoint in
+`test_analyse.py` and `test_real_checkpoints.py`.
+"""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.test_journeys import PATIENCE, settle, visit
+
+
+def test_a_visitor_goes_from_three_pictures_to_an_answer_and_its_words(
+    page: Page, app_address: str
+) -> None:
+    visit(page, f"{app_address}/?study=large&tour=true", "Overview")
+    for picture in (
+        "The weights of a network",
+        "Change of AP over sparsity",
+        "The findings of one",
+    ):
+        expect(page.get_by_alt_text(re.compile(picture))).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="How much is safe here").click()
+    expect(page.get_by_role("heading", name="Safe sparsity", level=1)).to_be_visible(
+        timeout=PATIENCE
+    )
+    expect(
+        page.get_by_role("heading", name=re.compile("of their AP|of its AP|safe")).first
+    ).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    page.get_by_role("button", name="Words").click()
+    expect(page.get_by_text("The largest loss that still counts")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Class AP", exact=True).click()
+    expect(page.get_by_text("Forgotten first")).to_be_visible(timeout=PATIENCE)
+    assert "study=large" in page.url
+
+
+def test_a_researcher_sends_an_address_and_takes_figure_and_table_along(
+    page: Page, browser: Browser, app_address: str
+) -> None:
+    visit(page, f"{app_address}/class_ap?study=toy", "Class AP")
+    for choice in ("AUROC", "As measured", "Paper"):
+        page.get_by_role("radio", name=choice, exact=True).click()
+        settle(page)
+    page.wait_for_url(re.compile("reading=Paper"), timeout=PATIENCE)
+    title = page.get_by_role("heading", name=re.compile("AUROC by|of its AUROC")).first
+    expect(title).to_be_visible(timeout=PATIENCE)
+    found = title.inner_text()
+    page.wait_for_selector(".st-key-curves_chart .main-svg", timeout=PATIENCE)
+    for place, kind, name in (
+        (".st-key-curves_chart_files", "SVG", "toy_class_ap_curves_auroc_paper_sparsity-90.svg"),
+        ("[class*=download_forgettability]", "Parquet", "toy_forgettability_auroc.parquet"),
+    ):
+        button = page.locator(place).get_by_role("button", name=re.compile(kind)).first
+        with page.expect_download(timeout=PATIENCE) as download:
+            button.click()
+        assert download.value.suggested_filename == name
+
+    with browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark") as other:
+        theirs = other.new_page()
+        visit(theirs, page.url, "Class AP")
+        expect(theirs.get_by_role("heading", name=found)).to_be_visible(timeout=PATIENCE)
+        for choice in ("AUROC", "As measured", "Paper"):
+            radio = theirs.get_by_role("radio", name=choice, exact=True)
+            expect(radio).to_be_checked(timeout=PATIENCE)

@@ -1,0 +1,107 @@
+"""An address reproduces its view: what stands in it is what the page shows, and stays in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core import reference_words as say
+from tests.page_studies import with_validation
+from tests.pages.test_pages import open_page
+from tests.toys import write_toy_study
+
+# Held by journeys in a browser: they need files, jobs, or a reader study.
+ELSEWHERE = {
+    **dict.fromkeys(("upload", "dataset", "own", "look"), "tests/e2e/test_analyse.py"),
+    **dict.fromkeys(("grid", "precision", "method"), "tests/pages/test_analyse.py"),
+    "job": "tests/e2e/test_jobs.py",
+    "reader-study": "tests/pages/test_reader_study.py",
+}
+# Page to address to what its widgets hold then, by key. None of it is a default.
+VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
+    "overview.py": {"tour": ("true", None)},
+    "class_ap.py": {
+        "metric": ("AUROC", "AUROC"),
+        "scale": ("As measured", "As measured"),
+        "reading": ("Paper", "Paper"),
+        "sparsity": ("50", 50),
+        "classes": (["Hernia", "Effusion"], ["Hernia", "Effusion"]),
+        "losses": ("true", None),
+        "by": ("view", None),
+        "is": ("PA", None),
+    },
+    "forgettability.py": {
+        "metric": ("Calibrated AP", "Calibrated AP"),
+        "reading": ("Paper", "Paper"),
+        "order": ("Clustered", "Clustered"),
+        "first": ("Hernia", "Hernia"),
+        "second": ("No Finding", "No Finding"),
+        "by": ("view", None),
+        "is": ("AP", None),
+    },
+    "safe_sparsity.py": {
+        "metric": ("AUROC", "AUROC"),
+        "margin": ("5", 5.0),
+        "confidence": ("99", 99.0),
+        "positives": ("20", 20),
+    },
+    "pie_browser.py": {
+        "definition": ("Every test image", "Every test image"),
+        "sparsity": ("50", 50),
+        "classes": ("Effusion", ["Effusion"]),
+        "lost": ("Hernia", ["Hernia"]),
+        "group": ("tail", ["tail"]),
+        "findings": ("1", ["1"]),
+        "agreement": (["-0.5", "0.95"], (-0.5, 0.95)),
+        "patient": ("patient-00110", "patient-00110"),
+        "column": ("view", "view"),
+        "value": ("PA", "PA"),
+        "sort": ("Patient", "Patient"),
+        "size": ("Small", "Small"),
+        "composition": ("true", None),
+    },
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        with_validation(write_toy_study(n_images=800))
+        write_toy_study("other", n_images=200)
+        yield
+
+
+@pytest.mark.parametrize("script", list(VIEWS))
+def test_an_address_shows_what_it_says(script: str) -> None:
+    view = VIEWS[script]
+    at = open_page(script, study="toy", **{name: given for name, (given, _) in view.items()})
+    assert not at.error
+    assert at.session_state["study"] == "toy"
+    for name, (given, held) in view.items():
+        assert at.query_params.get(name) in (given, [given]), f"{name} is gone from the address"
+        if held is not None:
+            assert at.session_state[name] == held, name
+
+
+def test_the_page_and_the_image_of_the_browser_are_in_its_address() -> None:
+    at = open_page("pie_browser.py", study="toy", definition="Every test image", page="2")
+    assert at.session_state["page"] == 2
+    image = next(one.key for one in at.button if str(one.key).startswith("open-image"))
+    image = image.removeprefix("open-")
+    at = open_page("pie_browser.py", study="toy", definition="Every test image", image=image)
+    assert at.query_params["image"] in (image, [image])
+    assert any(image in str(one.value) for one in at.markdown) or at.get("bidi_component")
+
+
+def test_every_parameter_that_is_described_is_tried() -> None:
+    tried = {name for view in VIEWS.values() for name in view} | {"study", "page", "image"}
+    assert tried | set(ELSEWHERE) == set(say.ADDRESS)
+
+
+def test_an_address_that_makes_no_sense_shows_the_page_all_the_same() -> None:
+    odd = {"metric": "Beauty", "sparsity": "7", "classes": "Nobody", "by": "moon", "is": "full"}
+    at = open_page("class_ap.py", study="toy", **odd)
+    assert not at.error
+    assert at.session_state["metric"] == "AP"
