@@ -1,11 +1,17 @@
 """What `streamlit run app.py` starts: the pages, the routes of X-rays, uploads and Plotly, and
 the gate."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from threading import Thread
 
 import streamlit as st
 from starlette.middleware import Middleware
 
+from core import ui
 from core.charts.library import library_routes
 from core.people.gate import Gate, Site
 from core.pictures.xrays import xray_routes
@@ -20,8 +26,22 @@ def site() -> Site:
     return Site(st.get_option("server.address"), sign_in, provider.origin(), hosts)
 
 
+def import_pages() -> None:
+    for module in iter_modules([str(Path(ui.__file__).parent)], "core.ui."):
+        import_module(module.name)
+    import_module("scipy.stats")  # which scipy itself puts off until it is used
+
+
+@asynccontextmanager
+async def warm(_: st.App) -> AsyncIterator[None]:
+    """What pages import takes seconds; it is on its way before anybody asks for the first one."""
+    Thread(target=import_pages, daemon=True).start()
+    yield
+
+
 app = st.App(
     "pages/shell.py",
+    lifespan=warm,
     routes=[
         *xray_routes(provider.visitor_of),
         *upload_routes(provider.visitor_of, site),

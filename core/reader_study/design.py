@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +26,7 @@ MOST_FINDINGS = 4
 ADDRESS = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 ALIKE = ["finding_count", "group"]
 Count = Annotated[int, Field(ge=2, le=500)]
+Rows = Iterator[tuple[int, str, str]]  # index, patient_id and image_id
 Opens = Callable[[str], bool]  # whether the X-ray of an image_id can be read
 
 
@@ -161,7 +162,8 @@ def _unmatched(
     taken: list[int] = []
     seen: set[str] = set()
     for kind, is_pie, n in (("PIEs", True, wanted.n_pies), ("non-PIEs", False, wanted.n_non_pies)):
-        found = of_different_patients(shuffled[shuffled["is_pie"] == is_pie], n, seen, opens)
+        rows = in_turn(shuffled[shuffled["is_pie"] == is_pie])
+        found = of_different_patients(rows, n, seen, opens)
         if len(found) < n:
             left = "" if is_pie else ", once the patients of the PIEs are out"
             raise InputError(
@@ -189,19 +191,23 @@ def _matched(shuffled: pd.DataFrame, wanted: Plan, config: StudyConfig, opens: O
     return taken
 
 
-def of_different_patients(rows: pd.DataFrame, n: int, seen: set[str], opens: Opens) -> list[int]:
-    """Indices of the first n of `rows`, of patients not `seen`, to whom theirs are added.
+def of_different_patients(rows: Rows, n: int, seen: set[str], opens: Opens) -> list[int]:
+    """Indices of the next n of `rows`, of patients not `seen`, to whom theirs are added.
 
-    Nobody should judge a broken file: an image that cannot be opened is left out.
+    Nobody should judge a broken file: an image that cannot be opened is left out. What has been
+    passed over is never to be had later, so `rows` goes on where it stopped.
     """
     found: list[int] = []
-    for index, patient, name in zip(rows.index, rows["patient_id"], rows["image_id"], strict=True):
-        if len(found) == n:
-            break
+    while len(found) < n and (row := next(rows, None)):
+        index, patient, name = row
         if patient not in seen and opens(name):
             seen.add(patient)
             found.append(index)
     return found
+
+
+def in_turn(rows: pd.DataFrame) -> Rows:
+    return zip(rows.index, rows["patient_id"], rows["image_id"], strict=True)
 
 
 def matched_pairs(rows: pd.DataFrame, most: int, opens: Opens) -> list[int]:
@@ -209,20 +215,17 @@ def matched_pairs(rows: pd.DataFrame, most: int, opens: Opens) -> list[int]:
 
     PIEs are drawn before their partners, so that none of them loses its patient to a partner.
     """
-    others = rows[~rows["is_pie"]]
-    stock = dict(list(others.groupby(ALIKE)))
-    waiting = rows[rows["is_pie"]]
+    stock = {kind: in_turn(alike) for kind, alike in rows[~rows["is_pie"]].groupby(ALIKE)}
+    pies = rows[rows["is_pie"]]
+    kinds = dict(zip(pies.index, pies[ALIKE].itertuples(index=False, name=None), strict=True))
+    waiting = in_turn(pies)
     taken: list[int] = []
     seen: set[str] = set()
-    while len(waiting) and len(taken) < 2 * most:
-        pies = of_different_patients(waiting, most - len(taken) // 2, seen, opens)
-        for index in pies:
-            kind = tuple(waiting.loc[index, ALIKE])
-            for other in of_different_patients(stock.get(kind, others[:0]), 1, seen, opens):
+    while drawn := of_different_patients(waiting, most - len(taken) // 2, seen, opens):
+        for index in drawn:
+            alike = stock.get(kinds[index], iter(()))
+            for other in of_different_patients(alike, 1, seen, opens):
                 taken += [index, other]
-        waiting = waiting.drop(index=pies)
-        if not pies:
-            break
     return taken
 
 
@@ -230,20 +233,15 @@ def _described(labels: Labels, groups: dict[str, str]) -> pd.DataFrame:
     test = labels.split("test")
     certain = test[list(labels.class_names)].eq(1).fillna(False).to_numpy(bool)
     names = np.array(labels.class_names, dtype=object)
-    labelled = [list(names[row]) for row in certain]
-    of_findings = set(findings(labels.class_names))
-    found = [[name for name in row if name in of_findings] for row in labelled]
+    found = certain & np.isin(names, findings(labels.class_names))
+    rarity = np.array([GROUPS.index(groups[name]) for name in names])
+    rarest = np.where(found, rarity, -1).max(axis=1)  # -1, the last one, without a finding
     return pd.DataFrame(
         {
             "image_id": test["image_id"],
             "patient_id": test["patient_id"].astype(str),
-            "labelled": labelled,
-            "finding_count": [min(len(row), MOST_FINDINGS) for row in found],
-            "group": [_rarest(row, groups) for row in found],
+            "labelled": [list(names[row]) for row in certain],
+            "finding_count": found.sum(axis=1).clip(max=MOST_FINDINGS),
+            "group": np.array([*GROUPS, "none"], dtype=object)[rarest],
         }
     )
-
-
-def _rarest(present: list[str], groups: dict[str, str]) -> str:
-    known = [GROUPS.index(groups[name]) for name in present]
-    return GROUPS[max(known)] if known else "none"

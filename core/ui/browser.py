@@ -105,19 +105,20 @@ def _show_grid(browsed: Browsed, chosen: str | None) -> None:
         st.info(NO_IMAGES, icon=":material/hide_image:")
     elif size := exemplars.source_size(browsed.opened, of_page["image_id"].iloc[0]):
         st.caption(words.source(size, width))
+    person = people.person().email
     with st.grid(min_column_width=width, gap="small"):
         for position, (_, image) in enumerate(of_page.iterrows()):
             with st.container(key=f"card-{position}", gap=None):
-                _show_card(browsed, image, width, image["image_id"] == chosen)
+                _show_card(browsed, image, width, person, image["image_id"] == chosen)
 
 
-def _show_card(browsed: Browsed, image: pd.Series, width: int, is_open: bool) -> None:
+def _show_card(browsed: Browsed, image: pd.Series, width: int, person: str, is_open: bool) -> None:
     image_id = image["image_id"]
     labelled = inspector.chips(browsed.images, image, browsed.filters.sparsity)
     caption = f"agreement <b>{words.number(image['agreement'])}</b><br>{labelled}"
     kind = "ps-open" if is_open else ""
     if browsed.has_images:
-        of, person = (browsed.opened.folder.name, image_id), people.person().email
+        of = browsed.opened.folder.name, image_id
         st.html(markup.xray(*of, 2 * width, caption, person=person, kind=kind))
     else:
         st.html(markup.without_xray(f"<b>{html.escape(image_id)}</b><br>{caption}", kind=kind))
