@@ -18,12 +18,12 @@ def test_only_addresses_of_this_server_are_shown(address):
 @pytest.mark.parametrize("at", [-1, 1])
 def test_an_image_outside_the_list_is_refused(at):
     with pytest.raises(InputError, match="1 images, and none at"):
-        xray_viewer([ONE], at, key="viewer")
+        xray_viewer([ONE], at, key="viewer", source="study")
 
 
 def test_an_image_is_in_the_list_once():
     with pytest.raises(InputError, match="twice"):
-        xray_viewer([ONE, ONE], 0, key="viewer")
+        xray_viewer([ONE, ONE], 0, key="viewer", source="study")
 
 
 def test_nobody_has_stepped_when_the_page_opens():
@@ -32,7 +32,8 @@ def test_nobody_has_stepped_when_the_page_opens():
 
         from core.ui.viewer import ViewerImage, xray_viewer
 
-        st.write(repr(xray_viewer([ViewerImage("a", "/xray/t")], 0, key="viewer")))
+        shown = xray_viewer([ViewerImage("a", "/xray/t")], 0, key="viewer", source="study")
+        st.write(repr(shown))
 
     shown = AppTest.from_function(page).run()
     assert not shown.exception

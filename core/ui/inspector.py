@@ -83,7 +83,13 @@ def _show_xray(
     near, at = gallery.around(shown, image_id, BEFORE, AFTER) if image_id else ([], None)
     known = [ViewerImage(name, people.xray_address(opened.folder.name, name)) for name in near]
     xray_viewer(
-        known, at, "xray_viewer", height=STAGE_HEIGHT, on_step=choose, cards=".st-key-browser"
+        known,
+        at,
+        "xray_viewer",
+        source=opened.folder.name,
+        height=STAGE_HEIGHT,
+        on_step=choose,
+        cards=".st-key-browser",
     )
 
 

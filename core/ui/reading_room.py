@@ -139,7 +139,12 @@ def xray(room: Room, known: readings.Sheet) -> None:
     places = range(max(room.place - 1, 0), min(room.place + 2, len(known.order)))
     shown = [ViewerImage(called(at, known), _address(room.study, known.order[at])) for at in places]
     stepped = xray_viewer(
-        shown, places.index(room.place), "reading_xray", height=HEIGHT, page_keys=PAGE_KEYS
+        shown,
+        places.index(room.place),
+        "reading_xray",
+        source=f"reader study {room.study.id}",
+        height=HEIGHT,
+        page_keys=PAGE_KEYS,
     )
     if stepped is not None and stepped != called(room.place, known):
         room.go(next(at for at in places if called(at, known) == stepped))

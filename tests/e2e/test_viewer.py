@@ -16,6 +16,9 @@ from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
 
 PATIENCE = 20_000
 SHOWN = "[data-image='{}']"
+SETTLED = (
+    "document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]') !== null"
+)
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +177,30 @@ def test_a_failure_is_a_card_and_the_next_image_still_shows(page, viewer_address
     page.keyboard.press("ArrowRight")
     shown(page, "grey100")
     expect(page.locator(".viewer .card")).to_be_hidden()
+
+
+def test_another_source_shows_its_own_images_under_the_same_names(page, viewer_address):
+    opened(page, viewer_address, "grey100,deep&other=grey50,deep")
+    shown(page, "grey100")
+    assert middle(page) == pytest.approx(127.5, abs=1)
+    page.get_by_text("other", exact=True).click()
+    expect(page.locator(".viewer canvas")).to_be_visible()
+    page.wait_for_function(SETTLED)
+    shown(page, "grey100")
+    assert middle(page) == pytest.approx(255 * 50 / 200, abs=1)
+
+
+def test_a_step_taken_just_before_the_source_changes_goes_with_it(page, viewer_address):
+    opened(page, viewer_address, "grey100,grey50&other=wide,deep")
+    shown(page, "grey100")
+    page.locator(".viewer .stage").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("other", exact=True).evaluate("label => label.click()")
+    page.wait_for_function(SETTLED)
+    page.wait_for_timeout(500)
+    image = page.locator(".viewer .stage").get_attribute("data-image")
+    drawn = {"grey100": 255, "grey50": 255 * 1000 / 4000}[image]  # of the other source
+    assert middle(page) == pytest.approx(drawn, abs=1)
 
 
 def test_a_picture_in_place_of_samples_is_shown_as_it_is(page, viewer_address):

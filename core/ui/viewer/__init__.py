@@ -10,7 +10,7 @@ it is fast enough (import 0.6 s, open 21 ms, 15 ms a window drawn by the CPU; th
 inline Streamlit component is sent again whenever its data change, so at every step. It bundles for
 browsers only with one dependency stubbed out, and brings `new Function` (of ndarray) and, in its
 tools, an address on the internet. Of it we would use a lookup table, a scaled drawing and a small
-cache: samples.js and viewer.js.
+cache: samples.js, viewer.js and fetching.js.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import streamlit as st
 
 from core.errors import InputError
 
-SCRIPTS = ("samples.js", "viewer.js", "cards.js")  # one module, in this order
+SCRIPTS = ("samples.js", "viewer.js", "fetching.js", "cards.js")  # one module, in this order
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "prunescope_xray_viewer",
@@ -52,6 +52,7 @@ def xray_viewer(
     images: Sequence[ViewerImage],
     at: int | None,
     key: str,
+    source: str,
     caption: str = "",
     height: int = 640,
     page_keys: str = "",
@@ -63,6 +64,8 @@ def xray_viewer(
     images: neighbours in the order of the current filter. The next three and the one before are
     fetched ahead, so that a step shows at once; Python hears of it afterwards, once. The page then
     calls again with that image as `at`, or the viewer goes back to what it was given.
+    source: of which study, or reader study, the images are. Another one may use the same image_ids:
+    whatever was fetched of the one before is forgotten.
     caption: plain text such as "3 of 41", hidden while the viewer is ahead of the page.
     height: of the black stage, in CSS pixels; never more than 85 % of the window.
     page_keys: digits and small letters that the page itself answers to, also while the viewer has
@@ -90,6 +93,7 @@ def xray_viewer(
     result = _component(
         key=key,
         data={
+            "source": source,
             "images": [asdict(image) for image in images],
             "at": at,
             "caption": caption,

@@ -40,6 +40,7 @@ class Viewer {
     this.kept = new Map(); // image_id -> { address, control, promise, image, trouble }
     [this.images, this.current, this.given, this.untold] = [[], null, null, []];
     [this.image, this.keep, this.fingers] = [null, false, new Map()];
+    this.shownOf = null; // the source of the images, as the page names it
     this.addresses = new Map(); // by image_id, the last that the page gave
     this.inner = document.createElement("canvas"); // the image windowed, at its own size
     this.listen();
@@ -72,16 +73,16 @@ class Viewer {
   close() {
     this.observer.disconnect();
     this.ignoreCards();
-    for (const entry of this.kept.values()) entry.control.abort();
-    for (const timer of [this.overdue, this.speaking]) clearTimeout(timer);
-    this.kept.clear();
+    this.forget();
+    clearTimeout(this.speaking);
     viewers.delete(this.root);
   }
 
   // What the page says
 
-  update({ images, at, caption, height }) {
-    [this.images, this.words] = [images, caption];
+  update({ source, images, at, caption, height }) {
+    if (source !== this.shownOf) this.forget();
+    [this.shownOf, this.images, this.words] = [source, images, caption];
     for (const { image_id, address } of images) this.addresses.set(image_id, address);
     this.stage.style.height = `${height}px`;
     const asked = images[at]?.image_id ?? null;
@@ -111,7 +112,10 @@ class Viewer {
     this.stage.setAttribute("aria-busy", "true");
     this.say("");
     this.draw();
-    entry.promise.then(() => this.current === image_id && this.open(entry));
+    entry.promise.then(() => {
+      const wanted = this.current === image_id && this.kept.get(image_id) === entry;
+      if (wanted) this.open(entry);
+    });
     this.ahead();
   }
 
@@ -162,60 +166,6 @@ class Viewer {
       this.show(this.given);
       this.name();
     }, PATIENCE_MS);
-  }
-
-  // What is fetched
-
-  changed(image_id) {
-    const entry = this.kept.get(image_id);
-    return !entry || (entry.trouble && this.addresses.get(image_id) !== entry.address);
-  }
-
-  fetch(image_id) {
-    let entry = this.kept.get(image_id);
-    if (this.changed(image_id)) {
-      const address = this.addresses.get(image_id);
-      entry = { address, control: new AbortController() };
-      entry.promise = load(address, entry.control.signal).then(
-        (image) => { entry.image = image; },
-        (error) => {
-          const known = error instanceof Trouble;
-          entry.trouble = known ? error.message : "The image did not arrive. Is the server there?";
-          if (!known) console.info(`X-ray viewer: ${error.message}`);
-        },
-      );
-    }
-    this.kept.delete(image_id);
-    this.kept.set(image_id, entry); // the last used is the last to go
-    return entry;
-  }
-
-  ahead() {
-    const at = this.images.findIndex((image) => image.image_id === this.current);
-    const wanted = AHEAD.map((by) => this.images[at + by]?.image_id).filter(Boolean);
-    for (const [image_id, entry] of this.kept) {
-      const waits = !entry.image && !entry.trouble;
-      const idle = image_id !== this.current && !wanted.includes(image_id);
-      if (idle && (waits || this.kept.size > MOST_KEPT)) {
-        entry.control.abort();
-        this.kept.delete(image_id);
-      }
-    }
-    if (at < 0 || this.kept.get(this.current)?.image === undefined) return;
-    const busy = wanted.some((id) => {
-      const entry = this.kept.get(id);
-      return entry && !entry.image && !entry.trouble;
-    });
-    const missing = wanted.find((id) => !this.kept.has(id));
-    if (missing && !busy) this.fetch(missing).promise.then(() => this.ahead());
-  }
-
-  again() {
-    this.kept.get(this.current)?.control.abort();
-    this.kept.delete(this.current);
-    const image_id = this.current;
-    this.current = null;
-    this.show(image_id);
   }
 
   // What a person does

@@ -9,10 +9,15 @@ names = st.query_params["images"].split(",")
 st.session_state.setdefault("at", 0)
 sparsity = st.slider("Sparsity", 0, 95, 90, 5)
 st.markdown(f"slider at {sparsity}, page at {names[st.session_state.at]}")
+# Where there is another source, its images go by the same names: those of the first one.
+other = st.query_params.get("other", "").split(",")
+source = st.radio("Source", ["first", "other"]) if other[0] else "first"
+files = names if source == "first" else other
 stepped = xray_viewer(
-    [ViewerImage(name, f"/xray/{name}") for name in names],
+    [ViewerImage(name, f"/xray/{file}") for name, file in zip(names, files, strict=True)],
     st.session_state.at,
     key="viewer",
+    source=source,
     caption=f"{st.session_state.at + 1} of {len(names)}",
     height=400,
 )
