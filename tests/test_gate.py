@@ -106,6 +106,12 @@ def greeted(client: TestClient, **headers: str) -> bool:
         return False
 
 
+def test_a_page_of_another_site_holds_no_page_of_ours_in_a_frame():
+    for path in ("/", "/_stcore/health"):
+        said = client(LOCAL).get(path).headers["content-security-policy"]
+        assert said == "frame-ancestors 'self'"
+
+
 def test_a_page_of_another_site_opens_no_websocket():
     here = {"host": "127.0.0.1:8501"}
     assert greeted(client(LOCAL), **here, origin="http://127.0.0.1:8501")

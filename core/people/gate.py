@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from urllib.parse import urlsplit
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.people.access import FORWARDED, Visitor, is_loopback
 
@@ -74,7 +75,7 @@ class Gate:
                 return await PlainTextResponse(refusal, 403)(scope, receive, send)
             if scope["path"].endswith(SIGN_OUT):
                 self.leave(request)
-        return await self.app(scope, receive, send)
+        return await self.app(scope, receive, _unframed(send))
 
     def _refusal(self, request: HTTPConnection) -> str | None:
         path = request.scope["path"]
@@ -92,6 +93,19 @@ class Gate:
         if site.sign_in and FOR_PEOPLE & set(path.split("/")) and self.visitor(request) is None:
             return "Not allowed, or no longer."
         return None
+
+
+def _unframed(send: Send) -> Send:
+    """No page of another site may hold ours in a frame, where people would click on it unseen."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append(
+                "Content-Security-Policy", "frame-ancestors 'self'"
+            )
+        await send(message)
+
+    return send_on
 
 
 def _from_elsewhere(request: HTTPConnection) -> bool:

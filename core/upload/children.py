@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from filelock import FileLock, Timeout
+
 from core import store
 from core.study import cache_dir
 
@@ -59,7 +61,8 @@ def start(folder: Path, module: str, question: Any) -> None:
             return
         if (folder / "answer.json").exists():
             return
-        (folder / "progress.json").unlink(missing_ok=True)
+        for left in ("progress.json", "child.json"):  # of a child before
+            (folder / left).unlink(missing_ok=True)
         _clear(folder)
         store.write_json(question, folder / "question.json")
         with open(folder / "child.log", "wb") as log:
@@ -162,6 +165,17 @@ def end(folder: Path) -> None:
     if isinstance(said, dict) and isinstance(said.get("pid"), int) and at_work(folder):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(said["pid"], signal.SIGKILL)
+
+
+def turn(what: str, tell: Teller, waiting: str) -> FileLock:
+    """One child of a kind at a time: a lock, to be left again, that was waited for."""
+    lock = FileLock(cache_dir() / f"{what}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tell(waiting, 0, 1)
+        lock.acquire()
+    return lock
 
 
 class Teller:

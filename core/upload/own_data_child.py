@@ -20,7 +20,7 @@ from core import store
 from core.errors import InputError, WorkError
 from core.pictures.images import BadImage, stored_size
 from core.settings import TableSettings
-from core.upload import children
+from core.upload import children, uploads
 from core.upload.children import Teller
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
 from core.upload.own_data_zip import contents, opened, unpack
@@ -50,8 +50,11 @@ def answered(folder: Path) -> None:
     unpacked = folder / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir()
+    tell = Teller(folder)
     try:
-        report = _look(folder, unpacked, Teller(folder))
+        # One after the other, so that many at once get no more room and memory than one.
+        with children.turn("looks", tell, "Waiting for another zip"):
+            report = _look(folder, unpacked, tell)
         said: dict[str, object] = {"report": asdict(report)}
     except (InputError, WorkError) as error:
         said = {"refusal": str(error)}
@@ -74,10 +77,11 @@ def _look(folder: Path, unpacked: Path, tell: Teller) -> DataReport:
         found = contents(archive, name, path.stat().st_size)
         if found.table.file_size > MAX_TABLE_BYTES:
             raise InputError(f"The table in {name} has more than {MAX_TABLE_BYTES:,} bytes.")
-        if found.n_bytes > asked["room"]:
+        room = uploads.allowed_bytes() - uploads.kept_bytes(asked["person"])
+        if found.n_bytes > room:
             raise InputError(
                 f"Unpacked, {name} has {size(found.n_bytes)}, and you may keep "
-                f"{size(max(0, asked['room']))} more here. Delete an upload or a dataset first."
+                f"{size(max(0, room))} more here. Delete an upload or a dataset first."
             )
         unpack(archive, found, unpacked, name, lambda d, n: tell("Unpacking images", d, n))
     table = found.table.filename

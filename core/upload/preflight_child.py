@@ -13,11 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from core import store
 from core.errors import InputError, WorkError
-from core.study import cache_dir
 from core.upload import children
 from core.upload.analyses import named_after
 from core.upload.children import Teller
@@ -38,7 +35,7 @@ def main(folder: Path) -> None:
 
 def _answer(folder: Path, tell: Teller) -> dict[str, object]:
     path, name, base, options = read_question(folder)
-    with _turn(tell):
+    with children.turn("preflights", tell, "Waiting for another preflight"):
         tell("Starting", 0, 1)
         from core.engine.uploads.preflight import preflight
         from core.engine.uploads.reading import Reader
@@ -50,16 +47,6 @@ def _answer(folder: Path, tell: Teller) -> dict[str, object]:
             # The engine names the file as it lies on disk, by letters that occur nowhere else.
             raise InputError(str(error).replace(path.name, name)) from error
     return {"report": json.loads(named_after(report, name, path, base).to_json())}
-
-
-def _turn(tell: Teller) -> FileLock:
-    lock = FileLock(cache_dir() / "preflights.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        tell("Waiting for another preflight", 0, 1)
-        lock.acquire()
-    return lock
 
 
 if __name__ == "__main__":
