@@ -26,7 +26,7 @@ def site() -> Site:
     return Site(st.get_option("server.address"), sign_in, provider.origin(), hosts)
 
 
-def import_pages() -> None:
+def import_what_pages_need() -> None:
     for module in iter_modules([str(Path(ui.__file__).parent)], "core.ui."):
         import_module(module.name)
     import_module("scipy.stats")  # which scipy itself puts off until it is used
@@ -35,7 +35,7 @@ def import_pages() -> None:
 @asynccontextmanager
 async def warm(_: st.App) -> AsyncIterator[None]:
     """What pages import takes seconds; it is on its way before anybody asks for the first one."""
-    Thread(target=import_pages, daemon=True).start()
+    Thread(target=import_what_pages_need, daemon=True).start()
     yield
 
 

@@ -17,9 +17,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from core.aside import empty_deleted
 from core.errors import InputError, WorkError
 from core.people.access import is_loopback
-from core.people.deletion import empty_deleted
 from core.people.sign_in import configured_in, role_claim, roles_path
 from core.shipped import unpack
 from core.study import cache_dir

@@ -314,8 +314,15 @@ def image_curves_path(folder: Path, key: str, sparsity: float) -> Path:
 
 
 def pixels_dir(fingerprint: str, images: Path, image_size: int) -> Path:
-    source = hashlib.sha256(str(images.resolve()).encode()).hexdigest()[:8]
-    return cache_dir() / "pixels" / f"{fingerprint}-{source}-{image_size}"
+    return cache_dir() / "pixels" / f"{fingerprint}-{_source(images)}-{image_size}"
+
+
+def pixels_dirs(images: Path) -> list[Path]:
+    return list((cache_dir() / "pixels").glob(f"*-{_source(images)}-*"))
+
+
+def _source(images: Path) -> str:
+    return hashlib.sha256(str(images.resolve()).encode()).hexdigest()[:8]
 
 
 def phantoms_dir(settings: PhantomSettings) -> Path:
@@ -333,8 +340,17 @@ def adopted_path(sha256: str, architecture: str) -> Path:
     return cache_dir() / "checkpoints" / f"{sha256}-{architecture}.safetensors"
 
 
+def adopted_paths(sha256: str) -> list[Path]:
+    """In every architecture, and halves of such."""
+    return list((cache_dir() / "checkpoints").glob(f"*{sha256}-*"))
+
+
 def preflight_path(key: str) -> Path:
     return cache_dir() / "preflights" / f"{key}.json"
+
+
+def preflight_paths() -> list[Path]:
+    return list((cache_dir() / "preflights").glob("*.json"))
 
 
 def image_quality_path(folder: Path) -> Path:

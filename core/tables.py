@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from core import store, study
+from core.analysis.chance import chance_levels
 from core.analysis.class_pairs import ClassPairs
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
-from core.analysis.frequency import chance_levels
 from core.analysis.interaction import Interaction
 from core.analysis.lost import lost_at_sparsity, lost_labels
 from core.analysis.operating_points import OperatingPoints, no_operating_points

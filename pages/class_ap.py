@@ -85,7 +85,7 @@ def show_curves(sparsity: float | None) -> None:
 def about(sparsity: float | None) -> tuple[str, ...]:
     """What the file of a figure is called by."""
     at = () if sparsity is None else (f"sparsity-{percent(sparsity)}",)
-    return metric, reading, *at
+    return metric, version, *at
 
 
 def show_losses(sparsity: float) -> None:
@@ -126,7 +126,7 @@ def losses_table(sparsity: float) -> None:
 
 
 def draw_beside(chart: Chart, key: str) -> None:
-    widgets.draw(chart, key, level=3, shared_legend=groups, of=opened, about=(reading,))
+    widgets.draw(chart, key, level=3, shared_legend=groups, of=opened, about=(version,))
 
 
 def show_frequency() -> None:
@@ -186,7 +186,7 @@ filters.show_subgroup(opened)
 metrics = loaders.class_metrics(opened)
 groups = opened.config.groups
 tag = "" if metric == "ap" else metric
-reading = "corrected" if corrected else "paper"
+version = "corrected" if corrected else "paper"
 pruned = decay.pruned_sparsities(metrics)
 summary = statistics.class_summary(opened, metric)
 if pruned:

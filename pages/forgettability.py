@@ -56,7 +56,7 @@ def draw_clickable(chart, key: str) -> None:
         key=key,
         level=3,
         of=opened,
-        about=(metric, reading),
+        about=(metric, version),
         on_select=lambda: take_click(key),
         selection_mode="points",
     )
@@ -79,7 +79,7 @@ def show_pair() -> None:
     row = pair_row(table, pair)
     value = float(row["fcd_rms" if corrected else "fcd"])
     chart = figures.two_curves(opened, metric, corrected, pair, value)
-    groups, about = opened.config.groups, (metric, reading, *pair)
+    groups, about = opened.config.groups, (metric, version, *pair)
     widgets.draw(chart, key="pair_chart", legend=groups, of=opened, about=about)
     if corrected:
         st.markdown(ui.plain(findings.pair_with_noise(row)))
@@ -144,7 +144,7 @@ metrics = loaders.class_metrics(opened)
 pruned = decay.pruned_sparsities(metrics)
 paper = "" if corrected else "_paper"
 tag = "" if metric == "ap" else metric
-reading = "corrected" if corrected else "paper"
+version = "corrected" if corrected else "paper"
 unstable = statistics.unstable_classes(opened)
 fcd, clustered = statistics.fcd(opened, metric)
 by_frequency = [name for name in loaders.frequencies(opened)["class_name"] if name in fcd.index]

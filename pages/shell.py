@@ -9,6 +9,7 @@ from core import ui
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES, Person, Role
 from core.ui import people
+from core.ui.document import WITHOUT_SIDEBAR
 from core.wording import markup
 
 EVERYONE: tuple[Role, ...] = ("reader", "researcher", "admin")
@@ -58,7 +59,7 @@ def to_readings() -> None:
 
 
 # An X-ray to be read has the whole window, from the start.
-sidebar = "collapsed" if (st.context.url or "").endswith("/reader_study") else "auto"
+sidebar = "collapsed" if (st.context.url or "").endswith(f"/{WITHOUT_SIDEBAR}") else "auto"
 st.set_page_config(
     page_title="PruneScope",
     page_icon=markup.FAVICON,

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core import store, study
+from core.aside import empty_deleted
 from core.cli import app
 from core.errors import InputError, WorkError
 from core.people import audit, deletion
@@ -139,11 +140,11 @@ def test_a_deletion_that_was_cut_short_is_finished_and_never_found_as_a_study(
     monkeypatch, tmp_path
 ):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    left = deletion.deleted_dir() / "toy-12345678-abcd"
+    left = study.deleted_dir() / "toy-12345678-abcd"
     left.mkdir(parents=True)
     (left / "labels.parquet").write_bytes(b"patients")
     assert store.list_studies() == []
-    deletion.empty_deleted()
+    empty_deleted()
     assert not left.exists()
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis import decay, frequency, losses, pairs
+from core.analysis import decay, losses, pairs
+from core.analysis.chance import chance_levels
 from core.analysis.image_curves import curves_table, finding_fates
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
@@ -46,7 +47,7 @@ def tables(names, **options):
     labels = toy_labels(300, class_names=names, frequencies=tuple(np.linspace(0.3, 0.05, n)))
     table = metrics(names, **options)
     frequencies = class_frequencies(labels, GROUPS)
-    chance = frequency.chance_levels(labels, "ap")
+    chance = chance_levels(labels, "ap")
     return table, frequencies, chance
 
 
@@ -145,22 +146,9 @@ def test_a_dense_model_alone_is_still_a_chart():
 def test_the_chance_level_of_ap_is_the_prevalence_among_certain_labels():
     labels = toy_labels(400)
     test = labels.split("test")
-    assert frequency.chance_levels(labels, "ap")["Effusion"] == test["Effusion"].mean()
-    assert set(frequency.chance_levels(labels, "calibrated_ap")) == {0.05}
-    assert set(frequency.chance_levels(labels, "auroc")) == {0.5}
-
-
-def test_a_correlation_needs_three_classes_that_differ():
-    frequencies = pd.DataFrame(
-        {"class_name": list("abcd"), "train_frequency": [0.1, 0.01, 0.001, 0]}
-    )
-    changes = pd.DataFrame({"class_name": list("abcd"), "relative_change": [-0.1, -0.2, -0.3, -1]})
-    found = frequency.frequency_correlation(changes, frequencies)
-    assert found.r == pytest.approx(1)
-    assert found.n == 3, "a class never seen in training has no log frequency"
-    assert frequency.frequency_correlation(changes[:2], frequencies).r is None
-    alike = changes.assign(relative_change=-0.5)
-    assert frequency.frequency_correlation(alike, frequencies).r is None
+    assert chance_levels(labels, "ap")["Effusion"] == test["Effusion"].mean()
+    assert set(chance_levels(labels, "calibrated_ap")) == {0.05}
+    assert set(chance_levels(labels, "auroc")) == {0.5}
 
 
 def test_the_title_of_losses_compares_tail_with_head():

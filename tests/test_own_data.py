@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import time
 import unicodedata
@@ -12,19 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from core import jobs, study
-from core.errors import InputError
+from core.errors import InputError, WorkError
 from core.people import audit, deletion
 from core.pictures import thumbnails
 from core.study import StudyConfig
 from core.upload import datasets, own_data, own_data_zip, preflights, uploads
 from core.upload.own_data import Columns, DataAnswer
 from core.upload.own_data_zip import contents, opened, unpack
-from core.upload.preflight import size
 from core.upload.uploads import Upload
 
 N_IMAGES = 30
@@ -153,8 +154,6 @@ def test_names_joined_by_bars_are_classes_too() -> None:
 def test_what_cannot_be_a_dataset_is_refused_in_a_sentence(content: bytes, words: str) -> None:
     upload = sent(content)
     sentence = _main_in_this_process(upload)
-    import re
-
     assert re.search(words, sentence), sentence
     assert len(sentence.splitlines()) == 1
     assert str(uploads.uploads_dir()) not in sentence
@@ -162,7 +161,7 @@ def test_what_cannot_be_a_dataset_is_refused_in_a_sentence(content: bytes, words
     assert not own_data.datasets_dir().exists()
 
 
-def _main_in_this_process(upload: Upload, room: int = 10**6) -> str:
+def _main_in_this_process(upload: Upload) -> str:
     """As the child, without its limits, which would stay with us."""
     from dataclasses import asdict
 
@@ -172,11 +171,23 @@ def _main_in_this_process(upload: Upload, room: int = 10**6) -> str:
     folder = own_data.look_folder(upload, Columns())
     folder.mkdir(parents=True)
     asked = {"path": str(upload.path), "name": upload.name, "columns": asdict(Columns())}
-    store.write_json(asked | {"room": room}, folder / "question.json")
+    store.write_json(asked | {"person": upload.person}, folder / "question.json")
     answered(folder)
     sentence = own_data.answer(upload, Columns()).refusal
     assert sentence
     return sentence
+
+
+def test_zips_are_unpacked_one_after_the_other() -> None:
+    upload = sent(packed(members()))
+    with FileLock(study.cache_dir() / "looks.lock"):
+        own_data.look(upload, Columns())
+        deadline = time.monotonic() + 60
+        while own_data.answer(upload, Columns()).stage != "Waiting for another zip":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not list(upload.folder.rglob("*.png"))
+    assert looked(upload).report
 
 
 def test_a_name_is_needed_that_can_be_a_folder() -> None:
@@ -225,9 +236,26 @@ def test_a_dataset_goes_with_all_that_was_made_of_its_images() -> None:
         assert not gone.exists()
     assert others.exists(), "of other images"
     assert not list(study.thumbnails_dir().rglob("*.png"))
-    assert not list(deletion.deleted_dir().iterdir())
+    assert not list(study.deleted_dir().iterdir())
     assert next(audit.lines())["what"] == "upload"
     assert [line.get("dataset") for line in audit.lines()][-1] == "my-x-rays"
+
+
+def test_a_dataset_that_cannot_be_deleted_can_be_deleted_again() -> None:
+    dataset = kept()
+    decoded = study.pixels_dir("0" * 235, dataset.images, 64)  # no room for another name
+    decoded.mkdir(parents=True)
+    report = study.preflight_path("a" * 32)
+    report.parent.mkdir()
+    report.write_text(json.dumps({"config": {"images": str(dataset.images)}}))
+    with pytest.raises(WorkError, match="Could not delete my-x-rays"):
+        own_data.delete(dataset, "local")
+    assert datasets.own_datasets(), "what is left would be nobody's"
+    assert not report.exists()
+    decoded.rename(study.pixels_dir("0" * 16, dataset.images, 64))
+    own_data.delete(dataset, "local")
+    assert not datasets.own_datasets()
+    assert not study.pixels_dirs(dataset.images)
 
 
 def test_a_dataset_that_a_study_or_a_job_needs_stays() -> None:
@@ -267,7 +295,7 @@ def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     again = sent(packed(members()))
     room = uploads.allowed_bytes() - uploads.kept_bytes("local")
     assert room == 5000
-    assert f"and you may keep {size(room)} more here." in _main_in_this_process(again, room)
+    assert re.search(r"and you may keep 4\.\d kB more here\.", _main_in_this_process(again))
     assert not list(again.folder.rglob("*.png"))
     with pytest.raises(InputError, match="delete an upload or a dataset first"):
         sent(packed(members()))

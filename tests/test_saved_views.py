@@ -3,7 +3,7 @@
 import pytest
 
 from core import study
-from core.errors import InputError
+from core.errors import InputError, WorkError
 from core.people import deletion, saved_views
 from core.people.access import GUEST, LOCAL, Person
 from core.reader_study.schema import DATABASE_VARIABLE, nothing_kept
@@ -24,7 +24,8 @@ def names(person: Person, of: str = "toy-1") -> list[str]:
 
 def test_looking_leaves_nothing_behind():
     assert names(RUTH) == []
-    saved_views.forget_study("toy-1")
+    with saved_views.forgetting_study("toy-1"):
+        pass
     assert nothing_kept()
 
 
@@ -80,3 +81,14 @@ def test_the_views_of_a_deleted_study_go_with_it():
     deletion.delete_study(folder, RUTH.email)
     assert names(RUTH) == []
     assert names(RUTH, "toy-2") == ["tail"]
+
+
+def test_a_study_that_cannot_be_deleted_keeps_its_views():
+    name = "x" * 250  # no room for what makes it another name
+    folder = study.studies_dir() / name
+    folder.mkdir(parents=True)
+    saved_views.save(RUTH, name, "tail", TAIL)
+    with pytest.raises(WorkError, match="Could not delete"):
+        deletion.delete_study(folder, RUTH.email)
+    assert folder.is_dir()
+    assert names(RUTH, name) == ["tail"]

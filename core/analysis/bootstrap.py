@@ -142,60 +142,6 @@ def patient_sums(patient_ids: pd.Series | np.ndarray, values: np.ndarray) -> np.
     return sums
 
 
-def image_counts(patient_ids: pd.Series | np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """(draws, images): how often each image occurs when whole patients are drawn."""
-    codes, patients = pd.factorize(np.asarray(patient_ids))
-    return resample_counts(len(patients), draws, seed)[:, codes]
-
-
-def weighted_ap(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """AP of one class under many image weights, as scikit-learn's with `sample_weight`.
-
-    labels (images,) of 1, 0, NaN = left out; weights (draws, images). Returns (draws,), NaN where
-    a draw has no positive.
-    """
-    certain = ~np.isnan(labels)
-    order = np.flatnonzero(certain)[np.argsort(-probabilities[certain], kind="stable")]
-    scores, positive = probabilities[order], labels[order] == 1
-    last_of_tie = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-    drawn = weights[:, order].astype(float)
-    predicted = drawn.cumsum(axis=1)[:, last_of_tie]
-    true = (drawn * positive).cumsum(axis=1)[:, last_of_tie]
-    step = np.diff(true, axis=1, prepend=0)
-    with np.errstate(invalid="ignore"):
-        precision = np.where(predicted > 0, true / predicted, 0)
-        return (step * precision).sum(axis=1) / true[:, -1]
-
-
-def mean_ap_difference_draws(
-    labels: np.ndarray,
-    dense: np.ndarray,
-    pruned: np.ndarray,
-    patient_ids: pd.Series | np.ndarray,
-    draws: int = DRAWS,
-    seed: int = SEED,
-) -> np.ndarray:
-    """mAP of pruned minus dense, averaged over runs, in (draws,) draws of runs and patients.
-
-    labels (images, classes); dense and pruned (runs, images, classes), paired by run. One draw
-    of patients serves both models and every run; a class that a draw leaves without a positive
-    is left out of that draw's means.
-    """
-    n_runs, _, n_classes = dense.shape
-    images = image_counts(patient_ids, draws, seed)
-    runs = resample_counts(n_runs, draws, [seed, 1]) / n_runs
-    differences = np.zeros((n_classes, draws))
-    for column in range(n_classes):
-        label = labels[:, column]
-        for run in range(n_runs):
-            change = weighted_ap(label, pruned[run, :, column], images)
-            change -= weighted_ap(label, dense[run, :, column], images)
-            differences[column] += runs[:, run] * change
-    defined = ~np.isnan(differences)
-    counted = np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
-    return np.nansum(differences, axis=0) / counted
-
-
 def _holm(p_values: np.ndarray) -> np.ndarray:
     order = np.argsort(p_values)
     steps = np.arange(len(p_values), 0, -1)

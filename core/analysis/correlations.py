@@ -17,7 +17,6 @@ from core.analysis.class_pairs import pair_matrices
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.forgettability import InterpolatedFirstDrop, change_at
-from core.analysis.frequency import LEAST_CLASSES
 
 CORRELATIONS = (
     "name",
@@ -31,6 +30,8 @@ CORRELATIONS = (
     "kendall_p",
     "n_kendall",
 )
+# A correlation of two points is always 1 or -1.
+LEAST_CLASSES = 3
 Figures = dict[str, float]  # of CORRELATIONS without the name; counts are whole
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from core.labels import Labels, findings, label_matrix
 from core.metrics import REFERENCE_PREVALENCE
 
+EVERYTHING = "All test images"  # no subgroup
 FINDINGS, PATIENTS = "Number of findings", "Patients"
 FINDING_COUNTS = ("0", "1", "2", "3", "4+")
 MOST_VALUES = 30  # an attribute of more values than this is no grouping, unless it is a number

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from core import store
+from core.analysis.subgroup import EVERYTHING, PATIENTS
 from core.benches.bench_browser import BrowserStudy, dashboard, resident_mb
 from core.benches.bench_jobs import job_running
 from core.benches.visitor import Answer, Visitor, visiting
@@ -33,7 +34,6 @@ PAGES = (
     *("", "class_ap", "forgettability", "safe_sparsity", "pie_browser"),
     *("reader_study", "reader_results", "analyse", "jobs", "administration"),
 )
-EVERYTHING, PATIENTS = "All test images", "Patients"
 MOST_GRID_PAGES = 20
 
 

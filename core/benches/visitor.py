@@ -31,7 +31,7 @@ AT_ONCE = 6  # pictures, as Chromium fetches from one server
 PICTURES = re.compile(r'<img src="(/xray/[^"]+)"')
 KEY = re.compile(r"\$\$ID-[0-9a-f]+-(.+)")  # of a widget, in its id
 LARGEST_MESSAGE = 256 << 20
-Path = tuple[int, ...]  # of an element, from the page's root
+Place = tuple[int, ...]  # of an element, from the page's root
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Visitor:
     study: str
     _page: str = ""
     _query: str = ""
-    _elements: dict[Path, Any] = field(default_factory=dict)  # deltas, by their place
+    _elements: dict[Place, Any] = field(default_factory=dict)  # deltas, by their place
     _values: dict[str, WidgetState] = field(default_factory=dict)
     _kept: dict[str, ForwardMsg] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)  # pictures that the browser's cache holds

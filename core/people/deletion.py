@@ -1,17 +1,18 @@
-"""Deleting for good: out of the way at once, then emptied. Logged before it happens."""
+"""Deleting a study for good, with the views saved of it. Logged before it happens."""
 
 from __future__ import annotations
 
-import secrets
-import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from core import store
+from core.aside import empty_deleted, put_aside
 from core.errors import InputError, WorkError
 from core.people import audit
-from core.study import deleted_dir, lock_path, studies_dir
+from core.study import lock_path, studies_dir
+from core.upload import uploads
 
 
 def delete_study(folder: Path, who: str) -> None:
@@ -28,42 +29,15 @@ def delete_study(folder: Path, who: str) -> None:
     try:
         with FileLock(lock_path(folder), timeout=0):
             audit.record(who, "deletion", {"study": folder.name})
-            _forget_views(folder)
-            put_aside(folder)
+            with _forgetting_views(folder):
+                put_aside(folder)
     except Timeout as error:
         raise InputError(f"{folder.name} is running. Cancel it first.") from error
     except OSError as error:
         raise WorkError(f"Could not delete {folder}: {error.strerror or error}.") from error
     empty_deleted()
     if digest:
-        forget_weights(digest)
-
-
-def put_aside(folder: Path) -> None:
-    """Out of the way at once: half of it would be found by nobody, and be there for ever. Raises
-    OSError where it stays."""
-    aside = deleted_dir() / f"{folder.name}-{secrets.token_hex(4)}"
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(aside)
-
-
-def forget_weights(digest: str) -> None:
-    """Delete the weights taken out of a given checkpoint, unless somebody still needs them."""
-    from core.upload import uploads  # only here: own data deletes through this file
-
-    uploads.forget_weights(digest)
-
-
-def empty_deleted() -> None:
-    """Remove what was deleted, also by a process that was stopped while it did. Raises WorkError
-    where something stays."""
-    for aside in deleted_dir().glob("*"):
-        try:
-            shutil.rmtree(aside)
-        except FileNotFoundError:  # another process is at it
-            continue
-        except OSError as error:
-            raise WorkError(f"Could not delete all of {aside}: {error.strerror}.") from error
+        uploads.forget_weights(digest)
 
 
 def _digest_of_checkpoint(folder: Path) -> str | None:
@@ -74,10 +48,10 @@ def _digest_of_checkpoint(folder: Path) -> str | None:
     return checkpoint.sha256 if checkpoint else None
 
 
-def _forget_views(folder: Path) -> None:
-    from core.people.saved_views import forget_study  # only here: it opens a database
+def _forgetting_views(folder: Path) -> AbstractContextManager[None]:
+    from core.people.saved_views import forgetting_study  # only here: it opens a database
 
-    forget_study(folder.name)
+    return forgetting_study(folder.name)
 
 
 def _refuse_while_readers_need_it(folder: Path) -> None:

@@ -10,8 +10,9 @@ from core.errors import InputError
 from core.jobs import UNFINISHED, Job
 from core.people import access, audit
 from core.people.access import GUEST, Person, Visitor
-from core.people.deletion import delete_study, forget_weights
+from core.people.deletion import delete_study
 from core.study import studies_dir
+from core.upload import uploads
 
 NOT_YOURS = "Only the person who started a job, or an administrator, can do that."
 
@@ -77,7 +78,7 @@ def delete(job: Job, person: Person) -> None:
         audit.record(person.email, "deletion", {"job": job.id})
     jobs.delete(job.study_id)
     if digest := (job.settings.get("checkpoint") or {}).get("sha256"):
-        forget_weights(digest)  # which the jobs needed until now
+        uploads.forget_weights(digest)  # which the jobs needed until now
 
 
 def _may_see(job: Job, visitor: Visitor) -> bool:

@@ -1,5 +1,6 @@
 """Whose a reader study is: researchers see, change and delete those they have made; administrators
-all. Every action of a page passes here. Readers see what they are invited to, see `readings`.
+all. Every change of an existing one passes here. Readers see what they are invited to, see
+`readings`.
 
 One that was made in a terminal without an owner is of the machine itself: administrators', and on
 a machine where nobody signs in everybody's who sits at it.

@@ -7,6 +7,8 @@ in the database of reader studies.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +77,16 @@ def remove(person: Person, study_id: str, name: str) -> None:
         connection.execute(delete(saved_views).where(_theirs(person, study_id, name)))
 
 
-def forget_study(study_id: str) -> None:
-    """Delete everybody's views of a study that is deleted: they may name its patients."""
+@contextmanager
+def forgetting_study(study_id: str) -> Iterator[None]:
+    """Delete everybody's views of a study that the block deletes, as they may name its patients;
+    they stay where the block fails."""
     if nothing_kept():
+        yield
         return
     with writing() as connection:
         connection.execute(delete(saved_views).where(saved_views.c.study_id == study_id))
+        yield
 
 
 def _theirs(person: Person, study_id: str, name: str | None = None) -> ColumnElement[bool]:

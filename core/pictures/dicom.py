@@ -40,8 +40,8 @@ from core.pictures.images import (
 )
 
 NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
-OURS = "imagecodecs"
-# What each compressed transfer syntax is decoded with; `OURS` is core/pictures/dicom_decoders.py.
+OURS = "prunescope"  # core/pictures/dicom_decoders.py: imagecodecs, CharLS and OpenJPEG
+# What each compressed transfer syntax is decoded with.
 PLUGINS = {
     uid.JPEGBaseline8Bit: "pillow",
     uid.JPEGExtended12Bit: OURS,

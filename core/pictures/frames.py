@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from core.confined import environment
+from core.errors import WorkError
 from core.pictures.frame_child import ANSWER, REQUEST
 
 ROOT = Path(__file__).resolve().parents[2]
 # Measured on honest frames: JPEG-LS 25 ns, JPEG 2000 130 ns of processor time a sample.
 SECONDS = 1.0
 SECONDS_PER_SAMPLE = 4e-7
-# All a child needs to know of us.
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV", "LANG")
+SECONDS_TO_END = 1.0  # of a process that has closed its pipe
 
 
 class Decoded(NamedTuple):
@@ -33,11 +35,10 @@ class Decoded(NamedTuple):
 
 class _Child:
     def __init__(self) -> None:
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "core.pictures.frame_child"],
             cwd=ROOT,
-            env=environment | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -65,13 +66,17 @@ class _Child:
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def end(self) -> None:
+    def end(self) -> int:
+        """Its exit status: where it has ended by itself, that of then."""
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its pipe closes a little sooner
+            self._process.wait(SECONDS_TO_END)
         self._process.kill()
-        self._process.wait()
+        status = self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
+        return status
 
 
 # A list's append and pop are whole to threads; a fork has to start its own.
@@ -82,16 +87,36 @@ os.register_at_fork(after_in_child=_idle.clear)
 def decode(coding: bytes, frame: bytes, n_samples: int) -> Decoded:
     """Decode one frame of `n_samples`, in time and memory that honest ones never need.
 
-    Raises ValueError where it is damaged, takes longer, or needs more.
+    Raises ValueError where it is damaged, takes longer, or needs more; WorkError where the process
+    was killed from outside, and so was another, which says nothing of the frame.
     """
+    seconds = SECONDS + SECONDS_PER_SAMPLE * n_samples
+    try:
+        return _asked(coding, frame, seconds)
+    except _KilledError:
+        pass
+    try:
+        return _asked(coding, frame, seconds)
+    except _KilledError as error:
+        raise WorkError(
+            "The process that decodes frames was killed twice; is the machine short of memory?"
+        ) from error
+
+
+class _KilledError(Exception):
+    """By somebody else than its own limits."""
+
+
+def _asked(coding: bytes, frame: bytes, seconds: float) -> Decoded:
     child = _take()
     try:
-        decoded = child.ask(coding, frame, SECONDS + SECONDS_PER_SAMPLE * n_samples)
+        decoded = child.ask(coding, frame, seconds)
     except ValueError:
         _idle.append(child)
         raise
     except (OSError, EOFError) as error:
-        child.end()
+        if child.end() == -signal.SIGKILL:
+            raise _KilledError from error
         raise ValueError("the frame takes longer, or more memory, than honest ones") from error
     except BaseException:  # half an answer may be on its way
         child.end()

@@ -25,7 +25,6 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
-    make_url,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -191,8 +190,3 @@ def _begin_sqlite(connection: Connection) -> None:
 def _cause(error: SQLAlchemyError) -> str:
     # The driver's own words: SQLAlchemy's repeat the statement with a person's answer in it.
     return str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-
-
-def shown_address() -> str:
-    """The database's address without its password."""
-    return make_url(database_address()).render_as_string(hide_password=True)

@@ -18,10 +18,10 @@ from markupsafe import Markup
 
 from core import store, study, tables
 from core.analysis import decay, losses, pairs
+from core.analysis.chance import chance_levels
 from core.analysis.class_pairs import pair_matrices, pair_table
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import named_row
-from core.analysis.frequency import chance_levels
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.classes import frequency_chart, losses_chart

@@ -125,6 +125,11 @@ def page_head(title: str, opened: OpenStudy) -> None:
                 st.markdown(_meanings(terms.OF_PAGE[title]))
 
 
+def file_stem(*parts: str) -> str:
+    """A name without suffix for a download, of those parts that are not empty."""
+    return "_".join(re.sub(r"[^\w.+-]+", "-", part) for part in parts if part)
+
+
 def _meanings(names: tuple[str, ...]) -> str:
     return "\n\n".join(f"**{plain(name)}**: {plain(terms.TERMS[name])}" for name in names)
 

@@ -8,13 +8,12 @@ from dataclasses import replace
 import streamlit as st
 
 from core import subgroups
-from core.analysis.subgroup import PATIENTS, Subgroup
+from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
 from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, plain
 from core.ui.cached import Source, source
 from core.wording import words
 
-EVERYTHING = "All test images"
 LONGEST_ADDRESS = 2000  # characters of a patient list that still make an address to send around
 Choices = dict[str, dict[str, int]]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core import store, subgroups
-from core.analysis import decay, frequency, losses
+from core.analysis import chance, decay, losses
 from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
 from core.labels import SPLITS, Labels, class_frequencies, label_matrix
 from core.ui import OpenStudy, show_progress
@@ -84,7 +84,7 @@ def split_sizes(of: Source) -> dict[str, int]:
 
 @of_study()
 def chance_levels(of: Source, metric: str) -> pd.Series:
-    return frequency.chance_levels(labels(of), metric)
+    return chance.chance_levels(labels(of), metric)
 
 
 @of_study(spinner="Recomputing every metric for this subgroup …")

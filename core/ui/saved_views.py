@@ -13,8 +13,10 @@ from core.people.saved_views import LONGEST_NAME, SavedView
 from core.ui import OpenStudy, gallery_filters, plain
 
 # What stands in the address besides the study, the page of the grid and the image in view.
-FILTERS = (key for keys in gallery_filters.WIDGETS.values() for key in keys)
-KEYS = ("definition", "sparsity", "sort", "size", *FILTERS)
+KEYS = (
+    *("definition", "sparsity", "sort", "size"),
+    *(key for keys in gallery_filters.WIDGETS.values() for key in keys),
+)
 DELETED = "deleted_view"  # in the session: the study and the view, until something else is done
 
 
@@ -53,8 +55,12 @@ def _show_deleted(study_id: str, person: Person) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Deleted: {plain(view.name)}.", width="content")
         if st.button("Undo", key="undo-view", icon=":material/undo:"):
+            try:
+                saved_views.save(person, study_id, view.name, view.settings)
+            except InputError as error:  # it can be tried again once there is room for it
+                st.error(plain(str(error)))
+                return
             del st.session_state[DELETED]
-            saved_views.save(person, study_id, view.name, view.settings)
             st.rerun()
 
 

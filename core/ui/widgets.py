@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ import streamlit as st
 
 from core import charts, export, study
 from core.settings import GroupSettings
-from core.ui import OpenStudy, figure_files, people, plain
+from core.ui import OpenStudy, figure_files, file_stem, people, plain
 from core.wording import markup, terms, words
 
 
@@ -139,8 +138,8 @@ def downloads(
 
     The file's name says which study, table and subgroup; `tag` what else is not the default.
     """
-    parts = [opened.name, table, tag, opened.subgroup.title if opened.subgroup else ""]
-    name = "_".join(re.sub(r"[^\w.+-]+", "-", part) for part in parts if part)
+    subgroup = opened.subgroup.title if opened.subgroup else ""
+    name = file_stem(opened.name, table, tag, subgroup)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.caption(plain(table), width="content")
         for label, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):

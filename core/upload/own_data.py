@@ -1,7 +1,7 @@
 """Own data: a zip of images and a CSV, looked at and unpacked by a child, as a `table` dataset.
 
 What is found out first is a `DataReport`; only a person's yes makes the dataset, whole or not at
-all, and their yes takes it away again in the same manner.
+all, and takes it away again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from core.aside import empty_deleted, put_aside
 from core.errors import InputError, WorkError
-from core.people import audit, deletion
+from core.people import audit
 from core.pictures import thumbnails, xrays
-from core.study import StudyConfig, images_dir, pixels_dir, preflight_path, read_config
+from core.study import StudyConfig, images_dir, pixels_dirs, preflight_path, read_config
 from core.upload import children, needs, uploads
 from core.upload.datasets import OwnDataset, datasets_dir, own_datasets, write_note
 from core.upload.preflight import some
@@ -91,7 +92,7 @@ def look(upload: Upload, columns: Columns) -> None:
         "path": str(upload.path),
         "name": upload.name,
         "columns": asdict(columns),
-        "room": uploads.allowed_bytes() - uploads.kept_bytes(upload.person),
+        "person": upload.person,
     }
     children.start(look_folder(upload, columns), CHILD, asked)
 
@@ -140,9 +141,10 @@ def keep(
 
 
 def delete(dataset: OwnDataset, who: str) -> None:
-    """Delete a dataset of one's own for good, with what was made of its images; whole or not at
-    all. Raises InputError where it is not theirs, or where studies need its images, which it names;
-    WorkError where it cannot be logged or deleted."""
+    """Delete a dataset of one's own for good. What was made of its images goes first: where that
+    fails the dataset is still there, whole, to be deleted again. Raises InputError where it is not
+    theirs, or where studies need its images, which it names; WorkError where it cannot be logged or
+    deleted."""
     if dataset.person != who:
         raise InputError("This dataset is somebody else's.")
     images = dataset.images.resolve()
@@ -158,15 +160,13 @@ def delete(dataset: OwnDataset, who: str) -> None:
         )
     audit.record(who, "deletion", {"dataset": dataset.name})
     thumbnails.forget((path for path in images.rglob("*") if path.is_file()), xrays.SIZES)
-    decoded = pixels_dir("*", images, 0)
     try:
-        deletion.put_aside(dataset.folder)
-        for folder in decoded.parent.glob(decoded.name.removesuffix("0") + "*"):
-            deletion.put_aside(folder)
+        _forget_preflights(dataset)
+        for folder in (*pixels_dirs(images), dataset.folder):
+            put_aside(folder)
     except OSError as error:
         raise WorkError(f"Could not delete {dataset.name}: {error.strerror}.") from error
-    _forget_preflights(dataset)
-    deletion.empty_deleted()
+    empty_deleted()
 
 
 def _forget_preflights(dataset: OwnDataset) -> None:

@@ -205,15 +205,14 @@ def forget_weights(sha256: str, but: Upload | None = None) -> None:
     def need(config: StudyConfig) -> bool:
         return config.checkpoint is not None and config.checkpoint.sha256 == sha256
 
-    kept = study.adopted_path(sha256, "").parent.glob(f"*{sha256}-*")  # and halves of such
-    if (paths := list(kept)) and not needs.studies_that(need):
+    if (paths := study.adopted_paths(sha256)) and not needs.studies_that(need):
         _remove(paths)
 
 
 def forget_reports(mentioning: str) -> None:
     """Delete the kept reports of preflights that have these letters in them, such as a path; what
     they found is found again. Raises WorkError where they cannot be deleted."""
-    reports = study.preflight_path("").parent.glob("*.json")
+    reports = study.preflight_paths()
     _remove([path for path in reports if mentioning.encode() in path.read_bytes()])
 
 

@@ -24,6 +24,7 @@ def group_meanings(groups: GroupSettings) -> list[tuple[str, str]]:
 
 
 def group_legend(groups: GroupSettings) -> str:
+    """The same as a line below a heading."""
     entries = "".join(
         f'<span><i style="background:{colour}"></i>{meaning}</span>'
         for colour, meaning in group_meanings(groups)

@@ -8,17 +8,16 @@ from sklearn.metrics import average_precision_score
 from core.analysis.bootstrap import (
     benjamini_hochberg,
     holm,
-    image_counts,
     paired_p,
     patient_sums,
     percentile_interval,
     permutation_p,
     resample_counts,
     resampled_medians,
-    weighted_ap,
     welch_p,
 )
 from core.analysis.patient_spread import ap_influence, patient_spread
+from tests.resampling import image_counts, weighted_ap
 
 
 def test_every_draw_has_as_many_units_as_there_are_and_equal_seeds_draw_alike():

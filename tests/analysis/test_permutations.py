@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from core.analysis.bootstrap import permutations_of
-from core.analysis.correlations import censored_kendall, mantel
+from core.analysis.correlations import censored_kendall, correlate, mantel
 from core.analysis.interaction import mrqap
 
 N = 12
@@ -15,6 +15,13 @@ def distances(rng) -> np.ndarray:
     """|v_a - v_b| of one random number per class."""
     values = rng.normal(size=N)
     return np.abs(values[:, None] - values[None, :])
+
+
+def test_a_correlation_needs_three_classes_that_differ():
+    logs, change = np.array([-1.0, -2.0, -3.0]), np.array([-0.1, -0.2, -0.3])
+    assert correlate(logs, change)["pearson_r"] == pytest.approx(1)
+    assert np.isnan(correlate(logs[:2], change[:2])["pearson_r"])
+    assert np.isnan(correlate(logs, np.full(3, -0.5))["pearson_r"])
 
 
 def test_mantel_is_a_loop_over_permuted_matrices():

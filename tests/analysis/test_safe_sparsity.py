@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.analysis.bootstrap import image_counts, resample_counts, weighted_ap
+from core.analysis.bootstrap import resample_counts
 from core.analysis.influence import METRICS, influences
 from core.analysis.paired_moments import PAIRED_MOMENTS, paired_moments
 from core.analysis.patient_spread import ap_influence
@@ -18,6 +18,7 @@ from core.analysis.safe_sparsity import (
 )
 from core.metrics import class_metrics
 from tests.binormal import Binormal, d_prime_keeping
+from tests.resampling import image_counts, weighted_ap
 
 GRID = (0.25, 0.5, 0.75)
 NAMES = ["Common", "Rare", "Hardly there"]

@@ -40,7 +40,6 @@ class Summary:
     accepted: int = 0
     refused: int = 0
     seconds: float = 0.0
-    slowest: int = -1
     bytes: int = 0
     failures: list[Failure] = field(default_factory=list)
 
@@ -81,7 +80,7 @@ def _one_child(summary: Summary, first: int, last: int, tell: Callable[[Summary]
             start_new_session=True,
         )
         try:
-            number, why = _listen(child, summary, first, tell)
+            number, why = _listen(child, summary, tell)
         finally:
             child.kill()
             child.wait()
@@ -98,7 +97,7 @@ def _one_child(summary: Summary, first: int, last: int, tell: Callable[[Summary]
 
 
 def _listen(
-    child: subprocess.Popen[bytes], summary: Summary, first: int, tell: Callable[[Summary], None]
+    child: subprocess.Popen[bytes], summary: Summary, tell: Callable[[Summary], None]
 ) -> tuple[int | None, str]:
     """(case at work, what went wrong), or (None, "") where all was read."""
     assert child.stdout
@@ -117,10 +116,8 @@ def _listen(
             code = child.wait()
             if at_work is None and code == 0:
                 return None, ""
-            next_one = first if ended is None else ended + 1
-            return (at_work if at_work is not None else None if ended is None else next_one), (
-                f"the process ended ({code})"
-            )
+            next_one = None if ended is None else ended + 1
+            return next_one if at_work is None else at_work, f"the process ended ({code})"
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             said: dict[str, Any] = json.loads(line)
@@ -155,5 +152,4 @@ def _count(summary: Summary, said: dict[str, Any]) -> None:
     else:
         summary.refused += 1
     summary.bytes = max(summary.bytes, said["bytes"])
-    if said["seconds"] > summary.seconds:
-        summary.seconds, summary.slowest = said["seconds"], said["number"]
+    summary.seconds = max(summary.seconds, said["seconds"])

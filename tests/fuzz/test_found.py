@@ -35,6 +35,11 @@ from tests.dicoms import write_dicom
 STUDY = '[study]\nname = "a"\n[dataset]\nkind = "phantom"\n[model]\narchitecture = "resnet18"\n'
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -122,7 +127,7 @@ def looked_at(folder: Path, files: dict[str, bytes]) -> dict:
     with zipfile.ZipFile(folder / "upload.zip", "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name), content)
-    question = {"path": str(folder / "upload.zip"), "name": "Brought.zip", "room": 2**31}
+    question = {"path": str(folder / "upload.zip"), "name": "Brought.zip", "person": "local"}
     columns = {"image": None, "patient": None, "split": None, "classes": []}
     store.write_json(question | {"columns": columns}, folder / "question.json")
     own_data_child.answered(folder)

@@ -82,7 +82,7 @@ class Zips:
                 columns[key] = rng.choice((None, None, "", "file", "Mass", "split", "gone", "age"))
             columns["classes"] = rng.choice(([], ["Mass"], ["gone"], ["Mass", "Mass"], ["file"]))
         question = {"path": str(path), "name": "Brought.zip", "columns": columns}
-        question["room"] = 2**31
+        question["person"] = "local"
         store.write_json(question, self.folder / "question.json")
         return path
 

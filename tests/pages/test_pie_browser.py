@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import tables
-from core.people import access
+from core.people import access, saved_views
 from core.store import find_study
 from core.ui import people
 from tests import page_studies
@@ -209,6 +209,21 @@ def test_a_saved_view_brings_back_every_filter_and_a_deleted_one_comes_back():
     assert cards(another_day) == n
     assert button(browse(), r"PA \[of\] heads")
     assert "No view of this study" in said(browse(study="bare")), "a view is of one study"
+
+
+def test_a_deleted_view_whose_name_is_taken_meanwhile_is_not_lost():
+    of = find_study("toy").name
+    at = name_view(browse(size="Small"), "a view")
+    at.button(key="delete-view-0").click().run()
+    saved_views.save(access.LOCAL, of, "a view", {})
+    at.button(key="undo-view").click().run()
+    assert "You have a view 'a view' already" in at.error[0].value.replace("\\", "")
+    saved_views.remove(access.LOCAL, of, "a view")
+    at.button(key="undo-view").click().run()
+    assert not at.error
+    kept = next(view for view in saved_views.saved(access.LOCAL, of) if view.name == "a view")
+    assert kept.settings["size"] == "Small"
+    saved_views.remove(access.LOCAL, of, "a view")
 
 
 def test_a_name_that_is_taken_or_empty_is_refused_beside_the_views():

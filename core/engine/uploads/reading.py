@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import select
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.confined import environment
 from core.engine.uploads.formats import format_of, shown
 from core.errors import InputError, WorkError
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, in which the child can alrea
 ROOT = Path(__file__).resolve().parents[3]
 # Beyond what the child allows itself, and what it takes it to start.
 SECONDS = 60.0
-# All a child needs to know of us: no secret in the environment can be asked for.
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV", "LANG")
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,10 @@ class Reader(AbstractContextManager["Reader"]):
 
     def __init__(self, scratch: Path | None = None) -> None:
         self._scratch = scratch
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HOME": "/nonexistent"}
         self._child = subprocess.Popen(
             [sys.executable, "-m", "core.engine.uploads.child"],
             cwd=ROOT,
-            env=environment,
+            env=environment() | {"HOME": "/nonexistent"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

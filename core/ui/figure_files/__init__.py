@@ -6,7 +6,6 @@ nothing is installed on the server. Plotly's mode bar offers one format, in the 
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ import streamlit as st
 
 from core.charts import Chart
 from core.charts.library import ADDRESS
-from core.ui import OpenStudy
+from core.ui import OpenStudy, file_stem
 from core.wording import words
 
 _HERE = Path(__file__).parent
@@ -75,5 +74,4 @@ def file_name(key: str, of: OpenStudy | None, about: Sequence[str]) -> str:
     page = urlsplit(st.context.url or "").path.rpartition("/")[2] or "overview"
     study = of.name if of else st.session_state.get("study", "")
     subgroup = of.subgroup.title if of and of.subgroup else ""
-    parts = [study, page, re.sub(r"_chart$", "", key), *about, subgroup]
-    return "_".join(re.sub(r"[^\w.+-]+", "-", part) for part in parts if part)
+    return file_stem(study, page, key.removesuffix("_chart"), *about, subgroup)
