@@ -81,11 +81,7 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
     """
     if table_name not in TABLES:
         raise InputError(f"There is no table {table_name!r}. Tables: {', '.join(TABLES)}.")
-    encode = FORMATS.get(out.suffix.lower())
-    if not encode:
-        raise InputError(f"{out.name} does not end in one of {', '.join(FORMATS)}.")
-    if out.is_dir():
-        raise InputError(f"{out} is a folder; give the name of a file.")
+    encoder(out)  # before anything is worked out
     if sparsity is not None and table_name not in BY_SPARSITY:
         allowed = ", ".join(BY_SPARSITY)
         raise InputError(f"A sparsity is for the tables {allowed} only, not for {table_name}.")
@@ -94,9 +90,24 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
         table = TABLES[table_name](folder)
     else:
         table = BY_SPARSITY[table_name](folder, sparsity)
+    write_file(table, out)
+    return len(table)
+
+
+def write_file(table: pd.DataFrame, out: Path) -> None:
+    """Write a table to `out`, whole or not at all. Raises InputError where that cannot be."""
+    encode = encoder(out)
     try:
         with store.whole_file(out) as temporary:
             temporary.write_bytes(encode(table))
     except OSError as error:
         raise InputError(f"Cannot write {out}: {error.strerror or error}.") from error
-    return len(table)
+
+
+def encoder(out: Path) -> Callable[[pd.DataFrame], bytes]:
+    encode = FORMATS.get(out.suffix.lower())
+    if not encode:
+        raise InputError(f"{out.name} does not end in one of {', '.join(FORMATS)}.")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder; give the name of a file.")
+    return encode

@@ -261,13 +261,51 @@ def is_kept(path: Path, key: str) -> bool:
 # Queries
 
 
-def _query(sql: str, parameters: list[Any]) -> pd.DataFrame:
+def query(folder: Path, sql: str) -> pd.DataFrame:
+    """The answer of a study's files to a `select` in DuckDB's SQL.
+
+    Tables: labels, class_metrics, predictions (run, sparsity, image_id, a column a class) and
+    ensembles (the same without run). Nothing can be changed, and no other file be read. Raises
+    InputError for another statement, or one that DuckDB refuses.
+    """
     with duckdb.connect() as connection:
-        return connection.execute(sql, parameters).df()
+        try:
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise InputError("One select, please: a query reads a study and changes nothing.")
+            for name, view in _views(folder).items():
+                connection.execute(f"create view {name} as {view}")
+            connection.execute(f"set allowed_directories = [{_text(folder)}]")
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+            return connection.execute(statements[0]).df()
+        except duckdb.Error as error:
+            raise InputError(f"DuckDB does not take this query: {error}") from error
 
 
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
+def _views(folder: Path) -> dict[str, str]:
+    """SQL of the tables that there are."""
+    number = "cast(regexp_extract(filename, '{}=([0-9]+)', 1) as integer)"
+    sparsity = f"{number.format('sparsity')} / 100 as sparsity"
+    views = {
+        "labels": (study.labels_path(folder), "*"),
+        "class_metrics": (study.class_metrics_path(folder), "*"),
+        "predictions": (
+            folder / "predictions" / "*" / "*.parquet",
+            f"{number.format('run')} as run, {sparsity}, * exclude (filename)",
+        ),
+        "ensembles": (folder / "ensemble" / "*.parquet", f"{sparsity}, * exclude (filename)"),
+    }
+    return {
+        name: f"select {columns} from read_parquet({_text(path)}, hive_partitioning = false"
+        f"{', filename = true' if 'filename' in columns else ''})"
+        for name, (path, columns) in views.items()
+        if next(folder.glob(path.relative_to(folder).as_posix()), None)
+    }
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def read_class_metrics(folder: Path) -> pd.DataFrame:
@@ -279,26 +317,6 @@ def read_class_metrics(folder: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame(columns=list(CLASS_METRICS))
     return read_table(path)
-
-
-def class_probabilities(folder: Path, class_name: str) -> pd.DataFrame:
-    """run, sparsity, image_id, probability of one class over all finished cells."""
-    pattern = str(folder / "predictions" / "*" / "*.parquet")
-    sql = f"""
-        select cast(regexp_extract(filename, 'run=([0-9]+)', 1) as integer) as run,
-               cast(regexp_extract(filename, 'sparsity=([0-9]+)', 1) as integer) / 100 as sparsity,
-               image_id, {_quoted(class_name)} as probability
-        from read_parquet(?, filename = true, hive_partitioning = false)
-        order by run, sparsity, image_id"""
-    return _query(sql, [pattern])
-
-
-def image_probabilities(folder: Path, image_ids: list[str], sparsity: float) -> pd.DataFrame:
-    """Run-averaged probabilities of some images at one sparsity: image_id and the classes."""
-    sql = """
-        select * from read_parquet(?, hive_partitioning = false)
-        where image_id in (select unnest(?)) order by image_id"""
-    return _query(sql, [str(study.ensemble_path(folder, sparsity)), image_ids])
 
 
 def finished_cells(folder: Path) -> list[tuple[int, float]]:

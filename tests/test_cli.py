@@ -58,9 +58,10 @@ def command_paths() -> list[tuple[str, ...]]:
 def test_the_commands_are_the_documented_ones() -> None:
     names = {" ".join(path) for path in command_paths()}
     assert names == {
-        "", "demo", "run", "studies", "export", "report", "import-predictions", "serve", "worker",
+        "", "demo", "run", "studies", "export", "query", "report", "import-predictions",
+        "serve", "worker",
         "preflight", "analyze", "audit", "delete",
-        "bench", "bench sweep", "bench analysis", "bench pages", "bench browser",
+        "bench", "bench sweep", "bench analysis", "bench pages", "bench browser", "bench dashboard",
         "jobs", "jobs list", "jobs cancel", "jobs resume", "jobs retry",
         "reader-study", "reader-study create", "reader-study list", "reader-study results",
         "reader-study export",
@@ -206,3 +207,15 @@ def test_a_report_is_written_and_refused_in_one_sentence(tmp_path: Path) -> None
     status, _, err = call("report", "toy", "--out", tmp_path / "toy.doc")
     assert status == 2
     assert err == "toy.doc does not end in .html.\n"
+
+
+def test_a_query_is_printed_or_written(cache: Path, tmp_path: Path) -> None:
+    write_toy_study(images=False)
+    sql = "select count(*) as n from labels where split = 'test'"
+    status, out, _ = call("query", "toy", sql)
+    assert (status, out.split()) == (0, ["n", "200"])
+    written = tmp_path / "n.csv"
+    assert call("query", "toy", sql, "--out", written)[0] == 0
+    assert written.read_text() == "n\n200\n"
+    status, _, err = call("query", "toy", "drop table labels")
+    assert (status, "changes nothing" in err) == (2, True)

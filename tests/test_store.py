@@ -113,22 +113,56 @@ def test_the_ensemble_is_the_mean_over_runs(toy):
     assert mean == pytest.approx(np.mean(cells, axis=0), abs=1e-7)
 
 
-def test_one_class_is_read_over_all_cells(toy):
-    table = store.class_probabilities(toy, "Hernia")
-    assert sorted(table["sparsity"].unique()) == [0, 0.5, 0.9, 0.95]
-    assert len(table) == 2 * 4 * 200
+def test_a_query_reads_every_cell_with_its_run_and_sparsity(toy):
+    sql = "select sparsity, count(*) as n, avg(Hernia) as mean from predictions group by 1"
+    table = store.query(toy, sql + " order by 1")
+    assert table["sparsity"].tolist() == [0, 0.5, 0.9, 0.95]
+    assert table["n"].tolist() == [2 * 200] * 4
+    ids = store.read_labels(toy).split("test")["image_id"]
+    dense = [
+        store.read_predictions(study.prediction_path(toy, run, 0), ids, ("Hernia",))
+        for run in (0, 1)
+    ]
+    assert table["mean"][0] == pytest.approx(np.mean(dense), abs=1e-6)
     assert store.finished_cells(toy)[:2] == [(0, 0.0), (0, 0.5)]
 
 
-def test_some_images_are_read_at_one_sparsity(toy):
-    table = store.image_probabilities(toy, ["image-00210.png", "image-00205.png"], 0.9)
-    assert table["image_id"].tolist() == ["image-00205.png", "image-00210.png"]
+def test_a_query_joins_labels_metrics_and_ensembles(toy):
+    joined = store.query(
+        toy,
+        "select count(*) as n from ensembles join labels using (image_id) "
+        "where sparsity = 0.9 and split = 'test'",
+    )
+    assert joined["n"].tolist() == [200]
+    ap = "select ap from class_metrics where run = 0 and sparsity = 0 and class_name = 'Hernia'"
+    known = store.read_class_metrics(toy).set_index(["run", "sparsity", "class_name"])["ap"]
+    assert store.query(toy, ap)["ap"].tolist() == [known[0, 0.0, "Hernia"]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "",
+        "drop view labels",
+        "select 1; select 2",
+        "copy labels to 'stolen.csv'",
+        "attach 'other.db'",
+        "set enable_external_access = true",
+        "select * from read_text('/etc/hostname')",
+        "select * from read_csv('pyproject.toml')",
+        "select nothing from labels",
+        "selct",
+    ],
+)
+def test_a_query_changes_nothing_and_reads_nothing_else(toy, sql):
+    with pytest.raises(InputError):
+        store.query(toy, sql)
 
 
 def test_class_names_with_quotes_are_columns_like_any_other(tmp_path, monkeypatch):
-    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "it's here"))
     folder = study.study_dir(toy_config())
     name = 'Nodule "small"; drop table x'
     path = study.prediction_path(folder, 0, 0.0)
     store.write_predictions(IDS, np.array([[0.1], [0.2], [0.3]]), (name,), path)
-    assert len(store.class_probabilities(folder, name)) == 3
+    assert len(store.query(folder, "select * from predictions")[name]) == 3

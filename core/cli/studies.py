@@ -16,6 +16,7 @@ from core.errors import InputError, WorkError
 if TYPE_CHECKING:
     from core.study import StudyConfig
 
+QUERY = "select image_id, Hernia from ensembles where sparsity = 0.9 order by Hernia desc limit 5"
 STUDY_FILES = Path(__file__).resolve().parents[2] / "data" / "studies"
 
 
@@ -85,6 +86,37 @@ def export(
 
     record(who(), "export", {"study": find_study(study).name, "table": table})
     typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
+
+
+@app.command(epilog=f"Example: prunescope query demo {QUERY!r}")
+def query(
+    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    sql: Annotated[
+        str,
+        typer.Argument(
+            help="A select in DuckDB's SQL, from the tables labels, class_metrics, predictions "
+            "(run, sparsity, image_id, a column a class) and ensembles (their means over runs)."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv, .parquet or .json file; else it is printed.")
+    ] = None,
+) -> None:
+    """Ask a study's labels, metrics and predictions in SQL. Nothing is changed."""
+    from core.cli.access import who
+    from core.export import write_file
+    from core.people.audit import record
+    from core.store import find_study
+    from core.store import query as ask
+
+    folder = find_study(study)
+    record(who(), "export", {"study": folder.name, "table": "query"})
+    answer = ask(folder, sql)
+    if out:
+        write_file(answer, out)
+        typer.echo(f"{len(answer)} rows written to {out}")
+    else:
+        typer.echo(answer.to_string(index=False))
 
 
 @app.command(epilog="Example: prunescope report demo --out demo.html")
