@@ -20,6 +20,9 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 DEMO = ROOT / "data" / "studies" / "demo.toml"
 # Tiny, but every stage of a run.
 TINY = """
+import sys
+# What makes an editable install would find in the checkout whatever is missing here.
+sys.meta_path = [found for found in sys.meta_path if "editable" not in repr(found)]
 from pathlib import Path
 from core.engine.pipeline import run_study
 from core.study import read_config
