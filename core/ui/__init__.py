@@ -80,7 +80,10 @@ def pick_study() -> None:
     if st.session_state.get("study") not in studies:
         if asked is not None and asked not in studies:
             st.session_state["unknown_study"] = asked
-        st.session_state["study"] = asked if asked in studies else next(iter(studies))
+        # A widget's value goes where a run is cut short before the widget; this one stays.
+        before = st.session_state.get("study_in_view")
+        known = (name for name in (asked, before) if name in studies)
+        st.session_state["study"] = next(known, next(iter(studies)))
     chosen = st.selectbox(
         "Study",
         list(studies),
@@ -89,7 +92,7 @@ def pick_study() -> None:
     )
     # Not bound: a bound widget leaves its default out, and the newest study is not the newest
     # for long. This address shows the same study tomorrow.
-    st.query_params["study"] = chosen
+    st.query_params["study"] = st.session_state["study_in_view"] = chosen
     if studies[chosen].config.synthetic:
         st.badge("Synthetic phantoms", icon=":material/science:", color="violet")
 
