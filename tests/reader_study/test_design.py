@@ -111,7 +111,9 @@ def test_no_patient_is_in_two_pairs_and_a_pair_is_alike(drawn, most, broken):
 def test_of_every_patient_one_image_at_most_and_none_is_passed_over(drawn, n, known):
     rows = rows_of(drawn)
     seen = {f"patient {known}"}
-    found = rows.loc[design.of_different_patients(rows, n, seen, lambda name: True), "patient_id"]
+    found = rows.loc[
+        design.of_different_patients(design.in_turn(rows), n, seen, lambda name: True), "patient_id"
+    ]
     unseen = set(rows["patient_id"]) - {f"patient {known}"}
     assert found.is_unique
     assert len(found) == min(n, len(unseen))
