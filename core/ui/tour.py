@@ -19,7 +19,7 @@ CARDS = (
     (
         "Sparsity",
         "Pruning sets a network's smallest weights to zero, with no training afterwards. Sparsity "
-        "is the share of weights that are zero: at 90 % one in ten is left.",
+        "is the share of weights that are zero: at 90\u00a0% one in ten is left.",
         ("safe_sparsity.py", "How much is safe here"),
     ),
     (
@@ -30,8 +30,8 @@ CARDS = (
     ),
     (
         "PIE",
-        "On some X-rays the pruned model ranks the findings quite differently. The 5 % of images "
-        "on which it agrees least are the pruning-identified exemplars.",
+        "On some X-rays the pruned model ranks the findings quite differently. The 5\u00a0% of "
+        "images on which it agrees least are the pruning-identified exemplars.",
         ("pie_browser.py", "On whose X-rays"),
     ),
 )

@@ -33,9 +33,10 @@ def group_legend(groups: GroupSettings) -> str:
 
 
 def facts(pairs: dict[str, str]) -> str:
-    """A list of terms and their values."""
+    """A list of terms and their values; no line begins with a percent sign."""
     entries = "".join(
-        f"<div><dt>{html.escape(term)}</dt><dd>{html.escape(value)}</dd></div>"
+        f"<div><dt>{html.escape(term)}</dt>"
+        f"<dd>{html.escape(value).replace(' %', '&nbsp;%')}</dd></div>"
         for term, value in pairs.items()
     )
     return f'<dl class="ps-facts">{entries}</dl>'
