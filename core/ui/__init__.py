@@ -23,7 +23,7 @@ from core.wording import terms, words
 
 SECONDS_BETWEEN_LOOKS = 2
 HOW_TO_START = """
-Make a first study in a terminal, then reload this page:
+One that has just been started shows up here by itself. Otherwise make a first one in a terminal:
 
 - `make demo` draws synthetic phantoms and runs a small study on them
 - `prunescope run data/studies/nih-sample.toml` runs one on the NIH sample of real X-rays
@@ -101,8 +101,10 @@ def open_study() -> OpenStudy:
     """The study in view; explains how to get one and ends the page where there is none."""
     studies = visible_studies()
     if not studies:
+        st.title("PruneScope")
         st.info("There is no study to show yet.", icon=":material/info:")
         st.markdown(HOW_TO_START)
+        st.fragment(_wait_for_a_study, run_every=SECONDS_BETWEEN_LOOKS)()
         st.stop()
     chosen = studies.get(st.session_state.get("study", "")) or next(iter(studies.values()))
     unknown = st.session_state.get("unknown_study")
@@ -112,6 +114,11 @@ def open_study() -> OpenStudy:
             f"You are looking at {plain(chosen.name)}."
         )
     return chosen
+
+
+def _wait_for_a_study() -> None:
+    if visible_studies():
+        st.rerun()
 
 
 def page_head(title: str, opened: OpenStudy) -> None:

@@ -5,10 +5,26 @@ The journeys of clinicians are in `test_reading_room.py`, that of somebody with 
 """
 
 import re
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.benches.bench_browser import dashboard
 from tests.e2e.test_journeys import PATIENCE, settle, visit
+from tests.toys import write_toy_study
+
+
+def test_who_is_there_before_the_first_study_sees_it_come(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    with dashboard() as (address, _, _):
+        visit(page, address, "PruneScope")
+        expect(page.get_by_text("There is no study to show yet.")).to_be_visible(timeout=PATIENCE)
+        write_toy_study(images=False)
+        heading = page.get_by_role("heading", name="Overview", level=1)
+        expect(heading).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_visitor_goes_from_three_pictures_to_an_answer_and_its_words(
