@@ -48,6 +48,7 @@ def show_overall() -> None:
     table = statistics.overall(opened)
     if table.empty:
         return
+    st.markdown("**Where mAP is below dense**, in both readings:")
     for corrected in (True, False):
         st.markdown(f"- {ui.plain(findings.first_significant(table, corrected))}")
     st.caption(ui.plain(findings.overall_interval(table)))

@@ -153,16 +153,23 @@ def show_progress(opened: OpenStudy) -> None:
     if report is None or words.standing(report) == "finished":
         return
     if words.standing(report) == "running":
-        st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)(opened.folder)
+        watch = st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)
+        watch(opened.folder, _made(opened.folder))
     else:
         _show_stopped(opened, report)
 
 
-def _watch(folder: Path) -> None:
+def _watch(folder: Path, made: tuple[int, int]) -> None:
+    """The page begins again when there is more to see on it: `made` is what it was drawn from."""
     report = read_progress(folder)
-    if report is None or words.standing(report) != "running":
+    if report is None or words.standing(report) != "running" or _made(folder) != made:
         st.rerun()
     st.progress(report.fraction, text=f"Running: {plain(words.progress(report))}")
+
+
+def _made(folder: Path) -> tuple[int, int]:
+    """Changes with the labels and with every finished run."""
+    return modified(study.labels_path(folder)), modified(study.class_metrics_path(folder))
 
 
 def _show_stopped(opened: OpenStudy, report: Report) -> None:

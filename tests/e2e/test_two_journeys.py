@@ -8,9 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, expect
 
+from core import study
 from core.benches.bench_browser import dashboard
+from core.progress import Progress
 from tests.e2e.test_journeys import PATIENCE, settle, visit
 from tests.toys import write_toy_study
 
@@ -25,6 +28,23 @@ def test_who_is_there_before_the_first_study_sees_it_come(
         write_toy_study(images=False)
         heading = page.get_by_role("heading", name="Overview", level=1)
         expect(heading).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_page_left_open_shows_the_first_run_when_it_is_finished(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+    folder = write_toy_study(images=False)
+    metrics = study.class_metrics_path(folder)
+    kept = metrics.rename(tmp_path / "kept.parquet")
+    with FileLock(study.lock_path(folder)), dashboard() as (address, _, _):
+        Progress(folder, 10).start("Training run 1 of 2", "images")(1, 100)
+        visit(page, address, "Overview")
+        expect(page.get_by_text("mAP appears here")).to_be_visible(timeout=PATIENCE)
+        kept.rename(metrics)
+        title = page.get_by_role("heading", name=re.compile("mAP goes from"))
+        expect(title).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Running: Training run 1 of 2").first).to_be_visible()
 
 
 def test_a_visitor_goes_from_three_pictures_to_an_answer_and_its_words(
