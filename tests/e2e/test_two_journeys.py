@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from playwright.sync_api import Browser, Page, expect
 
 from core import study
@@ -37,7 +36,7 @@ def test_a_page_left_open_shows_the_first_run_when_it_is_finished(
     folder = write_toy_study(images=False)
     metrics = study.class_metrics_path(folder)
     kept = metrics.rename(tmp_path / "kept.parquet")
-    with FileLock(study.lock_path(folder)), dashboard() as (address, _, _):
+    with dashboard() as (address, _, _):
         Progress(folder, 10).start("Training run 1 of 2", "images")(1, 100)
         visit(page, address, "Overview")
         expect(page.get_by_text("mAP appears here")).to_be_visible(timeout=PATIENCE)

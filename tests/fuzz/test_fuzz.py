@@ -55,9 +55,6 @@ class _Bad:
 
     refusals = (ValueError,)
 
-    def make(self, rng):
-        raise NotImplementedError
-
     def read(self, path):
         if path == "grows":
             bytearray(b"x" * (child.MOST_BYTES + 2**26))
