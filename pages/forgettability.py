@@ -21,6 +21,7 @@ SCATTERS = {
     "frequency": ("fcd~log_frequency_difference{}", figures.pairs_against_frequency),
     "iou": ("fcd~cooccurrence_iou{}_fourth_root", figures.pairs_against_cooccurrence),
 }
+PAIR = {"first": "First class", "second": "Second class"}
 
 
 def order_switch() -> list[str]:
@@ -28,19 +29,25 @@ def order_switch() -> list[str]:
     orders = {"Frequency": by_frequency, "Clustered": clustered}
     widgets.drop_stale("order", list(orders))
     chosen = st.segmented_control(
-        "Order", list(orders), default="Frequency", required=True, key="order", bind="query-params"
-    )
+        "Order", list(orders), default="Frequency", required=True, key="order", bind="query-params",
+        help="Frequency: the most frequent class first. Clustered: classes that are forgotten "
+        "alike stand side by side.",
+    )  # fmt: skip
     return orders[chosen]
 
 
-def pair_picker() -> tuple[str, str]:
+def chosen_pair() -> tuple[str, str]:
     """Two classes, in the address as `first` and `second`; the most different to begin with."""
-    widest = pairs.most_different(fcd, unstable)
-    first, second = st.columns(2)
+    first, second = pairs.most_different(fcd, unstable)
     return (
-        widgets.addressed_choice(first, "First class", by_frequency, widest[0], "first"),
-        widgets.addressed_choice(second, "Second class", by_frequency, widest[1], "second"),
+        widgets.addressed("first", by_frequency, first),
+        widgets.addressed("second", by_frequency, second),
     )
+
+
+def pair_picker() -> None:
+    for place, (key, label) in zip(st.columns(2), PAIR.items(), strict=True):
+        place.selectbox(label, by_frequency, key=key)
 
 
 def take_click(key: str) -> None:
@@ -154,10 +161,9 @@ if len(by_frequency) < 2 or not pruned:
 table = statistics.pairs_table(opened, metric, corrected)
 with controls:
     order = order_switch()
-maps = st.container()
-pair = pair_picker()
-with maps:
-    show_heatmaps()
+pair = chosen_pair()
+show_heatmaps()
+pair_picker()
 two_classes = pair[0] != pair[1]
 if two_classes:
     show_pair()

@@ -29,7 +29,9 @@ def show_form() -> None:
     sparsity = ensembles[1:][offered.index(at)]
     st.caption(reader_words.stock(reader_results.candidates(opened, sparsity)))
     with st.form("make-reader-study", border=False):
-        name = st.text_input("Name", f"{opened.config.study.name[:50]}-readers", max_chars=63)
+        name = st.text_input(
+            "Name", f"{opened.config.study.name[:50]}-readers", max_chars=63, key="rs-name"
+        )
         readers = st.text_area(
             "Readers, by e-mail",
             key="rs-readers",
@@ -156,7 +158,8 @@ if not known:
     st.stop()
 
 names = list(known)
-of = known[widgets.addressed_choice(st, "Reader study", names, names[0], "reader-study")]
+of = known[widgets.addressed("reader-study", names, names[0])]
+st.selectbox("Reader study", names, key="reader-study")
 # Not a caption, in whose grey the address of who made it, a link, is hard to read.
 st.markdown(f":small[{ui.plain(reader_words.made(of, results.image_table(of)))}]")
 show_readers()

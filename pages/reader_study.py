@@ -26,7 +26,9 @@ def choose_study() -> database.ReaderStudy:
     names = list(mine)
     if len(names) == 1:
         return mine[names[0]]
-    return mine[widgets.addressed_choice(st, "Reader study", names, names[0], "reading")]
+    chosen = widgets.addressed("reading", names, names[0])
+    st.selectbox("Reader study", names, key="reading")
+    return mine[chosen]
 
 
 def show_progress() -> None:

@@ -70,7 +70,8 @@ looking = people.enter()
 pages = {file: listed(file) for file in PAGES}
 page = st.navigation(list(pages.values()))
 if isinstance(looking, Person):
-    with st.sidebar:
+    n_pages = sum(looking.role in roles for _, _, roles in PAGES.values())
+    with st.sidebar, st.container(key="one-page" if n_pages == 1 else "many-pages"):
         if looking.role in SEES_STUDIES:
             ui.pick_study()
         people.show_person(looking)

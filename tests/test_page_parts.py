@@ -75,6 +75,6 @@ def test_a_parameter_is_seen_however_a_page_reads_it(tmp_path) -> None:
     (tmp_path / "pages" / "a.py").write_text(
         'st.slider("A", key="a", bind="query-params")\nst.query_params["b"] = 1\n'
         'st.query_params.get("c")\n"d" in st.query_params\nswitch("e", "E", [])\n'
-        'addressed_choice(st, "F", [], "", "f")\nst.slider("G", key="g")\n'
+        'addressed("f", [], "")\nst.slider("G", key="g")\n'
     )
     assert parameters(tmp_path) == set("abcdef")

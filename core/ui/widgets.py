@@ -84,17 +84,17 @@ def metric_switch() -> str:
     return names[chosen]
 
 
-def addressed_choice(place: Any, label: str, options: list[str], begin: str, key: str) -> str:
-    """A selectbox whose value always stands in the address, also the one it begins with.
+def addressed(key: str, options: list[str], begin: str) -> str:
+    """The value of the selectbox `key`, which may be drawn later; it always stands in the address,
+    also the one it begins with.
 
     A bound widget leaves its default out, and may not be set by a click elsewhere as well.
     """
     if st.session_state.get(key) not in options:
         asked = st.query_params.get(key)
         st.session_state[key] = asked if asked in options else begin
-    chosen = place.selectbox(label, options, key=key)
-    st.query_params[key] = chosen
-    return chosen
+    st.query_params[key] = st.session_state[key]
+    return st.session_state[key]
 
 
 def drop_stale(key: str, options: list) -> None:

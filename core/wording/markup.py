@@ -103,11 +103,23 @@ STYLE = """<style>
   border-radius: 2px}
 /* Places kept free for what the browser draws later: controls with a label above them, X-rays. */
 .stApp .stMainBlockContainer {max-width: none}
-.stSidebar .stSidebarUserContent {min-height: 20rem}
+.stSidebar [data-testid=stSidebarUserContent] {min-height: 20rem}
 :is(.st-key-study, .st-key-classes, .st-key-first, .st-key-second, .st-key-sparsity) {
   min-height: 4.25rem}
 .st-key-controls {min-height: 4.25rem}
+:is(.st-key-metric, .st-key-scale, .st-key-reading, .st-key-group, .st-key-findings) {
+  min-height: 3.95rem}
+.stApp .st-key-metric {min-width: 14.75rem}
+.stApp .st-key-scale {min-width: 15.1rem}
+.stApp :is(.st-key-reading, .st-key-controls .st-key-order) {min-width: 9.9rem}
+.stApp .st-key-group {min-width: 11.4rem}
+.stApp .st-key-findings {min-width: 11.75rem}
 :is(.st-key-definition, .st-key-order), .st-key-filters .stHorizontalBlock {min-height: 3.75rem}
+.st-key-checkpoint_upload {min-height: 8.85rem}
+.st-key-rs-name {min-height: 4.25rem}
+.st-key-rs-readers {min-height: 7.6rem}
+:is(.st-key-rs-pies, .st-key-rs-non-pies, .st-key-rs-seed) {min-height: 4.25rem}
+:is(.st-key-rs-matched, .st-key-rs-reveal) .stSkeleton {height: 1.5rem}
 .st-key-facts {min-height: 10rem}
 [class*="st-key-card-"]:has(.stSkeleton) {aspect-ratio: .8}
 .stMainBlockContainer {padding-top: 3rem; padding-bottom: 3rem}
@@ -134,6 +146,13 @@ STYLE = """<style>
 .ps-large .ps-black {aspect-ratio: auto}
 .ps-large img {height: auto; max-height: 80vh}
 .ps-open .ps-black {outline: 3px solid #D55E00; outline-offset: 1px}
+/* A page of X-rays, and the link over each that opens it. */
+.ps-cards {display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(var(--ps-card), 100%), 1fr))}
+.ps-card {position: relative; scroll-margin: 4.5rem 0 1rem}
+.ps-way {position: absolute; inset: 0; cursor: zoom-in}
+.ps-way:focus-visible {outline: 3px solid #D55E00}
+.st-key-gallery:has(.stSkeleton) {min-height: 100vh}
 /* The whole card opens its image: its button lies over it, see-through. */
 [class*="st-key-card-"] {position: relative; scroll-margin: 4.5rem 0 1rem}
 [class*="st-key-card-"] .stElementContainer:not(:has(.stHtml)) {position: absolute; inset: 0;
@@ -154,7 +173,7 @@ STYLE = """<style>
   :has(.st-key-show_filters input:checked))
   [data-testid=stLayoutWrapper]:has(> :is(.st-key-filters, .st-key-order)) {
   display: none}
-.st-key-browser:is([data-open], :has(.st-key-way)) .st-key-gallery .stGrid {
+.st-key-browser:is([data-open], :has(.st-key-way)) .st-key-gallery :is(.stGrid, .ps-cards) {
   grid-template-columns: repeat(2, minmax(0, 1fr))}
 @media (min-width: 641px) {
   .stMain:not(:has(.st-key-browser[data-open]), :has(.st-key-way)) .st-key-show_filters {
@@ -164,13 +183,19 @@ STYLE = """<style>
   .st-key-browser:is([data-open], :has(.st-key-way)) {display: flex;
     flex-direction: column-reverse}
   .st-key-inspector {position: static; max-height: none; overflow: visible}
-  .stMain:not(:has(.st-key-show_filters input:checked)) :is(.st-key-filters, .st-key-order) {
+  .stMain:has(.st-key-show_filters):not(:has(.st-key-show_filters input:checked))
+    :is(.st-key-filters, .st-key-order) {
     display: none}
 }
 </style>"""
-# For pages with a sidebar, which comes after the first paint: its place is kept free until then.
+# For pages with a sidebar, which comes after the first paint: its place is kept free until then,
+# in the document itself, for it is there before any message of the page.
 SIDEBAR = """<style>
 @media (min-width: 768px) {.stApp:is([data-test-script-state=initial],
   [data-test-script-state=running]) .stAppViewContainer:not(:has(.stSidebar)) > :has(> .stMain) {
   margin-left: 300px}}
+/* What stands below the list of pages waits for it; one page alone is no list. */
+.stSidebar:not(:has([data-testid=stSidebarNavLink], .st-key-one-page))
+  [data-testid=stSidebarUserContent] {
+  visibility: hidden}
 </style>"""

@@ -150,6 +150,20 @@ def test_keys_step_in_order_and_the_page_follows(page, viewer_address):
     expect(page.get_by_text("page at grey100")).to_be_visible(timeout=PATIENCE)
 
 
+def test_steps_faster_than_the_page_follows_end_where_the_last_one_led(page, viewer_address):
+    """Streamlit once named messages here that the browser had just forgotten: the page was dead."""
+    opened(page, viewer_address, "grey100", "grey50", "deep", "wide")
+    shown(page, "grey100")
+    page.locator(".viewer .stage").focus()
+    for key in "jjjkkk" * 10 + "jj":
+        page.keyboard.press(key)
+        page.wait_for_timeout(20)
+    expect(page.get_by_text("page at deep")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".viewer .caption")).to_have_text("3 of 4", timeout=PATIENCE)
+    shown(page, "deep")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_the_pages_slider_leaves_window_zoom_and_image_alone(page, viewer_address):
     asked = []
     page.on("request", lambda r: "/xray/" in r.url and asked.append(r.url))
