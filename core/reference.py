@@ -242,6 +242,13 @@ def _tables() -> Iterator[str]:
             yield "`--sparsity` names the pruned model; 0.9 if not given.\n"
         rows = [(f"`{column}`", _escaped(text)) for column, text in table.columns.items()]
         yield _table(("column", "meaning"), rows)
+    yield "## Of pages\n"
+    yield "What pages give as CSV and Parquet, and no command does.\n"
+    for name, table in say.PAGE_TABLES.items():
+        yield f"### {name}\n"
+        yield f"{table.what} One row: {table.row}.\n"
+        rows = [(f"`{column}`", _escaped(text)) for column, text in table.columns.items()]
+        yield _table(("column", "meaning"), rows)
     yield "## Reader studies\n"
     yield "`prunescope reader-study export NAME --out FOLDER` writes the tables "
     yield f"{', '.join(READER_TABLES)} and a codebook with these meanings. No table holds an "

@@ -285,6 +285,37 @@ TABLES = {
     ),
 }
 
+# Of no study: a page gives them, and no command.
+PAGE_TABLES = {
+    "jobs": Table(
+        "On Jobs: the background jobs whose studies you may see, newest first.",
+        "an attempt at a study",
+        {
+            "job": "Id of the job.",
+            "study_id": "Id of its study.",
+            "study": "Name of the study.",
+            "title": "What its study file calls it.",
+            "attempt": "Number of the attempt, from 1.",
+            "status": "`queued`, `running`, `interrupted`, `finished`, `failed` or `cancelled`.",
+            "submitted_by": "E-mail address, or `local:` and the account of a terminal.",
+            "submitted": "When, in UTC.",
+            "started": "When a worker took it up.",
+            "ended": "When it came to its end.",
+            "error": "Why it failed, in a sentence.",
+        },
+    ),
+    "audit_log": Table(
+        "On Administration: the whole audit log, newest first; its own export is in it.",
+        "what somebody did",
+        {
+            "when": "In UTC.",
+            "who": "E-mail address; empty where nobody was signed in.",
+            "what": "Such as `sign-in`, `x-ray opened`, `export` or `deletion`.",
+            "about": "A JSON object: of which study, image, table and so on.",
+        },
+    ),
+}
+
 SECTIONS = {
     "study": "What people call it.",
     "dataset": "Which images and labels. `kind` decides which further settings there are.",
@@ -396,7 +427,7 @@ ADDRESS = {
     "patient": ("PIE browser", "Patient ids, divided by commas."),
     "column": ("PIE browser", "A column of the labels, such as `view`."),
     "value": ("PIE browser", "Its value."),
-    "sort": ("PIE browser", "Order of the images, as its switch says."),
+    "sort": ("PIE browser", "Order of the images, as its switch says; `Findings` without it."),
     "size": ("PIE browser", "Thumbnails: `Small`, `Medium` or `Large`."),
     "page": ("PIE browser", "Page of the images, from 1."),
     "image": ("PIE browser", "Id of the image that is open."),
@@ -408,6 +439,7 @@ ADDRESS = {
     "grid": ("Analyse a checkpoint", "Sparsities of the study to start."),
     "precision": ("Analyse a checkpoint", "`fp32` or `bf16`."),
     "method": ("Analyse a checkpoint", "How weights are pruned."),
+    "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),
     "job": ("Jobs", "Id of the job in view; without it the list."),
     "reader-study": ("Reader results", "Name of the reader study."),
 }

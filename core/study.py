@@ -340,8 +340,8 @@ def adopted_path(sha256: str, architecture: str) -> Path:
     return cache_dir() / "checkpoints" / f"{sha256}-{architecture}.safetensors"
 
 
-def adopted_paths(sha256: str) -> list[Path]:
-    """In every architecture, and halves of such."""
+def adopted_paths(sha256: str = "") -> list[Path]:
+    """In every architecture, and halves of such; of all checkpoints where none is named."""
     return list((cache_dir() / "checkpoints").glob(f"*{sha256}-*"))
 
 

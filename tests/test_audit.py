@@ -1,5 +1,6 @@
 """The audit log: whole lines, only ever more of them, and nothing done that is not in it."""
 
+import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -146,6 +147,53 @@ def test_a_deletion_that_was_cut_short_is_finished_and_never_found_as_a_study(
     assert store.list_studies() == []
     empty_deleted()
     assert not left.exists()
+
+
+def test_a_file_or_a_link_among_what_was_deleted_stops_no_deletion(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "xray.png").write_bytes(b"somebody's lung")
+    place = study.deleted_dir()
+    inside = place / "toy-12345678-abcd"
+    inside.mkdir(parents=True)
+    (inside / "link").symlink_to(elsewhere)
+    (place / "a file").write_text("left by hand")
+    (place / "a link").symlink_to(elsewhere)
+    (place / "leads nowhere").symlink_to(tmp_path / "gone")
+    delete_study(write_toy_study(n_images=20), "ann")
+    assert list(place.iterdir()) == []
+    assert (elsewhere / "xray.png").exists(), "no link is followed"
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_where_deleted_folders_go_is_a_folder_of_ours(tmp_path, kind):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "patients").mkdir(parents=True)
+    place = study.deleted_dir()
+    place.parent.mkdir(parents=True)
+    place.symlink_to(elsewhere) if kind == "link" else place.write_text("left by hand")
+    empty_deleted()
+    folder = write_toy_study(n_images=20)
+    delete_study(folder, "ann")
+    assert not folder.exists()
+    assert place.is_dir()
+    assert [path.name for path in elsewhere.iterdir()] == ["patients"]
+
+
+def test_what_cannot_be_removed_keeps_nothing_else(monkeypatch):
+    place, rmtree = study.deleted_dir(), shutil.rmtree
+    for name in ("a", "b", "c"):
+        (place / name).mkdir(parents=True)
+
+    def on_a_bad_disk(folder):
+        if folder.name == "b":
+            raise PermissionError(13, "Permission denied")
+        rmtree(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", on_a_bad_disk)
+    with pytest.raises(WorkError, match=r"Could not delete all of .*/b: Permission denied"):
+        empty_deleted()
+    assert [path.name for path in place.iterdir()] == ["b"]
 
 
 def test_a_study_whose_images_readers_judge_is_not_deleted(monkeypatch, tmp_path):

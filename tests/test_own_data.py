@@ -20,7 +20,7 @@ from PIL import Image
 
 from core import jobs, study
 from core.errors import InputError, WorkError
-from core.people import audit, deletion
+from core.people import access, audit, deletion
 from core.pictures import thumbnails
 from core.study import StudyConfig
 from core.upload import datasets, own_data, own_data_zip, preflights, uploads
@@ -29,6 +29,7 @@ from core.upload.own_data_zip import contents, opened, unpack
 from core.upload.uploads import Upload
 
 N_IMAGES = 30
+ANN = access.Person("ann@clinic.org", "researcher")
 
 
 @pytest.fixture(autouse=True)
@@ -229,8 +230,8 @@ def test_a_dataset_goes_with_all_that_was_made_of_its_images() -> None:
     assert list(study.thumbnails_dir().rglob("*.png"))
 
     with pytest.raises(InputError, match="somebody else's"):
-        own_data.delete(dataset, "ann@clinic.org")
-    own_data.delete(dataset, "local")
+        own_data.delete(dataset, ANN)
+    own_data.delete(dataset, access.LOCAL)
     assert not datasets.own_datasets()
     for gone in (dataset.folder, decoded, report):
         assert not gone.exists()
@@ -249,11 +250,11 @@ def test_a_dataset_that_cannot_be_deleted_can_be_deleted_again() -> None:
     report.parent.mkdir()
     report.write_text(json.dumps({"config": {"images": str(dataset.images)}}))
     with pytest.raises(WorkError, match="Could not delete my-x-rays"):
-        own_data.delete(dataset, "local")
+        own_data.delete(dataset, access.LOCAL)
     assert datasets.own_datasets(), "what is left would be nobody's"
     assert not report.exists()
     decoded.rename(study.pixels_dir("0" * 16, dataset.images, 64))
-    own_data.delete(dataset, "local")
+    own_data.delete(dataset, access.LOCAL)
     assert not datasets.own_datasets()
     assert not study.pixels_dirs(dataset.images)
 
@@ -262,20 +263,20 @@ def test_a_dataset_that_a_study_or_a_job_needs_stays() -> None:
     dataset = kept()
     job_id = jobs.submit(on(dataset, "in-the-queue"))
     with pytest.raises(InputError, match="used by study in-the-queue"):
-        own_data.delete(dataset, "local")
+        own_data.delete(dataset, access.LOCAL)
     jobs.cancel(job_id)
     with pytest.raises(InputError, match="in-the-queue"):
-        own_data.delete(dataset, "local")  # it may be resumed
+        own_data.delete(dataset, access.LOCAL)  # it may be resumed
     jobs.delete(jobs.find(job_id).study_id)
     config = on(dataset, "finished")
     folder = study.study_dir(config)
     folder.mkdir(parents=True)
     study.study_json(folder).write_text(json.dumps({"config": config.model_dump(mode="json")}))
     with pytest.raises(InputError, match=r"used by study finished\. Delete what uses it first"):
-        own_data.delete(dataset, "local")
+        own_data.delete(dataset, access.LOCAL)
     assert dataset.images.is_dir()
     deletion.delete_study(folder, "local")
-    own_data.delete(dataset, "local")
+    own_data.delete(dataset, access.LOCAL)
     assert not dataset.folder.exists()
 
 
@@ -299,7 +300,7 @@ def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not list(again.folder.rglob("*.png"))
     with pytest.raises(InputError, match="delete an upload or a dataset first"):
         sent(packed(members()))
-    own_data.delete(*datasets.datasets_of("local"), "local")
+    own_data.delete(*datasets.datasets_of("local"), access.LOCAL)
     own_data.forget(again, Columns())
     assert sent(packed(members()))
 

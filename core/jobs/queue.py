@@ -53,8 +53,11 @@ def submit(config: StudyConfig, by: str = "") -> str:
     """Queue a study, return the job's id; an unfinished job of the study is returned as is.
 
     A study that is finished already is done at once, because the engine skips what is there.
+    Raises InputError where the study is of somebody's own data, and that was deleted.
     """
-    with open_client() as client:
+    from core.upload.datasets import images_kept  # only here: it takes a second to import
+
+    with images_kept(config), open_client() as client:
         found = database.rows(client, workflow_id_prefix=f"{config.id}.")
         attempts = [_job(row) for row in found]
         last = max(attempts, key=lambda job: job.attempt, default=None)

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from core.aside import empty_deleted
 from core.errors import InputError, WorkError
 from core.jobs import database
 from core.jobs.database import open_client
@@ -85,6 +86,7 @@ def run_worker(parent: int | None = None, runner: str = ENGINE) -> None:
         signal.signal(number, lambda received, _: stop.append(received))
     with _only_worker(stop, parent):
         if not _told_to_stop(stop, parent):
+            _finish_deletions()
             _launch(runner)
             log.info("ready; jobs are in %s", database.shown_database())
         last_check = time.monotonic()
@@ -109,6 +111,18 @@ def _begin_anew() -> None:
             mark_cancelled(at_work.folder)
     logging.shutdown()
     os.execv(sys.executable, sys.orig_argv)
+
+
+def _finish_deletions() -> None:
+    """What a process that was killed while it deleted left behind."""
+    from core.upload.orphans import remove_orphans  # only here: it asks for jobs
+
+    try:
+        for path in remove_orphans():
+            log.info("removed %s, which a deletion that was cut short left", path.name)
+        empty_deleted()
+    except (WorkError, OSError) as error:  # keeps nobody from working
+        log.warning("%s", error)
 
 
 def _launch(runner: str) -> None:

@@ -35,9 +35,11 @@ def delete_study(folder: Path, who: str) -> None:
         raise InputError(f"{folder.name} is running. Cancel it first.") from error
     except OSError as error:
         raise WorkError(f"Could not delete {folder}: {error.strerror or error}.") from error
-    empty_deleted()
-    if digest:
-        uploads.forget_weights(digest)
+    try:
+        if digest:  # killed here, it leaves orphans, which the next worker removes
+            uploads.forget_weights(digest)
+    finally:
+        empty_deleted()
 
 
 def _digest_of_checkpoint(folder: Path) -> str | None:

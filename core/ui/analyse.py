@@ -21,9 +21,11 @@ from core.wording.words import percent
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
 SECONDS_BETWEEN_LOOKS = 1
 JOBS = "jobs.py"
+STUDY_NAME = "study_name"
+LONGEST_STUDY_NAME = 63
 # The widgets whose values belong to one report, and are forgotten with it.
 OF_A_REPORT = (
-    *("architecture", "preprocessing", "image_size", "study_name"),
+    *("architecture", "preprocessing", "image_size", STUDY_NAME),
     *("order_of_outputs", "classes_of_outputs"),
 )
 GRIDS = {
@@ -131,9 +133,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
     assert report.config
     own = base.sweep.sparsities
     grids = GRIDS if own in GRIDS.values() else {f"as {base.study.name}": own} | GRIDS
-    name = st.text_input(
-        "Name of the study", value=report.config.study.name, key="study_name", max_chars=63
-    )
+    name = _study_name(report.config.study.name)
     left, middle, right = st.columns(3)
     grid = left.selectbox(
         "Sparsities",
@@ -175,6 +175,19 @@ def run(report: Preflight, base: StudyConfig) -> None:
         who = people.require("researcher", "admin").email
         config = analyses.analysis_config(report, name.strip() or None, overrides)
         st.switch_page(JOBS, query_params={"job": _submit(config, who)})
+
+
+def _study_name(proposed: str) -> str:
+    """The study's name; in the address as `name` unless it is the one proposed."""
+    if STUDY_NAME not in st.session_state:
+        asked = st.query_params.get("name", proposed)
+        st.session_state[STUDY_NAME] = asked[:LONGEST_STUDY_NAME]
+    name = st.text_input("Name of the study", key=STUDY_NAME, max_chars=LONGEST_STUDY_NAME)
+    if name.strip() in ("", proposed):
+        st.query_params.pop("name", None)
+    else:
+        st.query_params["name"] = name
+    return name
 
 
 def _submit(config: StudyConfig, who: str) -> str:
@@ -239,8 +252,11 @@ def _stage(answer: Answer) -> str:
 
 
 def _forget_widgets_of_another(key: str) -> None:
-    if st.session_state.get("report_in_view") != key:
+    before = st.session_state.get("report_in_view")
+    if before != key:
         st.session_state["report_in_view"] = key
+        if before:  # else the page is opened at an address, which says what the name was
+            st.query_params.pop("name", None)
         for name in list(st.session_state):
             if str(name).startswith(OF_A_REPORT):
                 del st.session_state[name]
@@ -256,7 +272,9 @@ def _options(settings: type[SweepSettings | PruningSettings], name: str) -> list
 
 
 def _go(**address: str | None) -> None:
-    """Another place in the address: None takes a part away."""
+    """Another place in the address: None takes a part away, and with another report goes the name
+    that was typed for a study of the one before."""
+    st.query_params.pop("name", None)
     if address.get("dataset", "") is None:
         st.session_state.pop("dataset_choice", None)
     for name, value in address.items():

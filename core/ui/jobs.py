@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import pandas as pd
 import streamlit as st
 
 from core import jobs, ui
@@ -9,7 +12,9 @@ from core.analysis import decay
 from core.charts.curves import mean_ap_chart
 from core.errors import InputError
 from core.jobs import UNFINISHED, Job, log
+from core.jobs.table import as_table
 from core.people import job_rules
+from core.people.access import Visitor
 from core.ui import OpenStudy, figures, loaders, people, plain, widgets
 from core.wording import job_words, markup, words
 
@@ -55,6 +60,11 @@ def show_list() -> None:
         return
     unfinished = any(job.status in UNFINISHED for job in found)
     st.fragment(_list, run_every=SECONDS_BETWEEN_LOOKS if unfinished else None)(unfinished)
+    widgets.downloads(None, "jobs", partial(_table, people.visitor()))
+
+
+def _table(visitor: Visitor) -> pd.DataFrame:
+    return as_table(job_rules.visible_jobs(visitor))
 
 
 def _list(unfinished: bool) -> None:
@@ -168,6 +178,7 @@ def _progress(job: Job) -> None:
                 "Done of it": counted,
                 "Speed": job_words.speed(report),
                 "Left of this stage": job_words.time_left(report),
+                "After this stage": words.stages_after(report),
                 "At work for": job_words.how_long(job),
             }
         )

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import InputError
+from core.people.access import Person
 from core.study import StudyConfig
 from core.ui import people, plain
 from core.ui.upload import upload as upload_zone
@@ -32,7 +33,8 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
 
     taken: names of datasets that there are.
     """
-    who = people.person().email
+    person = people.person()
+    who = person.email
     st.caption(
         "One .zip of images (PNG, JPEG, DICOM and others) and one .csv: a row for each image, with "
         "its file name, and a column of 1 and 0 for each class, or one of names joined by |. "
@@ -44,7 +46,7 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
         arrived = upload_zone("dataset", "dataset_upload", "a .zip of images and a CSV", (".zip",))
         if arrived and uploads.find(arrived, who):
             _go_on_with(arrived)
-        _kept(who)
+        _kept(person)
         return None
     columns = _columns()
     answer = data.answer(found, columns)
@@ -64,8 +66,9 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
     return kept
 
 
-def _kept(who: str) -> None:
+def _kept(person: Person) -> None:
     """What a person keeps of their own images, each with a way to delete it."""
+    who = person.email
     zips, datasets = uploads.uploads_of(who, "dataset"), datasets_of(who)
     if not zips and not datasets:
         return
@@ -76,7 +79,7 @@ def _kept(who: str) -> None:
             st.markdown(f"{dataset.name} &nbsp; {size(dataset.n_bytes)}", width="stretch")
             yes = _delete(dataset.folder.name, f"the dataset {dataset.name} and its images")
         if yes:
-            _delete_dataset(dataset, who)
+            _delete_dataset(dataset, person)
     for one in zips:
         with st.container(horizontal=True, vertical_alignment="center"):
             words = f"{plain(one.name)} &nbsp; {size(uploads.bytes_of(one))}, not kept yet"
@@ -95,9 +98,9 @@ def _delete(key: str, what: str) -> bool:
         return st.button("Delete for good", type="primary", key=f"delete_{key}")
 
 
-def _delete_dataset(dataset: OwnDataset, who: str) -> None:
+def _delete_dataset(dataset: OwnDataset, person: Person) -> None:
     try:
-        data.delete(dataset, who)
+        data.delete(dataset, person)
     except InputError as error:
         st.error(plain(str(error)), icon=":material/block:")
         return

@@ -123,7 +123,8 @@ def xray_address(study_id: str, image_id: str) -> str:
 
 
 def logged_export(study_id: str, table: str, make: Callable[[], T]) -> Callable[[], T]:
-    """`make`, for a download button: checks the person again and logs, when somebody clicks."""
+    """`make`, for a download button: checks the person again and logs, when somebody clicks.
+    `study_id` is empty for a table that is of no study."""
     claims, looking, signed = _claims(), person(), provider.configured()
 
     def export() -> T:
@@ -132,7 +133,8 @@ def logged_export(study_id: str, table: str, make: Callable[[], T]) -> Callable[
             raise WorkError("Your role does not see studies.")
         if signed and sign_in.person_of(claims) != looking:
             raise WorkError("Your session has ended.")
-        audit.record(looking.email, "export", {"study": study_id, "table": table})
+        about = {"study": study_id} if study_id else {}
+        audit.record(looking.email, "export", about | {"table": table})
         return make()
 
     return export

@@ -132,20 +132,23 @@ def reading_switch() -> bool:
 
 
 def downloads(
-    opened: OpenStudy, table: str, make: Callable[[], pd.DataFrame], tag: str = ""
+    opened: OpenStudy | None, table: str, make: Callable[[], pd.DataFrame], tag: str = ""
 ) -> None:
-    """CSV and Parquet of an export table; `make` runs when somebody clicks.
+    """CSV and Parquet of an export table; `make` runs when somebody clicks, outside the page, once
+    it is logged; a person whose role has changed meanwhile gets nothing.
 
     The file's name says which study, table and subgroup; `tag` what else is not the default.
+    Without `opened` it is a table of no study.
     """
-    subgroup = opened.subgroup.title if opened.subgroup else ""
-    name = file_stem(opened.name, table, tag, subgroup)
+    subgroup = opened.subgroup.title if opened and opened.subgroup else ""
+    study_name = opened.name if opened else ""
+    name = file_stem(study_name, table, tag, subgroup)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.caption(plain(table), width="content")
         for label, suffix in (("CSV", ".csv"), ("Parquet", ".parquet")):
             st.download_button(
                 label,
-                data=people.logged_export(opened.name, table, partial(_encoded, make, suffix)),
+                data=people.logged_export(study_name, table, partial(_encoded, make, suffix)),
                 file_name=f"{name}{suffix}",
                 key=f"download_{table}_{tag}_{label}",
                 on_click="ignore",

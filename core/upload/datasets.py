@@ -1,24 +1,34 @@
 """Datasets of people's own: which there are, whose they are, and what they take of the disk.
 
 Each is a folder `cache/datasets/<name>-<id>/` with `images/`, `labels.csv`, `study.toml`, and
-`note.json`, which says who keeps it. One without a note is nobody's, so nobody deletes it here.
+`note.json`, which says who keeps it. One without a note, from before there were notes, is nobody's:
+everybody may try a checkpoint on it, and administrators alone can delete it.
+
+A lock keeps names apart, and datasets from being deleted while a study of them is submitted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from core import store
-from core.errors import InputError
-from core.study import StudyConfig, cache_dir, read_config
+from core.errors import InputError, WorkError
+from core.study import StudyConfig, cache_dir, images_dir, read_config
+
+SECONDS_TO_WAIT = 30.0  # for the lock; of a large dataset the thumbnails take seconds
 
 
 @dataclass(frozen=True)
 class OwnDataset:
-    """`n_bytes` are those of its files when it was kept, which never change."""
+    """`n_bytes` are those of its files when it was kept, which never change; 0 where there is no
+    note, and `person` is empty."""
 
     folder: Path
     config: StudyConfig
@@ -44,12 +54,57 @@ def write_note(folder: Path, person: str) -> None:
 
 def own_datasets() -> list[StudyConfig]:
     """The study files of all own data, by name."""
-    return [one.config for one in _all()]
+    return [one.config for one in all_datasets()]
 
 
 def datasets_of(person: str) -> list[OwnDataset]:
     """Those that a person keeps, by name."""
-    return [one for one in _all() if person and one.person == person]
+    return [one for one in all_datasets() if person and one.person == person]
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Among all processes, one at a time keeps a dataset, deletes one, or submits a study of one:
+    what it has looked at holds until it is done. Raises WorkError where another takes too long."""
+    lock = FileLock(cache_dir() / "datasets.lock", timeout=SECONDS_TO_WAIT)
+    try:
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise WorkError("Another dataset is being kept or deleted; try again soon.") from error
+    except OSError as error:
+        raise WorkError(f"{lock.lock_file} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def images_kept(config: StudyConfig) -> Iterator[None]:
+    """Nobody deletes the dataset that a study is of while it is submitted; from then on its job
+    says that it is needed. Raises InputError where the dataset has gone."""
+    folder = images_dir(config.dataset)
+    if folder is None or not is_below(folder, datasets_dir()):
+        yield
+        return
+    with alone():
+        if not folder.is_dir():
+            raise InputError(
+                f"The dataset of {config.study.name} was deleted meanwhile, so nothing was "
+                "started. Choose another."
+            )
+        yield
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder, or leads there by links."""
+    return path.is_relative_to(folder) or path.resolve().is_relative_to(folder.resolve())
+
+
+def bytes_of(dataset: OwnDataset) -> int:
+    """What it takes of the disk; counted where no note says so."""
+    return dataset.n_bytes or bytes_below(dataset.folder)
 
 
 def bytes_below(folder: Path) -> int:
@@ -62,7 +117,8 @@ def bytes_below(folder: Path) -> int:
     return total
 
 
-def _all() -> list[OwnDataset]:
+def all_datasets() -> list[OwnDataset]:
+    """Everybody's and nobody's, by name."""
     found = []
     for path in sorted(datasets_dir().glob("*/study.toml")):
         with contextlib.suppress(InputError):

@@ -18,10 +18,18 @@ from pydantic import TypeAdapter
 from core.aside import empty_deleted, put_aside
 from core.errors import InputError, WorkError
 from core.people import audit
+from core.people.access import Person
 from core.pictures import thumbnails, xrays
 from core.study import StudyConfig, images_dir, pixels_dirs, preflight_path, read_config
 from core.upload import children, needs, uploads
-from core.upload.datasets import OwnDataset, datasets_dir, own_datasets, write_note
+from core.upload.datasets import (
+    OwnDataset,
+    alone,
+    datasets_dir,
+    is_below,
+    own_datasets,
+    write_note,
+)
 from core.upload.preflight import some
 from core.upload.uploads import Upload
 
@@ -111,8 +119,9 @@ def keep(
 ) -> StudyConfig:
     """Make the dataset of a look that was not refused, called `name`; returns its study file.
 
-    taken: names of datasets that are not people's own. Raises InputError for a name that is taken
-    or none, WorkError where it cannot be kept.
+    taken: names of datasets that are not people's own. Of several who keep one name at the same
+    moment one does. Raises InputError for a name that is taken or none, WorkError where it cannot
+    be kept.
     """
     found = answer(upload, columns)
     if found.report is None or found.report.refusal:
@@ -122,11 +131,20 @@ def keep(
             f"{name[:60]!r} is no name for a dataset; allowed are up to 41 small letters, digits "
             "and dashes."
         )
-    if name in taken or any(config.study.name == name for config in own_datasets()):
-        raise InputError(f"There is a dataset called {name} already.")
+    with alone():
+        if name in taken or any(config.study.name == name for config in own_datasets()):
+            raise InputError(f"There is a dataset called {name} already.")
+        kept = _put_in_place(upload, columns, name, who, found.report)
+    forget(upload, columns)
+    return kept
+
+
+def _put_in_place(
+    upload: Upload, columns: Columns, name: str, who: str, report: DataReport
+) -> StudyConfig:
     unpacked = look_folder(upload, columns) / "unpacked"
     target = datasets_dir() / f"{name}-{upload.id[:8]}"
-    toml = _study_file(name, upload.name, target, found.report)
+    toml = _study_file(name, upload.name, target, report)
     try:
         datasets_dir().mkdir(parents=True, exist_ok=True)
         (unpacked / "study.toml").write_text(toml, encoding="utf-8")
@@ -136,37 +154,46 @@ def keep(
         unpacked.rename(target)
     except OSError as error:
         raise WorkError(f"The dataset could not be kept: {error.strerror}.") from error
-    forget(upload, columns)
     return read_config(target / "study.toml")
 
 
-def delete(dataset: OwnDataset, who: str) -> None:
-    """Delete a dataset of one's own for good. What was made of its images goes first: where that
-    fails the dataset is still there, whole, to be deleted again. Raises InputError where it is not
-    theirs, or where studies need its images, which it names; WorkError where it cannot be logged or
-    deleted."""
-    if dataset.person != who:
-        raise InputError("This dataset is somebody else's.")
-    images = dataset.images.resolve()
+def delete(dataset: OwnDataset, person: Person) -> None:
+    """Delete a dataset for good: people their own, administrators any. What was made of its images
+    goes first: where that fails the dataset is still there, whole, to be deleted again. No study of
+    it is submitted meanwhile.
 
+    Raises InputError where it is not theirs, or where studies need its images, which it names;
+    WorkError where it cannot be logged or deleted.
+    """
+    if person.role != "admin" and dataset.person != person.email:
+        raise InputError("This dataset is somebody else's.")
+    with alone():
+        if not dataset.folder.is_dir():
+            raise InputError(f"There is no dataset {dataset.name} any more.")
+        _refuse_while_needed(dataset)
+        about = {} if dataset.person == person.email else {"of": dataset.person or "nobody"}
+        audit.record(person.email, "deletion", {"dataset": dataset.name} | about)
+        images = dataset.images.resolve()
+        thumbnails.forget((path for path in images.rglob("*") if path.is_file()), xrays.SIZES)
+        try:
+            _forget_preflights(dataset)
+            for folder in (*pixels_dirs(images), dataset.folder):
+                put_aside(folder)
+        except OSError as error:
+            raise WorkError(f"Could not delete {dataset.name}: {error.strerror}.") from error
+    empty_deleted()
+
+
+def _refuse_while_needed(dataset: OwnDataset) -> None:
     def need(config: StudyConfig) -> bool:
         folder = images_dir(config.dataset)
-        return folder is not None and folder.resolve() == images
+        return folder is not None and is_below(folder, dataset.folder)
 
     if names := needs.studies_that(need):
         raise InputError(
             f"{dataset.name} is used by {'study' if len(names) == 1 else 'studies'} {some(names)}. "
             "Delete what uses it first, on the Jobs page."
         )
-    audit.record(who, "deletion", {"dataset": dataset.name})
-    thumbnails.forget((path for path in images.rglob("*") if path.is_file()), xrays.SIZES)
-    try:
-        _forget_preflights(dataset)
-        for folder in (*pixels_dirs(images), dataset.folder):
-            put_aside(folder)
-    except OSError as error:
-        raise WorkError(f"Could not delete {dataset.name}: {error.strerror}.") from error
-    empty_deleted()
 
 
 def _forget_preflights(dataset: OwnDataset) -> None:

@@ -169,7 +169,7 @@ def find(upload_id: object, person: str) -> Upload | None:
 
 def uploads_of(person: str, kind: Kind | None = None) -> list[Upload]:
     """A person's whole uploads, newest first."""
-    mine = [one for one in _all() if one.person == person and kind in (None, one.kind)]
+    mine = [one for one in all_uploads() if one.person == person and kind in (None, one.kind)]
     return sorted(mine, key=lambda one: one.when, reverse=True)
 
 
@@ -199,24 +199,25 @@ def delete(upload: Upload, who: str) -> None:
 def forget_weights(sha256: str, but: Upload | None = None) -> None:
     """Delete the weights taken out of a file of this digest, unless an upload (other than `but`), a
     study or a job needs them. Raises WorkError where they cannot be deleted."""
-    if any(one.sha256 == sha256 for one in _all() if one != but):
+    if any(one.sha256 == sha256 for one in all_uploads() if one != but):
         return
 
     def need(config: StudyConfig) -> bool:
         return config.checkpoint is not None and config.checkpoint.sha256 == sha256
 
     if (paths := study.adopted_paths(sha256)) and not needs.studies_that(need):
-        _remove(paths)
+        remove(paths)
 
 
 def forget_reports(mentioning: str) -> None:
     """Delete the kept reports of preflights that have these letters in them, such as a path; what
     they found is found again. Raises WorkError where they cannot be deleted."""
     reports = study.preflight_paths()
-    _remove([path for path in reports if mentioning.encode() in path.read_bytes()])
+    remove([path for path in reports if mentioning.encode() in path.read_bytes()])
 
 
-def _remove(paths: list[Path]) -> None:
+def remove(paths: list[Path]) -> None:
+    """Delete files, those that are there. Raises WorkError where one stays."""
     try:
         for path in paths:
             path.unlink(missing_ok=True)
@@ -246,7 +247,8 @@ def _is_left(folder: Path) -> bool:
         return False
 
 
-def _all() -> Iterator[Upload]:
+def all_uploads() -> Iterator[Upload]:
+    """Everybody's whole uploads."""
     if uploads_dir().is_dir():
         for folder in uploads_dir().iterdir():
             if is_id(folder.name) and (found := _read(folder.name)):

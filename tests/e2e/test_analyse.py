@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import os
 import re
@@ -16,9 +17,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from safetensors.torch import save_file
 
-from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import PATIENCE, ROOT, free_port, wait_until_healthy
 
-PATIENCE = 60_000
 STUDY_FILE = """
 study = { name = "grey-lungs", title = "Grey lungs" }
 dataset = { kind = "phantom", n_patients = 40, size = 32 }
@@ -122,14 +122,26 @@ def test_from_a_file_to_its_job(page: Page, analyse_address: str, checkpoint: Pa
         box.click()
         page.get_by_role("option", name=choice).click()
         idle(page)
+    typed = page.get_by_label("Name of the study")
+    typed.fill("typed-by-hand")
+    typed.press("Enter")
+    expect(page).to_have_url(re.compile(r"name=typed-by-hand"), timeout=PATIENCE)
 
     page.reload()  # with what was chosen after it
+    expect(typed).to_have_value("typed-by-hand", timeout=PATIENCE)
     for name, choice in CHOICES.items():
         chosen = page.get_by_role("combobox", name=name)
         expect(chosen).to_have_value(choice, timeout=PATIENCE)
     idle(page)
     page.get_by_role("button", name="Start the study").click()
-    expect(page).to_have_url(re.compile(r"/jobs\?job=best-model-on-grey-lungs-"), timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(r"/jobs\?job=typed-by-hand-"), timeout=PATIENCE)
+
+    page.get_by_role("link", name="All jobs").click()
+    with page.expect_download(timeout=PATIENCE) as download:
+        page.get_by_role("button", name="CSV").click(timeout=PATIENCE)
+    assert download.value.suggested_filename == "jobs.csv"
+    (row,) = csv.DictReader(io.StringIO(download.value.path().read_text()))
+    assert (row["study"], row["status"]) == ("typed-by-hand", "queued")
 
 
 def test_own_images_become_a_dataset(page: Page, analyse_address: str) -> None:

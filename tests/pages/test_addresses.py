@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.toys import write_toy_study
 # Held by journeys in a browser: they need files, jobs, or a reader study.
 ELSEWHERE = {
     **dict.fromkeys(("upload", "dataset", "own", "look"), "tests/e2e/test_analyse.py"),
-    **dict.fromkeys(("grid", "precision", "method"), "tests/pages/test_analyse.py"),
+    **dict.fromkeys(("grid", "precision", "method", "name"), "tests/pages/test_analyse.py"),
     "job": "tests/e2e/test_jobs.py",
     "reader-study": "tests/pages/test_reader_study.py",
 }
@@ -92,8 +93,7 @@ def test_an_address_shows_what_it_says(script: str) -> None:
 def test_the_page_and_the_image_of_the_browser_are_in_its_address() -> None:
     at = open_page("pie_browser.py", study="toy", definition="Every test image", page="2")
     assert at.session_state["page"] == 2
-    image = next(one.key for one in at.button if str(one.key).startswith("open-image"))
-    image = image.removeprefix("open-")
+    image = re.search(r'data-image="([^"]+)"', said(at))[1]
     at = open_page("pie_browser.py", study="toy", definition="Every test image", image=image)
     assert at.query_params["image"] in (image, [image])
     assert f"<b>{image}</b>" in said(at)

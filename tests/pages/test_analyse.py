@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from core import jobs, study
 from core.cli import app as cli
 from core.study import StudyConfig, read_config
-from core.ui import preflight_report
+from core.ui import analyse, preflight_report
 from core.upload import analyses, datasets, preflights, uploads
 from core.upload.preflight import PreflightOptions
 from core.upload.uploads import Upload
@@ -162,6 +162,28 @@ def test_a_report_is_read_and_the_study_is_the_command_lines(
     assert config.checkpoint
     assert config.checkpoint.path == arrived.path
     assert config.study.title == "Best model (2).pt on Grey lungs"
+
+
+def test_a_typed_name_stands_in_the_address_until_there_is_another_report(arrived: Upload) -> None:
+    question = answered(arrived, base(), SMALL)
+    address = {"upload": arrived.id, "dataset": "grey-lungs", "look": question.key}
+    at = open_page("analyse.py", **address)
+    assert "name" not in at.query_params, "what is proposed"
+    at.text_input(key="study_name").set_value("typed-by-hand").run()
+    assert at.query_params["name"] in ("typed-by-hand", ["typed-by-hand"])
+
+    at = open_page("analyse.py", **address, name="typed-by-hand")  # refreshed, or sent on
+    assert at.text_input(key="study_name").value == "typed-by-hand"
+    at.text_input(key="study_name").set_value("best-model-2-on-grey-lungs").run()
+    assert "name" not in at.query_params
+    at.text_input(key="study_name").set_value("typed-by-hand").run()
+    button(at, "Choose another file").click().run()
+    assert "name" not in at.query_params, "it was of another report"
+
+    long = open_page("analyse.py", **address, name="<b>" + "x" * 500)
+    assert len(long.text_input(key="study_name").value) == analyse.LONGEST_STUDY_NAME
+    button(long, "Start the study").click().run()
+    assert "study.name" in long.error[0].value.replace("\\", "")
 
 
 def test_three_outputs_for_twenty_classes_can_be_named(cache: Path, arrived: Upload) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import jobs, store, study
+from core import export, jobs, store, study
+from core import reference_words as say
 from core.errors import InputError
 from core.jobs import database, log
 from core.jobs.database import open_client
+from core.jobs.table import as_table
 from core.people import audit, job_rules
 from core.people.access import GUEST, LOCAL, Person, Visitor
 from core.progress import Progress
@@ -109,6 +113,31 @@ def test_many_jobs_are_turned_over_in_pages() -> None:
     text = said(open_jobs())
     assert "23 jobs, newest first" in text
     assert text.count("started by") == 20
+
+
+def test_the_list_can_be_taken_along_by_who_may_see_it() -> None:
+    failed = jobs.submit(toy_config("real"), ROLF.email)
+    put(failed, "ERROR", "The disk is full.")
+    drawn = jobs.submit(toy_config("drawn", dataset={"kind": "phantom"}), "local:mia")
+    given = [(one.proto.label, one.proto.help) for one in open_jobs().get("download_button")]
+    assert given == [("CSV", "The table jobs as CSV"), ("Parquet", "The table jobs as Parquet")]
+    assert not open_jobs(failed).get("download_button")
+
+    table = as_table(job_rules.visible_jobs(Visitor(RUTH)))
+    assert list(table.columns) == list(say.PAGE_TABLES["jobs"].columns)
+    rows = table.set_index("job")
+    assert rows.loc[failed, ["status", "submitted_by", "error"]].to_list() == [
+        *("failed", ROLF.email, "The disk is full."),
+    ]
+    assert abs(rows["submitted"][drawn].timestamp() - time.time()) < 60
+    assert pd.isna(rows["started"][drawn])
+    for suffix, read in ((".csv", pd.read_csv), (".parquet", pd.read_parquet)):
+        again = read(io.BytesIO(export.FORMATS[suffix](table)))
+        assert again["job"].to_list() == table["job"].to_list()
+
+    elsewhere = Visitor(GUEST, synthetic_only=True)
+    assert as_table(job_rules.visible_jobs(elsewhere))["job"].to_list() == [drawn]
+    assert as_table(job_rules.visible_jobs(Visitor(RITA))).empty
 
 
 def test_a_job_that_waits_says_so_and_can_be_cancelled_and_resumed(worker: None) -> None:
