@@ -76,6 +76,9 @@ def show_heatmaps() -> None:
         with cells.cell():
             draw_clickable(outlined(chart, order, pair), key)
     st.caption("A click on a square shows the curves of its two classes below.")
+
+
+def show_intervals() -> None:
     if corrected:
         st.caption(ui.plain(findings.above_floor(above_floor(table))))
     widgets.downloads(opened, "class_pairs", lambda: statistics.class_pairs(opened, metric), tag)
@@ -158,11 +161,12 @@ by_frequency = [name for name in loaders.frequencies(opened)["class_name"] if na
 if len(by_frequency) < 2 or not pruned:
     st.info("This needs two classes, the dense model and at least one sparsity above 0.")
     st.stop()
-table = statistics.pairs_table(opened, metric, corrected)
 with controls:
     order = order_switch()
 pair = chosen_pair()
 show_heatmaps()
+table = statistics.pairs_table(opened, metric, corrected)  # the heatmaps need no interval
+show_intervals()
 pair_picker()
 two_classes = pair[0] != pair[1]
 if two_classes:

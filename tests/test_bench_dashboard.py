@@ -53,9 +53,9 @@ def test_a_visitor_fetches_the_grid_of_x_rays_once_as_a_browser_does(visitor):
     turned = visitor.turn("page", 2)
     assert turned.n_pictures == 6
     assert turned.with_pictures >= turned.seconds
-    first, *_ = visitor.keys("open-")
-    visitor.click(first)
-    assert first.removeprefix("open-") in visitor.query
+    first, *_ = visitor.cards()
+    visitor.open_card("xray_viewer", first)
+    assert first in visitor.query
 
 
 def test_a_visitor_says_what_a_page_does_not_have(visitor):

@@ -6,6 +6,8 @@ draw is a row of counts, so a statistic of many draws is a product or a cumulati
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
@@ -13,6 +15,7 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 CONFIDENCE = 0.95
 DRAWS = 1000
 SEED = 0
+PERMUTATIONS_AT_ONCE = 128
 # Differences of metrics this small are rounding, not variation.
 NEGLIGIBLE = 1e-12
 
@@ -31,21 +34,24 @@ def resampled_medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
     A missing value is left out of its cell, as in pandas; NaN where a draw leaves none.
     """
-    medians = np.full((len(counts), values.shape[1]), np.nan)
-    for cell in range(values.shape[1]):
-        column = values[:, cell]
+    medians = np.full((values.shape[1], len(counts)), np.nan)
+    # Runs first and in few bytes: what is added up and compared then lies side by side.
+    most = max(int(counts.sum(axis=1).max(initial=0)), len(values))
+    small = np.int16 if most <= np.iinfo(np.int16).max else np.int64
+    by_run = np.ascontiguousarray(counts.T, small)
+    for cell, column in enumerate(values.T):
         order = np.argsort(column, kind="stable")[: int((~np.isnan(column)).sum())]
         if len(order) == 0:
             continue
-        up_to = counts[:, order].cumsum(axis=1)
-        total = up_to[:, -1]
+        up_to = by_run[order].cumsum(axis=0, dtype=small)
+        total = up_to[-1]
         # The two middle members of the drawn values; the same one where their number is odd.
         middles = [
-            column[order][np.minimum((up_to <= rank[:, None]).sum(axis=1), len(order) - 1)]
+            column[order][np.minimum((up_to <= rank).sum(axis=0, dtype=small), len(order) - 1)]
             for rank in ((total - 1) // 2, total // 2)
         ]
-        medians[:, cell] = np.where(total > 0, (middles[0] + middles[1]) / 2, np.nan)
-    return medians
+        medians[cell] = np.where(total > 0, (middles[0] + middles[1]) / 2, np.nan)
+    return np.ascontiguousarray(medians.T)
 
 
 def percentile_interval(
@@ -132,6 +138,17 @@ def permutations_of(n_units: int, permutations: int, seed: int) -> np.ndarray:
     """(permutations, n_units) of random orders of 0 .. n_units - 1."""
     rng = np.random.default_rng(seed)
     return rng.permuted(np.tile(np.arange(n_units), (permutations, 1)), axis=1)
+
+
+def permuted_pairs(matrix: np.ndarray, orders: np.ndarray) -> Iterator[np.ndarray]:
+    """Upper triangles of a symmetric (units, units) matrix whose rows and columns are put into each
+    of (permutations, units) orders: (some permutations, pairs) at a time, which a processor's cache
+    holds."""
+    first, second = np.triu_indices(orders.shape[1], k=1)
+    flat = np.ascontiguousarray(matrix).ravel()
+    for begin in range(0, len(orders), PERMUTATIONS_AT_ONCE):
+        some = orders[begin : begin + PERMUTATIONS_AT_ONCE]
+        yield flat.take(some[:, first] * len(matrix) + some[:, second])
 
 
 def patient_sums(patient_ids: pd.Series | np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import SEED, permutation_p, permutations_of
+from core.analysis.bootstrap import SEED, permutation_p, permutations_of, permuted_pairs
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.decay import ForgettabilityCurves
@@ -153,8 +153,8 @@ def mantel(x: np.ndarray, y: np.ndarray, permutations: int, seed: int) -> Figure
     row = correlate(x_pairs[there], y_pairs[there])
     if not np.isnan(row["pearson_r"]):
         orders = permutations_of(len(keep), permutations, seed)
-        shuffled = row_pearson(x_pairs, y[orders[:, first], orders[:, second]])
-        row["permutation_p"] = permutation_p(row["pearson_r"], shuffled)
+        shuffled = [row_pearson(x_pairs, rows) for rows in permuted_pairs(y, orders)]
+        row["permutation_p"] = permutation_p(row["pearson_r"], np.concatenate(shuffled))
     return row
 
 
@@ -162,6 +162,10 @@ def row_pearson(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Pearson r of (n,) x with each of (permutations, n) rows; a missing value leaves its pair out,
     a row without variation gives 0."""
     there = ~(np.isnan(rows) | np.isnan(x)[None, :])
+    if there.all():
+        a, b = x - x.mean(), rows - rows.mean(axis=1, keepdims=True)
+        scale = np.sqrt((a @ a) * np.einsum("ij,ij->i", b, b))
+        return np.divide(b @ a, scale, out=np.zeros(len(rows)), where=scale > 0)
     n = np.maximum(there.sum(axis=1, keepdims=True), 1)
     a = np.where(there, x[None, :], 0.0)
     b = np.where(there, rows, 0.0)

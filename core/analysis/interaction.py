@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import SEED, permutation_p, permutations_of
+from core.analysis.bootstrap import SEED, permutation_p, permutations_of, permuted_pairs
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.decay import ForgettabilityCurves
 
@@ -93,9 +93,11 @@ def mrqap(
         if name != "intercept":
             residual = np.zeros((len(keep), len(keep)))
             residual[first, second] = residual[second, first] = left
-            shuffled = residual[orders[:, first], orders[:, second]]
-            _, permuted = _partial_fit(y, shuffled, others, freedom)
-            table.loc[row, "permutation_p"] = permutation_p(t[0], permuted)
+            permuted = [
+                _partial_fit(y, rows, others, freedom)[1]
+                for rows in permuted_pairs(residual, orders)
+            ]
+            table.loc[row, "permutation_p"] = permutation_p(t[0], np.concatenate(permuted))
     return table
 
 

@@ -167,7 +167,9 @@ def slice_metrics(truth: SliceTruth, ranks: np.ndarray) -> dict[str, np.ndarray]
     keys = ranks | truth.bits
     if truth.unknown is not None:
         keys[truth.unknown] = 0  # below all others, where it is above nobody
-    keys.sort(axis=1, kind="stable")  # a radix sort where the type is small
+    # Equal keys are alike, so any sort will do: of small types numpy's stable one goes by digits,
+    # and is the faster; of larger ones its default takes two fifths of the time.
+    keys.sort(axis=1, kind="stable" if keys.dtype == np.uint16 else "quicksort")
     return _from_sorted(keys, truth)
 
 

@@ -352,9 +352,9 @@ class BrowserBench:
                 )
                 page.wait_for_function("window.bench?.grid()", polling="raf")
                 _settle(page)
-            card = page.locator(".st-key-gallery [class*='st-key-card-']").nth(6 * place)
+            card = page.locator(".st-key-gallery .ps-card").nth(6 * place)
             wanted = card.locator("img").get_attribute("alt")
-            self._until_drawn(page, "click", f"=== {_quoted(wanted)}", card.get_by_role("button"))
+            self._until_drawn(page, "click", f"=== {_quoted(wanted)}", card.get_by_role("link"))
             self._take("open an image", page.evaluate("bench.taken")[0])
             _settle(page)
             page.wait_for_timeout(500)  # the neighbours are fetched meanwhile

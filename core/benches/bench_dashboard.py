@@ -129,8 +129,8 @@ ACTIONS = (
     Action(
         "pie_browser",
         "open an X-ray",
-        lambda visitor: visitor.keys("open-"),
-        lambda visitor, key: [visitor.click(key)],
+        lambda visitor: visitor.cards(),
+        lambda visitor, image_id: [visitor.open_card("xray_viewer", image_id)],
     ),
 )
 

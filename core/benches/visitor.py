@@ -8,6 +8,8 @@ that are kept; the pictures of a page are fetched six at a time.
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import time
 import urllib.request
@@ -29,7 +31,9 @@ from core.errors import WorkError
 PATIENCE = 300  # seconds without a word from the server
 AT_ONCE = 6  # pictures, as Chromium fetches from one server
 PICTURES = re.compile(r'<img src="(/xray/[^"]+)"')
+CARDS = re.compile(r'<figure class="ps-xray[^>]* data-image="([^"]+)"')
 KEY = re.compile(r"\$\$ID-[0-9a-f]+-(.+)")  # of a widget, in its id
+TRIGGERS = "$$STREAMLIT_INTERNAL_KEY_{}__events"  # of a component, from its id
 LARGEST_MESSAGE = 256 << 20
 Place = tuple[int, ...]  # of an element, from the page's root
 
@@ -109,6 +113,10 @@ class Visitor:
         found = (KEY.match(getattr(_of(delta), "id", "")) for delta in self._elements.values())
         return [match[1] for match in found if match and match[1].startswith(begin)]
 
+    def cards(self) -> list[str]:
+        """The image_ids of the X-rays on the page."""
+        return [html.unescape(name) for body in self._bodies() for name in CARDS.findall(body)]
+
     def n_pages(self, key: str) -> int:
         return int(self._widget(key).num_pages)
 
@@ -129,6 +137,16 @@ class Visitor:
     def click(self, key: str) -> Answer:
         """A button."""
         state = WidgetState(id=self._widget(key).id, trigger_value=True)
+        answer = self._set(key, state)
+        del self._values[state.id]
+        return answer
+
+    def open_card(self, key: str, image_id: str) -> Answer:
+        """A card of X-rays, as the viewer of that key tells the page of a click on it."""
+        widget = self._widget(key)
+        told = json.dumps([{"event": "step", "value": image_id}])
+        self._values[widget.id] = WidgetState(id=widget.id, json_value="{}")
+        state = WidgetState(id=TRIGGERS.format(widget.id), json_trigger_value=told)
         answer = self._set(key, state)
         del self._values[state.id]
         return answer
@@ -210,12 +228,12 @@ class Visitor:
     # What the page holds
 
     def _pictures(self) -> list[str]:
-        return [
-            path
-            for delta in self._elements.values()
-            if delta.new_element.WhichOneof("type") == "html"
-            for path in PICTURES.findall(delta.new_element.html.body)
-        ]
+        return [path for body in self._bodies() for path in PICTURES.findall(body)]
+
+    def _bodies(self) -> list[str]:
+        """The page's pieces of HTML."""
+        found = (delta.new_element for delta in self._elements.values())
+        return [one.html.body for one in found if one.WhichOneof("type") == "html"]
 
     def _fetch(self, paths: list[str]) -> None:
         def fetch(path: str) -> None:

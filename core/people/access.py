@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -121,7 +122,12 @@ def read_xray(token: str) -> XrayClaim | None:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(secret(), salt="xray", signer=_SteppedSigner)
+    return _serializer_of(secret())
+
+
+@lru_cache(maxsize=1)  # a page of X-rays signs two dozen addresses with one key
+def _serializer_of(key: bytes) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(key, salt="xray", signer=_SteppedSigner)
 
 
 def secret() -> bytes:

@@ -131,8 +131,8 @@ def _allowed_path(claim: XrayClaim, visitor: Visitor) -> Path | None:
     if not may_see_image(person, claim.study_id, claim.image_id):
         return None
     try:
-        config = store.read_config(folder)
-    except (InputError, WorkError, KeyError, ValueError):
+        config = _config(folder, study.study_json(folder).stat().st_mtime_ns)
+    except (InputError, WorkError, KeyError, ValueError, OSError):
         return None
     if visitor.synthetic_only and not config.synthetic:
         return None
@@ -142,6 +142,11 @@ def _allowed_path(claim: XrayClaim, visitor: Visitor) -> Path | None:
 def _shown(claim: XrayClaim | None) -> str:
     """What an address that was refused asked for, where it was signed by us at all."""
     return f"{claim.study_id} {claim.image_id}" if claim else "unsigned or expired"
+
+
+@lru_cache(maxsize=8)  # to read one takes longer than to send a thumbnail
+def _config(folder: Path, modified: int) -> StudyConfig:
+    return store.read_config(folder)
 
 
 @lru_cache(maxsize=8)

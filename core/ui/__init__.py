@@ -210,7 +210,7 @@ def _config(folder: Path) -> StudyConfig | None:
     return _read_config(str(folder), _created(folder))
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)  # frozen, so one for all sessions
 def _read_config(folder: str, time: int) -> StudyConfig | None:
     try:
         return store.read_config(Path(folder))

@@ -18,7 +18,7 @@ from core.analysis.gallery import Gallery, Images
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES
 from core.study import images_dir
-from core.ui import OpenStudy, exemplars, gallery_filters, inspector, people, plain, widgets
+from core.ui import OpenStudy, cards, exemplars, gallery_filters, inspector, people, plain, widgets
 from core.wording import markup, words
 
 THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
@@ -105,21 +105,34 @@ def _show_grid(browsed: Browsed, chosen: str | None) -> None:
         st.info(NO_IMAGES, icon=":material/hide_image:")
     elif size := exemplars.source_size(browsed.opened, of_page["image_id"].iloc[0]):
         st.caption(words.source(size, width))
-    person = people.person().email
-    with st.grid(min_column_width=width, gap="small"):
-        for position, (_, image) in enumerate(of_page.iterrows()):
-            with st.container(key=f"card-{position}", gap=None):
-                _show_card(browsed, image, width, person, image["image_id"] == chosen)
-
-
-def _show_card(browsed: Browsed, image: pd.Series, width: int, person: str, is_open: bool) -> None:
-    image_id = image["image_id"]
-    labelled = inspector.chips(browsed.images, image, browsed.filters.sparsity)
-    caption = f"agreement <b>{words.number(image['agreement'])}</b><br>{labelled}"
-    kind = "ps-open" if is_open else ""
+    found = [
+        cards.Card(image_id, _caption(browsed, row, agreement), image_id == chosen)
+        for image_id, row, agreement in zip(
+            of_page["image_id"], of_page["test_order"], of_page["agreement"], strict=True
+        )
+    ]
     if browsed.has_images:
-        of = browsed.opened.folder.name, image_id
-        st.html(markup.xray(*of, 2 * width, caption, person=person, kind=kind))
+        cards.show(browsed.opened, found, 2 * width, width)
     else:
-        st.html(markup.without_xray(f"<b>{html.escape(image_id)}</b><br>{caption}", kind=kind))
-    st.button(f"Open {plain(image_id)}", key=f"open-{image_id}", on_click=_choose, args=(image_id,))
+        _show_names(found, width)
+
+
+def _caption(browsed: Browsed, row: int, agreement: float) -> str:
+    labelled = inspector.chips(browsed.images, row, browsed.filters.sparsity)
+    return f"agreement <b>{words.number(agreement)}</b><br>{labelled}"
+
+
+def _show_names(found: list[cards.Card], width: int) -> None:
+    """Cards without X-rays, and so without a viewer that would open them."""
+    with st.grid(min_column_width=width, gap="small"):
+        for position, card in enumerate(found):
+            with st.container(key=f"card-{position}", gap=None):
+                name = html.escape(card.image_id)
+                kind = "ps-open" if card.is_open else ""
+                st.html(markup.without_xray(f"<b>{name}</b><br>{card.caption}", kind=kind))
+                st.button(
+                    f"Open {plain(card.image_id)}",
+                    key=f"open-{card.image_id}",
+                    on_click=_choose,
+                    args=(card.image_id,),
+                )

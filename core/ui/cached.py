@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -38,15 +38,19 @@ class Source:
         return Path(self.folder)
 
 
+# Streamlit would pickle it, part by part, at every look into a cache.
+BY_SOURCE: dict[str | type[Any], Callable[[Any], Any]] = {Source: repr}
+
+
 def source(opened: OpenStudy) -> Source:
     times = (
         modified(study.labels_path(opened.folder)),
         modified(study.class_metrics_path(opened.folder)),
     )
-    # Ranks are made a cell at a time, and a folder's time moves with each.
-    ranks = max(map(modified, opened.folder.glob("ranks/run=*")), default=0)
-    made_of = ranks if opened.subgroup else 0
-    return Source(str(opened.folder), *times, opened.config.groups, opened.subgroup, made_of)
+    ranks = 0
+    if opened.subgroup:  # they are made a cell at a time, and a folder's time moves with each
+        ranks = max(map(modified, opened.folder.glob("ranks/run=*")), default=0)
+    return Source(str(opened.folder), *times, opened.config.groups, opened.subgroup, ranks)
 
 
 def of_study(
@@ -63,7 +67,7 @@ def of_study(
     def wrap(
         function: Callable[Concatenate[Source, P], T],
     ) -> Callable[Concatenate[OpenStudy | Source, P], T]:
-        kept = cache(max_entries=entries, show_spinner=spinner)(function)
+        kept = cache(max_entries=entries, show_spinner=spinner, hash_funcs=BY_SOURCE)(function)
 
         @wraps(function)
         def load(of: OpenStudy | Source, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -15,7 +15,7 @@ from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.pictures import xrays
 from core.study import StudyConfig
 from core.ui import OpenStudy, modified
-from core.ui.cached import ENTRIES, LARGE_ENTRIES, Source, of_study, source
+from core.ui.cached import BY_SOURCE, ENTRIES, LARGE_ENTRIES, Source, of_study, source
 from core.ui.loaders import groups_of_classes, labels
 
 MOST_GALLERIES = 40  # about a megabyte each at 25,596 images, beside what they share
@@ -26,7 +26,7 @@ def test_rows(opened: OpenStudy) -> pd.DataFrame:
     return _test_rows(source(opened))
 
 
-@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False)
+@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False, hash_funcs=BY_SOURCE)
 def _test_rows(of: Source) -> pd.DataFrame:
     return labels(of).split("test")
 
@@ -48,7 +48,11 @@ def images(opened: OpenStudy, sparsity: float) -> gallery.Images:
     return _images(source(opened), times, modified(path), _specificity(opened), sparsity)
 
 
-@st.cache_resource(max_entries=MOST_GALLERIES, show_spinner="Comparing dense and pruned images …")
+@st.cache_resource(
+    max_entries=MOST_GALLERIES,
+    show_spinner="Comparing dense and pruned images …",
+    hash_funcs=BY_SOURCE,
+)
 def _images(
     of: Source, times: tuple[int, ...], kept: int, specificity: float, sparsity: float
 ) -> gallery.Images:
@@ -57,7 +61,9 @@ def _images(
     return gallery.at_sparsity(_at_every_sparsity(of, times[2:], specificity), found)
 
 
-@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner="Looking for what is lost …")
+@st.cache_resource(
+    max_entries=LARGE_ENTRIES, show_spinner="Looking for what is lost …", hash_funcs=BY_SOURCE
+)
 def _at_every_sparsity(of: Source, times: tuple[int, ...], specificity: float) -> gallery.Images:
     lost, names = tables.lost_at(of.path), labels(of).class_names
     return gallery.at_every_sparsity(_test_rows(of), lost, names, groups_of_classes(of))
@@ -79,7 +85,7 @@ def operating_points(opened: OpenStudy) -> dict[str, float]:
     return _operating_points(source(opened), _lost_times(opened), _specificity(opened))
 
 
-@st.cache_data(max_entries=ENTRIES, show_spinner=False)
+@st.cache_data(max_entries=ENTRIES, show_spinner=False, hash_funcs=BY_SOURCE)
 def _operating_points(of: Source, times: tuple[int, ...], specificity: float) -> dict[str, float]:
     table = tables.operating_points(of.path)
     return dict(zip(table["class_name"], table["operating_point"], strict=True))
@@ -117,7 +123,7 @@ def curves(opened: OpenStudy, row: int) -> pd.DataFrame:
     return _curves(source(opened), curves_key(opened), row)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_SOURCE)
 def _curves(of: Source, made_from: str, row: int) -> pd.DataFrame:
     runs = {s: len(found) for s, found in image_curves.grid(of.path).items()}
     summary = image_curves.read_image(of.path, made_from, row)
@@ -169,14 +175,14 @@ def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
 
 def source_size(opened: OpenStudy, image_id: str) -> tuple[int, int] | None:
     path = study.labels_path(opened.folder)
-    return _source_size(str(opened.folder), modified(path), opened.config, image_id)
+    return _source_size(str(opened.folder), modified(path), image_id, opened.config)
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
 def _source_size(
-    folder: str, time: int, config: StudyConfig, image_id: str
+    folder: str, time: int, image_id: str, _config: StudyConfig
 ) -> tuple[int, int] | None:
-    return xrays.source_size(Path(folder), config, image_id)
+    return xrays.source_size(Path(folder), _config, image_id)
 
 
 def _ensemble_times(opened: OpenStudy, sparsity: float) -> tuple[int, ...]:

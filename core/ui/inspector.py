@@ -15,12 +15,12 @@ from core.analysis.gallery import Images
 from core.analysis.image_curves import FindingFate, finding_fates
 from core.charts.images import image_curves_chart
 from core.study import percent
-from core.ui import OpenStudy, exemplars, people, plain, widgets
+from core.ui import OpenStudy, cards, exemplars, people, plain, widgets
 from core.ui.viewer import ViewerImage, xray_viewer
-from core.wording import image_findings, markup, words
+from core.wording import columns, image_findings, markup, words
 
 MOST_OTHERS = 12
-SMALL, STAGE_HEIGHT = 128, 640
+SMALL, STAGE_HEIGHT, OTHERS_WIDTH = 128, 640, 104
 # How many images the viewer is told of on either side, so that it can step without waiting.
 BEFORE, AFTER = 3, 8
 Choose = Callable[[str | None], None]
@@ -55,11 +55,13 @@ def show(
     _show_rest(opened, images, image, curves, sparsity)
 
 
-def chips(images: Images, image: pd.Series, sparsity: float) -> str:
-    """An image's labels as HTML, with where those are lost that are lost by this sparsity."""
-    there = images.present[int(image["test_order"])]
-    present = [name for name, yes in zip(images.class_names, there, strict=True) if yes]
-    lost = gallery.lost_by(image, images, sparsity)
+def chips(images: Images, row: int, sparsity: float) -> str:
+    """An image's labels as HTML, with where those are lost that are lost by this sparsity.
+
+    row: of the image, in test-set order.
+    """
+    present = [images.class_names[place] for place in images.present[row].nonzero()[0]]
+    lost = gallery.lost_by(row, images, sparsity)
     said = {name: f"lost at {words.percent(at)}" for name, at in lost.items()}
     return markup.class_chips(present, images.groups, said) or "no label"
 
@@ -67,7 +69,8 @@ def chips(images: Images, image: pd.Series, sparsity: float) -> str:
 def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: bool) -> None:
     """Where in the filter one is, and the way out; with `steps`, for want of a viewer that has
     its own, to the next image as well."""
-    position, before, after = gallery.neighbours(shown, image_id or "")
+    nowhere = None, None, None
+    position, before, after = gallery.neighbours(shown, image_id) if image_id else nowhere
     with st.container(horizontal=True, vertical_alignment="center"):
         if steps:
             st.button("Previous", on_click=choose, args=(before,), disabled=before is None)
@@ -95,7 +98,7 @@ def _show_xray(
 
 def _show_name(images: Images, image: pd.Series, sparsity: float) -> None:
     agreement, rank = float(image["agreement"]), image["rank"]
-    st.html(markup.named(image["image_id"], chips(images, image, sparsity)))
+    st.html(markup.named(image["image_id"], chips(images, int(image["test_order"]), sparsity)))
     n = int(images.table["agreement"].notna().sum())
     said = image_findings.image_caption(agreement, 0 if pd.isna(rank) else int(rank), n)
     st.caption(plain(said))
@@ -174,31 +177,36 @@ def _show_others(
         st.caption(f"Patient {patient} has no other test image.")
         return
     st.markdown(f"### {words.count(len(others), 'other test image')} of patient {patient}")
-    with st.grid(min_column_width=104, gap="small"):
-        for position, (_, other) in enumerate(others.head(MOST_OTHERS).iterrows()):
-            with st.container(key=f"card-other-{position}", gap=None):
-                image_id = other["image_id"]
-                caption = f"agreement {words.number(other['agreement'])}"
-                if has_images:
-                    person = people.person().email
-                    of = opened.folder.name, image_id
-                    st.html(markup.xray(*of, SMALL, caption, person=person))
-                else:
-                    st.html(markup.without_xray(f"{html.escape(image_id)}<br>{caption}"))
-                st.button(
-                    f"Look at {plain(image_id)}",
-                    key=f"other-{image_id}",
-                    on_click=choose,
-                    args=(image_id,),
-                )
+    first = others.head(MOST_OTHERS)
+    found = [
+        cards.Card(image_id, f"agreement {words.number(agreement)}")
+        for image_id, agreement in zip(first["image_id"], first["agreement"], strict=True)
+    ]
+    if has_images:
+        cards.show(opened, found, SMALL, OTHERS_WIDTH)
+    else:
+        _show_other_names(found, choose)
     if len(others) > MOST_OTHERS:
         st.caption(f"The first {MOST_OTHERS}; filter by the patient to see all.")
+
+
+def _show_other_names(found: list[cards.Card], choose: Choose) -> None:
+    with st.grid(min_column_width=OTHERS_WIDTH, gap="small"):
+        for position, card in enumerate(found):
+            with st.container(key=f"card-other-{position}", gap=None):
+                st.html(markup.without_xray(f"{html.escape(card.image_id)}<br>{card.caption}"))
+                st.button(
+                    f"Look at {plain(card.image_id)}",
+                    key=f"other-{card.image_id}",
+                    on_click=choose,
+                    args=(card.image_id,),
+                )
 
 
 def _show_rest(
     opened: OpenStudy, images: Images, image: pd.Series, curves: pd.DataFrame, sparsity: float
 ) -> None:
-    st.html(markup.facts(gallery.attributes_of(images, int(image["test_order"]))))
+    st.html(markup.facts(columns.told(gallery.attributes_of(images, int(image["test_order"])))))
     table = curves.assign(image_id=image["image_id"])
     table["operating_point"] = table["class_name"].map(exemplars.operating_points(opened))
     address = {"study": opened.name, "image": image["image_id"], "sparsity": percent(sparsity)}

@@ -13,7 +13,7 @@ from core.analysis import chance, decay, losses
 from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
 from core.labels import SPLITS, Labels, class_frequencies, label_matrix
 from core.ui import OpenStudy, show_progress
-from core.ui.cached import LARGE_ENTRIES, Source, of_study, source
+from core.ui.cached import BY_SOURCE, LARGE_ENTRIES, Source, of_study, source
 
 
 def labels(opened: OpenStudy | Source) -> Labels:
@@ -28,7 +28,7 @@ def whole_labels(opened: OpenStudy | Source) -> Labels:
     return labels(replace(of, subgroup=None))
 
 
-@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False)
+@st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False, hash_funcs=BY_SOURCE)
 def _labels(of: Source) -> Labels:
     if of.subgroup is None:
         return store.read_labels(of.path)
@@ -69,9 +69,10 @@ def frequencies(of: Source) -> pd.DataFrame:
     return class_frequencies(labels(of), of.groups)
 
 
-def groups_of_classes(opened: OpenStudy | Source) -> dict[str, str]:
+@of_study()
+def groups_of_classes(of: Source) -> dict[str, str]:
     """class_name to head, medium or tail."""
-    table = frequencies(opened)
+    table = frequencies(of)
     return dict(zip(table["class_name"], table["group"], strict=True))
 
 

@@ -1,6 +1,6 @@
 /* Cards of the page that open in the viewer, before the page hears of it. Comes after viewer.js. */
 
-const SETTLING_MS = 1000; // of the grid, once it has its whole width again
+const SETTLING_MS = 1000; // of the frame, once it has made room for an X-ray or taken it back
 
 Object.assign(Viewer.prototype, {
   watchCards() {
@@ -24,30 +24,36 @@ Object.assign(Viewer.prototype, {
     if (!this.frame) return;
     const [was, is] = [this.frame.hasAttribute("data-open"), image_id !== null];
     const card = (name) => [...this.frame.querySelectorAll("figure[data-image]")].find(
-      (figure) => figure.dataset.image === name)?.closest('[class*="st-key-card-"]');
+      (figure) => figure.dataset.image === name)?.closest(".ps-card");
     if (is !== was) this.left = is ? null : card(this.current);
     this.frame.toggleAttribute("data-open", is);
     for (const figure of this.frame.querySelectorAll("figure[data-image]")) {
       figure.classList.toggle("ps-open", figure.dataset.image === image_id);
     }
-    if (is && !was) requestAnimationFrame(() => this.root.scrollIntoView({ block: "nearest" }));
+    if (is && !was) this.follow(this.root);
   },
 
   leave() { // back to the card, once the frame is as it was
     if (!this.left || this.stage.offsetParent) return;
     const card = this.left;
     this.left = null;
-    card.querySelector("button")?.focus({ preventScroll: true });
-    const follow = new ResizeObserver(() => card.scrollIntoView({ block: "nearest" }));
-    follow.observe(this.frame); // its columns come one after the other
-    setTimeout(() => follow.disconnect(), SETTLING_MS);
+    card.querySelector(".ps-way")?.focus({ preventScroll: true });
+    this.follow(card);
   },
 
-  // A card of the frame: its button stands for the page's own way to open it, which is slower.
+  follow(what) { // into view, while the frame takes its shape: its columns come one by one
+    this.following?.disconnect();
+    const following = new ResizeObserver(() => what.scrollIntoView({ block: "nearest" }));
+    following.observe(this.frame);
+    this.following = following;
+    setTimeout(() => following.disconnect(), SETTLING_MS);
+  },
+
+  // A card of the frame: its link would load the whole page anew, with the image open.
   pick(event) {
     if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    const card = this.frame && event.target.closest?.('[class*="st-key-card-"]');
-    if (!card || !this.frame.contains(card) || !event.target.closest("button")) return;
+    const card = this.frame && event.target.closest?.(".ps-way")?.closest(".ps-card");
+    if (!card || !this.frame.contains(card)) return;
     const [name, image] = [card.querySelector("figure")?.dataset.image, card.querySelector("img")];
     if (!name || !image) return;
     event.preventDefault();
