@@ -5,12 +5,11 @@ import streamlit as st
 from core import ui
 from core.analysis import decay
 from core.analysis.class_summary import EXTREME_SPARSITY
-from core.analysis.first_forgotten import first_forgotten
 from core.analysis.losses import with_intervals
 from core.charts import Chart
 from core.people.access import SEES_STUDIES
 from core.study import percent
-from core.ui import figures, filters, loaders, people, statistics, widgets
+from core.ui import answer, figures, filters, loaders, people, statistics, told, widgets
 from core.wording import findings, markup, terms, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
@@ -19,26 +18,34 @@ WHY_BOTH = (
     "than a frequent one even when both are forgotten alike; calibrated AP has the same floor "
     "for every class and can carry the comparison."
 )
-SHARE = st.column_config.NumberColumn
+NUMBER = st.column_config.NumberColumn
+CLASS = st.column_config.TextColumn("Class", width=190)
 SUMMARY_COLUMNS = {
-    "class_name": "Class",
+    "class_name": CLASS,
     "group": "Group",
-    "n_positive": SHARE("Test positives", help=terms.TERMS["test positives"]),
-    "first_drop_interpolated": SHARE(
-        "First drop, interpolated", format="percent", help=terms.TERMS["first drop"]
-    ),
-    "first_drop_sparsity": SHARE("First drop, grid (paper)", format="percent"),
+    "n_positive": NUMBER("Test positives", help=terms.TERMS["test positives"]),
+    "first_drop_interpolated": NUMBER("First drop, interpolated", help=terms.TERMS["first drop"]),
+    "first_drop_sparsity": NUMBER("First drop, grid (paper)"),
     "first_drop_censored": st.column_config.CheckboxColumn("Never dropped"),
-    "relative_ap_change_at_95": SHARE("AP at 95 %", format="percent"),
-    "relative_calibrated_ap_change_at_95": SHARE(
-        "Calibrated AP at 95 %", format="percent", help=terms.TERMS["calibrated AP"]
+    "relative_ap_change_at_95": NUMBER("AP at 95 %"),
+    "relative_calibrated_ap_change_at_95": NUMBER(
+        "Calibrated AP at 95 %", help=terms.TERMS["calibrated AP"]
     ),
-    "q_value": SHARE("q", format="%.2g", help=terms.TERMS["p and q"]),
+    "q_value": NUMBER("q", format="%.2g", help=terms.TERMS["p and q"]),
     "unstable": st.column_config.CheckboxColumn("Unstable (< 10 positives)"),
-    "p_value": SHARE("p", format="%.2g"),
-    "train_frequency": SHARE("Train frequency", format="percent"),
-    "test_frequency": SHARE("Test frequency", format="percent"),
+    "p_value": NUMBER("p", format="%.2g"),
+    "train_frequency": NUMBER("Train frequency"),
+    "test_frequency": NUMBER("Test frequency"),
     "n_runs": "Runs",
+}
+TELLINGS = {
+    "first_drop_interpolated": told.sparsity,
+    "first_drop_sparsity": told.sparsity,
+    "relative_ap_change_at_95": told.change,
+    "relative_calibrated_ap_change_at_95": told.change,
+    "train_frequency": told.share,
+    "test_frequency": told.share,
+    **dict.fromkeys(("relative_change", "lower", "upper", "chance_change"), told.change),
 }
 
 
@@ -51,12 +58,6 @@ def scale_switch() -> bool:
         help="Relative: (pruned \u2212 dense) / dense, as a share of dense.",
     )  # fmt: skip
     return chosen == options[0]
-
-
-def show_answer() -> None:
-    found = first_forgotten(summary, corrected)
-    st.markdown(f"#### {ui.plain(findings.forgotten_first(found, metric, corrected))}")
-    st.markdown(ui.plain(findings.evidence(found, metric)))
 
 
 @st.fragment  # moving the slider draws these two charts anew, and nothing else
@@ -105,21 +106,21 @@ def losses_table(sparsity: float) -> None:
         interval = "95 %"
     label = words.METRICS[metric]
     st.dataframe(
-        table.drop(columns="n_runs"),
+        told.told(table.drop(columns="n_runs"), TELLINGS),
         hide_index=True,
         height="content",
         alt=f"What each class has lost at {words.percent(sparsity)} sparsity",
         column_config={
-            "class_name": "Class",
+            "class_name": CLASS,
             "group": "Group",
-            "train_frequency": SHARE("Train frequency", format="percent"),
+            "train_frequency": NUMBER("Train frequency"),
             "n_positive": "Test positives",
-            "dense": SHARE(f"{label}, dense", format="%.3f"),
-            "pruned": SHARE(f"{label}, pruned", format="%.3f"),
-            "relative_change": SHARE("Change", format="percent"),
-            "lower": SHARE(f"Lower {interval}", format="percent"),
-            "upper": SHARE(f"Upper {interval}", format="percent"),
-            "chance_change": SHARE("Change at chance", format="percent"),
+            "dense": NUMBER(f"{label}, dense", format="%.3f"),
+            "pruned": NUMBER(f"{label}, pruned", format="%.3f"),
+            "relative_change": NUMBER("Change"),
+            "lower": NUMBER(f"Lower {interval}"),
+            "upper": NUMBER(f"Upper {interval}"),
+            "chance_change": NUMBER("Change at chance"),
             "unstable": st.column_config.CheckboxColumn("Unstable (< 10 positives)"),
         },
     )
@@ -155,7 +156,7 @@ def show_frequency() -> None:
 def show_summary() -> None:
     st.markdown("## Every class: first drop and change at 95 %")
     st.dataframe(
-        summary,
+        told.told(summary, TELLINGS),
         hide_index=True,
         height="content",
         alt="First drop, change at 95 % sparsity and q-value of every class",
@@ -190,7 +191,7 @@ version = "corrected" if corrected else "paper"
 pruned = decay.pruned_sparsities(metrics)
 summary = statistics.class_summary(opened, metric)
 if pruned:
-    show_answer()
+    answer.show_forgotten_first(opened, metric, corrected)
 names = list(loaders.frequencies(opened)["class_name"])
 picked = widgets.class_picker("Classes to name in the chart (empty: those that lost most)", names)
 show_sparsity()

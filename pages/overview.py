@@ -4,16 +4,15 @@ import streamlit as st
 
 from core import store, ui
 from core.analysis import decay
-from core.analysis.first_forgotten import first_forgotten
 from core.charts.classes import frequency_chart
 from core.charts.curves import mean_ap_chart
 from core.study import labels_path
-from core.ui import loaders, reporting, statistics, tour, widgets
+from core.ui import answer, loaders, reporting, statistics, told, tour, widgets
 from core.wording import findings, markup, terms, words
 
 NUMBER = st.column_config.NumberColumn
 OVERALL_COLUMNS = {
-    "sparsity": NUMBER("Sparsity", format="percent"),
+    "sparsity": "Sparsity",
     "n_runs": "Runs",
     "mean_ap": NUMBER("mAP", format="%.3f", help=terms.TERMS["mAP"]),
     "ci_low": NUMBER("Lower 95 %", format="%.3f"),
@@ -54,7 +53,7 @@ def show_overall() -> None:
     st.caption(ui.plain(findings.overall_interval(table)))
     with st.expander("mAP at every sparsity as a table"):
         st.dataframe(
-            table[list(OVERALL_COLUMNS)],
+            told.told(table[list(OVERALL_COLUMNS)], {"sparsity": told.sparsity}),
             hide_index=True,
             height="content",
             alt="mAP at every sparsity, its difference from dense, intervals and p-values",
@@ -66,13 +65,16 @@ def show_overall() -> None:
 opened = ui.open_study()
 has_labels = labels_path(opened.folder).exists()
 ui.page_head("Overview", opened)
-tour.show_tour(opened.config.synthetic)
+metrics = loaders.class_metrics(opened)
+has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(opened)
+if has_losses:  # in its place, though it takes a moment: set in later, it would move the rest
+    answer.show_forgotten_first(opened, "ap", corrected=True)
+tour.show_tour(opened.config.synthetic and not has_losses)
 with st.container(key="facts"):
     st.html(markup.facts(study_facts(opened)))
 reporting.download(opened)
 
-metrics = loaders.class_metrics(opened)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")
 else:
@@ -81,9 +83,6 @@ else:
     chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
     # Before the statistics, which take a second to load.
     widgets.draw(chart, key="mean_ap_chart", of=opened)
-    if decay.pruned_sparsities(metrics):
-        found = first_forgotten(statistics.class_summary(opened, "ap"), corrected=True)
-        st.markdown(f"#### {ui.plain(findings.forgotten_first(found, 'ap', corrected=True))}")
     show_overall()
 
 if has_labels:

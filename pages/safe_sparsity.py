@@ -4,21 +4,25 @@ import streamlit as st
 
 from core import ui
 from core.analysis.safe_sparsity import ALL
-from core.ui import loaders, safety, widgets
+from core.ui import loaders, safety, told, widgets
 from core.wording import claims
 
 COLUMNS = {
-    "class_name": "Class",
+    "class_name": st.column_config.TextColumn("Class", width=190),
     "group": "Group",
     "n_positive": "Test positives",
-    "sparsity": st.column_config.NumberColumn("Sparsity", format="percent"),
+    "sparsity": "Sparsity",
     "dense": st.column_config.NumberColumn("Dense", format="%.3f"),
     "pruned": st.column_config.NumberColumn("Pruned", format="%.3f"),
-    "relative_change": st.column_config.NumberColumn("Change", format="percent"),
-    "ci_low": st.column_config.NumberColumn("Lower bound", format="percent"),
-    "ci_high": st.column_config.NumberColumn("Upper bound", format="percent"),
+    "relative_change": "Change",
+    "ci_low": "Lower",
+    "ci_high": "Upper",
     "verdict": "Verdict",
     "reason": "Why",
+}
+TELLINGS = {
+    "sparsity": told.sparsity,
+    **dict.fromkeys(("relative_change", "ci_low", "ci_high"), told.bound),
 }
 
 
@@ -43,7 +47,7 @@ tag = safety.tag(settings)
 with top:
     st.markdown(f"## {ui.plain(claims.safe_headline(answers[ALL], settings))}")
     st.markdown(ui.plain(claims.safe_details(answers[ALL], settings)))
-    st.caption(claims.NOT_A_LICENCE)
+    st.caption(f"{claims.OTHER_FIRST} {claims.NOT_A_LICENCE}")
     safety.note_subgroup()
 show_groups()
 for caveat in claims.safe_caveats(answers[ALL], settings):
@@ -51,7 +55,7 @@ for caveat in claims.safe_caveats(answers[ALL], settings):
 
 widgets.draw(found.chart, key="safety_chart", of=opened, about=(settings.metric, tag))
 st.dataframe(
-    table[list(COLUMNS)],
+    told.told(table[list(COLUMNS)], TELLINGS),
     hide_index=True,
     alt="Every class at every sparsity: change of the metric, its bounds, and the verdict",
     column_config=COLUMNS,

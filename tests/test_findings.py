@@ -1,5 +1,7 @@
 """What the pages say of a number."""
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -14,37 +16,98 @@ def summary(**columns) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "class_name": ["Hernia", "Mass", "Edema", "Rare"],
+            "n_positive": [40, 200, 30, 3],
             "first_drop_sparsity": [0.7, 0.6, None, 0.2],
             "first_drop_interpolated": [0.66, 0.58, None, 0.15],
             "first_drop_censored": [False, False, True, False],
             "relative_ap_change_at_95": [-0.9, -0.5, -0.1, -0.9],
             "q_value": [0.01, 0.2, 0.9, 0.01],
-            "n_runs": 30,
             "unstable": [False, False, False, True],
         }
     )
     return table.assign(**columns)
 
 
-def test_the_first_forgotten_leave_out_the_unstable():
-    found = first_forgotten(summary(), corrected=True)
-    assert found.class_names == ("Mass", "Hernia")
-    assert (found.n_significant, found.n_tested, found.n_never, found.n_unstable) == (1, 3, 1, 1)
+def curves(n_runs: int = 30) -> pd.DataFrame:
+    """Forgettability of the classes at the grid point of their first drop."""
+    low, high = ([-0.4, -0.3, -0.9], [-0.21, -0.1, 0.3]) if n_runs > 1 else (math.nan, math.nan)
+    return pd.DataFrame(
+        {
+            "class_name": ["Hernia", "Mass", "Rare"],
+            "sparsity": [0.7, 0.6, 0.2],
+            "relative_ap_change": [-0.3, -0.22, -0.5],
+            "ci_low": low,
+            "ci_high": high,
+            "n_runs": n_runs,
+        }
+    )
+
+
+def test_the_first_forgotten_are_told_with_positives_interval_and_who_is_left_out():
+    found = first_forgotten(summary(), curves(), corrected=True)
+    assert [one.class_name for one in found.first] == ["Mass", "Hernia"]
+    assert (found.n_significant, found.n_tested, found.n_never, found.n_judged) == (1, 3, 1, 3)
     text = findings.forgotten_first(found, "ap", True)
-    assert text.startswith("Forgotten first: Mass (58.0 %) and Hernia (66.0 %)")
-    assert "1 of 3 classes with q < 0.05 over 30 runs" in findings.evidence(found, "ap")
-    assert first_forgotten(summary(), corrected=False).sparsities == (0.6, 0.7)
+    assert text.startswith("Forgotten first: Mass (58 %) and Hernia (66 %)")
+    assert findings.first_in_detail(found, "ap")[0] == (
+        "Mass: 200 test positives; AP \u221222 % at 60 % sparsity, "
+        "95 % interval over 30 runs \u221230 % to \u221210 %"
+    )
+    assert findings.left_out(found) == (
+        "Not judged, with fewer than 10 test positives: Rare (3). "
+        "By the curve alone Rare (15 %) would be named as well."
+    )
+    said = findings.evidence(found, "ap")
+    assert "The interval of Mass reaches above \u221220 %: the drop may come later." in said
+    assert "1 of 3 classes with q < 0.05 over 30 runs" in said
+    assert "narrower" not in said
+
+
+def test_forgotten_first_has_one_meaning_and_other_first_drops_another_name():
+    corrected = first_forgotten(summary(), curves(), corrected=True)
+    paper = first_forgotten(summary(), curves(), corrected=False)
+    assert [one.sparsity for one in paper.first] == [0.6, 0.7]
+    for found, metric, reading in ((paper, "ap", False), (corrected, "auroc", True)):
+        assert not findings.forgotten_first(found, metric, reading).startswith("Forgotten first")
+        assert "Forgotten first" in findings.another_first(metric, reading)
+    assert findings.another_first("ap", True) == ""
+
+
+def test_classes_that_drop_at_one_sparsity_are_all_named():
+    """The third and the fourth of these are told alike, so neither is before the other."""
+    drops = [0.5, 0.6, 0.704, 0.699, 0.9]
+    names = ["A", "B", "C", "D", "E"]
+    rows = pd.concat([summary().iloc[[0]]] * 5, ignore_index=True)
+    tied = rows.assign(class_name=names, first_drop_interpolated=drops)
+    found = first_forgotten(tied, curves(), corrected=True)
+    assert [one.class_name for one in found.first] == ["A", "B", "D", "C"]
+    text = findings.forgotten_first(found, "ap", True)
+    assert "A (50 %), B (60 %), D and C (both 70 %) \u2013" in text
 
 
 def test_one_run_carries_nothing():
-    found = first_forgotten(summary(n_runs=1, q_value=None), corrected=True)
-    assert findings.evidence(found, "ap").startswith("One run: nothing says")
+    found = first_forgotten(summary(q_value=None), curves(n_runs=1), corrected=True)
+    assert "One run: nothing says" in findings.evidence(found, "ap")
+    assert "so no interval" in findings.first_in_detail(found, "ap")[0]
+
+
+def test_intervals_over_a_handful_of_runs_are_not_believed():
+    found = first_forgotten(summary(), curves(n_runs=3), corrected=True)
+    said = findings.evidence(found, "ap")
+    assert "Intervals over 3 runs are narrower than they claim" in said
+    assert "So few runs find only large changes" in said
 
 
 def test_classes_that_never_drop_are_a_finding():
-    none = summary(first_drop_interpolated=None, first_drop_sparsity=None)
-    found = first_forgotten(none, corrected=True)
+    none = summary(first_drop_interpolated=math.nan, first_drop_sparsity=math.nan)
+    found = first_forgotten(none, curves(), corrected=True)
     assert "No class with enough positives falls" in findings.forgotten_first(found, "ap", True)
+
+
+def test_where_every_class_is_rare_no_class_is_named():
+    found = first_forgotten(summary(unstable=True), curves(), corrected=True)
+    assert "No class has the 10 test positives" in findings.forgotten_first(found, "ap", True)
+    assert "4 more" not in findings.left_out(found)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from core import store, study, tables
 from core.errors import InputError
 from core.reporting import readings
 from core.reporting.report import report_html, write_report
-from core.wording import claims
+from core.wording import words
 from core.wording.published import PUBLISHED
 from tests import page_studies
 from tests.toys import write_toy_study
@@ -91,9 +91,9 @@ def test_numbers_are_those_of_the_tables(pages):
     folder = store.find_study("toy")
     correlations = tables.correlations(folder).set_index("name")
     row = correlations.loc["fcd~log_frequency_difference_paper"]
-    assert f"r = {claims.number(row['pearson_r'])}" in prose(pages["toy"])
+    assert f"r = {words.number(row['pearson_r'])}" in prose(pages["toy"])
     overall = tables.overall(folder, patients=False)
-    assert claims.number(overall["mean_ap"].iloc[-1], 3) in prose(pages["toy"])
+    assert words.number(overall["mean_ap"].iloc[-1], 3) in prose(pages["toy"])
 
 
 def test_neither_images_nor_their_ids_nor_folders_of_this_machine_are_told(pages, cache):
@@ -186,7 +186,7 @@ def test_a_claim_stands_only_where_its_test_says_so(r, p, expected):
     ("value", "expected"), [(-0.123, "\u22120.12"), (-0.001, "0.00"), (np.nan, "\u2013")]
 )
 def test_numbers_have_a_proper_minus_and_no_negative_zero(value, expected):
-    assert claims.number(value) == expected
+    assert words.number(value) == expected
 
 
 def test_refusals_are_sentences_and_write_nothing(tmp_path):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from core.wording import words
+from core.wording import claims, columns, words
 from tests.pages.test_pages import report
 
 
@@ -34,3 +34,32 @@ def test_a_change_is_told_as_what_happened():
 def test_progress_says_stage_count_and_time_left():
     text = words.progress(report())
     assert text.startswith("training run 1, stage 1 of 4: 50 of 100 images, about 10 s left")
+    assert text.endswith("in this stage; 3 more stages follow, of unknown length")
+    assert words.progress(report(stage_number=4)).endswith("no stage follows")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (-0.804, "\u221280 %"),
+        (0.031, "+3.1 %"),
+        (-0.0004, "0 %"),
+        (0.0, "0 %"),
+        (float("nan"), "\u2013"),
+    ],
+)
+def test_a_percentage_has_one_shape(change, text):
+    assert claims.signed(change) == text
+
+
+def test_nothing_is_no_negative_nothing():
+    assert words.percent(-0.001) == "0 %"
+    assert words.percent(-0.85) == "\u221285 %"
+    assert claims.signed(-0.0001, 1) == "0.0 %"
+
+
+def test_a_column_is_told_in_human_words():
+    told = columns.told({"poor_quality": "True", "view": "PA", "true_findings": "Mass|Nodule"})
+    assert told == {"Poor image quality": "yes", "View": "PA", "Findings drawn": "Mass, Nodule"}
+    alike = columns.told({"patient_id": "1", "Patient": "Ann", "note": ""})
+    assert alike == {"patient_id": "1", "Patient": "Ann", "Note": words.NONE}

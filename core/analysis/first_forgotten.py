@@ -1,7 +1,13 @@
-"""Which classes are forgotten first, and how many of the losses the evidence carries."""
+"""Which classes are forgotten first, and how far the evidence carries it.
+
+One definition for every page: the classes whose first drop of AP, read between grid points
+(corrected), comes at the smallest sparsity, among those with enough test positives. The same of
+another metric, or by the paper's grid points, is a first drop and goes by that name.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,36 +16,88 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class FirstForgotten:
-    """The classes that drop first among those with enough positives, with where they do.
+class Dropped:
+    """A class and its first drop; `sparsity` is NaN where it never drops or has no metric.
 
-    n_significant of the n_tested have changed at 95 % with q below SIGNIFICANT; n_never are known
-    and never drop, n_unstable have fewer than ten positives. n_runs is the most any class has.
+    change, ci_low and ci_high are `Forgettability`'s at the grid point of the first drop, which
+    is `at`: the median over runs and its 95 % interval, missing below two runs.
     """
 
-    class_names: tuple[str, ...]
-    sparsities: tuple[float, ...]
+    class_name: str
+    n_positive: int
+    sparsity: float
+    at: float
+    change: float
+    ci_low: float
+    ci_high: float
+
+    @property
+    def falls(self) -> bool:
+        return not math.isnan(self.sparsity)
+
+    @property
+    def told(self) -> int:
+        """The first drop as a page tells it, in whole percent: those that are equal are a tie."""
+        return round(self.sparsity * 100)
+
+
+@dataclass(frozen=True)
+class FirstForgotten:
+    """The classes that drop first among those with enough positives, with all that tie with the
+    last of them, and what was left out.
+
+    left_out have fewer than ten positives, those that drop first first. n_judged have enough;
+    n_never of these are known and never drop. n_significant of the n_tested have changed at 95 %
+    with q below SIGNIFICANT. n_runs is the most any class has.
+    """
+
+    first: tuple[Dropped, ...]
+    left_out: tuple[Dropped, ...]
+    n_judged: int
+    n_never: int
     n_significant: int
     n_tested: int
-    n_never: int
-    n_unstable: int
     n_runs: int
 
+    @property
+    def as_early(self) -> tuple[Dropped, ...]:
+        """Those left out whose curves drop as early as the classes that are named."""
+        last = max((one.told for one in self.first), default=-1)
+        return tuple(one for one in self.left_out if one.falls and one.told <= last)
 
-def first_forgotten(summary: pd.DataFrame, corrected: bool, n: int = 3) -> FirstForgotten:
-    """Takes `ClassSummary`'s table; by its interpolated first drop, or by the paper's."""
+
+def first_forgotten(
+    summary: pd.DataFrame, forgettability: pd.DataFrame, corrected: bool, n: int = 3
+) -> FirstForgotten:
+    """Takes `ClassSummary`'s and `Forgettability`'s tables of one metric; by the first drop read
+    between grid points, or by the paper's. More than `n` where first drops are told alike."""
     column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
+    there = forgettability.set_index(["class_name", "sparsity"])
+    ordered = summary.sort_values(column, kind="stable")  # those that never drop come last
+    dropped = [_dropped(row, column, there) for row in ordered.to_dict(orient="records")]
+    few = set(summary.loc[summary["unstable"], "class_name"])
+    judged = [one for one in dropped if one.class_name not in few]
+    falling = [one for one in judged if one.falls]
+    last = falling[:n][-1].told if falling else -1
     stable = summary[~summary["unstable"]]
-    # Classes that drop at one grid point are told apart by what is left of them at 95 %.
-    order = [column, "relative_ap_change_at_95"]
-    first = stable[stable[column].notna()].sort_values(order, kind="stable")[:n]
     tested = stable["q_value"].dropna()
     return FirstForgotten(
-        tuple(first["class_name"]),
-        tuple(first[column].astype(float)),
+        tuple(one for one in falling if one.told <= last),
+        tuple(one for one in dropped if one.class_name in few),
+        len(judged),
+        int(stable["first_drop_censored"].sum()),
         int((tested < SIGNIFICANT).sum()),
         len(tested),
-        int(stable["first_drop_censored"].sum()),
-        int(summary["unstable"].sum()),
-        int(summary["n_runs"].max()) if len(summary) else 0,
+        int(forgettability["n_runs"].max()) if len(forgettability) else 0,
     )
+
+
+def _dropped(row: dict, column: str, there: pd.DataFrame) -> Dropped:
+    at = float(row["first_drop_sparsity"])
+    key = (row["class_name"], at)
+    found = there.loc[key] if key in there.index else {}
+    change, low, high = (
+        float(found.get(name, math.nan)) for name in ("relative_ap_change", "ci_low", "ci_high")
+    )
+    n_positive = int(row["n_positive"])
+    return Dropped(row["class_name"], n_positive, float(row[column]), at, change, low, high)

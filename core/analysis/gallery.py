@@ -18,9 +18,15 @@ RAREST_FIRST = GROUPS[::-1]
 OWN_COLUMNS = (
     *("agreement", "is_pie", "is_pie_modal", "agreement_z", "n_modal_disagreements", "rank"),
     *("test_order", "n_findings", "fewer_findings", "finding_count", "earliest_lost"),
-    "rarest_group",
+    *("rarest_group", "earliest_finding_lost"),
+)
+SHOWN = ("image_id", "test_order", "agreement")
+FINDINGS_FIRST = "Findings"
+FINDING_FATE = (
+    "finding_fate"  # 0: a labelled finding is lost by the sparsity, 1: it has one, 2: none
 )
 ORDERS = {
+    FINDINGS_FIRST: [FINDING_FATE, "agreement"],
     "Lowest agreement": ["agreement"],
     "Tail first": ["rarest_group", "agreement"],
     "Earliest lost": ["earliest_lost", "agreement"],
@@ -36,8 +42,8 @@ class Images:
 
     test: the labels' test rows. table: the same with agreement, is_pie, is_pie_modal and
     agreement_z (both missing where they have not been worked out), rank (1 = lowest agreement of
-    all), test_order, n_findings, finding_count ("0" to "4+"), earliest_lost, rarest_group (0 is
-    tail).
+    all), test_order, n_findings, finding_count ("0" to "4+"), earliest_lost (of any labelled class)
+    and earliest_finding_lost ("No Finding" left out), rarest_group (0 is tail).
     present: (images, classes) bool, labelled for certain. lost: (images, classes) sparsities, NaN
     where a class is not lost.
     """
@@ -67,6 +73,7 @@ def at_every_sparsity(
         fewer_findings=-n_findings,
         finding_count=grouping(test, FINDINGS, class_names).to_numpy(),
         earliest_lost=np.fmin.reduce(labelled_lost, axis=1, initial=np.nan),
+        earliest_finding_lost=np.fmin.reduce(labelled_lost[:, is_finding], axis=1, initial=np.nan),
         rarest_group=rarest,
     )
     return Images(test, table.reset_index(drop=True), present, lost, class_names, groups)
@@ -86,7 +93,7 @@ def at_sparsity(images: Images, pies: pd.DataFrame) -> Images:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images that meet every filter, in one of ORDERS.
+    """The images that meet every filter, in one of ORDERS: SHOWN of each.
 
     labelled: carries all of these classes. lost: is labelled with one of these classes, and it is
     lost at or before `sparsity`. groups: carries a finding of one of these. counts: of
@@ -110,7 +117,16 @@ class Gallery:
         kept = self.defined(images)
         for mask in self.masks(images).values():
             kept = kept & mask
-        return images.table[kept].sort_values(ORDERS[self.order], kind="stable", ignore_index=True)
+        # Every move of a slider is here: of each image only what is shown of it is taken.
+        columns = {
+            name: images.table[name]
+            for name in (*SHOWN, *ORDERS[self.order])
+            if name in images.table
+        }
+        found = pd.DataFrame({name: column[kept] for name, column in columns.items()})
+        if FINDING_FATE in ORDERS[self.order]:
+            found[FINDING_FATE] = finding_fates(images, self.sparsity)[kept]
+        return found.sort_values(ORDERS[self.order], kind="stable", ignore_index=True)[[*SHOWN]]
 
     def defined(self, images: Images) -> np.ndarray:
         """(images,) bool: the definition's PIEs, before any filter."""
@@ -174,16 +190,18 @@ class Gallery:
         return dict(sorted(left.items(), key=lambda item: -item[1]))
 
 
-def lost_by(image: pd.Series, images: Images, sparsity: float) -> dict[str, float]:
-    """The classes an image is labelled with that are lost at or before a sparsity, and where."""
-    row = int(image["test_order"])
-    return {
-        name: round(float(at), 2)
-        for name, at, there in zip(
-            images.class_names, images.lost[row], images.present[row], strict=True
-        )
-        if there and at <= np.float32(sparsity) + 1e-6
-    }
+def finding_fates(images: Images, sparsity: float) -> np.ndarray:
+    """(images,) of FINDING_FATE: 0, 1 or 2."""
+    lost = images.table["earliest_finding_lost"] <= np.float32(sparsity) + 1e-6
+    return np.select([lost, images.table["n_findings"] > 0], [0, 1], default=2)
+
+
+def lost_by(row: int, images: Images, sparsity: float) -> dict[str, float]:
+    """The classes the test image in this row is labelled with that are lost at or before a
+    sparsity, and where."""
+    lost = images.lost[row]
+    gone = images.present[row] & (lost <= np.float32(sparsity) + 1e-6)
+    return {images.class_names[at]: round(float(lost[at]), 2) for at in np.flatnonzero(gone)}
 
 
 def holds(images: Images, image_id: str) -> bool:
@@ -210,23 +228,24 @@ def n_pages(n_images: int, per_page: int) -> int:
 
 def neighbours(table: pd.DataFrame, image_id: str) -> tuple[int | None, str | None, str | None]:
     """Position of an image (from 1), the image before it and the one after; None for none."""
-    ids = list(table["image_id"])
-    if image_id not in ids:
+    ids = table["image_id"]
+    found = np.flatnonzero(ids == image_id)
+    if not len(found):
         return None, None, None
-    at = ids.index(image_id)
-    before = ids[at - 1] if at > 0 else None
-    return at + 1, before, ids[at + 1] if at + 1 < len(ids) else None
+    at = int(found[0])
+    before = ids.iloc[at - 1] if at > 0 else None
+    return at + 1, before, ids.iloc[at + 1] if at + 1 < len(ids) else None
 
 
 def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple[list[str], int]:
     """An image and those next to it, in the table's order, and its place among them; the image
     alone where it is not in the table."""
-    ids = list(table["image_id"])
-    if image_id not in ids:
+    found = np.flatnonzero(table["image_id"] == image_id)
+    if not len(found):
         return [image_id], 0
-    at = ids.index(image_id)
+    at = int(found[0])
     begin = max(0, at - before)
-    return ids[begin : at + after + 1], at - begin
+    return table["image_id"].iloc[begin : at + after + 1].tolist(), at - begin
 
 
 def image_change(

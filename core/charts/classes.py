@@ -123,7 +123,7 @@ def losses_chart(
         hovertemplate="down to chance at %{x:.0f} %<extra></extra>",
     )
     names = [
-        f"{short(name)} *" if unstable else short(name)
+        f"{short(name, 26)} *" if unstable else short(name)
         for name, unstable in zip(known["class_name"], known["unstable"], strict=True)
     ]
     class_axis(figure, names)

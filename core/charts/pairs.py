@@ -106,7 +106,8 @@ def _heatmap(
     class names as customdata."""
     values = frame.loc[order, order].to_numpy(float)
     off_diagonal = np.where(np.eye(len(order), dtype=bool), np.nan, values)
-    figure = empty_figure(max(300, 17 * len(order) + 190))
+    longest = max((len(short(name)) for name in order), default=0)  # names stand below as well
+    figure = empty_figure(max(300, 17 * len(order) + 130 + 6 * longest))
     figure.add_heatmap(
         z=off_diagonal,
         colorscale="Cividis",
@@ -136,7 +137,7 @@ def _heatmap(
         ],
         hovertemplate="%{text}<extra></extra>",
     )
-    ticks = [escape(short(name, 14)) + (" *" if name in unstable else "") for name in order]
+    ticks = [escape(short(name)) + (" *" if name in unstable else "") for name in order]
     font = {"size": 11 if len(order) > 12 else 12}
     class_axis(figure, order)
     figure.update_yaxes(ticktext=ticks, tickfont=font)

@@ -26,7 +26,9 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 # More lines than this cannot be told apart.
 MOST_HIGHLIGHTED = 6
 SPARSITY_TITLE = "Sparsity (% of weights at zero)"  # short enough for a narrow window
-ROOM_FOR_NAMES = 124  # pixels right of the lines that `label_ends` names
+ROOM_FOR_NAMES = 132  # pixels right of the lines that `label_ends` names
+LONGEST_NAME = 28  # letters: every class of NIH-CXR-LT and MIMIC-CXR-LT, in full
+LONGEST_LINE = 17  # letters of a name at a line's end, before it goes on below
 ROW_HEIGHT = 24
 
 
@@ -152,7 +154,7 @@ def add_floor(figure: go.Figure, x: Any, level: float, colour: str, name: str) -
 
 
 def label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> None:
-    """Name lines at their right end, apart enough to be read."""
+    """Name lines at their right end, apart enough to be read; long names in two lines."""
     if not ends:
         return
     ends = sorted(ends, key=lambda end: end[1], reverse=True)
@@ -169,13 +171,24 @@ def label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> No
     pixels = (figure.layout.height - 90) / span
     lowest = -np.inf
     for name, y in ends:
-        wanted = -y * pixels
-        placed = max(wanted, lowest + 16)
-        lowest = placed
+        lines = _in_lines(name)
+        wanted, half = -y * pixels, 8 * len(lines)
+        placed = max(wanted, lowest + half)
+        lowest = placed + half
+        text = "<br>".join(escape(line) for line in lines)
         figure.add_annotation(
-            x=x, y=y, text=f"<b>{escape(short(name, 16))}</b>", showarrow=False,
+            x=x, y=y, text=f"<b>{text}</b>", showarrow=False, align="left",
             xanchor="left", xshift=8, yshift=wanted - placed, font_size=12,
         )  # fmt: skip
+
+
+def _in_lines(name: str) -> list[str]:
+    """A name in one line or two, divided where these are most alike."""
+    if len(name) <= LONGEST_LINE or " " not in name:
+        return [short(name, LONGEST_LINE)]
+    gaps = [at for at, letter in enumerate(name) if letter == " "]
+    middle = min(gaps, key=lambda at: abs(2 * at - len(name)))
+    return [short(name[:middle], LONGEST_LINE), short(name[middle + 1 :], LONGEST_LINE)]
 
 
 def with_more(
@@ -204,5 +217,5 @@ def escaped(names: pd.Series) -> list[str]:
     return [escape(name) for name in names]
 
 
-def short(name: str, length: int = 24) -> str:
+def short(name: str, length: int = LONGEST_NAME) -> str:
     return name if len(name) <= length else name[: length - 1] + "…"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from core.charts.parts import GREY, GROUP_COLOURS, RULE, Chart, empty_figure
 from core.reader_study.questions import Question
-from core.wording import claims, words
+from core.wording import words
 
 SIDES = {"PIE": "pie", "non-PIE": "non_pie"}
 COLOURS = {"PIE": GROUP_COLOURS["tail"], "non-PIE": GREY}
@@ -77,7 +77,7 @@ def _caption(row: pd.Series) -> str:
     if pd.isna(row["mixed_effect"]):
         return f"{dots}Too few answers for a mixed model."
     effect, low, high = (
-        claims.number(row[name]) for name in ("mixed_effect", "mixed_ci_low", "mixed_ci_high")
+        words.number(row[name]) for name in ("mixed_effect", "mixed_ci_low", "mixed_ci_high")
     )
     q = words.p_value(row["q_value"]).replace("p", "q", 1)
     return f"{dots}PIE minus non-PIE {effect} (95 % interval {low} to {high}, mixed model), {q}."

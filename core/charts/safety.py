@@ -67,7 +67,7 @@ def safety_chart(
                 "test positives: %{customdata[4]}<extra></extra>"
             ),
         )
-    labels = [f"{short(b.class_name, 22)} *" if b.too_few else b.class_name for b in breaks]
+    labels = [f"{short(b.class_name, 26)} *" if b.too_few else b.class_name for b in breaks]
     sparsity_axis(figure)
     class_axis(figure, labels)
     breaks_at = answer.first.breaks_at if answer.first else None

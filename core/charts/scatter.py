@@ -144,7 +144,7 @@ def _name_points(figure: go.Figure, table: pd.DataFrame, y: list[float]) -> None
         taken.append(y[at])
         to_the_left = x[at] > x.mean()
         figure.add_annotation(
-            x=float(x[at]), y=y[at], text=escape(short(table["class_name"].iloc[at], 18)),
+            x=float(x[at]), y=y[at], text=escape(short(table["class_name"].iloc[at])),
             showarrow=False, xanchor="right" if to_the_left else "left",
             xshift=-9 if to_the_left else 9, font_size=12,
         )  # fmt: skip

@@ -38,7 +38,7 @@ def rare_classes(correlations: pd.DataFrame, published: Published) -> Reading:
         row = rows.loc[FIRST_DROP]
         corrected.append(
             "First drop of AP between grid points, classes that never drop counted as latest: "
-            f"Kendall tau-b = {claims.number(row['kendall_tau_b'])}, "
+            f"Kendall tau-b = {words.number(row['kendall_tau_b'])}, "
             f"{words.p_value(row['kendall_p'])}."
         )
     return Reading(
@@ -81,7 +81,7 @@ def pie_composition(
     """pies: image_id, agreement, is_pie; the others as `PieClassRatio`, `PieFindingCountRatio`."""
     known = by_class[by_class["ratio"].notna()].sort_values("ratio", ascending=False)
     most = [f"{row.class_name} {row.ratio:.1f} times" for row in known.head(3).itertuples()]
-    counts = [f"{row.finding_count}: {claims.number(row.ratio)}" for row in by_count.itertuples()]
+    counts = [f"{row.finding_count}: {words.number(row.ratio)}" for row in by_count.itertuples()]
     enough = by_class[~by_class["unstable"]]
     # Resampling what occurs on no PIE gives 0 every time: no interval, however few its images.
     absent = list(enough.loc[enough["n_pie_positive"] == 0, "class_name"])
@@ -121,8 +121,8 @@ def first_drop(overall: pd.DataFrame) -> Reading:
         if len(flagged):
             row = flagged.iloc[0]
             found[kind] = (
-                f"First at {words.percent(row['sparsity'])}: mAP {claims.number(row['mean_ap'], 3)}"
-                f", {claims.number(row['difference'], 3)} against dense, {words.p_value(row[p])}"
+                f"First at {words.percent(row['sparsity'])}: mAP {words.number(row['mean_ap'], 3)}"
+                f", {words.number(row['difference'], 3)} against dense, {words.p_value(row[p])}"
             )
         elif overall[p].isna().all():
             found[kind] = "Cannot tell: this needs two runs"
@@ -155,8 +155,8 @@ def _correlation(
     kind = "permutation p" if corrected else "p"
     told = words.p_value(p).replace("p", kind, 1)
     return (
-        f"{words_for}: r = {claims.number(row['pearson_r'])}, "
-        f"rho = {claims.number(row['spearman_rho'])}, {told}, "
+        f"{words_for}: r = {words.number(row['pearson_r'])}, "
+        f"rho = {words.number(row['spearman_rho'])}, {told}, "
         f"n = {int(row['n'])}: {_standing(row['pearson_r'], p, expected)}."
     )
 
@@ -175,7 +175,7 @@ def _interaction(interaction: pd.DataFrame, model: str, p: str) -> tuple[str, ..
     shown = pd.notna(row[p]) and row[p] < ALPHA
     kind = "permutation p" if p == "permutation_p" else "p"
     return (
-        f"Interaction of the two: coefficient {claims.number(row['coefficient'])}, "
+        f"Interaction of the two: coefficient {words.number(row['coefficient'])}, "
         f"{words.p_value(row[p]).replace('p', kind, 1)}, n = {int(row['n'])} pairs: "
         f"{'shown' if shown else 'not shown'}.",
     )
@@ -183,7 +183,7 @@ def _interaction(interaction: pd.DataFrame, model: str, p: str) -> tuple[str, ..
 
 def _published(published: Published, told: dict[str, str]) -> tuple[str, ...]:
     return tuple(
-        f"{text}: r = {claims.number(found.r)}, rho = {claims.number(found.rho)}."
+        f"{text}: r = {words.number(found.r)}, rho = {words.number(found.rho)}."
         for name, text in told.items()
         if (found := published.get(name))
     )

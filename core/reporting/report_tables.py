@@ -21,9 +21,9 @@ def overall_table(overall: pd.DataFrame) -> Table:
     rows = [
         [
             words.percent(row.sparsity),
-            claims.number(row.mean_ap, 3),
+            words.number(row.mean_ap, 3),
             _between(row.ci_low, row.ci_high, 3),
-            claims.number(row.difference, 3),
+            words.number(row.difference, 3),
             _bare_p(row.welch_p),
             _bare_p(row.paired_p),
         ]
@@ -75,9 +75,9 @@ def correlations_table(correlations: pd.DataFrame) -> Table:
         [
             row.name_.replace("~", " ~ ").replace("_", " "),
             str(row.n),
-            claims.number(row.pearson_r),
+            words.number(row.pearson_r),
             _bare_p(row.pearson_p),
-            claims.number(row.spearman_rho),
+            words.number(row.spearman_rho),
             _bare_p(row.spearman_p),
             _bare_p(row.permutation_p),
         ]
@@ -98,7 +98,7 @@ def ratio_table(by_class: pd.DataFrame, sparsity: float) -> Table:
             row.class_name + (" *" if row.unstable else ""),
             words.frequency(row.pie_frequency),
             words.frequency(row.non_pie_frequency),
-            claims.number(row.ratio),
+            words.number(row.ratio),
             _between(row.ci_low, row.ci_high, 2) if row.n_pie_positive else words.NONE,
             f"{row.n_positive:,}",
         ]
@@ -115,7 +115,7 @@ def ratio_table(by_class: pd.DataFrame, sparsity: float) -> Table:
 def _between(low: float, high: float, digits: int) -> str:
     if pd.isna(low) or pd.isna(high):
         return words.NONE
-    return f"{claims.number(low, digits)} to {claims.number(high, digits)}"
+    return f"{words.number(low, digits)} to {words.number(high, digits)}"
 
 
 def _bare_p(p: float) -> str:

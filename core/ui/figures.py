@@ -97,7 +97,7 @@ def _said(
 @of_study(MOST, shared=True)
 def fcd(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
     """How differently every two classes are forgotten."""
-    values = _matrix(of, metric, corrected, "fcd_rms" if corrected else "fcd")
+    values = _matrix(of, metric, "fcd_rms" if corrected else "fcd")
     metrics = loaders.class_metrics(of)
     n_runs, n_grid = decay.n_runs(metrics), len(decay.pruned_sparsities(metrics))
     unstable = statistics.unstable_classes(of)
@@ -107,7 +107,7 @@ def fcd(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Cha
 @of_study(MOST, shared=True)
 def cooccurrence(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
     """How often every two classes occur together."""
-    values = _matrix(of, metric, corrected, f"cooccurrence_iou{'' if corrected else '_paper'}")
+    values = _matrix(of, metric, f"cooccurrence_iou{'' if corrected else '_paper'}")
     n_test, unstable = loaders.split_sizes(of)["test"], statistics.unstable_classes(of)
     return iou_heatmap(values, list(order), n_test, corrected, unstable)
 
@@ -116,13 +116,13 @@ def cooccurrence(of: Source, metric: str, corrected: bool, order: tuple[str, ...
 def frequency(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
     """How differently frequent every two classes are."""
     column = f"log_frequency_difference{'' if corrected else '_paper'}"
-    values = _matrix(of, metric, corrected, column)
+    values = _matrix(of, metric, column)
     n_test, unstable = loaders.split_sizes(of)["test"], statistics.unstable_classes(of)
     return frequency_heatmap(values, list(order), n_test, corrected, unstable)
 
 
-def _matrix(of: Source, metric: str, corrected: bool, column: str) -> pd.DataFrame:
-    table = statistics.pairs_table(of, metric, corrected)
+def _matrix(of: Source, metric: str, column: str) -> pd.DataFrame:
+    table = statistics.pair_statistics(of, metric)
     return matrix_of(table, column, list(loaders.frequencies(of)["class_name"]))
 
 
@@ -147,7 +147,7 @@ def pairs_against_frequency(
 ) -> Chart:
     """FCD of every pair against its difference of log frequency."""
     name = f"log_frequency_difference{'' if corrected else '_paper'}"
-    x = statistics.pairs_table(of, metric, corrected)[name]
+    x = statistics.pair_statistics(of, metric)[name]
     return _pairs(
         of, metric, corrected, name, x, "Difference of log frequency", findings.FREQUENCY, published
     )
@@ -159,7 +159,7 @@ def pairs_against_cooccurrence(
 ) -> Chart:
     """FCD of every pair against its IoU^(1/4)."""
     name = f"cooccurrence_iou{'' if corrected else '_paper'}"
-    x = statistics.pairs_table(of, metric, corrected)[name] ** 0.25
+    x = statistics.pair_statistics(of, metric)[name] ** 0.25
     named = f"{name}_fourth_root"
     return _pairs(
         of, metric, corrected, named, x, "Co-occurrence, IoU^(1/4)", findings.TOGETHER, published
@@ -178,6 +178,6 @@ def _pairs(
 ) -> Chart:
     row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
     title, caption = findings.pairs_told(row, corrected, said, published)
-    table = statistics.pairs_table(of, metric, corrected)
+    table = statistics.pair_statistics(of, metric)
     y, y_title = (table["fcd_rms"], "FCD, RMS") if corrected else (table["fcd"], "FCD")
     return pair_scatter(table, x, y, (x_title, y_title), title, caption)

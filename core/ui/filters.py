@@ -12,7 +12,7 @@ from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
 from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, plain
 from core.ui.cached import Source, source
-from core.wording import words
+from core.wording import columns, words
 
 LONGEST_ADDRESS = 2000  # characters of a patient list that still make an address to send around
 Choices = dict[str, dict[str, int]]
@@ -23,7 +23,7 @@ def subgroup_filter(opened: OpenStudy) -> OpenStudy:
     choices = loaders.subgroup_choices(opened)
     chosen = _chosen(choices)
     _set_address(chosen)
-    with st.popover(plain(chosen.title) if chosen else EVERYTHING, icon=":material/filter_alt:"):
+    with st.popover(_title(chosen) if chosen else EVERYTHING, icon=":material/filter_alt:"):
         _choose(choices, chosen)
     return replace(opened, subgroup=chosen if chosen and chosen.value else None)
 
@@ -33,7 +33,7 @@ def show_subgroup(opened: OpenStudy) -> None:
     if opened.subgroup is None:
         return
     facts = loaders.facts_of_slice(opened)
-    title = plain(opened.subgroup.title)
+    title = _title(opened.subgroup)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(title, icon=":material/filter_alt:", color="blue")
         st.markdown(
@@ -51,6 +51,11 @@ def show_subgroup(opened: OpenStudy) -> None:
     _prepare(opened)
 
 
+def _title(chosen: Subgroup) -> str:
+    said = chosen.title if chosen.by == PATIENTS else columns.slice_title(chosen.by, chosen.value)
+    return plain(said)
+
+
 def _chosen(choices: Choices) -> Subgroup | None:
     if "subgroup" not in st.session_state and (by := st.query_params.get("by")):
         st.session_state["subgroup"] = Subgroup(by, st.query_params.get("is", ""))
@@ -66,7 +71,12 @@ def _choose(choices: Choices, chosen: Subgroup | None) -> None:
     options = [EVERYTHING, *choices]
     st.session_state["subgroup_by"] = chosen.by if chosen else EVERYTHING
     st.selectbox(
-        "Divide the test images by", options, key="subgroup_by", on_change=_take_by, args=(choices,)
+        "Divide the test images by",
+        options,
+        key="subgroup_by",
+        format_func=columns.column,
+        on_change=_take_by,
+        args=(choices,),
     )
     if chosen is None:
         st.caption("Every metric is recomputed for the images you choose.")
@@ -84,7 +94,7 @@ def _choose(choices: Choices, chosen: Subgroup | None) -> None:
         counts = choices[chosen.by]
         st.session_state["subgroup_is"] = chosen.value if chosen.value in counts else None
         st.radio(
-            chosen.by,
+            plain(columns.column(chosen.by)),
             list(counts),
             key="subgroup_is",
             captions=[words.count(n, "test image") for n in counts.values()],

@@ -12,7 +12,7 @@ from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.labels import GROUPS
 from core.ui import OpenStudy, loaders, plain, widgets
-from core.wording import image_findings, words
+from core.wording import columns, image_findings, words
 
 # The keys of each filter's widgets, and what they hold when the filter is off.
 WIDGETS: dict[str, dict[str, Any]] = {
@@ -66,8 +66,8 @@ def choose(
     )  # fmt: skip
 
 
-def choose_order(order: str = "Lowest agreement") -> str:
-    return switch("sort", "Sort by", list(gallery.ORDERS), order)
+def choose_order() -> str:
+    return switch("sort", "Sort by", list(gallery.ORDERS), help=image_findings.ORDER)
 
 
 def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
@@ -119,7 +119,7 @@ def _badges(chosen: Gallery) -> dict[str, str]:
         "counts": ", ".join(chosen.counts),
         "agreement": f"{low:g} to {high:g}",
         "patients": chosen.patients,
-        "value": f"{chosen.by}: {chosen.value}",
+        "value": columns.slice_title(chosen.by, chosen.value),
     }
     return {
         name: (f"{title} {texts[name]}" if title else texts[name])[:80]
@@ -134,10 +134,18 @@ def _clear(names: list[str]) -> None:
     st.session_state["page"] = 1
 
 
-def switch(key: str, label: str, options: list[str], default: str | None = None) -> str:
+def switch(
+    key: str, label: str, options: list[str], default: str | None = None, help: str | None = None
+) -> str:
     widgets.drop_stale(key, options)
     return st.segmented_control(
-        label, options, default=default or options[0], required=True, key=key, bind="query-params"
+        label,
+        options,
+        default=default or options[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        help=help,
     )
 
 
@@ -162,12 +170,21 @@ def _range() -> tuple[float, float]:
 def _column(opened: OpenStudy) -> tuple[str, str]:
     """A column of the labels and the value it shall have, or nothing."""
     choices = loaders.subgroup_choices(opened)
-    columns = [by for by in choices if by not in (FINDINGS, PATIENTS)]
-    if not columns:
+    offered = [by for by in choices if by not in (FINDINGS, PATIENTS)]
+    if not offered:
         st.caption("The labels have no further column to filter by.")
         return "", ""
-    widgets.drop_stale("column", columns)
-    by = st.selectbox("Column of the labels", columns, None, key="column", bind="query-params")
+    # Not bound: the address holds the column's own name, and a bound widget writes what it shows.
+    widgets.drop_stale("column", offered)
+    if "column" not in st.session_state and st.query_params.get("column") in offered:
+        st.session_state["column"] = st.query_params["column"]
+    by = st.selectbox(
+        "Column of the labels", offered, None, key="column", format_func=columns.column
+    )
+    if by:
+        st.query_params["column"] = by
+    else:
+        st.query_params.pop("column", None)
     values = list(choices[by]) if by else []
     widgets.drop_stale("value", values)
     value = st.selectbox(

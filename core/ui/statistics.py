@@ -8,6 +8,8 @@ from core.analysis import pairs
 from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
+from core.analysis.first_forgotten import FirstForgotten
+from core.analysis.first_forgotten import first_forgotten as find_first
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
@@ -37,6 +39,12 @@ def curves_with_intervals(of: Source, metric: str) -> pd.DataFrame:
 @of_study()
 def class_summary(of: Source, metric: str) -> pd.DataFrame:
     return ClassSummary(metric)(class_metrics(of), frequencies(of))
+
+
+@of_study()
+def first_forgotten(of: Source, metric: str, corrected: bool) -> FirstForgotten:
+    """Which classes drop first, with what was left out."""
+    return find_first(class_summary(of, metric), forgettability(of, metric), corrected)
 
 
 @of_study()

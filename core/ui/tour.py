@@ -37,11 +37,12 @@ CARDS = (
 )
 
 
-def show_tour(synthetic: bool) -> None:
-    """Open at first on a demonstration, which is where people are new; folded in the address."""
+def show_tour(unfolded: bool) -> None:
+    """`unfolded`: open until somebody folds it, as on a demonstration without results, which is
+    where people are new. Whether it is open stands in the address."""
     with st.expander(
         TITLE,
-        expanded=synthetic,
+        expanded=unfolded,
         on_change="rerun",
         key="tour",
         bind="query-params",

@@ -9,11 +9,17 @@ from typing import Any
 import pandas as pd
 
 from core.analysis.class_pairs import AboveFloor
-from core.analysis.first_forgotten import SIGNIFICANT, FirstForgotten
-from core.wording import words
+from core.analysis.first_forgotten import SIGNIFICANT, Dropped, FirstForgotten
+from core.labels import FEW_POSITIVES
+from core.wording import claims, words
 from core.wording.published import Figures
 
 Row = Mapping[str, Any]
+DROP = 0.20  # the loss that makes a first drop
+MOST_TOLD = 6  # classes told of one by one
+MOST_LEFT_OUT = 12
+FEW_RUNS = 5
+ENOUGH_RUNS = 10  # from which an interval of a median keeps what it promises
 READINGS = {
     "Class AP": {
         True: (
@@ -49,46 +55,121 @@ TERMS = {
 
 
 def forgotten_first(found: FirstForgotten, metric: str, corrected: bool) -> str:
-    """Which classes are forgotten first. Class names are as given."""
-    if not found.class_names:
-        return (
-            f"No class with enough positives falls 20 % below its dense {words.METRICS[metric]} "
-            "on this grid."
-        )
-    digits = 1 if corrected else 0
-    where = [
-        f"{name} ({words.percent(sparsity, digits)})"
-        for name, sparsity in zip(found.class_names, found.sparsities, strict=True)
-    ]
-    names = where[0] if len(where) == 1 else f"{', '.join(where[:-1])} and {where[-1]}"
-    return (
-        f"Forgotten first: {names} \u2013 the sparsity at which a fifth of {words.METRICS[metric]} "
-        "is gone."
+    """Which classes are forgotten first. "Forgotten first" is of AP and read between grid points;
+    of another metric, or by the paper's grid points, it is a first drop. Names are as given."""
+    label = words.METRICS[metric]
+    if not found.n_judged:
+        return f"No class has the {FEW_POSITIVES} test positives it takes to say what goes first."
+    if not found.first:
+        return f"No class with enough positives falls 20 % below its dense {label} on this grid."
+    if corrected:
+        opening = "Forgotten first" if metric == "ap" else f"First drops of {label}"
+        meaning = f"the sparsity at which a fifth of {label} is gone"
+    else:
+        opening = f"First drops of {label}, by the paper"
+        meaning = f"the first grid point at which more than a fifth of {label} is gone"
+    return f"{opening}: {_ranked(found.first)} \u2013 {meaning}."
+
+
+def another_first(metric: str, corrected: bool) -> str:
+    """How first drops differ from "forgotten first", where they do; else nothing."""
+    differs = []
+    if metric != "ap":
+        differs.append(f"of AP, not of {words.METRICS[metric]}")
+    if not corrected:
+        differs.append("read between grid points")
+    if not differs:
+        return ""
+    return f"\u201cForgotten first\u201d, as Overview tells it, is {' and '.join(differs)}."
+
+
+def first_in_detail(found: FirstForgotten, metric: str) -> list[str]:
+    """Of each class that is named: its test positives, and its change at the grid point of its
+    first drop with the interval. Names are as given."""
+    told = [_in_detail(one, metric, found.n_runs) for one in found.first[:MOST_TOLD]]
+    if len(found.first) > MOST_TOLD:
+        told.append(f"and {len(found.first) - MOST_TOLD} more")
+    return told
+
+
+def left_out(found: FirstForgotten) -> str:
+    """Which classes are not judged and why, and which of them would be named by their curves."""
+    if not found.left_out:
+        return ""
+    few = [f"{one.class_name} ({one.n_positive or 'none'})" for one in found.left_out]
+    text = (
+        f"Not judged, with fewer than {FEW_POSITIVES} test positives: "
+        f"{claims.names(few, MOST_LEFT_OUT)}."
     )
+    early = [f"{one.class_name} ({one.told} %)" for one in found.as_early]
+    if not early:
+        return text
+    would = claims.names(early, MOST_LEFT_OUT)
+    return f"{text} By the curve alone {would} would be named as well."
 
 
 def evidence(found: FirstForgotten, metric: str) -> str:
-    """Whether the evidence carries the losses at 95 %."""
-    parts = []
+    """How far the evidence carries the losses. Names are as given."""
+    label, parts = words.METRICS[metric], []
+    if found.n_never:
+        parts.append(f"{words.count(found.n_never, 'class')} never fell by a fifth.")
     if found.n_runs < 2:
         parts.append("One run: nothing says how much of this is chance.")
-    elif found.n_tested:
+        return " ".join(parts)
+    runs = words.count(found.n_runs, "run")
+    later = [one.class_name for one in found.first if one.ci_high > -DROP]
+    if later:
         parts.append(
-            f"At 95 % sparsity {words.METRICS[metric]} has changed in {found.n_significant} of "
-            f"{words.count(found.n_tested, 'class')} with q < {SIGNIFICANT:g} over "
-            f"{words.count(found.n_runs, 'run')}."
+            f"{_whose(later, len(found.first))} above {words.MINUS}20 %: the drop may come later."
+        )
+    if found.first and found.n_runs < ENOUGH_RUNS:
+        parts.append(f"Intervals over {runs} are narrower than they claim.")
+    if found.n_tested:
+        parts.append(
+            f"At 95 % sparsity {label} has changed in {found.n_significant} of "
+            f"{words.count(found.n_tested, 'class')} with q < {SIGNIFICANT:g} over {runs}."
         )
     else:
         parts.append("95 % sparsity is not finished, so no change is tested there.")
-    if 1 < found.n_runs < 5:
+    if found.n_runs < FEW_RUNS:
         parts.append("So few runs find only large changes.")
-    if found.n_never:
-        parts.append(f"{words.count(found.n_never, 'class')} never fell by a fifth.")
-    if found.n_unstable:
-        parts.append(
-            f"{words.count(found.n_unstable, 'class')} with fewer than 10 positives not judged."
-        )
-    return " ".join(parts)
+    return f"{' '.join(parts)} All of this speaks for other trainings, not for other patients."
+
+
+def _ranked(first: tuple[Dropped, ...]) -> str:
+    """Edema (64 %), Fibrosis (68 %) and Mass (73 %); ties as Mass and Nodule (both 73 %)."""
+    by_sparsity: dict[int, list[str]] = {}
+    for one in first:
+        by_sparsity.setdefault(one.told, []).append(one.class_name)
+    every = {1: "", 2: "both "}
+    parts = [
+        f"{claims.names(tied)} ({every.get(len(tied), 'all ')}{at} %)"
+        for at, tied in by_sparsity.items()
+    ]
+    if len(by_sparsity[first[-1].told]) > 1 or len(parts) == 1:  # these have their own "and"
+        return ", ".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _whose(later: list[str], n_first: int) -> str:
+    if len(later) == n_first:
+        return "Every interval reaches" if n_first > 1 else "The interval reaches"
+    if len(later) == 1:
+        return f"The interval of {later[0]} reaches"
+    return f"The intervals of {claims.names(later)} reach"
+
+
+def _in_detail(one: Dropped, metric: str, n_runs: int) -> str:
+    text = (
+        f"{one.class_name}: {words.count(one.n_positive, 'test positive')}; "
+        f"{words.METRICS[metric]} {claims.signed(one.change)} at {words.percent(one.at)} sparsity"
+    )
+    if not _known(one.ci_low):
+        return f"{text}; one run, so no interval"
+    return (
+        f"{text}, 95 % interval over {words.count(n_runs, 'run')} {claims.signed(one.ci_low)} to "
+        f"{claims.signed(one.ci_high)}"
+    )
 
 
 def relation(row: Row | None, corrected: bool, rising: str, falling: str) -> str:
@@ -96,7 +177,8 @@ def relation(row: Row | None, corrected: bool, rising: str, falling: str) -> str
     if row is None or not _known(row["pearson_r"]):
         return "Too few points for a correlation"
     p = row["permutation_p"] if corrected else row["pearson_p"]
-    figures = f"r = {row['pearson_r']:.2f}, \u03c1 = {row['spearman_rho']:.2f}"
+    r, rho = words.number(row["pearson_r"]), words.number(row["spearman_rho"])
+    figures = f"r = {r}, \u03c1 = {rho}"
     if not _known(p) or p >= SIGNIFICANT:
         return f"No clear relation ({figures})"
     return f"{rising if row['pearson_r'] > 0 else falling} ({figures})"
@@ -117,7 +199,8 @@ def correlation_details(row: Row | None, noun: str, corrected: bool) -> str:
     text = f"n = {n}; permuting classes, {words.p_value(row['permutation_p'])}."
     if _known(row.get("kendall_tau_b")):
         text += (
-            f" Kendall \u03c4-b = {row['kendall_tau_b']:.2f}, {words.p_value(row['kendall_p'])}, "
+            f" Kendall \u03c4-b = {words.number(row['kendall_tau_b'])}, "
+            f"{words.p_value(row['kendall_p'])}, "
             f"n = {int(row['n_kendall'])} with those that never drop."
         )
     return text
@@ -160,7 +243,7 @@ def pairs_told(
 def beside_published(figures: Figures | None) -> str:
     if figures is None:
         return ""
-    return f" Published: r = {figures.r:.2f}, \u03c1 = {figures.rho:.2f}."
+    return f" Published: r = {words.number(figures.r)}, \u03c1 = {words.number(figures.rho)}."
 
 
 def first_significant(overall: pd.DataFrame, corrected: bool) -> str:

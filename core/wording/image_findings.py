@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from core.analysis.gallery import EVERY, MODAL, PAPER, Z_SCORE
@@ -22,6 +23,11 @@ FILTERS = {
 WHAT_AGREEMENT_IS = (
     "Agreement is the rank correlation of all classes' probabilities between the dense and the "
     "pruned model: 1 where both order the classes alike, 0 where they have nothing in common."
+)
+ORDER = (
+    "Findings: images on which a labelled finding is lost by this sparsity, then others "
+    "labelled with a finding, then those without one; the lowest agreement first within each. All "
+    "other orders take findings and \u201cNo Finding\u201d alike."
 )
 NO_OPERATING_POINTS = (
     "This study keeps no validation predictions, so no class has an operating point, and nothing "
@@ -86,6 +92,24 @@ def shown(definition: str, n_defined: int, n_images: int, n_shown: int, filtered
     by = {MODAL: "modal disagreement", Z_SCORE: "z-score below \u22122"}[definition]
     text = f"PIEs by {by}: {n_defined:,} of {words.count(n_images, 'test image')}"
     return f"{n_shown:,} shown of {text}" if filtered else text
+
+
+def findings_first(fates: np.ndarray, sparsity: float, can_be_lost: bool) -> str:
+    """What stands first in the order "Findings". fates: `gallery.finding_fates` of what is
+    shown; can_be_lost: whether any class has an operating point."""
+    n_lost, n_with = int((fates == 0).sum()), int((fates < 2).sum())
+    at = words.percent(sparsity)
+    if not n_with:
+        return "None of these images is labelled with a finding."
+    told = f"First come {words.count(n_with, 'image')} labelled with a finding"
+    if not can_be_lost:
+        return f"{told}."
+    if n_lost:
+        return f"{told}, of these first {n_lost:,} on which one is lost by {at} sparsity."
+    return (
+        f"{told}; none of these findings is lost by {at} sparsity (below its operating point from "
+        "there on)."
+    )
 
 
 def loosen(left: dict[str, int], badges: dict[str, str]) -> str:

@@ -42,7 +42,7 @@ def how_far(job: Job) -> str:
     if job.status == "failed":
         return job.error
     report = report_of(job) if job.status in ("running", "interrupted") else None
-    return f"{percent(report.fraction)}: {progress(report)}" if report else ""
+    return f"{percent(report.fraction)} of the stages: {progress(report)}" if report else ""
 
 
 def report_of(job: Job) -> Report | None:
@@ -70,6 +70,6 @@ def place_in_queue(job: Job, newest_first: list[Job]) -> str:
 
 
 def time_left(report: Report) -> str:
-    """About 3 min in this stage; a dash where nobody can tell."""
+    """About 3 min of this stage alone; a dash where nobody can tell."""
     left = report.stage_seconds_left
     return f"about {duration(left)}" if left else NONE

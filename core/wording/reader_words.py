@@ -12,7 +12,7 @@ from core.reader_study.codebook import MEANINGS
 from core.reader_study.database import ReaderStudy
 from core.reader_study.design import Candidates
 from core.reader_study.questions import QUESTIONS
-from core.wording import claims, words
+from core.wording import words
 
 # Fewer readings than this on a side can show only very large differences.
 FEW_READINGS = 30
@@ -90,13 +90,13 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(row: pd.Series, side: str) -> str:
-    return f"{claims.number(row[f'mean_{side}'])} ± {words.number(row[f'sd_{side}'])}"
+    return f"{words.number(row[f'mean_{side}'])} ± {words.number(row[f'sd_{side}'])}"
 
 
 def _interval(row: pd.Series) -> str:
     if pd.isna(row["mixed_effect"]):
         return words.NONE
-    return f"{claims.number(row['mixed_ci_low'])} to {claims.number(row['mixed_ci_high'])}"
+    return f"{words.number(row['mixed_ci_low'])} to {words.number(row['mixed_ci_high'])}"
 
 
 def _p(p: float, name: str = "p") -> str:
@@ -110,11 +110,11 @@ STATISTICS: dict[str, Callable[[pd.Series], str]] = {
     "Non-PIEs, mean ± SD": lambda row: _mean(row, "non_pie"),
     "Paper: Kruskal-Wallis H": lambda row: words.number(row["kruskal_h"]),
     "Paper: p": lambda row: _p(row["kruskal_p"]),
-    "Corrected: PIE minus non-PIE": lambda row: claims.number(row["mixed_effect"]),
+    "Corrected: PIE minus non-PIE": lambda row: words.number(row["mixed_effect"]),
     "Corrected: 95 % interval": _interval,
     "Corrected: p": lambda row: _p(row["mixed_p"]),
     "Corrected: q over the questions": lambda row: _p(row["q_value"], "q"),
-    "Krippendorff's alpha": lambda row: claims.number(row["krippendorff_alpha"]),
+    "Krippendorff's alpha": lambda row: words.number(row["krippendorff_alpha"]),
 }
 
 

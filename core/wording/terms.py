@@ -21,7 +21,10 @@ TERMS = {
     "head, medium, tail": "Classes by their share of the training images: frequent, between, rare.",
     "forgettability curve": "Change of a class's metric against dense, as a share of dense, over "
     "sparsity: the median over runs.",
-    "first drop": "The smallest sparsity at which the forgettability curve is below \u221220 %.",
+    "first drop": "The sparsity at which the forgettability curve falls below \u221220 %: read "
+    "between grid points (corrected), or the first grid point below it (paper).",
+    "forgotten first": "The classes with at least 10 test positives whose first drop of AP, read "
+    "between grid points, comes at the smallest sparsity.",
     "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. 0: "
     "forgotten alike.",
     "co-occurrence IoU": "Images with both classes over images with either. 0: never together.",
@@ -45,10 +48,13 @@ TERMS = {
     "reading": "One reader's answers about one image.",
 }
 OF_PAGE = {
-    "Overview": ("sparsity", "dense", "run", "AP", "mAP", "head, medium, tail", "PIE"),
+    "Overview": (
+        "sparsity", "dense", "run", "AP", "mAP", "forgotten first", "head, medium, tail", "PIE",
+    ),
     "Class AP": (
         "AP", "calibrated AP", "AUROC", "sparsity", "dense", "paper, corrected",
-        "forgettability curve", "first drop", "head, medium, tail", "test positives", "p and q",
+        "forgettability curve", "first drop", "forgotten first", "head, medium, tail",
+        "test positives", "p and q",
     ),
     "Forgettability": (
         "forgettability curve", "FCD", "co-occurrence IoU", "AP", "calibrated AP", "AUROC",

@@ -16,6 +16,7 @@ SILENT_SECONDS = 600
 # A report this fresh needs no living process as a witness.
 FRESH_SECONDS = 10
 NONE = "\u2013"  # what stands for no value
+MINUS = "\u2212"
 
 DATASETS = {
     "phantom": "Synthetic phantoms",
@@ -31,8 +32,13 @@ PRUNING = {
 
 
 def percent(share: float | None, digits: int = 0) -> str:
-    """0.25 as "25 %"; a dash for none."""
-    return f"{share * 100:.{digits}f} %" if _known(share) else NONE
+    """0.25 as "25 %"; a dash for none.
+
+    The one shape of a percentage, in sentences and in tables: a blank before the sign, a proper
+    minus, no negative zero. Sparsities are whole percents; `frequency` and `claims.signed` say how
+    many digits a share of images and a change have.
+    """
+    return f"{number(share * 100, digits)} %" if _known(share) else NONE
 
 
 def frequency(share: float) -> str:
@@ -42,7 +48,11 @@ def frequency(share: float) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if _known(value) else NONE
+    """With a proper minus and without a negative zero; a dash for none."""
+    if not _known(value):
+        return NONE
+    text = f"{value:.{digits}f}"
+    return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", MINUS)
 
 
 def p_value(p: float | None) -> str:
@@ -130,7 +140,7 @@ def groups(settings: GroupSettings) -> str:
 def correlation(r: float | None, p: float | None, n: int) -> str:
     if r is None:
         return f"r is not defined over {count(n, 'class')}"
-    return f"r = {r:.2f}, {p_value(p)}, n = {count(n, 'class')}"
+    return f"r = {number(r)}, {p_value(p)}, n = {count(n, 'class')}"
 
 
 def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
@@ -174,12 +184,23 @@ def standing(report: Report, now: float | None = None) -> Standing:
 
 
 def progress(report: Report) -> str:
-    """training, stage 2 of 5: 120 of 400 images, about 3 min left in this stage."""
+    """training, stage 2 of 5: 120 of 400 images, about 3 min left in this stage; 3 more stages
+    follow. Of the whole nobody can tell before: stages take from a second to hours."""
     text = f"{report.stage}, stage {report.stage_number} of {report.n_stages}"
     if report.total:
         text += f": {report.done:,} of {report.total:,} {report.unit}"
-    left = report.stage_seconds_left
-    return f"{text}, about {duration(left)} left in this stage" if left else text
+    if left := report.stage_seconds_left:
+        text += f", about {duration(left)} left in this stage"
+    return f"{text}; {stages_after(report)}"
+
+
+def stages_after(report: Report) -> str:
+    """3 more stages follow, of unknown length."""
+    n = report.n_stages - report.stage_number
+    if n < 1:
+        return "no stage follows"
+    follow = "1 more stage follows" if n == 1 else f"{n:,} more stages follow"
+    return f"{follow}, of unknown length"
 
 
 def _lives(pid: int) -> bool:

@@ -80,6 +80,7 @@ def test_a_filter_leaves_what_it_says(images, filters, expected):
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
+        ("Findings", "badc"),
         ("Lowest agreement", "badc"),
         ("Tail first", "bdac"),
         ("Earliest lost", "badc"),
@@ -93,6 +94,20 @@ def test_an_order_is_what_it_is_called(images, order, expected):
     assert order in ORDERS
 
 
+def test_an_image_without_a_finding_comes_last_however_far_it_moved(images):
+    images.table["agreement"] = [0.9, 0.5, -0.9, 0.2]
+    assert shown(images, order="Lowest agreement") == "cdba"
+    assert shown(images, order="Findings", sparsity=0.9) == "badc"
+    assert shown(images, order="Findings", sparsity=0.5) == "bdac", "a loses at 90 % only"
+    assert list(gallery.finding_fates(images, 0.9)) == [0, 0, 2, 1]
+
+
+def test_no_finding_is_no_finding_that_is_lost(images):
+    images.lost[2, 3] = 0.1
+    again = gallery.at_every_sparsity(images.test, images.lost, NAMES, GROUPS)
+    assert gallery.finding_fates(again, 0.9)[2] == 2
+
+
 def test_without_a_result_the_filter_to_blame_is_known(images):
     chosen = Gallery(EVERY, labelled=("Nodule",), patients="2", counts=("1", "3"))
     assert len(chosen(images)) == 0
@@ -100,7 +115,7 @@ def test_without_a_result_the_filter_to_blame_is_known(images):
 
 
 def test_only_labelled_classes_are_lost_on_a_card(images):
-    a, b = (gallery.one_image(images, name) for name in "ab")
+    a, b = 0, 1
     assert gallery.lost_by(a, images, 0.9) == {"Effusion": 0.9}, "Hernia is no label of a"
     assert gallery.lost_by(b, images, 0.85) == {"Effusion": 0.5, "Hernia": 0.85}
     assert gallery.lost_by(b, images, 0.8) == {"Effusion": 0.5}

@@ -15,6 +15,7 @@ from tests.toys import write_toy_study
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS_TO_START = 40
+PATIENCE = 60_000  # ms until something is there; long, for a machine that does much else
 
 
 @pytest.fixture(scope="session")

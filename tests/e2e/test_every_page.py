@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_journeys import ASKED_TWICE, PATIENCE, settle, visit
+from tests.e2e.conftest import PATIENCE
+from tests.e2e.test_journeys import ASKED_TWICE, settle, visit
 
 PAGES = {
     "/?study=large": "Overview",

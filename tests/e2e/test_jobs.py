@@ -17,7 +17,8 @@ from playwright.sync_api import Page, expect
 
 from core import jobs, study
 from core.study import StudyConfig
-from tests.e2e.test_journeys import PATIENCE, settle, visit
+from tests.e2e.conftest import PATIENCE
+from tests.e2e.test_journeys import settle, visit
 
 ROOT = Path(__file__).parents[2]
 LONG = 60_000

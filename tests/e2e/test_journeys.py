@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import PATIENCE
+
 PAGES = {"": "Overview", "class_ap": "Class AP", "forgettability": "Forgettability"}
 PAGES |= {"pie_browser": "PIE browser"}
-PATIENCE = 20_000
 # Streamlit's own browser code asks below the page's path first, then at the root.
 ASKED_TWICE = re.compile(r"/\w+/_stcore/(health|host-config)$")
 
@@ -103,7 +104,7 @@ def test_paging_through_pies_and_opening_one(page, app_address, errors):
     page.wait_for_url("**page=2**")
     expect(page.locator(".ps-xray img").first).not_to_have_attribute("alt", first)
     image_is_drawn(page, ".ps-xray img")
-    page.get_by_role("button", name=re.compile("^Open image")).first.click()
+    page.get_by_role("link", name=re.compile("^Open image")).first.click()
     page.wait_for_url("**image=**")
     page.locator(".viewer [data-image], .viewer[data-image]").wait_for(timeout=PATIENCE)
     expect(page.get_by_text("25 of 30")).to_be_visible()

@@ -15,12 +15,12 @@ from core.people import audit
 from core.reader_study import database, design, readings
 from core.reader_study.schema import DATABASE_VARIABLE
 from tests import page_studies
+from tests.e2e.conftest import PATIENCE
 from tests.e2e.oidc import ROLES, provider, running_app
 from tests.e2e.test_reader_study import image_in_view, press
 from tests.e2e.test_sign_in import shown, sign_in, usable
 from tests.toys import TOY_CLASSES, toy_config, toy_labels
 
-PATIENCE = 20_000
 ADMIN, RESEARCHER, READER = ROLES
 N_STEPS = 10
 N_READINGS = 10
@@ -109,7 +109,7 @@ def test_a_clinician_looks_through_the_tails_pies(page, room):
     names = [
         re.sub("^X-ray ", "", card.get_attribute("alt")) for card in cards.locator("img").all()
     ]
-    page.locator(".st-key-card-0").get_by_role("button").click()
+    page.locator(".st-key-gallery .ps-card").first.get_by_role("link").click()
     stage = page.locator(".viewer .stage")
     expect(stage).to_have_attribute("data-image", names[0], timeout=PATIENCE)
     before = drawn(page)
@@ -138,8 +138,8 @@ def test_an_opened_xray_is_in_view_in_the_address_and_in_the_log(page, room, mon
     page.set_viewport_size({"width": 1400, "height": 1000})
     sign_in(page, room.address, RESEARCHER)
     shown(page, "Overview")
-    page.goto(f"{room.address}/pie_browser?study=tail")
-    card = page.locator(".st-key-card-1")
+    page.goto(f"{room.address}/pie_browser?study=tail&sort=Lowest agreement")
+    card = page.locator(".st-key-gallery .ps-card").nth(1)
     name = card.locator("img").get_attribute("alt", timeout=PATIENCE).removeprefix("X-ray ")
     page.wait_for_selector(IDLE)
     stage, inspector = page.locator(".viewer .stage"), page.locator(".st-key-inspector")
@@ -155,7 +155,7 @@ def test_an_opened_xray_is_in_view_in_the_address_and_in_the_log(page, room, mon
         return [line["image"] for line in audit.lines() if line["what"] == "x-ray opened"]
 
     assert name not in opened()
-    card.get_by_role("button").click()
+    card.get_by_role("link").click()
     is_open()
     expect(page).to_have_url(re.compile(f"image={name}"))
     assert next(line["who"] for line in audit.lines() if line.get("image") == name) == RESEARCHER
@@ -169,7 +169,7 @@ def test_an_opened_xray_is_in_view_in_the_address_and_in_the_log(page, room, mon
     page.wait_for_selector(IDLE)
     page.get_by_role("button", name="Close").click()
     expect(stage).to_be_hidden(timeout=PATIENCE)
-    expect(card.get_by_role("button")).to_be_focused()
+    expect(card.get_by_role("link")).to_be_focused()
     assert "image=" not in page.url
     expect(page.locator(".st-key-filters")).to_be_visible()
 
@@ -269,7 +269,7 @@ def test_dicom_files_open_and_a_broken_one_is_a_card(page, room):
     page.wait_for_selector(IDLE)
     names = [re.sub("^X-ray ", "", card.get_attribute("alt")) for card in cards.all()]
     assert names == [name.replace("/", "-") for name in DICOM]
-    page.locator(".st-key-card-0").get_by_role("button").click()
+    page.locator(".st-key-gallery .ps-card").first.get_by_role("link").click()
     stage, card = page.locator(".viewer .stage"), page.locator(".viewer .card")
     stage.wait_for(timeout=PATIENCE)
     stage.focus()

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from core import study
 from core.benches.bench_browser import dashboard
 from core.progress import Progress
-from tests.e2e.test_journeys import PATIENCE, settle, visit
+from tests.e2e.conftest import PATIENCE
+from tests.e2e.test_journeys import settle, visit
 from tests.toys import write_toy_study
 
 

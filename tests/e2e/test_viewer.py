@@ -12,9 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import PATIENCE, ROOT, free_port, wait_until_healthy
 
-PATIENCE = 20_000
 SHOWN = "[data-image='{}']"
 SETTLED = (
     "document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]') !== null"

@@ -1,5 +1,6 @@
 """Every page, without a browser: it draws, and where it cannot it says why."""
 
+import re
 import time
 from dataclasses import asdict
 
@@ -9,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core import store, study
 from core.progress import Report
 from tests import page_studies
-from tests.toys import write_toy_study
+from tests.toys import toy_config, toy_labels, write_toy_study
 
 PAGES = (
     "overview.py",
@@ -166,8 +167,8 @@ def test_hostile_names_never_become_html(full_cache):
 
 def test_an_image_opens_beside_the_grid_and_closes(full_cache):
     at = open_page("pie_browser.py", study="toy")
-    next(b for b in at.button if b.label.startswith("Open")).click().run()
-    assert at.query_params["image"]
+    at.query_params["image"] = re.search(r'data-image="([^"]+)"', said(at))[1]
+    at.run()
     assert "1 of 10" in said(at)
     next(b for b in at.button if b.label == "Close").click().run()
     assert "image" not in at.query_params
@@ -205,3 +206,30 @@ def test_the_tour_is_folded_on_a_study_of_ones_own_and_opens_from_its_address(fu
     told = "smallest weights to zero"
     assert told not in said(open_page("overview.py", study="toy"))
     assert told in said(open_page("overview.py", study="toy", tour="true"))
+
+
+@pytest.mark.parametrize("has_results", [False, True])
+def test_the_tour_is_open_on_a_demonstration_until_there_is_an_answer(has_results):
+    config = toy_config("shown", dataset={"kind": "phantom"})
+    labels = toy_labels()
+    if has_results:
+        page_studies.write_study(config, labels)
+    else:
+        store.write_labels(labels, study.study_dir(config))
+        store.write_json(
+            {"config": config.model_dump(mode="json")}, study.study_json(study.study_dir(config))
+        )
+    assert ("smallest weights to zero" in said(open_page("overview.py"))) != has_results
+
+
+def test_overview_tells_first_what_is_forgotten_first(full_cache):
+    text = said(open_page("overview.py", study="toy"))
+    answer = next(line for line in text.split("\n") if line.startswith("## "))
+    assert "Forgotten first" in answer or "No class" in answer
+    assert "Not judged, with fewer than 10 test positives" in text
+
+
+def test_class_ap_calls_other_first_drops_by_another_name(full_cache):
+    assert "## First drops of AUROC" in said(
+        open_page("class_ap.py", study="toy", metric="AUROC")
+    ) or "No class" in said(open_page("class_ap.py", study="toy", metric="AUROC"))

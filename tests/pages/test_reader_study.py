@@ -13,7 +13,7 @@ from core.reader_study import database, readings, results
 from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import DATABASE_VARIABLE
 from core.ui import people, reading_room
-from core.wording import claims
+from core.wording import words
 from tests.pages.test_pages import open_page, said
 from tests.reader_study.toy_readings import answer_all, write_reader_study
 from tests.toys import write_toy_study
@@ -249,5 +249,5 @@ def test_results_are_told_with_n_and_what_is_missing(of):
     table = at.dataframe[1].value
     assert list(table.iloc[0]) == ["Answers about PIEs", "15", "15", "15"]
     expected = results.results(results.answer_table(of))["krippendorff_alpha"]
-    shown = [float(value.replace(claims.MINUS, "-")) for value in table.iloc[-1, 1:]]
+    shown = [float(value.replace(words.MINUS, "-")) for value in table.iloc[-1, 1:]]
     assert shown == pytest.approx(expected.tolist(), abs=0.005)

@@ -1,0 +1,51 @@
+"""Columns of the labels and their values in human words; downloads and addresses keep their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from core.wording.words import NONE
+
+COLUMNS = {
+    "patient_id": "Patient",
+    "follow_up": "Follow-up number",
+    "rotation_degrees": "Rotation (degrees)",
+    "poor_quality": "Poor image quality",
+    "true_findings": "Findings drawn",
+    "wrong_labels": "Wrong labels",
+    "patient_seed": "Seed of the patient",
+    "image_seed": "Seed of the image",
+}
+IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def column(name: str) -> str:
+    """poor_quality as "Poor image quality", view as "View"; what is no identifier as it is."""
+    if name in COLUMNS:
+        return COLUMNS[name]
+    if not IDENTIFIER.fullmatch(name):
+        return name
+    plain = name.replace("_", " ")
+    return plain[0].upper() + plain[1:]
+
+
+def value(text: str) -> str:
+    """True as yes, nothing as a dash, Mass|Nodule as Mass, Nodule."""
+    if not text.strip():
+        return NONE
+    return {"True": "yes", "False": "no"}.get(text, text.replace("|", ", "))
+
+
+def told(attributes: Mapping[str, str]) -> dict[str, str]:
+    """An image's attributes in words; a column keeps its name where two would be called alike."""
+    called = [column(name) for name in attributes]
+    return {
+        (name if called.count(words) > 1 else words): value(text)
+        for (name, text), words in zip(attributes.items(), called, strict=True)
+    }
+
+
+def slice_title(by: str, of: str) -> str:
+    """Poor image quality: yes."""
+    return f"{column(by)}: {value(of)}"
