@@ -283,6 +283,24 @@ def test_weights_that_somebody_needs_or_may_need_stay() -> None:
     assert orphans.remove_orphans() == [taken_this_moment]
 
 
+def test_where_a_study_cannot_be_read_no_weights_go() -> None:
+    gone, of_study = checkpoint(b"gone"), checkpoint(b"studied")
+    weights, folder = weights_of(gone), studied(of_study)
+    uploads.delete(of_study, "local")
+    damaged = study.study_json(folder)
+    whole = damaged.read_text()
+    damaged.write_text(whole[:50])
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    left = study.adopted_path("f" * 64, "resnet50")
+    left.write_bytes(b"nobody's")
+    aged(left)
+    with pytest.raises(WorkError, match="damaged"):
+        orphans.remove_orphans()
+    damaged.write_text(whole)
+    assert orphans.remove_orphans() == [left]
+    assert weights.exists()
+
+
 # Nobody's
 
 

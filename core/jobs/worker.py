@@ -117,12 +117,11 @@ def _finish_deletions() -> None:
     """What a process that was killed while it deleted left behind."""
     from core.upload.orphans import remove_orphans  # only here: it asks for jobs
 
-    try:
-        for path in remove_orphans():
-            log.info("removed %s, which a deletion that was cut short left", path.name)
-        empty_deleted()
-    except (WorkError, OSError) as error:  # keeps nobody from working
-        log.warning("%s", error)
+    for finish in (empty_deleted, remove_orphans):
+        try:
+            finish()
+        except Exception as error:  # a job that nobody can read, say, keeps nobody from working
+            log.warning("a deletion that was cut short is not finished: %s", error)
 
 
 def _launch(runner: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from core import store
 from core.errors import InputError
@@ -15,15 +15,11 @@ def studies_that(need: Callable[[StudyConfig], bool]) -> list[str]:
 
     Raises WorkError where the jobs cannot be read.
     """
-    return sorted({config.study.name for config in configs() if need(config)})
-
-
-def configs() -> Iterator[StudyConfig]:
-    """Of every study on disk, and of every job. Raises WorkError where the jobs cannot be read."""
     from core import jobs  # only here: it opens a database
 
-    for _, config in store.readable_studies():
-        yield config
+    found = {config.study.name for _, config in store.readable_studies() if need(config)}
     for job in jobs.jobs():
         with contextlib.suppress(InputError):  # of another version, which cannot be resumed
-            yield jobs.config_of(job)
+            config = jobs.config_of(job)
+            found |= {config.study.name} if need(config) else set()
+    return sorted(found)

@@ -4,12 +4,17 @@ was killed before it came to them."""
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import time
 from pathlib import Path
+from typing import Any
 
-from core import study
-from core.upload import needs, uploads
+from core import jobs, store, study
+from core.errors import WorkError
+from core.upload import uploads
+
+log = logging.getLogger(__name__)
 
 # Somebody in a terminal may be taking weights out of a file this moment, for a study to be.
 SECONDS_TO_BE_NEEDED = 600
@@ -20,18 +25,35 @@ def remove_orphans() -> list[Path]:
     """Delete the weights of files that are nobody's upload, and of no study and no job; return
     their paths. Where a terminal's preflight left them, the next takes them out of its file again.
 
-    Raises WorkError where the jobs cannot be read, or a file cannot be deleted.
+    Raises WorkError where a job or a study cannot be read, which may need them, or a file cannot be
+    deleted.
     """
     old = [path for path in study.adopted_paths() if _is_old(path)]
     if not old:
         return []
-    needed = {config.checkpoint.sha256 for config in needs.configs() if config.checkpoint}
-    needed |= {upload.sha256 for upload in uploads.all_uploads()}
+    # Uploads first: one may be deleted as soon as a job that needs it is there.
+    needed = {upload.sha256 for upload in uploads.all_uploads()}
+    needed |= {_digest(job.settings) for job in jobs.jobs()}
+    needed |= {_digest(_settings(folder)) for folder in store.list_studies()}
     orphans = [
         path for path in old if (found := _DIGEST.match(path.name)) and found[1] not in needed
     ]
     uploads.remove(orphans)
+    for path in orphans:
+        log.info("removed %s, which a deletion that was cut short left", path.name)
     return orphans
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Of a study, as they stand in its file: those of another version are not to be understood."""
+    found = store.read_json(study.study_json(folder))
+    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
+        raise WorkError(f"{study.study_json(folder)} is missing or damaged.")
+    return found["config"]
+
+
+def _digest(settings: dict[str, Any]) -> str:
+    return (settings.get("checkpoint") or {}).get("sha256", "")
 
 
 def _is_old(path: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from core import store
 from core.aside import empty_deleted, put_aside
 from core.errors import InputError, WorkError
 from core.people import audit
@@ -131,6 +133,7 @@ def keep(
             f"{name[:60]!r} is no name for a dataset; allowed are up to 41 small letters, digits "
             "and dashes."
         )
+    os.sync()  # the zip goes next, and without power what is only written may be nothing
     with alone():
         if name in taken or any(config.study.name == name for config in own_datasets()):
             raise InputError(f"There is a dataset called {name} already.")
@@ -147,7 +150,8 @@ def _put_in_place(
     toml = _study_file(name, upload.name, target, report)
     try:
         datasets_dir().mkdir(parents=True, exist_ok=True)
-        (unpacked / "study.toml").write_text(toml, encoding="utf-8")
+        with store.whole_file(unpacked / "study.toml") as path:
+            path.write_text(toml, encoding="utf-8")
         read_config(unpacked / "study.toml")  # before anybody can find it
         write_note(unpacked, who)
         audit.record(who, "upload", {"dataset": name, "file": upload.name, "upload": upload.id})
