@@ -23,6 +23,7 @@ def summary(**columns) -> pd.DataFrame:
             "relative_ap_change_at_95": [-0.9, -0.5, -0.1, -0.9],
             "q_value": [0.01, 0.2, 0.9, 0.01],
             "unstable": [False, False, False, True],
+            "n_runs": 30,
         }
     )
     return table.assign(**columns)
@@ -73,6 +74,45 @@ def test_forgotten_first_has_one_meaning_and_other_first_drops_another_name():
     assert findings.another_first("ap", True) == ""
 
 
+def test_each_number_of_runs_is_that_of_its_own_sparsity():
+    """Thirty runs are finished at the first drops, and two of them at 95 % as well."""
+    found = first_forgotten(summary(n_runs=2), curves(), corrected=True)
+    said = findings.evidence(found, "ap")
+    assert "1 of 3 classes with q < 0.05 over 2 runs. So few runs find only large" in said
+    assert "narrower" not in said
+    assert "over 30 runs" in findings.first_in_detail(found, "ap")[0]
+    dense_only = curves().assign(n_runs=[2, 2, 2])
+    found = first_forgotten(summary(n_runs=2), dense_only, corrected=True)
+    assert "Intervals over 2 runs are narrower" in findings.evidence(found, "ap")
+
+
+def test_where_no_change_is_tested_the_reason_is_a_true_one():
+    unfinished = first_forgotten(summary(q_value=None, n_runs=0), curves(), corrected=True)
+    assert "not on this study's grid, or not finished" in findings.evidence(unfinished, "ap")
+    rare = first_forgotten(summary(unstable=True), curves(), corrected=True)
+    assert "95 %" not in findings.evidence(rare, "ap")
+
+
+def test_who_is_left_out_would_be_named_where_the_curve_says_so_and_only_there():
+    names = ["A", "B", "C", "Late"]
+    table = summary(
+        class_name=names, unstable=[False] * 3 + [True],
+        first_drop_interpolated=[0.5, 0.6, 0.7, 0.8],
+    )  # fmt: skip
+    assert first_forgotten(table, curves(), corrected=True).as_early == ()
+    none_falls = summary(first_drop_interpolated=[None, None, None, 0.15])
+    found = first_forgotten(none_falls, curves(), corrected=True)
+    assert found.first == ()
+    assert findings.left_out(found).endswith("By the curve alone Rare (15 %) would be named.")
+
+
+def test_a_subgroups_first_drops_are_not_called_forgotten_first():
+    found = first_forgotten(summary(), curves(), corrected=True)
+    said = findings.forgotten_first(found, "ap", True, of_subgroup=True)
+    assert said.startswith("First drops of AP in this subgroup: Mass")
+    assert "on all test images" in findings.another_first("ap", True, of_subgroup=True)
+
+
 def test_classes_that_drop_at_one_sparsity_are_all_named():
     """The third and the fourth of these are told alike, so neither is before the other."""
     drops = [0.5, 0.6, 0.704, 0.699, 0.9]
@@ -92,7 +132,7 @@ def test_one_run_carries_nothing():
 
 
 def test_intervals_over_a_handful_of_runs_are_not_believed():
-    found = first_forgotten(summary(), curves(n_runs=3), corrected=True)
+    found = first_forgotten(summary(n_runs=3), curves(n_runs=3), corrected=True)
     said = findings.evidence(found, "ap")
     assert "Intervals over 3 runs are narrower than they claim" in said
     assert "So few runs find only large changes" in said

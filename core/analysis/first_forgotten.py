@@ -20,7 +20,7 @@ class Dropped:
     """A class and its first drop; `sparsity` is NaN where it never drops or has no metric.
 
     change, ci_low and ci_high are `Forgettability`'s at the grid point of the first drop, which
-    is `at`: the median over runs and its 95 % interval, missing below two runs.
+    is `at`: the median over n_runs runs and its 95 % interval, missing below two runs.
     """
 
     class_name: str
@@ -30,6 +30,7 @@ class Dropped:
     change: float
     ci_low: float
     ci_high: float
+    n_runs: int
 
     @property
     def falls(self) -> bool:
@@ -46,24 +47,19 @@ class FirstForgotten:
     """The classes that drop first among those with enough positives, with all that tie with the
     last of them, and what was left out.
 
-    left_out have fewer than ten positives, those that drop first first. n_judged have enough;
-    n_never of these are known and never drop. n_significant of the n_tested have changed at 95 %
-    with q below SIGNIFICANT. n_runs is the most any class has.
+    left_out have fewer than ten positives, those that drop first first; as_early of these would be
+    among the first if they were judged. n_judged have enough; n_never of these are known and never
+    drop. n_significant of the n_tested have changed at 95 % with q below SIGNIFICANT, over n_runs.
     """
 
     first: tuple[Dropped, ...]
     left_out: tuple[Dropped, ...]
+    as_early: tuple[Dropped, ...]
     n_judged: int
     n_never: int
     n_significant: int
     n_tested: int
     n_runs: int
-
-    @property
-    def as_early(self) -> tuple[Dropped, ...]:
-        """Those left out whose curves drop as early as the classes that are named."""
-        last = max((one.told for one in self.first), default=-1)
-        return tuple(one for one in self.left_out if one.falls and one.told <= last)
 
 
 def first_forgotten(
@@ -77,19 +73,26 @@ def first_forgotten(
     dropped = [_dropped(row, column, there) for row in ordered.to_dict(orient="records")]
     few = set(summary.loc[summary["unstable"], "class_name"])
     judged = [one for one in dropped if one.class_name not in few]
-    falling = [one for one in judged if one.falls]
-    last = falling[:n][-1].told if falling else -1
+    left_out = [one for one in dropped if one.class_name in few]
     stable = summary[~summary["unstable"]]
     tested = stable["q_value"].dropna()
     return FirstForgotten(
-        tuple(one for one in falling if one.told <= last),
-        tuple(one for one in dropped if one.class_name in few),
+        _earliest(judged, n),
+        tuple(left_out),
+        tuple(one for one in _earliest(dropped, n) if one in left_out),
         len(judged),
         int(stable["first_drop_censored"].sum()),
         int((tested < SIGNIFICANT).sum()),
         len(tested),
-        int(forgettability["n_runs"].max()) if len(forgettability) else 0,
+        int(stable["n_runs"].max()) if len(stable) else 0,
     )
+
+
+def _earliest(ordered: list[Dropped], n: int) -> tuple[Dropped, ...]:
+    """The first `n` that fall, and all that tie with the last of them."""
+    falling = [one for one in ordered if one.falls]
+    last = falling[:n][-1].told if falling else 0
+    return tuple(one for one in falling if one.told <= last)
 
 
 def _dropped(row: dict, column: str, there: pd.DataFrame) -> Dropped:
@@ -99,5 +102,5 @@ def _dropped(row: dict, column: str, there: pd.DataFrame) -> Dropped:
     change, low, high = (
         float(found.get(name, math.nan)) for name in ("relative_ap_change", "ci_low", "ci_high")
     )
-    n_positive = int(row["n_positive"])
-    return Dropped(row["class_name"], n_positive, float(row[column]), at, change, low, high)
+    n_positive, n_runs = int(row["n_positive"]), int(found.get("n_runs", 0))
+    return Dropped(row["class_name"], n_positive, float(row[column]), at, change, low, high, n_runs)

@@ -13,12 +13,13 @@ def show_forgotten_first(opened: OpenStudy, metric: str, corrected: bool) -> Non
     """A headline, a line per class with its test positives and its interval, what was not judged,
     and how far it all carries."""
     found = statistics.first_forgotten(opened, metric, corrected)
-    st.markdown(f"## {_said(findings.forgotten_first(found, metric, corrected))}")
+    which = metric, corrected, opened.subgroup is not None
+    st.markdown(f"## {_said(findings.forgotten_first(found, *which))}")
     if told := findings.first_in_detail(found, metric):
         st.markdown("\n".join(f"- {_said(line)}" for line in told))
     if left_out := findings.left_out(found):
         st.markdown(_said(left_out))
-    said = findings.evidence(found, metric), findings.another_first(metric, corrected)
+    said = findings.evidence(found, metric), findings.another_first(*which)
     st.caption(_said(" ".join(part for part in said if part)))
 
 

@@ -2,7 +2,7 @@
 
 What is open is a fragment: opening, stepping and closing draw it alone anew, and neither the grid
 nor the filters. Where there are images, a click on a card does not even wait for that: the viewer
-takes it (see `core.ui.viewer`), and the button of the card is the way of who has no script.
+takes it (see `core.ui.viewer`); the link of the card is the way of who has no viewer yet.
 """
 
 from __future__ import annotations

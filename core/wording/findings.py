@@ -54,16 +54,21 @@ TERMS = {
 }
 
 
-def forgotten_first(found: FirstForgotten, metric: str, corrected: bool) -> str:
-    """Which classes are forgotten first. "Forgotten first" is of AP and read between grid points;
-    of another metric, or by the paper's grid points, it is a first drop. Names are as given."""
+def forgotten_first(
+    found: FirstForgotten, metric: str, corrected: bool, of_subgroup: bool = False
+) -> str:
+    """Which classes are forgotten first. "Forgotten first" is of AP on all test images, read
+    between grid points; of another metric, of a subgroup, or by the paper's grid points, it is a
+    first drop. Names are as given."""
     label = words.METRICS[metric]
     if not found.n_judged:
         return f"No class has the {FEW_POSITIVES} test positives it takes to say what goes first."
     if not found.first:
         return f"No class with enough positives falls 20 % below its dense {label} on this grid."
     if corrected:
-        opening = "Forgotten first" if metric == "ap" else f"First drops of {label}"
+        opening = f"First drops of {label}"
+        if metric == "ap":
+            opening = f"{opening} in this subgroup" if of_subgroup else "Forgotten first"
         meaning = f"the sparsity at which a fifth of {label} is gone"
     else:
         opening = f"First drops of {label}, by the paper"
@@ -71,22 +76,24 @@ def forgotten_first(found: FirstForgotten, metric: str, corrected: bool) -> str:
     return f"{opening}: {_ranked(found.first)} \u2013 {meaning}."
 
 
-def another_first(metric: str, corrected: bool) -> str:
+def another_first(metric: str, corrected: bool, of_subgroup: bool = False) -> str:
     """How first drops differ from "forgotten first", where they do; else nothing."""
     differs = []
     if metric != "ap":
         differs.append(f"of AP, not of {words.METRICS[metric]}")
     if not corrected:
         differs.append("read between grid points")
+    if of_subgroup:
+        differs.append("on all test images")
     if not differs:
         return ""
-    return f"\u201cForgotten first\u201d, as Overview tells it, is {' and '.join(differs)}."
+    return f"\u201cForgotten first\u201d, as Overview tells it, is {'; '.join(differs)}."
 
 
 def first_in_detail(found: FirstForgotten, metric: str) -> list[str]:
     """Of each class that is named: its test positives, and its change at the grid point of its
     first drop with the interval. Names are as given."""
-    told = [_in_detail(one, metric, found.n_runs) for one in found.first[:MOST_TOLD]]
+    told = [_in_detail(one, metric) for one in found.first[:MOST_TOLD]]
     if len(found.first) > MOST_TOLD:
         told.append(f"and {len(found.first) - MOST_TOLD} more")
     return told
@@ -105,7 +112,8 @@ def left_out(found: FirstForgotten) -> str:
     if not early:
         return text
     would = claims.names(early, MOST_LEFT_OUT)
-    return f"{text} By the curve alone {would} would be named as well."
+    as_well = " as well" if found.first else ""
+    return f"{text} By the curve alone {would} would be named{as_well}."
 
 
 def evidence(found: FirstForgotten, metric: str) -> str:
@@ -113,26 +121,32 @@ def evidence(found: FirstForgotten, metric: str) -> str:
     label, parts = words.METRICS[metric], []
     if found.n_never:
         parts.append(f"{words.count(found.n_never, 'class')} never fell by a fifth.")
-    if found.n_runs < 2:
+    n_runs = max((one.n_runs for one in found.first), default=found.n_runs)
+    if n_runs == 1:
         parts.append("One run: nothing says how much of this is chance.")
         return " ".join(parts)
-    runs = words.count(found.n_runs, "run")
     later = [one.class_name for one in found.first if one.ci_high > -DROP]
     if later:
         parts.append(
             f"{_whose(later, len(found.first))} above {words.MINUS}20 %: the drop may come later."
         )
-    if found.first and found.n_runs < ENOUGH_RUNS:
-        parts.append(f"Intervals over {runs} are narrower than they claim.")
+    if found.first and n_runs < ENOUGH_RUNS:
+        parts.append(f"Intervals over {words.count(n_runs, 'run')} are narrower than they claim.")
     if found.n_tested:
         parts.append(
             f"At 95 % sparsity {label} has changed in {found.n_significant} of "
-            f"{words.count(found.n_tested, 'class')} with q < {SIGNIFICANT:g} over {runs}."
+            f"{words.count(found.n_tested, 'class')} with q < {SIGNIFICANT:g} over "
+            f"{words.count(found.n_runs, 'run')}."
         )
-    else:
-        parts.append("95 % sparsity is not finished, so no change is tested there.")
-    if found.n_runs < FEW_RUNS:
-        parts.append("So few runs find only large changes.")
+        if found.n_runs < FEW_RUNS:
+            parts.append("So few runs find only large changes.")
+    elif found.n_judged:
+        parts.append(
+            "95 % sparsity is not on this study's grid, or not finished, so no change is tested "
+            "there."
+        )
+    if not parts:
+        return ""
     return f"{' '.join(parts)} All of this speaks for other trainings, not for other patients."
 
 
@@ -159,7 +173,7 @@ def _whose(later: list[str], n_first: int) -> str:
     return f"The intervals of {claims.names(later)} reach"
 
 
-def _in_detail(one: Dropped, metric: str, n_runs: int) -> str:
+def _in_detail(one: Dropped, metric: str) -> str:
     text = (
         f"{one.class_name}: {words.count(one.n_positive, 'test positive')}; "
         f"{words.METRICS[metric]} {claims.signed(one.change)} at {words.percent(one.at)} sparsity"
@@ -167,7 +181,7 @@ def _in_detail(one: Dropped, metric: str, n_runs: int) -> str:
     if not _known(one.ci_low):
         return f"{text}; one run, so no interval"
     return (
-        f"{text}, 95 % interval over {words.count(n_runs, 'run')} {claims.signed(one.ci_low)} to "
+        f"{text}, 95 % interval over {words.count(one.n_runs, 'run')} {claims.signed(one.ci_low)} to "
         f"{claims.signed(one.ci_high)}"
     )
 

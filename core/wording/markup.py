@@ -153,7 +153,7 @@ STYLE = """<style>
 .ps-way {position: absolute; inset: 0; cursor: zoom-in}
 .ps-way:focus-visible {outline: 3px solid #D55E00}
 .st-key-gallery:has(.stSkeleton) {min-height: 100vh}
-/* The whole card opens its image: its button lies over it, see-through. */
+/* A card without an X-ray opens its image as a whole: its button lies over it, see-through. */
 [class*="st-key-card-"] {position: relative; scroll-margin: 4.5rem 0 1rem}
 [class*="st-key-card-"] .stElementContainer:not(:has(.stHtml)) {position: absolute; inset: 0;
   width: 100% !important; height: 100%}

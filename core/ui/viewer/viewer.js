@@ -6,7 +6,8 @@ A view is a scale (CSS pixels to a sample) and the sample in the middle of the s
 const MOST_KEPT = 8; // decoded images
 const AHEAD = [1, 2, -1, 3]; // fetched once the image in view is there, in this order
 const DRAG_FOR_WHOLE_WIDTH = 400; // CSS pixels of drag that change by the image's own window width
-const PATIENCE_MS = 10000; // how long the page may take to follow a step
+const REMINDER_MS = 5000; // after which the page is told again of a step it has not followed
+const PATIENCE_MS = 15000; // how long the page may take to follow it
 const MOST_SCALE = 40;
 const KEYS = {
   ArrowLeft: "previous", PageUp: "previous", k: "previous",
@@ -161,11 +162,17 @@ class Viewer {
     this.untold.push(image_id);
     this.show(image_id);
     this.tell(image_id);
+    // Streamlit may lose what it is told in the moment in which a page begins to run anew.
     this.overdue = setTimeout(() => {
-      this.untold = [];
-      this.show(this.given);
-      this.name();
-    }, PATIENCE_MS);
+      this.tell(image_id);
+      this.overdue = setTimeout(() => this.giveUp(), PATIENCE_MS - REMINDER_MS);
+    }, REMINDER_MS);
+  }
+
+  giveUp() {
+    this.untold = [];
+    this.show(this.given);
+    this.name();
   }
 
   // What a person does
