@@ -181,8 +181,8 @@ def _in_detail(one: Dropped, metric: str) -> str:
     if not _known(one.ci_low):
         return f"{text}; one run, so no interval"
     return (
-        f"{text}, 95 % interval over {words.count(one.n_runs, 'run')} {claims.signed(one.ci_low)} to "
-        f"{claims.signed(one.ci_high)}"
+        f"{text}, 95 % interval over {words.count(one.n_runs, 'run')} "
+        f"{claims.signed(one.ci_low)} to {claims.signed(one.ci_high)}"
     )
 
 
