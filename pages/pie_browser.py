@@ -111,7 +111,7 @@ with st.container(key="order", horizontal=True):
 shown = replace(chosen_filters, order=order)(images)
 gallery_filters.show_counts(chosen_filters, images, len(shown))
 if order == gallery.FINDINGS_FIRST and len(shown):
-    fates = gallery.finding_fates(images, sparsity)[shown["test_order"]]
+    fates = gallery.order_fates(images, sparsity)[shown["test_order"]]
     st.caption(image_findings.findings_first(fates, sparsity, exemplars.can_lose(opened)))
 if n_constant := gallery.count_pies(images.table).n_constant:
     st.caption(words.constant_vectors(n_constant))

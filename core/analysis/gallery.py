@@ -125,7 +125,7 @@ class Gallery:
         }
         found = pd.DataFrame({name: column[kept] for name, column in columns.items()})
         if FINDING_FATE in ORDERS[self.order]:
-            found[FINDING_FATE] = finding_fates(images, self.sparsity)[kept]
+            found[FINDING_FATE] = order_fates(images, self.sparsity)[kept]
         return found.sort_values(ORDERS[self.order], kind="stable", ignore_index=True)[[*SHOWN]]
 
     def defined(self, images: Images) -> np.ndarray:
@@ -190,7 +190,7 @@ class Gallery:
         return dict(sorted(left.items(), key=lambda item: -item[1]))
 
 
-def finding_fates(images: Images, sparsity: float) -> np.ndarray:
+def order_fates(images: Images, sparsity: float) -> np.ndarray:
     """(images,) of FINDING_FATE: 0, 1 or 2."""
     lost = images.table["earliest_finding_lost"] <= np.float32(sparsity) + 1e-6
     return np.select([lost, images.table["n_findings"] > 0], [0, 1], default=2)

@@ -95,7 +95,7 @@ def shown(definition: str, n_defined: int, n_images: int, n_shown: int, filtered
 
 
 def findings_first(fates: np.ndarray, sparsity: float, can_be_lost: bool) -> str:
-    """What stands first in the order "Findings". fates: `gallery.finding_fates` of what is
+    """What stands first in the order "Findings". fates: `gallery.order_fates` of what is
     shown; can_be_lost: whether any class has an operating point."""
     n_lost, n_with = int((fates == 0).sum()), int((fates < 2).sum())
     at = words.percent(sparsity)

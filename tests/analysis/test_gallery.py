@@ -99,13 +99,13 @@ def test_an_image_without_a_finding_comes_last_however_far_it_moved(images):
     assert shown(images, order="Lowest agreement") == "cdba"
     assert shown(images, order="Findings", sparsity=0.9) == "badc"
     assert shown(images, order="Findings", sparsity=0.5) == "bdac", "a loses at 90 % only"
-    assert list(gallery.finding_fates(images, 0.9)) == [0, 0, 2, 1]
+    assert list(gallery.order_fates(images, 0.9)) == [0, 0, 2, 1]
 
 
 def test_no_finding_is_no_finding_that_is_lost(images):
     images.lost[2, 3] = 0.1
     again = gallery.at_every_sparsity(images.test, images.lost, NAMES, GROUPS)
-    assert gallery.finding_fates(again, 0.9)[2] == 2
+    assert gallery.order_fates(again, 0.9)[2] == 2
 
 
 def test_without_a_result_the_filter_to_blame_is_known(images):
