@@ -20,6 +20,7 @@ from core.people.access import (
     sign_xray,
     without_sign_in,
 )
+from core.people.gate import SIGN_OUT
 from core.people.sign_in import Claims, Nobody
 from core.ui import provider
 
@@ -83,7 +84,7 @@ def ask_to_sign_in(nobody: Nobody) -> NoReturn:
         label = f"Sign in with {name}" if name else "Sign in"
         st.button(label, on_click=st.login, args=(name,), key=f"sign-in-{name}")
     if nobody.signed_in:
-        st.button("Sign out", on_click=st.logout)
+        _show_way_out()
     st.caption("For research only. Not a medical device, not for diagnosis.")
     st.stop()
 
@@ -106,7 +107,7 @@ def show_person(looking: Person) -> None:
     """Who is signed in and the way out; or why nobody is, and what that means."""
     if provider.configured():
         st.text(f"{looking.email}, {looking.role}")
-        st.button("Sign out", icon=":material/logout:", on_click=st.logout, type="tertiary")
+        _show_way_out()
     elif visitor().synthetic_only:
         st.info(
             "Only synthetic studies are shown: without sign-in, X-rays of patients are for people "
@@ -115,6 +116,12 @@ def show_person(looking: Person) -> None:
         )
     else:
         st.caption("Nobody signs in here, so the server lets in this machine alone.")
+
+
+def _show_way_out() -> None:
+    """A link, which the browser follows itself. `st.logout` sends the way out as a message to the
+    page, and where another run begins before it has gone, nobody is signed out."""
+    st.html(f'<a class="ps-out" href="{SIGN_OUT}" target="_self">Sign out</a>')
 
 
 def xray_address(study_id: str, image_id: str) -> str:

@@ -162,6 +162,7 @@ STYLE = """<style>
   height: 100%; width: 100%}
 [class*="st-key-card-"] .stButton button {opacity: 0; cursor: zoom-in}
 [class*="st-key-card-"]:has(button:focus-visible) {outline: 3px solid #D55E00}
+.ps-out {color: inherit; text-underline-offset: .2em}
 .ps-named {line-height: 1.5; overflow-wrap: anywhere}
 /* An X-ray is open: the page's script has said so, or the viewer, which is sooner. */
 .st-key-browser:not([data-open], :has(.st-key-way)) .st-key-inspector {display: none}

@@ -88,7 +88,7 @@ def test_a_researcher_signs_in_sees_an_xray_and_signs_out(page, signed):
     xray.wait_for(timeout=PATIENCE)
     address = signed.address + xray.get_attribute("src")
     assert page.request.get(address).status == 200
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("link", name="Sign out").click()
     page.wait_for_url("**/oauth2/end_session**", timeout=PATIENCE)
     assert page.request.get(address).status == 403
     page.goto(f"{signed.address}/pie_browser")
@@ -105,8 +105,17 @@ def test_signing_out_in_one_tab_ends_the_others(page, signed):
     other = page.context.new_page()
     other.goto(signed.address)
     shown(other, "Overview")
-    page.get_by_role("button", name="Sign out").click()
-    expect(other.get_by_text("Your session has ended.")).to_be_visible(timeout=30_000)
+    page.get_by_role("link", name="Sign out").click()
+    page.wait_for_url("**/oauth2/end_session**", timeout=PATIENCE)
+    expect(other.get_by_text("Your session has ended.")).to_be_visible(timeout=PATIENCE)
+
+
+def test_signing_out_of_a_page_that_is_still_drawn_counts(page, signed):
+    sign_in(page, signed.address, RESEARCHER)
+    page.get_by_role("link", name="Sign out").click(timeout=PATIENCE)
+    page.wait_for_url("**/oauth2/end_session**", timeout=PATIENCE)
+    page.goto(signed.address)
+    shown(page, "PruneScope")
 
 
 def test_a_reader_who_types_the_address_of_the_pie_page_is_refused(page, signed):
