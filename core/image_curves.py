@@ -1,7 +1,7 @@
 """Every test image's probabilities over sparsity, summed up over runs and laid out by image.
 
 Predictions lie by (run, sparsity), so one image would mean opening every file. One .npy per
-sparsity, (test images, classes, `SUMMARY`), is mapped instead of read: an image is one short row
+sparsity, (test images, classes, `KEPT`), is mapped instead of read: an image is one short row
 of each. They lie below a folder named after what they were made from, and are made anew elsewhere
 when that changes; one that was stopped goes on with the sparsities it lacks.
 """
@@ -22,16 +22,18 @@ from filelock import FileLock
 from core import store, study, tables
 from core.analysis import lost
 from core.analysis.image_curves import SUMMARY, over_runs
-from core.errors import InputError, WorkError
+from core.analysis.ranks import ranks
+from core.errors import WorkError
 from core.labels import label_matrix
 
 EDITION = 1
+KEPT = (*SUMMARY, "rank")  # of the mean over runs, among the test images
 
 
 def key(folder: Path) -> str:
     """Sixteen hex digits over the predictions and the operating points' inputs."""
     inputs = f"{store.predictions_key(folder)} {tables.operating_points_key(folder)}"
-    parts = f"{EDITION} {SUMMARY} {inputs}"
+    parts = f"{EDITION} {KEPT} {inputs}"
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
@@ -56,7 +58,8 @@ def prepare(folder: Path, made_from: str) -> Iterator[tuple[int, int]]:
     """
     folders = study.image_curves_dir(folder)
     labels = store.read_labels(folder)
-    image_ids = labels.split("test")["image_id"]
+    test = labels.split("test")
+    image_ids, truth = test["image_id"], label_matrix(test, labels.class_names)
     points = tables.operating_points(folder)["operating_point"].to_numpy(float)
     runs_at = grid(folder)
     with FileLock(folder / "image_curves.lock"):
@@ -77,14 +80,15 @@ def prepare(folder: Path, made_from: str) -> Iterator[tuple[int, int]]:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(read, range(len(runs))))
             summary = _in_slices(values, points)
+            kept = np.concatenate([summary, ranks(truth, summary[..., 0])[..., None]], axis=-1)
             path = study.image_curves_path(folder, made_from, sparsity)
             with store.whole_file(path) as temporary, open(temporary, "wb") as file:
-                np.save(file, summary)
+                np.save(file, kept)
             yield done, len(missing)
 
 
 def read_image(folder: Path, made_from: str, row: int) -> np.ndarray:
-    """(sparsities, classes, SUMMARY) of the test image in this row of the test split.
+    """(sparsities, classes, KEPT) of the test image in this row of the test split.
 
     Raises WorkError where a file is gone or damaged; it is removed, so that it is made again.
     """
@@ -103,37 +107,40 @@ def runs_below(folder: Path, made_from: str) -> dict[float, np.ndarray]:
     """(images, classes) of every sparsity: how many runs lie below the operating point."""
     return {
         sparsity: np.load(study.image_curves_path(folder, made_from, sparsity), mmap_mode="r")[
-            ..., -1
+            ..., KEPT.index("n_below")
         ]
         for sparsity in grid(folder)
     }
 
 
 def lost_findings(folder: Path, advance: tables.Advance | None = None) -> pd.DataFrame:
-    """`lost.lost_findings`: every (image, class) that is lost, with how many runs lose it.
+    """`lost.lost_findings`: every (image, class) that is lost by the operating point, with how many
+    runs lose it, then every one that is lost by rank.
 
     Prepares the images' curves the first time, which reads every prediction; `advance(done, total)`
-    hears of the sparsities. Raises InputError where the study has no operating points.
+    hears of the sparsities. A study without operating points has the second half alone.
     """
-    if tables.operating_points(folder)["operating_point"].isna().all():
-        raise InputError(
-            f"{folder.name} keeps no validation predictions, so it has no operating points, and "
-            "nothing says which findings are lost."
-        )
     made_from = key(folder)
     for done, total in prepare(folder, made_from):
         if advance:
             advance(done, total)
     labels = store.read_labels(folder)
     test = labels.split("test")
-    return lost.lost_findings(
-        test["image_id"],
-        labels.class_names,
-        label_matrix(test, labels.class_names),
-        tables.lost_at(folder),
-        runs_below(folder, made_from),
-        {s: len(runs) for s, runs in grid(folder).items()},
-    )
+    truth = label_matrix(test, labels.class_names)
+    n_runs = {s: len(runs) for s, runs in grid(folder).items()}
+    below = {lost.OPERATING_POINT: runs_below(folder, made_from), lost.RANK: None}
+    halves = [
+        lost.lost_findings(
+            test["image_id"],
+            labels.class_names,
+            truth,
+            tables.lost_at(folder, by),
+            below[by],
+            n_runs,
+        )
+        for by in lost.LOST_BY
+    ]
+    return pd.concat(halves, ignore_index=True)
 
 
 def _in_slices(values: np.ndarray, points: np.ndarray, images: int = 2048) -> np.ndarray:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core import image_curves, store, subgroups, tables
+from core.analysis.lost import LOST_BY
 from core.errors import InputError
 
 
@@ -28,7 +29,8 @@ def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[N
     if len(store.finished_ensembles(folder)) > 1:
         tables.agreements(folder)
         yield
-        tables.lost_at(folder)
+        for by in LOST_BY:
+            tables.lost_at(folder, by)
         yield
         with suppress(InputError):  # no run has both dense and pruned predictions
             tables.moments(folder)

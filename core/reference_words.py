@@ -198,7 +198,7 @@ TABLES = {
         },
     ),
     "pies": Table(
-        "Every test image, PIE or not, by three definitions, and what of it is lost.",
+        "Every test image, PIE or not, by three definitions, and what the operating point loses.",
         "a test image, in test-set order",
         {
             "image_id": "The image, as in the study's labels.",
@@ -210,8 +210,8 @@ TABLES = {
             "is_pie_modal": "Whether there is any.",
             "agreement_z": "How far the agreement lies below that of two sets of dense models; "
             "0 where pruning changed nothing.",
-            "lost_at_sparsity": "Earliest `lost_at_sparsity` of the classes it is labelled with.",
-            "lost_classes": "The labelled classes that are lost anywhere on the grid, joined by |.",
+            "lost_at_sparsity": "Earliest of its labels, by the operating point.",
+            "lost_classes": "The labelled classes lost by it anywhere on the grid, joined by |.",
         },
     ),
     "operating_points": Table(
@@ -228,15 +228,16 @@ TABLES = {
         },
     ),
     "lost_findings": Table(
-        "Every finding that pruning takes from an image.",
-        "an image and class that is lost",
+        "Every finding that pruning takes from an image, in both senses.",
+        "an image and class that is lost, by the operating point or by rank",
         {
             "image_id": "The image, as in the study's labels.",
             **CLASS,
             "labelled": "Whether the image is labelled with it; missing where uncertain.",
-            "lost_at_sparsity": "The sparsity from which on the run-averaged probability stays "
-            "below the operating point, though dense reaches it.",
-            "n_runs_lost": "Runs whose own probability lies below the operating point there.",
+            "lost_by": "What it is lost by: `Operating point` or `Rank`.",
+            "lost_at_sparsity": "The sparsity from which on the run-averaged probability (or its "
+            "rank) stays below what counts as found, though dense reaches it.",
+            "n_runs_lost": "Runs below the operating point there; missing by rank.",
             "n_runs": "Runs that are finished there.",
         },
     ),
@@ -427,6 +428,7 @@ ADDRESS = {
     "patient": ("PIE browser", "Patient ids, divided by commas."),
     "column": ("PIE browser", "A column of the labels, such as `view`."),
     "value": ("PIE browser", "Its value."),
+    "lost_by": ("PIE browser", "`Operating point` or `Rank`: what counts as lost."),
     "sort": ("PIE browser", "Order of the images, as its switch says; `Findings` without it."),
     "size": ("PIE browser", "Thumbnails: `Small`, `Medium` or `Large`."),
     "page": ("PIE browser", "Page of the images, from 1."),

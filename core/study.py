@@ -301,8 +301,8 @@ def pie_definitions_path(folder: Path, sparsity: float) -> Path:
     return folder / "pie_definitions" / f"sparsity={percent(sparsity):02d}.parquet"
 
 
-def lost_at_path(folder: Path) -> Path:
-    return folder / "lost_at.parquet"
+def lost_at_path(folder: Path, by_rank: bool) -> Path:
+    return folder / ("lost_by_rank.parquet" if by_rank else "lost_at.parquet")
 
 
 def image_curves_dir(folder: Path) -> Path:

@@ -20,7 +20,7 @@ from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
-from core.analysis.lost import lost_at_sparsity, lost_labels
+from core.analysis.lost import OPERATING_POINT, RANK, LostBy, lost_at_sparsity, lost_labels
 from core.analysis.operating_points import OperatingPoints, no_operating_points
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
@@ -30,6 +30,7 @@ from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
 from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
+from core.analysis.ranks import ranks
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
@@ -226,20 +227,26 @@ def operating_points_key(folder: Path) -> str:
     return f"{store.read_config(folder).operating_point.specificity} {times}"
 
 
-def lost_at(folder: Path) -> np.ndarray:
+def lost_at(folder: Path, by: LostBy = OPERATING_POINT) -> np.ndarray:
     """(test images, classes) float32 of `lost_at_sparsity`, in the labels' order, from the
     ensembles; kept in the study's folder until one of them, or an operating point, changes.
 
-    All NaN where the study has no operating points, or no ensemble of dense and pruned.
+    By rank, a finding counts as found where its rank among the test images is at least the
+    specificity of the operating points: so at every sparsity anew as many images without the
+    class are taken for ones with it. All NaN where the study has no operating points to go by, or
+    no ensemble of dense and pruned.
     """
     labels = store.read_labels(folder)
     names = list(labels.class_names)
-    path, key = study.lost_at_path(folder), _lost_key(folder)
+    path, key = study.lost_at_path(folder, by == RANK), _lost_key(folder)
     kept = store.read_kept(path, key)
     if kept is not None:
         return kept[names].to_numpy(np.float32)
-    image_ids = labels.split("test")["image_id"]
-    points = operating_points(folder)["operating_point"].to_numpy(float)
+    test = labels.split("test")
+    image_ids, truth = test["image_id"], label_matrix(test, labels.class_names)
+    points = np.full(len(names), store.read_config(folder).operating_point.specificity)
+    if by == OPERATING_POINT:
+        points = operating_points(folder)["operating_point"].to_numpy(float)
     grid = store.finished_ensembles(folder)
     if np.isnan(points).all() or 0.0 not in grid or len(grid) < 2:
         return np.full((len(image_ids), len(names)), np.nan, np.float32)
@@ -247,6 +254,8 @@ def lost_at(folder: Path) -> np.ndarray:
         (s, store.read_predictions(study.ensemble_path(folder, s), image_ids, labels.class_names))
         for s in reversed(grid)
     )
+    if by == RANK:
+        cells = ((s, ranks(truth, probabilities)) for s, probabilities in cells)
     lost = lost_at_sparsity(cells, points)
     table = pd.DataFrame(lost, columns=names)
     table.insert(0, "image_id", image_ids)

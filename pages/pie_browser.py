@@ -7,6 +7,7 @@ import streamlit as st
 
 from core import ui
 from core.analysis import gallery
+from core.analysis.lost import RANK
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
 from core.store import finished_ensembles
 from core.study import percent
@@ -87,12 +88,12 @@ if 0 not in ensembles or len(ensembles) < 2:
     st.info("PIEs need the dense model and one sparsity above 0, finished for every run.")
     st.stop()
 
-chosen_filters = gallery_filters.choose(
-    opened, ensembles[1:], exemplars.can_lose(opened), partial(saved_views.show, opened, looking)
+chosen_filters, by = gallery_filters.choose(
+    opened, ensembles[1:], exemplars.has_points(opened), partial(saved_views.show, opened, looking)
 )
 sparsity = chosen_filters.sparsity
 groups = loaders.groups_of_classes(opened)
-images = exemplars.images(opened, sparsity)
+images = exemplars.images(opened, sparsity, by)
 tag = f"sparsity-{percent(sparsity)}"
 with st.expander(
     "What PIEs hold more of", on_change="rerun", key="composition", bind="query-params"
@@ -112,7 +113,8 @@ shown = replace(chosen_filters, order=order)(images)
 gallery_filters.show_counts(chosen_filters, images, len(shown))
 if order == gallery.FINDINGS_FIRST and len(shown):
     fates = gallery.order_fates(images, sparsity)[shown["test_order"]]
-    st.caption(image_findings.findings_first(fates, sparsity, exemplars.can_lose(opened)))
+    can_be_lost = by == RANK or exemplars.has_points(opened)
+    st.caption(image_findings.findings_first(fates, sparsity, by, can_be_lost))
 if n_constant := gallery.count_pies(images.table).n_constant:
     st.caption(words.constant_vectors(n_constant))
 

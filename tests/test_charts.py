@@ -11,7 +11,7 @@ from core.analysis.chance import chance_levels
 from core.analysis.image_curves import curves_table, finding_fates
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
-from core.charts.images import image_curves_chart
+from core.charts.images import image_curves_chart, image_ranks_chart
 from core.charts.pairs import fcd_heatmap, outlined
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
@@ -73,7 +73,7 @@ def test_no_name_enters_a_figure_unescaped(names):
     fcd = pairs.fcd_matrix(forget)
     groups = dict(zip(frequencies["class_name"], frequencies["group"], strict=True))
     summary = np.ones((2, len(names), 5), np.float32)
-    image = curves_table(summary, [0.0, 0.9], [3, 3], names)
+    image = curves_table(summary, summary[..., 0], [0.0, 0.9], [3, 3], names)
     points = dict.fromkeys(names, 0.4)
     fates = finding_fates(image, points, dict.fromkeys(names, True))
     every = [
@@ -83,6 +83,7 @@ def test_no_name_enters_a_figure_unescaped(names):
         outlined(fcd_heatmap(fcd, list(names), 3, 2), list(names), (names[0], names[1])),
         pair_curves_chart(forget, groups, (names[0], names[1]), 0.3, "ap"),
         image_curves_chart(image, fates, points, groups, 0.9),
+        image_ranks_chart(image, fates, points, groups, 0.9),
     ]
     for chart in every:
         figure = json_of(chart)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.subgroup import FINDINGS, grouping, patient_list
 from core.labels import GROUPS, findings, label_matrix
 
@@ -45,7 +46,7 @@ class Images:
     all), test_order, n_findings, finding_count ("0" to "4+"), earliest_lost (of any labelled class)
     and earliest_finding_lost ("No Finding" left out), rarest_group (0 is tail).
     present: (images, classes) bool, labelled for certain. lost: (images, classes) sparsities, NaN
-    where a class is not lost.
+    where a class is not lost; by: what it is lost by.
     """
 
     test: pd.DataFrame
@@ -54,10 +55,15 @@ class Images:
     lost: np.ndarray
     class_names: tuple[str, ...]
     groups: dict[str, str]
+    by: LostBy
 
 
 def at_every_sparsity(
-    test: pd.DataFrame, lost: np.ndarray, class_names: tuple[str, ...], groups: dict[str, str]
+    test: pd.DataFrame,
+    lost: np.ndarray,
+    class_names: tuple[str, ...],
+    groups: dict[str, str],
+    by: LostBy = OPERATING_POINT,
 ) -> Images:
     """What of the images does not depend on a sparsity: all but the PIEs' columns."""
     present = label_matrix(test, class_names) == 1
@@ -76,7 +82,7 @@ def at_every_sparsity(
         earliest_finding_lost=np.fmin.reduce(labelled_lost[:, is_finding], axis=1, initial=np.nan),
         rarest_group=rarest,
     )
-    return Images(test, table.reset_index(drop=True), present, lost, class_names, groups)
+    return Images(test, table.reset_index(drop=True), present, lost, class_names, groups, by)
 
 
 def at_sparsity(images: Images, pies: pd.DataFrame) -> Images:

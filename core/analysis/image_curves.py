@@ -9,8 +9,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from core.analysis.lost import OPERATING_POINT, RANK, LostBy
+
 SUMMARY = ("mean", "median", "lower", "upper", "n_below")
-Fate = Literal["no operating point", "below when dense", "lost", "dips", "stays"]
+# "below" is below the operating point, or ranking above too few images without the class.
+Fate = Literal["nothing to go by", "below when dense", "lost", "dips", "stays"]
 
 
 def over_runs(probabilities: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -40,12 +43,17 @@ def over_runs(probabilities: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def curves_table(
-    summary: np.ndarray, sparsities: list[float], n_runs: list[int], class_names: tuple[str, ...]
+    summary: np.ndarray,
+    ranks: np.ndarray,
+    sparsities: list[float],
+    n_runs: list[int],
+    class_names: tuple[str, ...],
 ) -> pd.DataFrame:
-    """class_name, sparsity, mean, median, lower, upper, n_below, n_runs of one image, by class.
+    """class_name, sparsity, mean, median, lower, upper, n_below, n_runs, rank of one image, by
+    class.
 
-    summary: (sparsities, classes, SUMMARY). With one run lower and upper are missing: a single
-    value has no quartiles.
+    summary: (sparsities, classes, SUMMARY). ranks: (sparsities, classes). With one run lower and
+    upper are missing: a single value has no quartiles.
     """
     n_classes = len(class_names)
     by_class = summary.transpose(1, 0, 2).reshape(-1, len(SUMMARY)).astype(float)
@@ -55,6 +63,7 @@ def curves_table(
     table["n_below"] = table["n_below"].astype("Int64")
     table["n_runs"] = list(n_runs) * n_classes
     table.loc[table["n_runs"] < 2, ["lower", "upper"]] = np.nan
+    table["rank"] = ranks.T.reshape(-1).astype(float)
     return table
 
 
@@ -63,7 +72,8 @@ class FindingFate:
     """What becomes of one class of one image as the model is pruned.
 
     labelled: None for uncertain. at: where it is lost, or first dips; n_below of n_runs lie below
-    the operating point there (or dense, where the dense average is below already).
+    the operating point there (or dense, where the dense average is below already). By rank runs are
+    not counted; there are `dense_rank`, `rank` there, and `least`, the smallest that is found.
     """
 
     class_name: str
@@ -72,19 +82,28 @@ class FindingFate:
     at: float | None = None
     n_below: int | None = None
     n_runs: int | None = None
+    by: LostBy = OPERATING_POINT
+    dense_rank: float | None = None
+    rank: float | None = None
+    least: float | None = None
 
 
 def finding_fates(
-    curves: pd.DataFrame, points: dict[str, float], labelled: dict[str, bool | None]
+    curves: pd.DataFrame,
+    points: dict[str, float],
+    labelled: dict[str, bool | None],
+    by: LostBy = OPERATING_POINT,
 ) -> list[FindingFate]:
     """Of every class an image is labelled with, and after these every other one that it loses;
     earliest loss first.
 
-    curves: `curves_table` of the image. points: operating points by class, NaN for none. Below and
-    above are said of the mean over runs, as for `lost_at_sparsity`.
+    curves: `curves_table` of the image. points: operating points by class, NaN for none; by rank
+    the smallest rank that is found. Below and above are said of the mean over runs, as for
+    `lost_at_sparsity`.
     """
+    judge = _by_rank if by == RANK else _by_point
     fates = [
-        _fate(str(name), labelled[name], curve, points[name])
+        judge(str(name), labelled[name], curve, points[name])
         for name, curve in curves.groupby("class_name", sort=False)
     ]
     told = [fate for fate in fates if fate.labelled or fate.fate == "lost"]
@@ -98,20 +117,43 @@ def finding_fates(
     )
 
 
-def _fate(name: str, labelled: bool | None, curve: pd.DataFrame, point: float) -> FindingFate:
+def _by_point(name: str, labelled: bool | None, curve: pd.DataFrame, point: float) -> FindingFate:
     if np.isnan(point):
-        return FindingFate(name, labelled, "no operating point")
-    below = curve["mean"].to_numpy(np.float32) < np.float32(point)
-    if not below.any():
-        return FindingFate(name, labelled, "stays")
-    if below[0]:
-        fate: Fate = "below when dense"
-        at = 0
-    elif not below[-1]:
-        fate, at = "dips", int(below.argmax())
-    else:
-        fate, at = "lost", int(np.flatnonzero(~below)[-1]) + 1
+        return FindingFate(name, labelled, "nothing to go by")
+    fate, at = _fate(curve["mean"], point)
+    if at is None:
+        return FindingFate(name, labelled, fate)
     row = curve.iloc[at]
     return FindingFate(
         name, labelled, fate, float(row["sparsity"]), int(row["n_below"]), int(row["n_runs"])
     )
+
+
+def _by_rank(name: str, labelled: bool | None, curve: pd.DataFrame, least: float) -> FindingFate:
+    ranks = curve["rank"]
+    if ranks.isna().any():
+        return FindingFate(name, labelled, "nothing to go by", by=RANK)
+    fate, at = _fate(ranks, least)
+    row = curve.iloc[-1 if at is None else at]
+    return FindingFate(
+        name,
+        labelled,
+        fate,
+        None if at is None else float(row["sparsity"]),
+        by=RANK,
+        dense_rank=float(ranks.iloc[0]),
+        rank=float(row["rank"]),
+        least=least,
+    )
+
+
+def _fate(values: pd.Series, limit: float) -> tuple[Fate, int | None]:
+    """What becomes of a curve over the grid, and at which grid point."""
+    below = values.to_numpy(np.float32) < np.float32(limit)
+    if not below.any():
+        return "stays", None
+    if below[0]:
+        return "below when dense", 0
+    if not below[-1]:
+        return "dips", int(below.argmax())
+    return "lost", int(np.flatnonzero(~below)[-1]) + 1

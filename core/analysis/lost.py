@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+# What a finding is lost by: its probability falls below the dense model's operating point, or it
+# ranks no longer above as large a share of the test images without it, at each sparsity anew.
+LostBy = Literal["Operating point", "Rank"]
+LOST_BY: tuple[LostBy, ...] = get_args(LostBy)
+OPERATING_POINT, RANK = LOST_BY
 LOST_FINDINGS = (
     "image_id",
     "class_name",
     "labelled",
+    "lost_by",
     "lost_at_sparsity",
     "n_runs_lost",
     "n_runs",
@@ -22,7 +29,8 @@ def lost_at_sparsity(cells: Iterable[tuple[float, np.ndarray]], points: np.ndarr
     run-averaged probability stays below the operating point, though the dense one reaches it.
 
     cells: (sparsity, (images, classes) run-averaged probabilities), falling, dense last.
-    points: (classes,) operating points, NaN for none. NaN where nothing is lost: the last
+    points: (classes,) operating points, NaN for none. Of ranks in place of probabilities, it is the
+    smallest rank that counts as found. NaN where nothing is lost: the last
     grid point is not below, the dense one is, or there is no operating point. A dip that recovers
     is no loss. Raises ValueError where the sparsities do not fall or the last one is not dense.
     """
@@ -67,21 +75,23 @@ def lost_findings(
     class_names: tuple[str, ...],
     truth: np.ndarray,
     lost: np.ndarray,
-    runs_below: dict[float, np.ndarray],
+    runs_below: dict[float, np.ndarray] | None,
     n_runs: dict[float, int],
 ) -> pd.DataFrame:
     """LOST_FINDINGS, one row for each (image, class) that is lost, in the images' order.
 
     labelled is true, false, or missing where the label is uncertain. n_runs_lost: of n_runs
     finished at that sparsity, those whose own probability is below the operating point there.
-    runs_below: (images, classes) of each sparsity.
+    runs_below: (images, classes) of each sparsity; None where it is lost by rank, which is the
+    ensemble's alone, and n_runs_lost is missing.
     """
     rows, columns = np.nonzero(~np.isnan(lost))
     at = lost[rows, columns].astype(float).round(2)
-    below = np.zeros(len(rows), int)
-    for sparsity in np.unique(at):
-        here = at == sparsity
-        below[here] = runs_below[float(sparsity)][rows[here], columns[here]]
+    below = pd.array([pd.NA] * len(rows), dtype="Int64")
+    if runs_below is not None:
+        for sparsity in np.unique(at):
+            here = at == sparsity
+            below[here] = runs_below[float(sparsity)][rows[here], columns[here]].astype(int)
     labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
     labelled[np.isnan(truth[rows, columns])] = pd.NA
     table = pd.DataFrame(
@@ -89,6 +99,7 @@ def lost_findings(
             "image_id": image_ids.to_numpy()[rows],
             "class_name": np.array(class_names, object)[columns],
             "labelled": labelled,
+            "lost_by": RANK if runs_below is None else OPERATING_POINT,
             "lost_at_sparsity": at,
             "n_runs_lost": below,
             "n_runs": [n_runs[float(sparsity)] for sparsity in at],

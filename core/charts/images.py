@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from core.charts.parts import (
     sparsity_axis,
 )
 from core.wording import words
-from core.wording.image_findings import fate, probability
+from core.wording.image_findings import fate, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4
@@ -45,24 +46,13 @@ def image_curves_chart(
 
     curves: see `analysis.image_curves.curves_table`. points: by class, NaN for none.
     """
-    told = {found.class_name: found for found in fates[:MOST_HIGHLIGHTED]}
     figure = empty_figure(380)
-    figure.update_layout(showlegend=True, legend=LEGEND)
-    _add_others(figure, curves[~curves["class_name"].isin(told)])
-    for index, name in enumerate(told):
+    _add_others(figure, curves, fates, "median", _height, _hover)
+    for name in _told(fates):
         curve = curves[curves["class_name"] == name]
         colour, x = GROUP_COLOURS[groups[name]], percents(curve["sparsity"])
         if curve["lower"].notna().any():
             add_band(figure, x, _height(curve["lower"]), _height(curve["upper"]), colour)
-        figure.add_scatter(
-            x=x,
-            y=_height(curve["median"]),
-            mode="lines+markers" if len(x) < 3 else "lines",
-            name=escape(short(name)),
-            line={"color": colour, "width": 3, "dash": DASHES[index % len(DASHES)]},
-            text=[_hover(name, row.median, row.n_below, row.n_runs) for row in curve.itertuples()],
-            hovertemplate="%{x} %<br>%{text}<extra></extra>",
-        )
         if not np.isnan(points[name]):
             figure.add_scatter(
                 x=[min(x), max(x)], y=_height(np.array([points[name]] * 2)), mode="lines",
@@ -70,19 +60,7 @@ def image_curves_chart(
                 text=[f"operating point of {escape(name)}: {probability(points[name])}"] * 2,
                 hovertemplate="%{text}<extra></extra>", showlegend=False,
             )  # fmt: skip
-    here = curves[np.isclose(curves["sparsity"], sparsity)].set_index("class_name")["median"]
-    figure.add_scatter(
-        x=[sparsity * 100] * len(told), y=_height(here.reindex(list(told))), mode="markers",
-        marker={
-            "size": 12,
-            "color": [GROUP_COLOURS[groups[name]] for name in told],
-            "symbol": [SYMBOLS[index % len(SYMBOLS)] for index in range(len(told))],
-        },
-        hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
-    figure.add_vline(x=sparsity * 100, line={"color": RULE, "width": 1.5})
-    sparsity_axis(figure)
-    figure.update_xaxes(title="Sparsity (%)", tickangle=0, nticks=6)
+    _draw(figure, curves, fates, groups, sparsity, "median", _height, _hover)
     decades = np.arange(np.log10(LEAST_DRAWN), 1)
     drawn = [y for trace in figure.data for y in trace.y if y is not None]
     figure.update_yaxes(
@@ -95,25 +73,116 @@ def image_curves_chart(
     return Chart(_title(fates, known), figure, _caption(curves, fates))
 
 
-def _add_others(figure: go.Figure, others: pd.DataFrame) -> None:
+def image_ranks_chart(
+    curves: pd.DataFrame,
+    fates: list[FindingFate],
+    least: dict[str, float],
+    groups: dict[str, str],
+    sparsity: float,
+) -> Chart:
+    """As `image_curves_chart`, of the image's rank among the test images without each class, in
+    percent. least: by class the smallest rank that counts as found, one for all."""
+    figure = empty_figure(380)
+    _add_others(figure, curves, fates, "rank", _in_percent, _hover_rank)
+    _draw(figure, curves, fates, groups, sparsity, "rank", _in_percent, _hover_rank)
+    limit, runs = next(iter(least.values())), int(curves["n_runs"].max())
+    over = "of one run" if runs < 2 else f"averaged over {words.count(runs, 'run')}"
+    figure.add_hline(y=limit * 100, line={"color": RULE, "width": 1.2, "dash": "dot"})
+    figure.update_yaxes(title="Ranks above (% of images without it)", range=[-2, 102])
+    caption = (
+        "Coloured: labelled and lost classes; grey: the other classes. Drawn is the share of the "
+        f"test images certain not to carry the class whose probability, {over}, is below this "
+        f"image's. Dotted: {rank(limit)}. The upright line is the slider's sparsity. "
+        "A finding above the dotted line when dense is lost from where on it stays below it."
+        + _more(fates)
+    )
+    return Chart(_title(fates, known=True), figure, caption)
+
+
+def _told(fates: list[FindingFate]) -> list[str]:
+    return [found.class_name for found in fates[:MOST_HIGHLIGHTED]]
+
+
+def _draw(
+    figure: go.Figure,
+    curves: pd.DataFrame,
+    fates: list[FindingFate],
+    groups: dict[str, str],
+    sparsity: float,
+    column: str,
+    height: Callable[[Any], list[float]],
+    hover: Callable[[str, Any], str],
+) -> None:
+    """One column of `curves` over sparsity, the classes that are told of in colour."""
+    told = _told(fates)
+    figure.update_layout(showlegend=True, legend=LEGEND)
+    for index, name in enumerate(told):
+        curve = curves[curves["class_name"] == name]
+        x = percents(curve["sparsity"])
+        figure.add_scatter(
+            x=x,
+            y=height(curve[column]),
+            mode="lines+markers" if len(x) < 3 else "lines",
+            name=escape(short(name)),
+            line={
+                "color": GROUP_COLOURS[groups[name]],
+                "width": 3,
+                "dash": DASHES[index % len(DASHES)],
+            },
+            text=[hover(name, row) for row in curve.itertuples()],
+            hovertemplate="%{x} %<br>%{text}<extra></extra>",
+        )
+    here = curves[np.isclose(curves["sparsity"], sparsity)].set_index("class_name")[column]
+    figure.add_scatter(
+        x=[sparsity * 100] * len(told), y=height(here.reindex(told)), mode="markers",
+        marker={
+            "size": 12,
+            "color": [GROUP_COLOURS[groups[name]] for name in told],
+            "symbol": [SYMBOLS[index % len(SYMBOLS)] for index in range(len(told))],
+        },
+        hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    figure.add_vline(x=sparsity * 100, line={"color": RULE, "width": 1.5})
+    sparsity_axis(figure)
+    figure.update_xaxes(title="Sparsity (%)", tickangle=0, nticks=6)
+
+
+def _add_others(
+    figure: go.Figure,
+    curves: pd.DataFrame,
+    fates: list[FindingFate],
+    column: str,
+    height: Callable[[Any], list[float]],
+    hover: Callable[[str, Any], str],
+) -> None:
+    others = curves[~curves["class_name"].isin(_told(fates))]
     if others.empty:
         return
     x, y, text = [], [], []
     for name, curve in others.groupby("class_name", sort=False):
         x += [*percents(curve["sparsity"]), None]  # the gap parts one class from the next
-        y += [*_height(curve["median"]), None]
-        text += [f"{escape(str(name))}: {probability(value)}" for value in curve["median"]] + [""]
+        y += [*height(curve[column]), None]
+        text += [hover(str(name), row) for row in curve.itertuples()] + [""]
     figure.add_scatter(
         x=x, y=y, text=text, mode="lines", line={"color": GREY, "width": 1.2},
         hovertemplate="%{x} %<br>%{text}<extra></extra>", showlegend=False,
     )  # fmt: skip
 
 
-def _hover(name: str, median: float, n_below: Any, n_runs: int) -> str:
-    text = f"{escape(name)}: {probability(median)}"
-    if pd.isna(n_below):
+def _hover(name: str, row: Any) -> str:
+    text = f"{escape(name)}: {probability(row.median)}"
+    if pd.isna(row.n_below):
         return text
-    return f"{text}<br>below its operating point in {n_below} of {words.count(n_runs, 'run')}"
+    runs = words.count(row.n_runs, "run")
+    return f"{text}<br>below its operating point in {row.n_below} of {runs}"
+
+
+def _hover_rank(name: str, row: Any) -> str:
+    return f"{escape(name)}: ranks above {rank(row.rank)}"
+
+
+def _in_percent(values: pd.Series) -> list[float]:
+    return (np.asarray(values, float) * 100).tolist()
 
 
 def _height(values: pd.Series | np.ndarray) -> list[float]:
@@ -138,5 +207,9 @@ def _caption(curves: pd.DataFrame, fates: list[FindingFate]) -> str:
         "mean over runs says, from there to the end of the grid; of the runs, those whose own "
         "probability is below are counted."
     )
+    return text + _more(fates)
+
+
+def _more(fates: list[FindingFate]) -> str:
     left = len(fates) - MOST_HIGHLIGHTED
-    return text + (f" {left} more are told below." if left > 0 else "")
+    return f" {left} more are told below." if left > 0 else ""

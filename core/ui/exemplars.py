@@ -11,6 +11,7 @@ import streamlit as st
 from core import image_curves, study, tables
 from core.analysis import gallery
 from core.analysis.image_curves import curves_table
+from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.pictures import xrays
 from core.study import StudyConfig
@@ -41,11 +42,11 @@ def _pies(folder: str, times: tuple[int, ...], sparsity: float) -> pd.DataFrame:
     return tables.paper_pies(Path(folder), sparsity)
 
 
-def images(opened: OpenStudy, sparsity: float) -> gallery.Images:
+def images(opened: OpenStudy, sparsity: float, by: LostBy) -> gallery.Images:
     """All that the gallery filters by; shared by all sessions, so for reading only."""
     times = (*_ensemble_times(opened, sparsity), *_lost_times(opened))
     path = study.pie_definitions_path(opened.folder, sparsity)
-    return _images(source(opened), times, modified(path), _specificity(opened), sparsity)
+    return _images(source(opened), times, modified(path), _specificity(opened), sparsity, by)
 
 
 @st.cache_resource(
@@ -54,22 +55,30 @@ def images(opened: OpenStudy, sparsity: float) -> gallery.Images:
     hash_funcs=BY_SOURCE,
 )
 def _images(
-    of: Source, times: tuple[int, ...], kept: int, specificity: float, sparsity: float
+    of: Source,
+    times: tuple[int, ...],
+    kept: int,
+    specificity: float,
+    sparsity: float,
+    by: LostBy,
 ) -> gallery.Images:
     known = tables.kept_pies(of.path, sparsity) if kept else None
     found = tables.paper_pies(of.path, sparsity) if known is None else known
-    return gallery.at_sparsity(_at_every_sparsity(of, times[2:], specificity), found)
+    return gallery.at_sparsity(_at_every_sparsity(of, times[2:], specificity, by), found)
 
 
 @st.cache_resource(
     max_entries=LARGE_ENTRIES, show_spinner="Looking for what is lost …", hash_funcs=BY_SOURCE
 )
-def _at_every_sparsity(of: Source, times: tuple[int, ...], specificity: float) -> gallery.Images:
-    lost, names = tables.lost_at(of.path), labels(of).class_names
-    return gallery.at_every_sparsity(_test_rows(of), lost, names, groups_of_classes(of))
+def _at_every_sparsity(
+    of: Source, times: tuple[int, ...], specificity: float, by: LostBy
+) -> gallery.Images:
+    lost, names = tables.lost_at(of.path, by), labels(of).class_names
+    return gallery.at_every_sparsity(_test_rows(of), lost, names, groups_of_classes(of), by)
 
 
 def _specificity(opened: OpenStudy) -> float:
+    """Also the smallest rank that counts as found."""
     return opened.config.operating_point.specificity
 
 
@@ -91,9 +100,16 @@ def _operating_points(of: Source, times: tuple[int, ...], specificity: float) ->
     return dict(zip(table["class_name"], table["operating_point"], strict=True))
 
 
-def can_lose(opened: OpenStudy) -> bool:
-    """Whether any class has an operating point, so that it can be lost."""
+def has_points(opened: OpenStudy) -> bool:
+    """Whether any class has an operating point, so that it can be lost by that."""
     return not all(np.isnan(point) for point in operating_points(opened).values())
+
+
+def limits(opened: OpenStudy, by: LostBy) -> dict[str, float]:
+    """By class, from where on it counts as found: its operating point, or the smallest rank."""
+    if by == OPERATING_POINT:
+        return operating_points(opened)
+    return dict.fromkeys(labels(source(opened)).class_names, _specificity(opened))
 
 
 def curves_key(opened: OpenStudy) -> str:
@@ -126,8 +142,9 @@ def curves(opened: OpenStudy, row: int) -> pd.DataFrame:
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_SOURCE)
 def _curves(of: Source, made_from: str, row: int) -> pd.DataFrame:
     runs = {s: len(found) for s, found in image_curves.grid(of.path).items()}
-    summary = image_curves.read_image(of.path, made_from, row)
-    return curves_table(summary, list(runs), list(runs.values()), labels(of).class_names)
+    kept = image_curves.read_image(of.path, made_from, row)
+    summary, ranks = kept[..., :-1], kept[..., -1]
+    return curves_table(summary, ranks, list(runs), list(runs.values()), labels(of).class_names)
 
 
 def pie_class_ratio(opened: OpenStudy, sparsity: float) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.analysis import gallery
 from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
+from core.analysis.lost import LOST_BY, OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.labels import GROUPS
 from core.ui import OpenStudy, loaders, plain, widgets
@@ -27,18 +28,28 @@ WIDGETS: dict[str, dict[str, Any]] = {
 
 
 def choose(
-    opened: OpenStudy, sparsities: list[float], can_be_lost: bool, beside: Callable[[], None]
-) -> Gallery:
+    opened: OpenStudy, sparsities: list[float], has_points: bool, beside: Callable[[], None]
+) -> tuple[Gallery, LostBy]:
     """The filters' widgets, and what is chosen in them; the order is chosen elsewhere.
 
-    beside: draws what else shall stand in the last row.
+    has_points: whether any class has an operating point. beside: draws what else shall stand in
+    the last row.
     """
     names = list(loaders.labels(opened).class_names)
     by_group = loaders.groups_of_classes(opened)
     ordered = sorted(names, key=lambda name: GROUPS[::-1].index(by_group[name]))
     st.toggle("Filters and order", key="show_filters")  # seen on narrow screens alone
     with st.container(key="filters"):
-        definition = switch("definition", "Show", list(gallery.DEFINITIONS))
+        with st.container(horizontal=True, gap="medium"):
+            definition = switch("definition", "Show", list(gallery.DEFINITIONS))
+            chosen = switch(
+                "lost_by",
+                "Lost by",
+                list(LOST_BY),
+                help=image_findings.ways_to_be_lost(opened.config.operating_point.specificity),
+            )
+        by: LostBy = RANK if chosen == RANK else OPERATING_POINT
+        can_be_lost = has_points or by == RANK
         with st.grid(3, min_column_width=190, gap="medium"):
             with st.container():
                 sparsity = widgets.sparsity_slider(sparsities)
@@ -58,12 +69,13 @@ def choose(
                 patients = st.text_input(
                     "Patient ids, divided by commas", key="patient", bind="query-params"
                 )
-                by, value = _column(opened)
+                column, value = _column(opened)
             beside()
-    return Gallery(
+    filters = Gallery(
         definition, sparsity, tuple(labelled), tuple(lost), tuple(groups), tuple(counts),
-        agreement, patients, by, value,
+        agreement, patients, column, value,
     )  # fmt: skip
+    return filters, by
 
 
 def choose_order() -> str:
@@ -72,7 +84,7 @@ def choose_order() -> str:
 
 def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
     """How many there are and are shown, a badge for every filter in force, and the way back."""
-    badges = _badges(chosen)
+    badges = _badges(chosen, images)
     in_force = [name for name in badges if name in chosen.masks(images)]
     n_defined, n_images = int(chosen.defined(images).sum()), len(images.table)
     said = image_findings.shown(chosen.definition, n_defined, n_images, n_shown, bool(in_force))
@@ -102,19 +114,20 @@ def explain_nothing(chosen: Gallery, images: Images) -> None:
     """Why there is no image to show, and which filter to loosen."""
     left = chosen.loosening(images)
     if left:
-        st.info(plain(image_findings.loosen(left, _badges(chosen))))
+        st.info(plain(image_findings.loosen(left, _badges(chosen, images))))
     elif chosen.definition == EVERY:
         st.info("This study has no test image.")
     else:
         st.info("No test image is a PIE by this definition at this sparsity.")
 
 
-def _badges(chosen: Gallery) -> dict[str, str]:
+def _badges(chosen: Gallery, images: Images) -> dict[str, str]:
     """What each filter says on its badge; names are as given."""
     low, high = chosen.agreement
     texts = {
         "labelled": " and ".join(chosen.labelled),
-        "lost": f"{' or '.join(chosen.lost)} by {words.percent(chosen.sparsity)}",
+        "lost": f"{' or '.join(chosen.lost)} by {words.percent(chosen.sparsity)}"
+        + (" in rank" if images.by == RANK else ""),
         "groups": " or ".join(chosen.groups),
         "counts": ", ".join(chosen.counts),
         "agreement": f"{low:g} to {high:g}",

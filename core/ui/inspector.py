@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable
 from urllib.parse import urlencode
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +14,8 @@ from core import export
 from core.analysis import gallery
 from core.analysis.gallery import Images
 from core.analysis.image_curves import FindingFate, finding_fates
-from core.charts.images import image_curves_chart
+from core.analysis.lost import OPERATING_POINT, RANK
+from core.charts.images import image_curves_chart, image_ranks_chart
 from core.study import percent
 from core.ui import OpenStudy, cards, exemplars, people, plain, widgets
 from core.ui.viewer import ViewerImage, xray_viewer
@@ -23,6 +25,7 @@ MOST_OTHERS = 12
 SMALL, STAGE_HEIGHT, OTHERS_WIDTH = 128, 640, 104
 # How many images the viewer is told of on either side, so that it can step without waiting.
 BEFORE, AFTER = 3, 8
+RANKS_ABOVE = "Share of the test images without the class that it ranks above"
 Choose = Callable[[str | None], None]
 
 
@@ -111,7 +114,7 @@ def _fates(
     row = int(image["test_order"])
     curves = exemplars.curves(opened, row)
     labelled = gallery.labels_of(images, row)
-    return finding_fates(curves, exemplars.operating_points(opened), labelled), curves
+    return finding_fates(curves, exemplars.limits(opened, images.by), labelled, images.by), curves
 
 
 def _show_findings(
@@ -121,24 +124,36 @@ def _show_findings(
     curves: pd.DataFrame,
     sparsity: float,
 ) -> None:
-    points = exemplars.operating_points(opened)
-    chart = image_curves_chart(curves, fates, points, images.groups, sparsity)
+    draw = image_ranks_chart if images.by == RANK else image_curves_chart
+    chart = draw(curves, fates, exemplars.limits(opened, images.by), images.groups, sparsity)
     at = f"sparsity-{percent(sparsity)}"
     widgets.draw(chart, "image_curves", opened.config.groups, of=opened, about=(at,))
-    if not exemplars.can_lose(opened):
+    if images.by == OPERATING_POINT and not exemplars.has_points(opened):
         st.caption(image_findings.NO_OPERATING_POINTS)
     elif len(fates) > 1:
         st.markdown("\n".join(f"- {plain(image_findings.fate(found))}" for found in fates[1:]))
 
 
 def _show_change(
-    opened: OpenStudy, images: Images, image: pd.Series, curves: pd.DataFrame, sparsity: float
+    opened: OpenStudy,
+    images: Images,
+    image: pd.Series,
+    curves: pd.DataFrame,
+    sparsity: float,
 ) -> None:
     row = int(image["test_order"])
     changes = gallery.image_change(curves, gallery.labels_of(images, row), sparsity)
-    points = exemplars.operating_points(opened)
     lost = dict(zip(images.class_names, images.lost[row], strict=True))
-    changes["operating_point"] = changes["class_name"].map(points)
+    if images.by == RANK:
+        ranked = curves.pivot(index="class_name", columns="sparsity", values="rank")
+        ranked = np.floor((ranked * 1000).round(3)) / 10  # 89.96 % must not read as 90 %
+        nearest = min(ranked.columns, key=lambda there: abs(there - sparsity))
+        changes["rank_dense"] = changes["class_name"].map(ranked.iloc[:, 0])
+        changes["rank_pruned"] = changes["class_name"].map(ranked[nearest])
+        limits = ["rank_dense", "rank_pruned"]
+    else:
+        changes["operating_point"] = changes["class_name"].map(exemplars.operating_points(opened))
+        limits = ["operating_point"]
     changes["lost_at_sparsity"] = changes["class_name"].map(lost) * 100
     at = words.percent(sparsity)
     st.markdown(f"### {plain(image_findings.most_changed(changes, sparsity).removesuffix('.'))}")
@@ -147,7 +162,7 @@ def _show_change(
         changes[
             [
                 *("class_name", "label", "dense", "pruned", "ranks"),
-                *("operating_point", "lost_at_sparsity", "change"),
+                *(*limits, "lost_at_sparsity", "change"),
             ]
         ],
         hide_index=True,
@@ -160,10 +175,12 @@ def _show_change(
             "pruned": number(f"At {at}", format="%.3g", help="Mean over runs"),
             "change": number("Change", format="%+.3g"),
             "ranks": st.column_config.TextColumn(
-                "Rank", help=f"Dense to {at} sparsity; 1 is the most probable class"
+                "Place", help=f"Dense to {at} sparsity; 1 is the image's most probable class"
             ),
             "operating_point": number("Operating point", format="%.3g"),
-            "lost_at_sparsity": number("Lost at", format="%.0f %%"),
+            "rank_dense": number("Rank dense", format="%.1f %%", help=RANKS_ABOVE),
+            "rank_pruned": number(f"Rank at {at}", format="%.1f %%", help=RANKS_ABOVE),
+            "lost_at_sparsity": number("Lost at", format="%.0f %%", help=f"By {images.by.lower()}"),
         },
     )  # fmt: skip
 
@@ -204,12 +221,17 @@ def _show_other_names(found: list[cards.Card], choose: Choose) -> None:
 
 
 def _show_rest(
-    opened: OpenStudy, images: Images, image: pd.Series, curves: pd.DataFrame, sparsity: float
+    opened: OpenStudy,
+    images: Images,
+    image: pd.Series,
+    curves: pd.DataFrame,
+    sparsity: float,
 ) -> None:
     st.html(markup.facts(columns.told(gallery.attributes_of(images, int(image["test_order"])))))
     table = curves.assign(image_id=image["image_id"])
     table["operating_point"] = table["class_name"].map(exemplars.operating_points(opened))
     address = {"study": opened.name, "image": image["image_id"], "sparsity": percent(sparsity)}
+    address["lost_by"] = images.by
     with st.container(horizontal=True):
         st.download_button(
             "Curves of this image",

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.analysis.lost import OPERATING_POINT
 from core.errors import InputError, WorkError
 from core.people import saved_views
 from core.people.access import Person
@@ -14,7 +15,7 @@ from core.ui import OpenStudy, gallery_filters, plain
 
 # What stands in the address besides the study, the page of the grid and the image in view.
 KEYS = (
-    *("definition", "sparsity", "sort", "size"),
+    *("definition", "sparsity", "lost_by", "sort", "size"),
     *(key for keys in gallery_filters.WIDGETS.values() for key in keys),
 )
 DELETED = "deleted_view"  # in the session: the study and the view, until something else is done
@@ -96,6 +97,7 @@ def _present() -> dict[str, Any]:
 def _choose(view: SavedView) -> None:
     """Every filter as it was; what this study no longer has, its widget leaves out."""
     st.session_state.pop(DELETED, None)
+    st.session_state["lost_by"] = OPERATING_POINT  # of views that were saved without it
     for key in KEYS:
         if key in view.settings:
             value = view.settings[key]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.analysis.gallery import EVERY, MODAL, PAPER, Z_SCORE
 from core.analysis.image_curves import FindingFate
+from core.analysis.lost import OPERATING_POINT, RANK
 from core.wording import words
 
 FILTERS = {
@@ -31,15 +32,30 @@ ORDER = (
 )
 NO_OPERATING_POINTS = (
     "This study keeps no validation predictions, so no class has an operating point, and nothing "
-    "says which findings are lost."
+    "says which findings are lost by it. They can be lost by rank."
 )
+
+
+def ways_to_be_lost(least: float) -> str:
+    """What the two kinds of loss are. least: the specificity, and the smallest rank."""
+    share = rank(least)
+    return (
+        "Operating point: the probability, which reaches the dense model's operating point when "
+        f"dense, stays below it. {share} of validation images without the class lie below that "
+        "point, which is the same at every sparsity: pruning that makes all probabilities rise "
+        f"loses nothing. Rank: the image ranked above {share} of the test images without the class "
+        "when dense, and stays below that, each sparsity counted by itself. Probabilities that "
+        "rise together change no rank."
+    )
 
 
 def fate(found: FindingFate) -> str:
     """What becomes of one finding of an image, in a sentence. The class name is as given."""
     label = {True: "labelled", False: "not labelled", None: "label uncertain"}[found.labelled]
     who = f"{found.class_name} ({label})"
-    if found.fate == "no operating point":
+    if found.by == RANK:
+        return f"{who} {_rank_fate(found)}"
+    if found.fate == "nothing to go by":
         return f"{who} has no operating point: no validation image is certain not to have it."
     if found.fate == "stays":
         return f"{who} stays above its operating point at every sparsity."
@@ -55,6 +71,37 @@ def fate(found: FindingFate) -> str:
             "again at the end of the grid."
         )
     return f"{who} falls below its operating point at {at} sparsity {runs}."
+
+
+def rank(share: float | None) -> str:
+    """A rank, rounded down: what is short of 90 % must not read as 90 %."""
+    if share is None or math.isnan(share):
+        return words.NONE
+    per_mille = math.floor(round(share * 1000, 3))
+    return words.percent(per_mille / 1000, digits=0 if per_mille % 10 == 0 else 1)
+
+
+def _rank_fate(found: FindingFate) -> str:
+    if found.fate == "nothing to go by":
+        return "has no rank: no test image is certain not to have it."
+    least, dense, there = map(rank, (found.least, found.dense_rank, found.rank))
+    if found.fate == "stays":
+        return f"ranks above {least} of the test images without it at every sparsity."
+    if found.fate == "below when dense":
+        return (
+            f"ranks above only {dense} of the test images without it when dense already, short of "
+            f"{least}."
+        )
+    at = words.percent(found.at)
+    if found.fate == "dips":
+        return (
+            f"ranks above only {there} of the test images without it at {at} sparsity, but above "
+            f"{least} again at the end of the grid."
+        )
+    return (
+        f"no longer ranks above {least} of the test images without it from {at} sparsity on: above "
+        f"{there} there, {dense} when dense."
+    )
 
 
 def probability(value: float | None) -> str:
@@ -94,23 +141,26 @@ def shown(definition: str, n_defined: int, n_images: int, n_shown: int, filtered
     return f"{n_shown:,} shown of {text}" if filtered else text
 
 
-def findings_first(fates: np.ndarray, sparsity: float, can_be_lost: bool) -> str:
+def findings_first(fates: np.ndarray, sparsity: float, by: str, can_be_lost: bool) -> str:
     """What stands first in the order "Findings". fates: `gallery.order_fates` of what is
-    shown; can_be_lost: whether any class has an operating point."""
+    shown, by one of LOST_BY; can_be_lost: whether anything can be lost by that."""
     n_lost, n_with = int((fates == 0).sum()), int((fates < 2).sum())
     at = words.percent(sparsity)
     if not n_with:
         return "None of these images is labelled with a finding."
     told = f"First come {words.count(n_with, 'image')} labelled with a finding"
     if not can_be_lost:
-        return f"{told}."
+        return f"{told}. {NO_OPERATING_POINTS}"
     if n_lost:
-        return f"{told}, of these first {n_lost:,} on which one is lost by {at} sparsity."
+        how = "" if by == OPERATING_POINT else " in rank"
+        return f"{told}, of these first {n_lost:,} on which one is lost by {at} sparsity{how}."
+    if by == RANK:
+        return f"{told}; none of these findings is lost in rank by {at} sparsity."
     return (
         f"{told}; none of these findings is lost by {at} sparsity, that is, below its operating "
         "point from there on. That point is the dense model's: where pruning raises probabilities, "
         "nothing falls below it, though images with and without the finding may be told apart no "
-        "longer. Class AP shows that."
+        "longer. \u201cLost by: Rank\u201d shows on which."
     )
 
 

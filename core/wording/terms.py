@@ -33,7 +33,7 @@ TERMS = {
     "agreement": "Spearman's rank correlation, over the classes of one image, of the dense and the "
     "pruned model's probabilities (means over runs). 1: the same order.",
     "operating point": "The probability from which a finding counts as found, fixed on validation "
-    "images. A labelled finding that falls below it is lost.",
+    "images. A labelled finding that falls below it is lost by it.",
     "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
     "the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",

@@ -3,11 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import roc_auc_score
 
 from core import image_curves, store, study, tables
 from core.analysis.image_curves import SUMMARY, curves_table, finding_fates, over_runs
-from core.analysis.lost import lost_at_sparsity, lost_findings, lost_labels
-from core.errors import InputError, WorkError
+from core.analysis.lost import OPERATING_POINT, RANK, lost_at_sparsity, lost_findings, lost_labels
+from core.analysis.operating_points import operating_point
+from core.analysis.ranks import ranks
+from core.errors import WorkError
 from core.labels import label_matrix
 from core.wording import image_findings
 from tests.page_studies import with_validation
@@ -89,6 +95,10 @@ def test_the_long_table_counts_the_runs_where_it_is_lost():
     assert table["n_runs_lost"].tolist() == [3, 2]
     assert table["n_runs"].tolist() == [4, 2]
     assert table["labelled"].tolist() == [True, pd.NA]
+    assert set(table["lost_by"]) == {OPERATING_POINT}
+    by_rank = lost_findings(ids, ("Mass", "Hernia"), truth, lost, None, {0.5: 2, 0.9: 4})
+    assert set(by_rank["lost_by"]) == {RANK}
+    assert by_rank["n_runs_lost"].isna().all(), "runs are not ranked"
 
 
 def test_runs_are_summed_up_as_numpy_does():
@@ -104,7 +114,8 @@ def test_runs_are_summed_up_as_numpy_does():
 
 def test_one_run_has_a_median_and_no_quartiles():
     summary = over_runs(np.full((1, 1, 1), 0.3, np.float32), np.array([0.5]))
-    table = curves_table(summary, [0.0], [1], ("Mass",))
+    table = curves_table(summary, np.array([[0.25]]), [0.0], [1], ("Mass",))
+    assert table["rank"].tolist() == [0.25]
     assert table["median"].tolist() == pytest.approx([0.3])
     assert table[["lower", "upper"]].isna().all(axis=None)
 
@@ -112,7 +123,7 @@ def test_one_run_has_a_median_and_no_quartiles():
 def test_each_fate_of_a_finding_is_told_in_a_true_sentence():
     runs = np.stack([OVER_SPARSITY, OVER_SPARSITY, np.clip(OVER_SPARSITY + 0.15, 0, 1)])
     summary = np.stack([over_runs(runs[:, [at]], POINTS)[0] for at in range(3)])
-    curves = curves_table(summary, GRID, [3, 3, 3], NAMES)
+    curves = curves_table(summary, OVER_SPARSITY, GRID, [3, 3, 3], NAMES)
     labelled = dict.fromkeys(NAMES, True)
     fates = finding_fates(curves, dict(zip(NAMES, POINTS, strict=True)), labelled)
     said = {found.class_name: image_findings.fate(found) for found in fates}
@@ -130,17 +141,106 @@ def test_each_fate_of_a_finding_is_told_in_a_true_sentence():
     assert [found.class_name for found in unlabelled] == ["Mass"], "others only where lost"
 
 
+def test_by_rank_the_sentence_says_how_far_it_fell():
+    curves = curves_table(np.ones((3, 5, 5)), OVER_SPARSITY, GRID, [3, 3, 3], NAMES)
+    curves.loc[curves["class_name"] == "Effusion", "rank"] = np.nan
+    fates = finding_fates(curves, dict.fromkeys(NAMES, POINT), dict.fromkeys(NAMES, True), RANK)
+    said = {found.class_name: image_findings.fate(found) for found in fates}
+    assert next(iter(said)) == "Mass"
+    assert said["Mass"] == (
+        "Mass (labelled) no longer ranks above 50 % of the test images without it from 50 % "
+        "sparsity on: above 40 % there, 90 % when dense."
+    )
+    assert "above only 30 % of the test images without it at 50 % sparsity" in said["Hernia"]
+    assert "above only 30 % of the test images" in said["Edema"]
+    assert "dense already, short of 50 %" in said["Edema"]
+    assert said["Nodule"].endswith(
+        "ranks above 50 % of the test images without it at every sparsity."
+    )
+    assert "has no rank" in said["Effusion"]
+
+
+def test_a_rank_short_of_the_limit_does_not_read_as_the_limit():
+    assert image_findings.rank(0.89996) == "89.9 %"
+    assert image_findings.rank(float(np.float32(0.9))) == "90 %"
+
+
+@given(
+    arrays(np.float32, (12, 2), elements=st.floats(0, 1, width=32)),
+    arrays(np.int8, (12, 2), elements=st.integers(-1, 1)),
+    st.sampled_from([0.5, 0.75, 0.8, 0.9]),
+)
+def test_to_rank_above_a_share_is_to_reach_the_operating_point_at_that_specificity(
+    values, signs, share
+):
+    truth = np.where(signs < 0, np.nan, signs.astype(float))
+    found = ranks(truth, values)
+    for column in range(2):
+        point = operating_point(values[truth[:, column] == 0, column], share)
+        if np.isnan(point):
+            assert np.isnan(found[:, column]).all()
+        else:
+            reached = values[:, column] >= np.float32(point)
+            np.testing.assert_array_equal(found[:, column] >= np.float32(share), reached)
+
+
+@given(arrays(np.float32, (30, 1), elements=st.floats(0, 1, width=32), unique=True))
+def test_the_mean_rank_of_positives_is_auroc(values):
+    truth = (np.arange(30) % 3 == 0).astype(float)[:, None]
+    mean = ranks(truth, values)[truth[:, 0] == 1, 0].mean()
+    assert mean == pytest.approx(roc_auc_score(truth[:, 0], values[:, 0]), abs=1e-6)
+
+
+def test_probabilities_that_rise_together_lose_nothing_by_rank():
+    """And by the operating point nothing either, though here the order is turned round."""
+    truth = np.array([[0.0]] * 10 + [[1.0]])
+    dense = np.linspace(0.1, 0.5, 11, dtype=np.float32)[:, None]
+    risen, turned = dense + np.float32(0.4), np.float32(1) - dense * np.float32(0.1)
+    least = np.array([0.9])
+
+    def lost_of(pruned: np.ndarray) -> float:
+        cells = [(0.9, ranks(truth, pruned)), (0.0, ranks(truth, dense))]
+        return float(lost_at_sparsity(cells, least)[-1, 0])
+
+    assert np.isnan(lost_of(risen))
+    assert lost_of(turned) == pytest.approx(0.9)
+    point = np.array([operating_point(dense[:10, 0], 0.9)])
+    assert np.isnan(lost_at_sparsity([(0.9, turned), (0.0, dense)], point)[-1, 0])
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     return write_toy_study(images=False)
 
 
-def test_without_validation_nothing_is_lost_and_the_export_says_why(folder):
+def test_without_validation_nothing_is_lost_but_by_rank(folder):
     assert np.isnan(tables.lost_at(folder)).all()
     assert tables.pies(folder)[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
-    with pytest.raises(InputError, match="keeps no validation predictions"):
-        image_curves.lost_findings(folder)
+    table = image_curves.lost_findings(folder)
+    assert len(table) > 0
+    assert set(table["lost_by"]) == {RANK}
+
+
+def test_lost_by_rank_is_the_study_recounted_by_hand(folder):
+    labels = store.read_labels(folder)
+    test = labels.split("test")
+    truth, grid = label_matrix(test, labels.class_names), store.finished_ensembles(folder)
+    values = {
+        s: store.read_predictions(
+            study.ensemble_path(folder, s), test["image_id"], labels.class_names
+        )
+        for s in grid
+    }
+    expected = np.full(truth.shape, np.nan)
+    for row, column in np.ndindex(truth.shape):
+        negative = truth[:, column] == 0
+        if negative.any():
+            above = [(v[negative, column] < v[row, column]).mean() >= 0.9 for v in values.values()]
+            if above[0] and not above[-1]:
+                expected[row, column] = grid[max(np.flatnonzero(above)) + 1]
+    np.testing.assert_allclose(tables.lost_at(folder, RANK), expected, atol=1e-6)
+    np.testing.assert_array_equal(tables.lost_at(folder, RANK), tables.lost_at(folder, RANK))
 
 
 def test_points_come_from_validation_never_from_test(folder):
@@ -164,6 +264,7 @@ def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
     labels = with_validation(folder)
     test = labels.split("test")
     table = image_curves.lost_findings(folder)
+    table = table[table["lost_by"] == OPERATING_POINT]
     assert len(table) > 0
     points = tables.operating_points(folder).set_index("class_name")["operating_point"]
     for row in table.sample(min(len(table), 20), random_state=0).itertuples():
@@ -208,4 +309,4 @@ def test_a_damaged_curve_is_named_and_made_again(folder):
         image_curves.read_image(folder, key, 0)
     assert image_curves.unprepared(folder, key) == [0.5]
     list(image_curves.prepare(folder, key))
-    assert image_curves.read_image(folder, key, 0).shape == (4, 5, len(SUMMARY))
+    assert image_curves.read_image(folder, key, 0).shape == (4, 5, len(image_curves.KEPT))

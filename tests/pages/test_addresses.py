@@ -54,6 +54,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "sparsity": ("50", 50),
         "classes": ("Effusion", ["Effusion"]),
         "lost": ("Hernia", ["Hernia"]),
+        "lost_by": ("Rank", "Rank"),
         "group": ("tail", ["tail"]),
         "findings": ("1", ["1"]),
         "agreement": (["-0.5", "0.95"], (-0.5, 0.95)),

@@ -7,10 +7,12 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import tables
+from core import image_curves, tables
+from core.analysis.lost import RANK
 from core.people import access, saved_views
 from core.store import find_study
 from core.ui import people
+from core.wording import words
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
 from tests.toys import write_toy_study
@@ -133,7 +135,28 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     assert f"{name} lost" not in said(before) or sparsity <= 0.5
 
 
-def test_a_study_without_validation_says_that_nothing_can_be_lost():
+def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_filter():
+    table = image_curves.lost_findings(find_study("toy"))
+    table = table[(table["lost_by"] == RANK) & table["labelled"].fillna(False)]
+    found = table.sort_values("lost_at_sparsity").iloc[0]
+    name, at_sparsity = found["class_name"], words.percent(found["lost_at_sparsity"])
+    address = {"definition": "Every test image", "sparsity": "95", "lost_by": "Rank"}
+    at = browse(**address, image=found["image_id"], lost=name)
+    text = said(at).replace("\\", "")
+    assert f"{name} (labelled) no longer ranks above 90 %" in text
+    assert f"from {at_sparsity} sparsity on" in text
+    assert f"lost at {at_sparsity}" in text
+    assert f"{(table['class_name'] == name).sum()} shown of 200 test images" in text
+    shown = at.dataframe[0].value.set_index("class_name")
+    assert shown.loc[name, "rank_dense"] >= 90
+    assert shown.loc[name, "rank_pruned"] < 90
+    assert f"Lost {name} by 95 % in rank" in [b.label.replace("\\", "") for b in at.button]
+
+
+def test_a_study_without_validation_loses_by_rank_and_by_nothing_else():
+    at = browse(study="bare", lost_by="Rank", definition="Every test image", sparsity="95")
+    assert not at.multiselect(key="lost").disabled
+    assert "lost at" in said(at)
     at = browse(study="bare")
     open_card(at, cards(at)[0])
     assert "keeps no validation predictions" in said(at)
@@ -197,7 +220,10 @@ def test_patients_and_agreement_filter():
 
 def test_nonsense_in_the_address_shows_everything():
     nonsense = dict.fromkeys(
-        ("definition", "lost", "group", "findings", "agreement", "column", "value", "sort", "size"),
+        (
+            *("definition", "lost", "lost_by", "group", "findings", "agreement", "column"),
+            *("value", "sort", "size"),
+        ),
         "'\"><script>",
     )
     assert "PIEs: 10 of 200 test images" in said(browse(**nonsense))
@@ -213,6 +239,7 @@ def test_a_saved_view_brings_back_every_filter_and_a_deleted_one_comes_back():
     chosen = {
         "definition": "Every test image", "sparsity": "95", "classes": "Effusion", "group": "head",
         "findings": "1", "column": "view", "value": "PA", "sort": "Tail first", "size": "Small",
+        "lost_by": "Rank",
     }  # fmt: skip
     at = browse(**chosen)
     at.slider(key="agreement").set_range(-0.5, 1.0).run()
