@@ -62,6 +62,33 @@ def test_the_first_forgotten_are_told_with_positives_interval_and_who_is_left_ou
     assert "The interval of Mass reaches above \u221220 %: the drop may come later." in said
     assert "1 of 3 classes with q < 0.05 over 30 runs" in said
     assert "narrower" not in said
+    assert "1 class never fell by a fifth." in said
+    running = findings.evidence(found, "ap", finished=False)
+    assert running.startswith("1 class did not fall by a fifth so far. The study is not finished")
+    assert "never" not in running
+
+
+@pytest.mark.parametrize(
+    ("frequency", "both", "told"),
+    [
+        (0.25, -0.5, ("+0.250 of FCD", "\u22120.500 per unit")),
+        (-0.25, 0.5, ("\u22120.250 of FCD", "+0.500 per unit")),
+        (0.0001, -0.0001, ("with 0.000 of FCD", ": 0.000 per unit")),
+    ],
+)
+def test_coefficients_carry_their_sign_and_a_proper_minus(frequency, both, told):
+    rows = pd.DataFrame(
+        {
+            "plain_term": list(findings.TERMS),
+            "coefficient": [0.1, frequency, 0.1, both],
+            "permutation_p": [0.01] * 4,
+            "ols_p": [0.01] * 4,
+        }
+    )
+    said = findings.interaction(rows, corrected=True)
+    for part in told:
+        assert part in said
+    assert "-" not in said.replace("e-fold", "")
 
 
 def test_forgotten_first_has_one_meaning_and_other_first_drops_another_name():

@@ -147,10 +147,16 @@ def _meanings(names: tuple[str, ...]) -> str:
 # Progress
 
 
+def is_finished(opened: OpenStudy) -> bool:
+    """Whether no work is left; so it is where none was done here, as of published predictions."""
+    report = read_progress(opened.folder)
+    return report is None or words.standing(report) == "finished"
+
+
 def show_progress(opened: OpenStudy) -> None:
     """How far a study's work is; keeps looking only while something runs."""
     report = read_progress(opened.folder)
-    if report is None or words.standing(report) == "finished":
+    if report is None or is_finished(opened):
         return
     if words.standing(report) == "running":
         watch = st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.ui import OpenStudy, plain, statistics
+from core.ui import OpenStudy, is_finished, plain, statistics
 from core.wording import findings
 
 
@@ -19,7 +19,8 @@ def show_forgotten_first(opened: OpenStudy, metric: str, corrected: bool) -> Non
         st.markdown("\n".join(f"- {_said(line)}" for line in told))
     if left_out := findings.left_out(found):
         st.markdown(_said(left_out))
-    said = findings.evidence(found, metric), findings.another_first(*which)
+    finished = is_finished(opened)
+    said = findings.evidence(found, metric, finished), findings.another_first(*which)
     st.caption(_said(" ".join(part for part in said if part)))
 
 

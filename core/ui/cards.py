@@ -42,7 +42,9 @@ def show(opened: OpenStudy, cards: Iterable[Card], size: int, width: int) -> Non
             kind="ps-open" if card.is_open else "",
         )
         + f'<a class="ps-way" href="{html.escape(address + urlencode({"image": card.image_id}))}" '
-        f'aria-label="Open {html.escape(card.image_id)}"></a></div>'
+        f'aria-label="Open {html.escape(card.image_id)}"'
+        + (' aria-current="true"' if card.is_open else "")
+        + "></a></div>"
         for card in cards
     )
     st.html(f'<div class="ps-cards" style="--ps-card: {width}px">{drawn}</div>')

@@ -116,11 +116,15 @@ def left_out(found: FirstForgotten) -> str:
     return f"{text} By the curve alone {would} would be named{as_well}."
 
 
-def evidence(found: FirstForgotten, metric: str) -> str:
-    """How far the evidence carries the losses. Names are as given."""
+def evidence(found: FirstForgotten, metric: str, finished: bool = True) -> str:
+    """How far the evidence carries the losses; `finished`: all of the study is. Names are as
+    given."""
     label, parts = words.METRICS[metric], []
     if found.n_never:
-        parts.append(f"{words.count(found.n_never, 'class')} never fell by a fifth.")
+        so_far = "never fell by a fifth" if finished else "did not fall by a fifth so far"
+        parts.append(f"{words.count(found.n_never, 'class')} {so_far}.")
+    if found.n_judged and not finished:
+        parts.append("The study is not finished, and what is left of it may change all of this.")
     n_runs = max((one.n_runs for one in found.first), default=found.n_runs)
     if n_runs == 1:
         parts.append("One run: nothing says how much of this is chance.")
@@ -310,6 +314,11 @@ def pair_with_noise(row: Row) -> str:
     )
 
 
+def _signed(coefficient: float) -> str:
+    text = words.number(coefficient, 3)
+    return f"+{text}" if coefficient > 0 and float(text) else text
+
+
 def interaction(rows: pd.DataFrame, corrected: bool) -> str:
     """The interaction model in words. rows: one model of `Interaction`, with `plain_term`."""
     by_term = rows.set_index("plain_term")
@@ -319,17 +328,17 @@ def interaction(rows: pd.DataFrame, corrected: bool) -> str:
     _, frequency, _, both = (by_term.loc[term] for term in TERMS)
     text = (
         f"Of classes that never meet, one e-fold more difference in frequency goes with "
-        f"{frequency['coefficient']:+.3f} of FCD ({words.p_value(frequency[which])}). "
+        f"{_signed(frequency['coefficient'])} of FCD ({words.p_value(frequency[which])}). "
     )
     if _known(both[which]) and both[which] < SIGNIFICANT:
         how = "weaker" if both["coefficient"] * frequency["coefficient"] < 0 else "stronger"
         return text + (
             f"The more often two classes occur together, the {how} that is: "
-            f"{both['coefficient']:+.3f} per unit of IoU^(1/4) ({words.p_value(both[which])})."
+            f"{_signed(both['coefficient'])} per unit of IoU^(1/4) ({words.p_value(both[which])})."
         )
     return text + (
         "That co-occurrence changes this is not shown: interaction "
-        f"{both['coefficient']:+.3f}, {words.p_value(both[which])}."
+        f"{_signed(both['coefficient'])}, {words.p_value(both[which])}."
     )
 
 

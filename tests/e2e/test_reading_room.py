@@ -150,6 +150,7 @@ def test_an_opened_xray_is_in_view_in_the_address_and_in_the_log(page, room, mon
         expect(stage).to_be_in_viewport(ratio=0.95)
         expect(inspector.locator(".ps-named b")).to_have_text(name, timeout=PATIENCE)
         expect(page.locator(".st-key-gallery .ps-open")).to_have_count(1)
+        expect(page.locator(".st-key-gallery .ps-way[aria-current=true]")).to_have_count(1)
 
     def opened() -> list[str]:
         return [line["image"] for line in audit.lines() if line["what"] == "x-ray opened"]

@@ -28,7 +28,10 @@ Object.assign(Viewer.prototype, {
     if (is !== was) this.left = is ? null : card(this.current);
     this.frame.toggleAttribute("data-open", is);
     for (const figure of this.frame.querySelectorAll("figure[data-image]")) {
-      figure.classList.toggle("ps-open", figure.dataset.image === image_id);
+      const [open, way] = [figure.dataset.image === image_id, figure.nextElementSibling];
+      figure.classList.toggle("ps-open", open);
+      if (open) way?.setAttribute("aria-current", "true");
+      else way?.removeAttribute("aria-current");
     }
     if (is && !was) this.follow(this.root);
   },
