@@ -259,11 +259,15 @@ def image_change(
 ) -> pd.DataFrame:
     """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank
     and ranks, both in one text, of one image, the largest change first. Rank 1 is the most
-    probable class; ties share the mean.
+    probable class; ties share the mean. rank_dense and rank_pruned are of another kind: the
+    image's among the test images without the class (`core.analysis.ranks`).
 
     curves: `image_curves.curves_table`, of which the mean over runs is taken. labels: `labels_of`.
     """
-    means = curves.pivot(index="class_name", columns="sparsity", values="mean")
+    means, ranks = (
+        curves.pivot(index="class_name", columns="sparsity", values=column)
+        for column in ("mean", "rank")
+    )
     names = [name for name in labels if name in means.index]
     pruned = means.columns[np.abs(means.columns.to_numpy(float) - sparsity).argmin()]
     table = pd.DataFrame(
@@ -272,6 +276,8 @@ def image_change(
             "label": [{True: "yes", False: "no", None: None}[labels[name]] for name in names],
             "dense": means.loc[names, means.columns[0]].to_numpy(float),
             "pruned": means.loc[names, pruned].to_numpy(float),
+            "rank_dense": ranks.loc[names, means.columns[0]].to_numpy(float),
+            "rank_pruned": ranks.loc[names, pruned].to_numpy(float),
         }
     )
     table["change"] = table["pruned"] - table["dense"]

@@ -156,7 +156,7 @@ def is_finished(opened: OpenStudy) -> bool:
 def show_progress(opened: OpenStudy) -> None:
     """How far a study's work is; keeps looking only while something runs."""
     report = read_progress(opened.folder)
-    if report is None or is_finished(opened):
+    if report is None or words.standing(report) == "finished":
         return
     if words.standing(report) == "running":
         watch = st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)

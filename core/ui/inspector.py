@@ -6,7 +6,6 @@ import html
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -145,11 +144,8 @@ def _show_change(
     changes = gallery.image_change(curves, gallery.labels_of(images, row), sparsity)
     lost = dict(zip(images.class_names, images.lost[row], strict=True))
     if images.by == RANK:
-        ranked = curves.pivot(index="class_name", columns="sparsity", values="rank")
-        ranked = np.floor((ranked * 1000).round(3)) / 10  # 89.96 % must not read as 90 %
-        nearest = min(ranked.columns, key=lambda there: abs(there - sparsity))
-        changes["rank_dense"] = changes["class_name"].map(ranked.iloc[:, 0])
-        changes["rank_pruned"] = changes["class_name"].map(ranked[nearest])
+        for column in ("rank_dense", "rank_pruned"):
+            changes[column] = changes[column].map(image_findings.rank_in_percent)
         limits = ["rank_dense", "rank_pruned"]
     else:
         changes["operating_point"] = changes["class_name"].map(exemplars.operating_points(opened))

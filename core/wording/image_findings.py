@@ -77,8 +77,13 @@ def rank(share: float | None) -> str:
     """A rank, rounded down: what is short of 90 % must not read as 90 %."""
     if share is None or math.isnan(share):
         return words.NONE
-    per_mille = math.floor(round(share * 1000, 3))
-    return words.percent(per_mille / 1000, digits=0 if per_mille % 10 == 0 else 1)
+    value = rank_in_percent(share)
+    return words.percent(value / 100, digits=0 if value % 1 == 0 else 1)
+
+
+def rank_in_percent(share: float) -> float:
+    """To one digit after the point, rounded down; NaN for none."""
+    return math.nan if math.isnan(share) else math.floor(round(share * 1000, 3)) / 10
 
 
 def _rank_fate(found: FindingFate) -> str:
