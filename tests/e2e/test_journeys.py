@@ -29,7 +29,18 @@ def errors(page: Page):
 
 
 def settle(page: Page) -> None:
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    """Waits until the page has stood still for half a second: a click asks for a run a moment
+    after it is made."""
+    page.evaluate("window.stillSince = null")
+    page.wait_for_function(
+        """() => {
+            const app = document.querySelector("[data-testid=stApp]");
+            if (app?.dataset.testScriptState !== "notRunning") window.stillSince = null;
+            else window.stillSince ??= performance.now();
+            return window.stillSince !== null && performance.now() - window.stillSince > 500;
+        }""",
+        timeout=PATIENCE,
+    )
 
 
 def visit(page: Page, address: str, heading: str | None = None) -> None:

@@ -90,6 +90,8 @@ def test_a_researcher_sends_an_address_and_takes_figure_and_table_along(
         ("[class*=download_forgettability]", "Parquet", "toy_forgettability_auroc.parquet"),
     ):
         button = page.locator(place).get_by_role("button", name=re.compile(kind)).first
+        if kind == "SVG":  # the button says what the chart above it is by now
+            expect(button).to_have_attribute("title", name, timeout=PATIENCE)
         with page.expect_download(timeout=PATIENCE) as download:
             button.click()
         assert download.value.suggested_filename == name

@@ -14,6 +14,7 @@ export default function mount({ data, parentElement }) {
   for (const button of parentElement.querySelectorAll("button")) {
     const format = button.dataset.format;
     button.setAttribute("aria-label", `${format.toUpperCase()}: ${data.title}`);
+    button.title = `${data.name}.${format}`;
     button.onclick = async () => {
       button.disabled = true;
       trouble.textContent = "";
