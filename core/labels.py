@@ -15,7 +15,9 @@ KEYS = ("image_id", "patient_id", "path", "split")
 SPLITS = ("train", "validation", "test")
 NO_FINDING = "No Finding"
 GROUPS = ("head", "medium", "tail")
-# Below this many positives a class metric is shown, but marked as unstable.
+# Below this many patients with the class, a metric is shown, but marked as unstable: the images of
+# one patient are no independent evidence.
+FEW_PATIENTS = 10
 FEW_POSITIVES = 10
 
 
@@ -81,9 +83,11 @@ def findings(class_names: tuple[str, ...] | list[str]) -> list[str]:
 
 
 def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
-    """class_name, group, train_frequency, test_frequency, train_positives, test_positives.
+    """class_name, group, train_frequency, test_frequency, train_positives, test_positives,
+    test_positive_patients.
 
-    A frequency is positives over images of that split; most frequent in training first.
+    A frequency is positives over images of that split; most frequent in training first. Groups go
+    by the train frequency, or by that of the test images where no training image is known.
     """
     columns = {}
     for split in ("train", "test"):
@@ -91,9 +95,21 @@ def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
         positives = rows[list(labels.class_names)].sum().astype(int)
         columns[f"{split}_frequency"] = positives / max(len(rows), 1)
         columns[f"{split}_positives"] = positives
+    columns["test_positive_patients"] = positive_patients(labels.split("test"), labels.class_names)
     table = pd.DataFrame(columns).rename_axis("class_name").reset_index()
-    table.insert(1, "group", [group_of(f, groups) for f in table["train_frequency"]])
+    known = "train" if labels.table["split"].eq("train").any() else "test"
+    table.insert(1, "group", [group_of(f, groups) for f in table[f"{known}_frequency"]])
     return table.sort_values("train_frequency", ascending=False, kind="stable", ignore_index=True)
+
+
+def positive_patients(rows: pd.DataFrame, class_names: tuple[str, ...] | list[str]) -> pd.Series:
+    """class_name to the number of patients with at least one image that carries the class."""
+    patients = rows["patient_id"].to_numpy()
+    counts = [
+        pd.unique(patients[rows[name].eq(1).to_numpy(bool, na_value=False)]).size
+        for name in class_names
+    ]
+    return pd.Series(counts, pd.Index(class_names, name="class_name"), dtype=int)
 
 
 def group_of(train_frequency: float, groups: GroupSettings) -> str:

@@ -106,6 +106,13 @@ def metrics_table(
     return pd.DataFrame({"class_name": list(class_names), "n_positive": counts, **metrics})
 
 
+def with_somers_d(table: pd.DataFrame) -> pd.DataFrame:
+    """The class metrics table with Somers' D = 2 AUROC - 1 beside AUROC: 1 for a perfect ranking,
+    0 for one that knows nothing, whatever the prevalence and however few the positives (Somers,
+    *American Sociological Review* 1962)."""
+    return table.assign(somers_d=2 * table["auroc"].astype(float) - 1)
+
+
 def _metrics(known: np.ndarray, positives: np.ndarray) -> ClassMetrics:
     """Of one class's probabilities, and of those of its positives, the latter rising."""
     n, n_positive = len(known), len(positives)

@@ -289,6 +289,14 @@ def paired_moments_path(folder: Path) -> Path:
     return folder / "paired_moments.parquet"
 
 
+def mean_moments_path(folder: Path) -> Path:
+    return folder / "mean_moments.parquet"
+
+
+def patient_draws_path(folder: Path) -> Path:
+    return folder / "patient_draws.parquet"
+
+
 def ranks_path(folder: Path, run: int, sparsity: float) -> Path:
     return folder / "ranks" / f"run={run:02d}" / f"sparsity={percent(sparsity):02d}.npy"
 

@@ -34,12 +34,13 @@ from core.analysis.ranks import ranks
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
+from core.metrics import with_somers_d
 from core.pictures.quality import image_quality
 
 PIE_SPARSITY = 0.9
 AGREEMENTS_EDITION = 1
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
-MOMENTS_EDITION = 1
+MOMENTS_EDITION = 2
 PIES_EDITION = 1
 LOST_EDITION = 1
 Advance = Callable[[int, int], None]
@@ -317,24 +318,45 @@ def safe_verdicts(folder: Path, settings: SafeSparsity, known: pd.DataFrame) -> 
 
 
 def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
-    """`paired_moments` of every finished cell, kept in the study's folder until a file changes.
+    """`Moments.by_class` of every finished cell. It, `mean_moments` and `patient_draws` are worked
+    out together, which reads every prediction, and kept in the study's folder until a file changes.
 
-    Reads every prediction the first time. Raises InputError where dense or pruned is missing.
+    Raises InputError where dense or pruned is missing.
     """
-    path, key = study.paired_moments_path(folder), _moments_key(folder)
-    kept = store.read_kept(path, key)
+    return _moments(folder, study.paired_moments_path(folder), advance)
+
+
+def mean_moments(folder: Path) -> pd.DataFrame:
+    """`Moments.of_mean`; see `moments`."""
+    return _moments(folder, study.mean_moments_path(folder))
+
+
+def patient_draws(folder: Path) -> pd.DataFrame:
+    """`Moments.patient_draws`; see `moments`."""
+    return _moments(folder, study.patient_draws_path(folder))
+
+
+def _moments(folder: Path, wanted: Path, advance: Advance | None = None) -> pd.DataFrame:
+    key = _moments_key(folder)
+    kept = store.read_kept(wanted, key)
     if kept is not None:
         return kept
     labels = store.read_labels(folder)
     test = labels.split("test")
     truth = label_matrix(test, labels.class_names)
     cells = _paired_cells(folder, labels, advance)
-    table = paired_moments(truth, list(labels.class_names), test["patient_id"], cells)
-    if table.empty:
+    found = paired_moments(truth, list(labels.class_names), test["patient_id"], cells)
+    if found.by_class.empty:
         raise InputError(f"{folder.name} has no run with both dense and pruned predictions yet.")
+    tables = {
+        study.mean_moments_path(folder): found.of_mean,
+        study.patient_draws_path(folder): found.patient_draws,
+        study.paired_moments_path(folder): found.by_class,  # the last says that all are there
+    }
     with suppress(OSError):  # a cache that may not be written only makes the next call slower
-        store.write_kept(table, path, key)
-    return table
+        for path, table in tables.items():
+            store.write_kept(table, path, key)
+    return tables[wanted]
 
 
 def moments_kept(folder: Path) -> bool:
@@ -350,7 +372,7 @@ def class_metrics(folder: Path) -> pd.DataFrame:
     table = store.read_class_metrics(folder)
     if len(table) == 0:
         raise InputError(f"{folder.name} has no metrics yet: no prediction of it is finished.")
-    return table
+    return with_somers_d(table)
 
 
 def _patient_spread(folder: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from core import store, subgroups
 from core.analysis import chance, decay, losses
 from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
 from core.labels import SPLITS, Labels, class_frequencies, label_matrix
+from core.metrics import with_somers_d
 from core.ui import OpenStudy, show_progress
 from core.ui.cached import BY_SOURCE, LARGE_ENTRIES, Source, of_study, source
 
@@ -92,9 +93,9 @@ def chance_levels(of: Source, metric: str) -> pd.Series:
 def class_metrics(of: Source) -> pd.DataFrame:
     """The class metrics; of a subgroup those of its images, over the cells made ready for it."""
     if of.subgroup is None:
-        return store.read_class_metrics(of.path)
+        return with_somers_d(store.read_class_metrics(of.path))
     whole = whole_labels(of)
-    return subgroups.class_metrics(of.path, whole, of.subgroup(whole))
+    return with_somers_d(subgroups.class_metrics(of.path, whole, of.subgroup(whole)))
 
 
 def finished_metrics(opened: OpenStudy) -> pd.DataFrame:

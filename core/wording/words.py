@@ -23,7 +23,12 @@ DATASETS = {
     "nih-cxr14": "NIH ChestX-ray14",
     "table": "Own labels and images",
 }
-METRICS = {"ap": "AP", "calibrated_ap": "calibrated AP", "auroc": "AUROC"}
+METRICS = {
+    "ap": "AP",
+    "calibrated_ap": "calibrated AP",
+    "auroc": "AUROC",
+    "somers_d": "Somers\u2019 D",
+}
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 PRUNING = {
     "l1_global": "smallest weights over all layers (l1_global)",

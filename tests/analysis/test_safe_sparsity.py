@@ -40,7 +40,7 @@ def study(change=lambda scores, sparsity, run: scores, n_runs=4, seed=0):
         dense = 2 * labels + rng.normal(size=labels.shape)
         cells.append((0.0, dense, dense))
         cells += [(s, dense, change(dense.copy(), s, run)) for s in GRID]
-    return paired_moments(labels, NAMES, patients, cells)
+    return paired_moments(labels, NAMES, patients, cells).by_class
 
 
 def table_of(moments, **settings):
@@ -161,7 +161,7 @@ def test_where_chance_would_pass_too_it_is_told():
     for run in range(3):
         dense = useless(2 * labels + np.random.default_rng(run).normal(size=labels.shape), 0, run)
         cells += [(0.0, dense, dense), (0.5, dense, dense)]
-    table = table_of(paired_moments(labels, NAMES, patients, cells))
+    table = table_of(paired_moments(labels, NAMES, patients, cells).by_class)
     assert dict(zip(table["class_name"], table["chance_passes"], strict=True))["Common"]
     assert safe_answer(table).chance_passes == ("Common",)
 
@@ -188,15 +188,15 @@ def test_images_of_one_patient_are_not_independent():
     dense = 1.5 * labels + rng.normal(size=(200, 3))[patients]
     pruned = dense - 0.5 * labels * rng.random((200, 3))[patients]
     cells = [(0.0, dense, dense), (0.5, dense, pruned)]
-    together = paired_moments(labels, NAMES, patients, cells)
-    apart = paired_moments(labels, NAMES, np.arange(400), cells)
+    together = paired_moments(labels, NAMES, patients, cells).by_class
+    apart = paired_moments(labels, NAMES, np.arange(400), cells).by_class
     ratio = together["patients_var_pruned"] / apart["patients_var_pruned"]
     np.testing.assert_allclose(ratio[together["class_name"] == "Common"], 2, rtol=0.05)
 
 
 def test_nothing_to_compare_is_an_empty_table():
     labels, patients = labels_of()
-    moments = paired_moments(labels, NAMES, patients, [(0.0, labels, labels)])
+    moments = paired_moments(labels, NAMES, patients, [(0.0, labels, labels)]).by_class
     assert list(moments.columns) == list(PAIRED_MOMENTS)
     assert safe_answers(table_of(moments)) == {}
 
@@ -210,7 +210,7 @@ def test_bounds_are_those_of_the_paired_bootstrap_over_patients_and_runs():
         for scores in np.asarray(runs)[..., None]
         for cell in ((0.0, scores[0], scores[0]), (0.5, scores[0], scores[1]))
     ]
-    moments = paired_moments(labels, ["A"], patients, cells)
+    moments = paired_moments(labels, ["A"], patients, cells).by_class
     ap = moments[moments["metric"] == "ap"]
     change, low, high = (float(bound[0]) for bound in ratio_bounds(ap, 0.95))
     images = image_counts(patients, draws, 0)
@@ -263,7 +263,7 @@ def error_rates(design: Binormal, repetitions: int) -> dict[str, float]:
             for scores in np.asarray(runs)[..., None]
             for cell in ((0.0, scores[0], scores[0]), (0.5, scores[0], scores[1]))
         ]
-        moments = paired_moments(labels, ["A"], patients, cells)
+        moments = paired_moments(labels, ["A"], patients, cells).by_class
         table = SafeSparsity()(moments, names, pd.Series([0.0], index=["A"]))
         verdicts.append(table["verdict"].iloc[0])
     return {verdict: verdicts.count(verdict) / repetitions for verdict in ("safe", "unsafe")}
