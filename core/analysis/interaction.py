@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import SEED, permutation_p, permutations_of, permuted_pairs
+from core.analysis.bootstrap import (
+    CONFIDENCE,
+    SEED,
+    permutation_p,
+    permutations_of,
+    permuted_pairs,
+)
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.decay import ForgettabilityCurves
 
@@ -64,9 +70,12 @@ def one_model(table: pd.DataFrame, corrected: bool) -> pd.DataFrame:
 def mrqap(
     outcome: np.ndarray, terms: dict[str, np.ndarray], permutations: int, seed: int
 ) -> pd.DataFrame:
-    """term, n, coefficient, t, ols_p, permutation_p of symmetric (classes, classes) matrices.
+    """term, n, coefficient, t, ols_p, permutation_p, ci_low, ci_high of symmetric (classes,
+    classes) matrices.
 
-    Classes with a missing value towards any class that is kept are left out, fewest first.
+    Classes with a missing value towards any class that is kept are left out, fewest first. The
+    interval is the coefficient with its standard error times the 95th percentile of |t| under
+    permutation, so that it and the permutation p agree.
     """
     keep = _complete_classes([outcome, *terms.values()])
     square = np.ix_(keep, keep)
@@ -77,7 +86,7 @@ def mrqap(
     names = ["intercept", *terms]
     freedom = len(y) - design.shape[1]
     table = pd.DataFrame({"term": names, "n": len(y)})
-    table[["coefficient", "t", "ols_p", "permutation_p"]] = np.nan
+    table[["coefficient", "t", "ols_p", "permutation_p", "ci_low", "ci_high"]] = np.nan
     if freedom < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         return table
     orders = permutations_of(len(keep), permutations, seed)
@@ -97,7 +106,10 @@ def mrqap(
                 _partial_fit(y, rows, others, freedom)[1]
                 for rows in permuted_pairs(residual, orders)
             ]
-            table.loc[row, "permutation_p"] = permutation_p(t[0], np.concatenate(permuted))
+            drawn = np.concatenate(permuted)
+            half = np.quantile(np.abs(drawn), CONFIDENCE) * abs(coefficient[0] / t[0])
+            table.loc[row, "permutation_p"] = permutation_p(t[0], drawn)
+            table.loc[row, ["ci_low", "ci_high"]] = coefficient[0] - half, coefficient[0] + half
     return table
 
 

@@ -1,0 +1,114 @@
+"""Do rare classes lose more? A regression over classes that knows how well each class is measured.
+
+Meta-regression (van Houwelingen, Arends and Stijnen, *Statistics in Medicine* 2002):
+y_c = b0 + b1 x_c + u_c + e_c, with the classes' own scatter u ~ N(0, tau^2) by restricted maximum
+likelihood and each class's own error e_c ~ N(0, v_c). The interval of b1 is Student's with C - 2
+degrees of freedom after Knapp and Hartung (ibid. 2003), their factor never below 1. A plain
+correlation takes all classes as equally well measured; since a rare class is measured worse, noise
+then looks like rarity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy  # its submodules load when first used, not while the dashboard starts
+
+from core.analysis.bootstrap import CONFIDENCE
+
+LEAST_CLASSES = 5
+EFFECTS = ("class_name", "x", "y", "se", "fitted", "shrunken", "shrunken_low", "shrunken_high")
+
+
+@dataclass(frozen=True)
+class Trend:
+    """b1 with its interval and two-sided p, tau, the intercept, and n classes; all NaN where fewer
+    than LEAST_CLASSES are known or all have one x. effects: EFFECTS, one row per class; shrunken
+    is the class's own value drawn towards the line by as much as it is noise (BLUP)."""
+
+    slope: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    intercept: float
+    tau: float
+    n: int
+    effects: pd.DataFrame
+
+    @property
+    def known(self) -> bool:
+        return not np.isnan(self.slope)
+
+
+def trend(
+    x: np.ndarray, y: np.ndarray, variance: np.ndarray, names: list[str], confidence=CONFIDENCE
+) -> Trend:
+    """The meta-regression of y on x over the classes in which all three are known."""
+    there = np.isfinite(x) & np.isfinite(y) & np.isfinite(variance)
+    x, y, v = (np.asarray(part, float)[there] for part in (x, y, variance))
+    kept = [name for name, one in zip(names, there, strict=True) if one]
+    n = len(x)
+    if n < LEAST_CLASSES or np.ptp(x) == 0 or not v.max() > 0:
+        nothing = pd.DataFrame({"class_name": kept, "x": x, "y": y, "se": np.sqrt(v)})
+        return Trend(*[np.nan] * 6, n, nothing.reindex(columns=list(EFFECTS)))
+    v = np.maximum(v, 1e-6 * v.max())  # a class without any spread must not decide alone
+    design = np.column_stack([np.ones(n), x])
+    tau2 = _restricted_likelihood(design, y, v)
+    coefficients, covariance, fitted = _weighted(design, y, v + tau2)
+    q = float((((y - fitted) ** 2) / (v + tau2)).sum()) / (n - 2)
+    covariance = covariance * max(1.0, q)
+    half = scipy.stats.t.ppf((1 + confidence) / 2, n - 2) * np.sqrt(covariance[1, 1])
+    t = coefficients[1] / np.sqrt(covariance[1, 1])
+    return Trend(
+        float(coefficients[1]),
+        float(coefficients[1] - half),
+        float(coefficients[1] + half),
+        float(2 * scipy.stats.t.sf(abs(t), n - 2)),
+        float(coefficients[0]),
+        float(np.sqrt(tau2)),
+        n,
+        _effects(kept, x, y, v, tau2, fitted, confidence),
+    )
+
+
+def _weighted(
+    design: np.ndarray, y: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients of weighted least squares, their covariance, and the fitted values."""
+    weighted = design / variance[:, None]
+    covariance = np.linalg.inv(design.T @ weighted)
+    coefficients = covariance @ (weighted.T @ y)
+    return coefficients, covariance, design @ coefficients
+
+
+def _restricted_likelihood(design: np.ndarray, y: np.ndarray, v: np.ndarray) -> float:
+    """tau^2 of highest restricted likelihood, 0 included."""
+
+    def loss(tau2: float) -> float:
+        total = v + tau2
+        _, covariance, fitted = _weighted(design, y, total)
+        logdet = -np.linalg.slogdet(covariance)[1]
+        return float(np.log(total).sum() + logdet + (((y - fitted) ** 2) / total).sum())
+
+    most = max(10 * float(np.var(y)), 1e-12)
+    found = scipy.optimize.minimize_scalar(loss, bounds=(0, most), method="bounded",
+                                           options={"xatol": 1e-9 * most})  # fmt: skip
+    return float(found.x) if loss(found.x) < loss(0.0) else 0.0
+
+
+def _effects(
+    names: list[str],
+    x: np.ndarray,
+    y: np.ndarray,
+    v: np.ndarray,
+    tau2: float,
+    fitted: np.ndarray,
+    confidence: float,
+) -> pd.DataFrame:
+    share = tau2 / (tau2 + v)
+    shrunken = fitted + share * (y - fitted)
+    half = scipy.stats.norm.ppf((1 + confidence) / 2) * np.sqrt(share * v)
+    columns = (names, x, y, np.sqrt(v), fitted, shrunken, shrunken - half, shrunken + half)
+    return pd.DataFrame(dict(zip(EFFECTS, columns, strict=True)))
