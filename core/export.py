@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from core import image_curves, store, study, tables
+from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
+from core.metrics import METRICS
 
 
 def _achieved_sparsity(folder: Path) -> pd.DataFrame:
@@ -19,35 +22,50 @@ def _achieved_sparsity(folder: Path) -> pd.DataFrame:
     return store.read_table(path)
 
 
-TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
-    "class_metrics": tables.class_metrics,
-    "class_frequencies": tables.frequencies,
-    "achieved_sparsity": _achieved_sparsity,
-    "forgettability": tables.forgettability,
-    "class_summary": tables.class_summary,
-    "class_pairs": tables.class_pairs,
-    "correlations": tables.correlations,
-    "overall": tables.overall,
-    "safe_sparsity": tables.safe_sparsity,
-    "interaction": tables.interaction,
-    "pies": tables.pies,
-    "operating_points": tables.operating_points,
-    "lost_findings": image_curves.lost_findings,
-    "pie_class_ratio": tables.pie_class_ratio,
-    "pie_finding_count_ratio": tables.pie_finding_count_ratio,
-    "pie_label_noise": tables.pie_label_noise,
-    "pie_quality": tables.pie_quality,
-}
+def _safe_sparsity(folder: Path, metric: str = "ap") -> pd.DataFrame:
+    return tables.safe_sparsity(folder, SafeSparsity(metric))
 
 
-# Those that compare the dense with one pruned model.
-BY_SPARSITY: dict[str, Callable[[Path, float], pd.DataFrame]] = {
-    "pies": tables.pies,
-    "pie_class_ratio": tables.pie_class_ratio,
-    "pie_finding_count_ratio": tables.pie_finding_count_ratio,
-    "pie_label_noise": tables.pie_label_noise,
-    "pie_quality": tables.pie_quality,
+@dataclass(frozen=True)
+class Table:
+    """How a table of a study is made: `make(folder)`, and which keyword options it also takes.
+
+    by_sparsity: `sparsity`, of the pruned model that is compared with the dense one.
+    by_metric: `metric`, one of `METRICS`. An option that is None is left to the default of `make`.
+    """
+
+    make: Callable[..., pd.DataFrame]
+    by_sparsity: bool = False
+    by_metric: bool = False
+
+    def __call__(
+        self, folder: Path, sparsity: float | None = None, metric: str | None = None
+    ) -> pd.DataFrame:
+        options = {"sparsity": sparsity, "metric": metric}
+        return self.make(folder, **{k: v for k, v in options.items() if v is not None})
+
+
+TABLES = {
+    "class_metrics": Table(tables.class_metrics),
+    "class_frequencies": Table(tables.frequencies),
+    "achieved_sparsity": Table(_achieved_sparsity),
+    "forgettability": Table(tables.forgettability, by_metric=True),
+    "class_summary": Table(tables.class_summary, by_metric=True),
+    "class_pairs": Table(tables.class_pairs, by_metric=True),
+    "correlations": Table(tables.correlations),
+    "overall": Table(tables.overall, by_metric=True),
+    "safe_sparsity": Table(_safe_sparsity, by_metric=True),
+    "interaction": Table(tables.interaction, by_metric=True),
+    "pies": Table(tables.pies, by_sparsity=True),
+    "operating_points": Table(tables.operating_points),
+    "lost_findings": Table(image_curves.lost_findings),
+    "pie_class_ratio": Table(tables.pie_class_ratio, by_sparsity=True),
+    "pie_finding_count_ratio": Table(tables.pie_finding_count_ratio, by_sparsity=True),
+    "pie_label_noise": Table(tables.pie_label_noise, by_sparsity=True),
+    "pie_quality": Table(tables.pie_quality, by_sparsity=True),
 }
+BY_SPARSITY = tuple(name for name, table in TABLES.items() if table.by_sparsity)
+BY_METRIC = tuple(name for name, table in TABLES.items() if table.by_metric)
 
 
 def _csv(table: pd.DataFrame) -> bytes:
@@ -73,11 +91,18 @@ FORMATS: dict[str, Callable[[pd.DataFrame], bytes]] = {
 }
 
 
-def export(study_name: str, table_name: str, out: Path, sparsity: float | None = None) -> int:
+def export(
+    study_name: str,
+    table_name: str,
+    out: Path,
+    sparsity: float | None = None,
+    metric: str | None = None,
+) -> int:
     """Write a table of a study to `out`, whole or not at all; returns its number of rows.
 
-    The suffix of `out` names the format; `sparsity` is for the tables BY_SPARSITY, else 0.9.
-    Raises InputError that lists what is allowed for an unknown study, table or suffix.
+    The suffix of `out` names the format; `sparsity` is for the tables BY_SPARSITY, 0.9 if None;
+    `metric`, one of METRICS, is for the tables BY_METRIC, "ap" if None.
+    Raises InputError that lists what is allowed for an unknown study, table, suffix or option.
     """
     if table_name not in TABLES:
         raise InputError(f"There is no table {table_name!r}. Tables: {', '.join(TABLES)}.")
@@ -85,13 +110,20 @@ def export(study_name: str, table_name: str, out: Path, sparsity: float | None =
     if sparsity is not None and table_name not in BY_SPARSITY:
         allowed = ", ".join(BY_SPARSITY)
         raise InputError(f"A sparsity is for the tables {allowed} only, not for {table_name}.")
-    folder = store.find_study(study_name)
-    if sparsity is None:
-        table = TABLES[table_name](folder)
-    else:
-        table = BY_SPARSITY[table_name](folder, sparsity)
+    if metric is not None:
+        _refuse_metric(table_name, metric)
+    table = TABLES[table_name](store.find_study(study_name), sparsity, metric)
     write_file(table, out)
     return len(table)
+
+
+def _refuse_metric(table_name: str, metric: str) -> None:
+    """Raises InputError where the table has no such choice, or there is no such metric."""
+    if table_name not in BY_METRIC:
+        allowed = ", ".join(BY_METRIC)
+        raise InputError(f"A metric is for the tables {allowed} only, not for {table_name}.")
+    if metric not in METRICS:
+        raise InputError(f"There is no metric {metric!r}. Metrics: {', '.join(METRICS)}.")
 
 
 def write_file(table: pd.DataFrame, out: Path) -> None:

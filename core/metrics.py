@@ -14,6 +14,8 @@ import pandas as pd
 
 # Precision is restated at this prevalence, so that rare and frequent classes share a chance level.
 REFERENCE_PREVALENCE = 0.05
+# The columns of the class metrics table, with `with_somers_d`, that an analysis may be asked for.
+METRICS = ("ap", "calibrated_ap", "auroc", "somers_d")
 BUCKET_BITS = 14
 
 

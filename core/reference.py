@@ -23,6 +23,7 @@ from core import export, study
 from core import reference_words as say
 from core.cli import app
 from core.errors import InputError
+from core.metrics import METRICS
 from core.people import access
 from core.reader_study.codebook import MEANINGS
 from core.reader_study.results import TABLES as READER_TABLES
@@ -240,6 +241,9 @@ def _tables() -> Iterator[str]:
         yield f"{table.what} One row: {table.row}.\n"
         if name in export.BY_SPARSITY:
             yield "`--sparsity` names the pruned model; 0.9 if not given.\n"
+        if name in export.BY_METRIC:
+            yield f"`--metric` is one of {', '.join(METRICS)}; ap if not given. What the columns "
+            yield "call AP is then of that metric, unless they name another.\n"
         rows = [(f"`{column}`", _escaped(text)) for column, text in table.columns.items()]
         yield _table(("column", "meaning"), rows)
     yield "## Of pages\n"

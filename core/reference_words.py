@@ -48,6 +48,8 @@ TABLES = {
             "ap": "Average precision; missing where no test image carries the class.",
             "auroc": "Area under the ROC curve; missing where only one kind of image is there.",
             "calibrated_ap": "AP with precision restated at a prevalence of 5 %.",
+            "somers_d": "Somers' D, 2 AUROC - 1: 0 for a model that knows nothing, 1 for one that "
+            "ranks perfectly.",
         },
     ),
     "class_frequencies": Table(
@@ -60,6 +62,7 @@ TABLES = {
             "train_positives": "Number of them.",
             "test_frequency": "Share of the test images that carry the class.",
             "test_positives": "Number of them.",
+            "test_positive_patients": "Patients with a test image that carries the class.",
         },
     ),
     "achieved_sparsity": Table(

@@ -50,16 +50,16 @@ def frequencies(folder: Path) -> pd.DataFrame:
     return class_frequencies(store.read_labels(folder), store.read_config(folder).groups)
 
 
-def forgettability(folder: Path) -> pd.DataFrame:
-    return Forgettability()(class_metrics(folder))
+def forgettability(folder: Path, metric: str = "ap") -> pd.DataFrame:
+    return Forgettability(metric)(class_metrics(folder))
 
 
-def class_summary(folder: Path) -> pd.DataFrame:
-    return ClassSummary()(class_metrics(folder), frequencies(folder))
+def class_summary(folder: Path, metric: str = "ap") -> pd.DataFrame:
+    return ClassSummary(metric)(class_metrics(folder), frequencies(folder))
 
 
-def class_pairs(folder: Path) -> pd.DataFrame:
-    return ClassPairs()(class_metrics(folder), *_test_labels(folder))
+def class_pairs(folder: Path, metric: str = "ap") -> pd.DataFrame:
+    return ClassPairs(metric)(class_metrics(folder), *_test_labels(folder))
 
 
 def correlations(folder: Path) -> pd.DataFrame:
@@ -67,15 +67,16 @@ def correlations(folder: Path) -> pd.DataFrame:
     return Correlations()(metrics, frequencies(folder), *_test_labels(folder))
 
 
-def overall(folder: Path, patients: bool = True) -> pd.DataFrame:
+def overall(folder: Path, patients: bool = True, metric: str = "ap") -> pd.DataFrame:
     """`Overall`; with `patients` its intervals are over runs and patients, which reads every
-    prediction (about three minutes at 30 runs of 25,596 images), else over runs (at once)."""
-    metrics = class_metrics(folder)
-    return Overall()(metrics, _patient_spread(folder) if patients else None)
+    prediction (about three minutes at 30 runs of 25,596 images), else over runs (at once). The
+    spread over patients is known for AP only; other metrics have intervals over runs."""
+    spread = _patient_spread(folder) if patients and metric == "ap" else None
+    return Overall(metric)(class_metrics(folder), spread)
 
 
-def interaction(folder: Path) -> pd.DataFrame:
-    return Interaction()(class_metrics(folder), *_test_labels(folder))
+def interaction(folder: Path, metric: str = "ap") -> pd.DataFrame:
+    return Interaction(metric)(class_metrics(folder), *_test_labels(folder))
 
 
 def paper_pies(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from core import store, study
 from core.analysis.decay import ForgettabilityCurves
 from core.errors import InputError
-from core.export import TABLES, export
+from core.export import BY_METRIC, TABLES, export
 from core.labels import Labels
+from core.metrics import METRICS
 from tests.page_studies import with_validation
 from tests.toys import TOY_CLASSES, write_toy_study
 
@@ -83,6 +85,47 @@ def test_pies_are_five_percent_of_the_test_images_at_any_finished_sparsity(
     at_90, at_95 = (pd.read_parquet(tmp_path / f"{percent}.parquet") for percent in (90, 95))
     assert at_90["is_pie"].sum() == at_95["is_pie"].sum() == 10
     assert not at_90["agreement"].equals(at_95["agreement"])
+
+
+def test_forgettability_of_a_metric_is_the_median_of_its_relative_change(
+    folder: Path, tmp_path: Path
+) -> None:
+    table = store.read_class_metrics(folder)
+    table["somers_d"] = 2 * table["auroc"] - 1
+    for metric in METRICS:
+        export("toy", "forgettability", tmp_path / "f.parquet", metric=metric)
+        dense = table[table["sparsity"] == 0].set_index(["run", "class_name"])[metric]
+        at = pd.MultiIndex.from_frame(table[["run", "class_name"]])
+        change = table[metric] / dense.reindex(at).to_numpy() - 1
+        wanted = change.groupby([table["class_name"], table["sparsity"]]).median()
+        found = pd.read_parquet(tmp_path / "f.parquet").set_index(["class_name", "sparsity"])
+        np.testing.assert_allclose(
+            found["relative_ap_change"], wanted.reindex(found.index), atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("name", BY_METRIC)
+def test_each_metric_gives_another_table_and_ap_is_the_one_without(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    plain = TABLES[name](folder)
+    seen = []
+    for metric in METRICS:
+        export("toy", name, tmp_path / "t.parquet", metric=metric)
+        seen.append(pd.read_parquet(tmp_path / "t.parquet"))
+    pd.testing.assert_frame_equal(seen[0], plain, check_dtype=False)
+    assert not any(a.equals(b) for a, b in itertools.combinations(seen, 2))
+
+
+def test_a_metric_is_refused_for_tables_without_one_and_where_it_does_not_exist(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out" / "t.csv"
+    with pytest.raises(InputError, match=r"A metric is for the tables forgettability, .*pies"):
+        export("toy", "pies", out, metric="auroc")
+    with pytest.raises(InputError, match=r"no metric 'f1'. Metrics: ap, calibrated_ap, auroc"):
+        export("toy", "overall", out, metric="f1")
+    assert not out.parent.exists()
 
 
 @pytest.mark.parametrize(

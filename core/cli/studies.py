@@ -77,6 +77,13 @@ def export(
             "given."
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="For forgettability, class_summary, class_pairs, overall, safe_sparsity and "
+            "interaction: ap, calibrated_ap, auroc or somers_d; ap if not given."
+        ),
+    ] = None,
 ) -> None:
     """Write a table of a study to a file."""
     from core.cli.access import who
@@ -85,7 +92,7 @@ def export(
     from core.store import find_study
 
     record(who(), "export", {"study": find_study(study).name, "table": table})
-    typer.echo(f"{write(study, table, out, sparsity)} rows written to {out}")
+    typer.echo(f"{write(study, table, out, sparsity, metric)} rows written to {out}")
 
 
 @app.command(epilog=f"Example: prunescope query demo {QUERY!r}")
