@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import image_curves, store, study, tables
+from core import evidence_tables, image_curves, store, study, tables
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.metrics import METRICS
@@ -50,8 +50,11 @@ TABLES = {
     "class_frequencies": Table(tables.frequencies),
     "achieved_sparsity": Table(_achieved_sparsity),
     "forgettability": Table(tables.forgettability, by_metric=True),
-    "class_summary": Table(tables.class_summary, by_metric=True),
-    "class_pairs": Table(tables.class_pairs, by_metric=True),
+    "class_summary": Table(evidence_tables.class_summary, by_metric=True),
+    "class_pairs": Table(evidence_tables.class_pairs, by_metric=True),
+    "claims": Table(evidence_tables.claims),
+    "trends": Table(evidence_tables.trends),
+    "class_effects": Table(evidence_tables.class_effects),
     "correlations": Table(tables.correlations),
     "overall": Table(tables.overall, by_metric=True),
     "safe_sparsity": Table(_safe_sparsity, by_metric=True),

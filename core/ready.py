@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from core import image_curves, store, subgroups, tables
+from core import evidence_tables, image_curves, store, subgroups, tables
 from core.analysis.lost import LOST_BY
 from core.errors import InputError
 
 
 def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
-    """Agreement of every image at every sparsity, what is lost, the moments that safe sparsity
-    needs, the ranks that subgroups need, and the predictions laid out by image. What is there
+    """Agreement of every image at every sparsity, what is lost, what may be claimed of the
+    classes, the ranks that subgroups need, and the predictions laid out by image. What is there
     already is left; pages make what is missing.
 
     `advance(done, total)` hears of sparsities and cells.
@@ -34,6 +34,7 @@ def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[N
         yield
         with suppress(InputError):  # no run has both dense and pruned predictions
             tables.moments(folder)
+            evidence_tables.make_ready(folder)
         yield
     for _ in subgroups.prepare(folder, cells):
         yield

@@ -11,8 +11,8 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +249,17 @@ def read_kept(path: Path, key: str) -> pd.DataFrame | None:
         return read_table(path) if is_kept(path, key) else None
     except WorkError:
         return None
+
+
+def kept(path: Path, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table kept at `path` under `key`; else what `make` gives, kept for the next call. Where
+    nothing may be written the next call is only slower."""
+    table = read_kept(path, key)
+    if table is None:
+        table = make()
+        with suppress(OSError):
+            write_kept(table, path, key)
+    return table
 
 
 def is_kept(path: Path, key: str) -> bool:

@@ -297,6 +297,10 @@ def patient_draws_path(folder: Path) -> Path:
     return folder / "patient_draws.parquet"
 
 
+def evidence_path(folder: Path, table: str) -> Path:
+    return folder / "evidence" / f"{table}.parquet"
+
+
 def ranks_path(folder: Path, run: int, sparsity: float) -> Path:
     return folder / "ranks" / f"run={run:02d}" / f"sparsity={percent(sparsity):02d}.npy"
 

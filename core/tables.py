@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from core import store, study
+from core.analysis import decay
 from core.analysis.chance import chance_levels
-from core.analysis.class_pairs import ClassPairs
-from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
@@ -51,15 +50,9 @@ def frequencies(folder: Path) -> pd.DataFrame:
 
 
 def forgettability(folder: Path, metric: str = "ap") -> pd.DataFrame:
-    return Forgettability(metric)(class_metrics(folder))
-
-
-def class_summary(folder: Path, metric: str = "ap") -> pd.DataFrame:
-    return ClassSummary(metric)(class_metrics(folder), frequencies(folder))
-
-
-def class_pairs(folder: Path, metric: str = "ap") -> pd.DataFrame:
-    return ClassPairs(metric)(class_metrics(folder), *_test_labels(folder))
+    metrics = class_metrics(folder)
+    known = moments(folder) if decay.pruned_sparsities(metrics) else None
+    return Forgettability(metric)(metrics, known)
 
 
 def correlations(folder: Path) -> pd.DataFrame:

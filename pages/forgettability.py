@@ -4,8 +4,9 @@ import streamlit as st
 
 from core import ui
 from core.analysis import decay, pairs
-from core.analysis.class_pairs import above_floor, pair_row
+from core.analysis.class_pairs import pair_row
 from core.analysis.interaction import one_model
+from core.analysis.pair_evidence import n_different
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
 from core.ui import figures, filters, loaders, statistics, widgets
@@ -80,7 +81,9 @@ def show_heatmaps() -> None:
 
 def show_intervals() -> None:
     if corrected:
-        st.caption(ui.plain(findings.above_floor(above_floor(table))))
+        n_judged = int(table["p_value"].notna().sum())
+        said = findings.pairs_apart(n_different(table), n_judged, len(table))
+        st.caption(ui.plain(said))
     widgets.downloads(opened, "class_pairs", lambda: statistics.class_pairs(opened, metric), tag)
 
 
@@ -92,7 +95,7 @@ def show_pair() -> None:
     groups, about = opened.config.groups, (metric, version, *pair)
     widgets.draw(chart, key="pair_chart", legend=groups, of=opened, about=about)
     if corrected:
-        st.markdown(ui.plain(findings.pair_with_noise(row)))
+        st.markdown(ui.plain(findings.pair_apart(row)))
     st.markdown(
         f"Together on **{facts.n_both:,}** test images; {ui.plain(pair[0])} on "
         f"{facts.n_first:,}, {ui.plain(pair[1])} on {facts.n_second:,}. "

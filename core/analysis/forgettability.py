@@ -1,5 +1,6 @@
-"""Forgettability with its uncertainty: curves with intervals over runs, and first drops between
-grid points. The paper's own numbers are in `decay`; Holste et al., MICCAI 2023, section 2."""
+"""Forgettability with its uncertainty: the change of every class's metric over sparsity, for other
+runs and other patients, and first drops between grid points. The paper's own numbers are in
+`decay`; Holste et al., MICCAI 2023, section 2."""
 
 from __future__ import annotations
 
@@ -8,90 +9,62 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.analysis.bootstrap import (
-    CONFIDENCE,
-    DRAWS,
-    SEED,
-    percentile_interval,
-    resample_counts,
-    resampled_medians,
-)
+from core.analysis.bootstrap import CONFIDENCE
+from core.analysis.class_changes import OVER_RUNS, ClassChanges, run_moments
 from core.analysis.decay import FirstDrop, ForgettabilityCurves, RelativeChange
 
-FORGETTABILITY = ("class_name", "sparsity", "relative_ap_change", "ci_low", "ci_high", "n_runs")
-
-
-@dataclass(frozen=True)
-class ChangeCube:
-    """Relative changes as (runs, classes, sparsities), NaN where missing, with their names."""
-
-    runs: list[int]
-    class_names: list[str]
-    sparsities: np.ndarray
-    values: np.ndarray
-
-    @property
-    def pruned(self) -> np.ndarray:
-        """The values at sparsities above 0."""
-        return self.values[:, :, self.sparsities > 0]
-
-
-def change_cube(
-    class_metrics: pd.DataFrame, metric: str = "ap", class_names: list[str] | None = None
-) -> ChangeCube:
-    """Relative change of every run, class (in order of appearance, or as named) and sparsity."""
-    changes = RelativeChange(metric)(class_metrics)
-    names = list(changes["class_name"].unique()) if class_names is None else list(class_names)
-    runs = sorted(int(run) for run in changes["run"].unique())
-    sparsities = np.sort(changes["sparsity"].unique().astype(float))
-    wide = changes.pivot(index="run", columns=["class_name", "sparsity"], values="relative_change")
-    columns = pd.MultiIndex.from_product([names, sparsities])
-    values = wide.reindex(index=runs, columns=columns).to_numpy(float)
-    return ChangeCube(
-        runs, names, sparsities, values.reshape(len(runs), len(names), len(sparsities))
-    )
-
-
-def curve_draws(cube: ChangeCube, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
-    """(draws, classes, sparsities): the forgettability curves of resampled runs."""
-    n_runs, *shape = cube.values.shape
-    counts = resample_counts(n_runs, draws, seed)
-    return resampled_medians(cube.values.reshape(n_runs, -1), counts).reshape(draws, *shape)
+FORGETTABILITY = (
+    "class_name",
+    "sparsity",
+    "relative_ap_change",
+    "lowest",
+    "highest",
+    "mean_change",
+    "ci_low",
+    "ci_high",
+    "interval_over",
+    "n_runs",
+)
 
 
 @dataclass(frozen=True)
 class Forgettability:
-    """The forgettability curves of `metric` with percentile bootstrap intervals over runs.
+    """FORGETTABILITY, one row per class and sparsity; all changes are fractions, -0.2 a fifth lost.
 
-    Takes the class metrics table. Returns FORGETTABILITY: relative_ap_change is the median over
-    runs (paper), the interval is that of the median; all are fractions, -0.2 is a fifth lost.
-    The interval is missing below two runs. Runs are resampled, patients are not: it speaks for
-    other trainings on this test set. The median of 4 runs cannot be covered with more than
-    87.5 %; from about 10 runs on the interval keeps what it promises.
+    Takes the class metrics table and `Moments.by_class`; without moments, as in a subgroup, the
+    interval is over runs alone, and interval_over says so. relative_ap_change is the median over
+    runs of the change of `metric` (paper), lowest and highest are its range. mean_change is
+    `ClassChanges.change`, the ratio of the means, with its interval over runs and patients
+    (corrected); see there where it is missing. At sparsity 0 both are 0.
     """
 
     metric: str = "ap"
     confidence: float = CONFIDENCE
-    draws: int = DRAWS
-    seed: int = SEED
 
-    def __call__(self, class_metrics: pd.DataFrame) -> pd.DataFrame:
+    def __call__(
+        self, class_metrics: pd.DataFrame, moments: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
         curves = ForgettabilityCurves(self.metric)(class_metrics)
         if len(curves) == 0:
             return pd.DataFrame(columns=list(FORGETTABILITY))
-        cube = change_cube(class_metrics, self.metric)
-        low, high = percentile_interval(curve_draws(cube, self.draws, self.seed), self.confidence)
-        index = pd.MultiIndex.from_product([cube.class_names, cube.sparsities])
-        intervals = pd.DataFrame({"ci_low": low.ravel(), "ci_high": high.ravel()}, index=index)
-        table = curves.join(intervals, on=["class_name", "sparsity"])
-        alone = table["n_runs"] < 2
-        table.loc[alone, ["ci_low", "ci_high"]] = np.nan
+        keys = ["class_name", "sparsity"]
+        each = RelativeChange(self.metric)(class_metrics).groupby(keys)["relative_change"]
+        spread = each.agg(lowest="min", highest="max")
+        known = run_moments(class_metrics, (self.metric,)) if moments is None else moments
+        changes = ClassChanges(self.metric, self.confidence)(known).set_index(keys)
+        columns = ["change", "ci_low", "ci_high", "interval_over"]
+        table = curves[[*keys, "relative_ap_change", "n_runs"]].join(spread, on=keys)
+        table = table.join(changes[columns], on=keys).rename(columns={"change": "mean_change"})
+        dense = (table["sparsity"] == 0) & table["relative_ap_change"].notna()
+        table.loc[dense, ["mean_change", "ci_low", "ci_high"]] = 0.0
+        over = changes["interval_over"].iloc[0] if len(changes) else OVER_RUNS
+        table["interval_over"] = table["interval_over"].fillna(over)
         return table[list(FORGETTABILITY)]
 
 
 @dataclass(frozen=True)
 class InterpolatedFirstDrop:
-    """Where a forgettability curve falls to `-drop`, by linear interpolation (corrected).
+    """Where a forgettability curve falls to `-drop`, by linear interpolation.
 
     Takes forgettability curves. Returns class_name, first_drop_sparsity (paper),
     first_drop_interpolated and first_drop_censored. The interpolated one lies between the

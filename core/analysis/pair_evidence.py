@@ -23,7 +23,7 @@ from core.analysis.bootstrap import (
     permutations_of,
 )
 from core.analysis.class_changes import PRIMARY, ClassChanges
-from core.analysis.interaction import mrqap
+from core.analysis.mrqap import mrqap
 from core.analysis.onset import Curves
 
 PAIR_EVIDENCE = (

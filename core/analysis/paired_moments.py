@@ -129,7 +129,7 @@ class _Sums:
             values, influence = np.stack(given), self._influence[sparsity] / len(given)
             for at, metric in enumerate(METRICS):
                 there = ~np.isnan(values[:, :, at]).any(axis=(0, 1))
-                for column in np.flatnonzero(there):
+                for column in map(int, np.flatnonzero(there)):
                     row = self._row(column, values[:, :, at, column], influence[:, at, column])
                     by_class.append((metric, class_names[column], sparsity, *row))
                 if there.any():

@@ -25,7 +25,7 @@ EFFECTS = ("class_name", "x", "y", "se", "fitted", "shrunken", "shrunken_low", "
 @dataclass(frozen=True)
 class Trend:
     """b1 with its interval and two-sided p, tau, the intercept, and n classes; all NaN where fewer
-    than LEAST_CLASSES are known or all have one x. effects: EFFECTS, one row per class; shrunken
+    than at_least are known or all have one x. effects: EFFECTS, one row per class; shrunken
     is the class's own value drawn towards the line by as much as it is noise (BLUP)."""
 
     slope: float
@@ -43,16 +43,22 @@ class Trend:
 
 
 def trend(
-    x: np.ndarray, y: np.ndarray, variance: np.ndarray, names: list[str], confidence=CONFIDENCE
+    x: np.ndarray,
+    y: np.ndarray,
+    variance: np.ndarray,
+    names: list[str],
+    confidence: float = CONFIDENCE,
+    at_least: int = LEAST_CLASSES,
 ) -> Trend:
     """The meta-regression of y on x over the classes in which all three are known."""
     there = np.isfinite(x) & np.isfinite(y) & np.isfinite(variance)
     x, y, v = (np.asarray(part, float)[there] for part in (x, y, variance))
     kept = [name for name, one in zip(names, there, strict=True) if one]
     n = len(x)
-    if n < LEAST_CLASSES or np.ptp(x) == 0 or not v.max() > 0:
+    if n < at_least or np.ptp(x) == 0 or not v.max() > 0:
         nothing = pd.DataFrame({"class_name": kept, "x": x, "y": y, "se": np.sqrt(v)})
-        return Trend(*[np.nan] * 6, n, nothing.reindex(columns=list(EFFECTS)))
+        nan = np.nan
+        return Trend(nan, nan, nan, nan, nan, nan, n, nothing.reindex(columns=list(EFFECTS)))
     v = np.maximum(v, 1e-6 * v.max())  # a class without any spread must not decide alone
     design = np.column_stack([np.ones(n), x])
     tau2 = _restricted_likelihood(design, y, v)

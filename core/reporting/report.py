@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from core import store, study, tables
+from core import evidence_tables, store, study, tables
 from core.analysis import decay, losses, pairs
 from core.analysis.chance import chance_levels
 from core.analysis.class_pairs import pair_matrices, pair_table
@@ -187,7 +187,7 @@ class _Contents:
             self.readings.append(composition)
         overall = tables.overall(folder, patients=False)
         self.readings.append(readings.first_drop(overall))
-        self.tables.append(report_tables.summary_table(tables.class_summary(folder)))
+        self.tables.append(report_tables.summary_table(evidence_tables.class_summary(folder)))
         self.tables.append(report_tables.overall_table(overall))
         if correlations is not None:
             self.tables.append(report_tables.correlations_table(correlations))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core.analysis import pairs
+from core import evidence_tables, tables
+from core.analysis import decay, pairs
 from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
@@ -25,20 +26,29 @@ PERMUTING = "Permuting classes for the p-values …"
 
 @of_study(spinner=RESAMPLING)
 def forgettability(of: Source, metric: str) -> pd.DataFrame:
-    """The curves with their 95 % intervals over runs."""
-    return Forgettability(metric)(class_metrics(of))
+    """The curves with their 95 % intervals over runs and patients; of a subgroup over runs."""
+    return Forgettability(metric)(class_metrics(of), _moments(of))
 
 
 @of_study()
 def curves_with_intervals(of: Source, metric: str) -> pd.DataFrame:
     """`forgettability` with the columns of `loaders.class_curves`: median, lower, upper."""
-    names = {"relative_ap_change": "median", "ci_low": "lower", "ci_high": "upper"}
+    names = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
     return forgettability(of, metric).rename(columns=names)
+
+
+def _moments(of: Source) -> pd.DataFrame | None:
+    """What is known over patients; nothing of a subgroup, whose predictions are not read again."""
+    if of.subgroup or not decay.pruned_sparsities(class_metrics(of)):
+        return None
+    return tables.moments(of.path)
 
 
 @of_study()
 def class_summary(of: Source, metric: str) -> pd.DataFrame:
-    return ClassSummary(metric)(class_metrics(of), frequencies(of))
+    if of.subgroup:
+        return ClassSummary(metric)(class_metrics(of), frequencies(of))
+    return evidence_tables.class_summary(of.path, metric)
 
 
 @of_study()
@@ -82,8 +92,10 @@ def pair_statistics(of: Source, metric: str) -> pd.DataFrame:
 
 @of_study(spinner=RESAMPLING)
 def class_pairs(of: Source, metric: str) -> pd.DataFrame:
-    """`pair_statistics` with intervals over runs and noise floors."""
-    return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
+    """`pair_statistics` with what tells two classes apart; of a subgroup without it."""
+    if of.subgroup:
+        return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
+    return evidence_tables.class_pairs(of.path, metric)
 
 
 def pairs_table(of: OpenStudy | Source, metric: str, corrected: bool) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from core.analysis.class_pairs import AboveFloor
 from core.analysis.first_forgotten import SIGNIFICANT, Dropped, FirstForgotten
 from core.labels import FEW_POSITIVES
 from core.wording import claims, words
@@ -293,24 +292,30 @@ def overall_interval(overall: pd.DataFrame) -> str:
     return f"95 % intervals over {n} and patients."
 
 
-def above_floor(found: AboveFloor) -> str:
+def pairs_apart(n_different: int, n_pairs: int, n_all: int) -> str:
+    """How many pairs are told apart, of Somers' D."""
+    if not n_pairs:
+        return "No pair of classes can be judged: too few patients or runs."
+    left = f"; {n_all - n_pairs:,} more hold a class that is not judged" if n_all > n_pairs else ""
     return (
-        f"{found.n_above} of {words.count(found.n_pairs, 'pair')} are forgotten more differently "
-        "than noise: the lower end of their interval lies above the noise floor. Intervals of a "
-        "distance lean upward, and the floor errs high by about \u221a2."
+        f"{n_different:,} of {words.count(n_pairs, 'pair')} are forgotten more differently than "
+        f"noise (Somers\u2019 D, over runs and patients, q < {SIGNIFICANT:g}){left}."
     )
 
 
-def pair_with_noise(row: Row) -> str:
-    """FCD of one pair as a root mean square with its interval, against the noise floor."""
-    value = f"FCD as root mean square {words.number(row['fcd_rms'], 3)}"
-    if not _known(row["ci_low"]):
-        return f"{value}; one run, so neither an interval nor a noise floor."
-    above = row["ci_low"] > row["noise_floor"]
+def pair_apart(row: Row) -> str:
+    """The debiased FCD of one pair, and whether the two are told apart."""
+    if not _known(row["p_value"]):
+        return (
+            "Not judged: one of the two has too few patients, or the dense model does not find it."
+        )
+    low, high = (claims.signed(row[f"difference_ci_{end}"], 1) for end in ("low", "high"))
+    told = "forgotten differently" if row["q_value"] < SIGNIFICANT else "not told apart"
     return (
-        f"{value}, 95 % {words.number(row['ci_low'], 3)} to {words.number(row['ci_high'], 3)} over "
-        f"runs; noise floor {words.number(row['noise_floor'], 3)}: "
-        f"{'more than' if above else 'not more than'} two equal classes would differ."
+        f"FCD without noise {words.number(row['fcd_corrected'], 3)}: {told}. Change of "
+        f"Somers\u2019 D averaged over sparsities, {row['class_a']} minus {row['class_b']}: "
+        f"{claims.signed(row['difference'], 1)} (95 % over runs and patients: {low} to {high}; "
+        f"q = {words.number(row['q_value'], 3)})."
     )
 
 

@@ -1,0 +1,142 @@
+"""What may be concluded of a study's classes: which are judged, when each is first forgotten, and
+whether rare ones lose more. All of Somers' D; see `class_changes`, `onset` and `trend`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from core.analysis.class_changes import ClassChanges
+from core.analysis.class_summary import EXTREME_SPARSITY
+from core.analysis.onset import Curves, Onsets, somers_curves
+from core.analysis.trend import Trend, trend
+
+TRENDS = ("name", "n", "slope", "ci_low", "ci_high", "p_value", "intercept", "tau")
+ONSET, CHANGE, GROUPS_APART = "onset", "change_at_95", "tail_minus_head"
+LEAST_IN_GROUP = 2
+# A trend of onsets of which more lie beyond a grid that ends early says more of the grid.
+MOST_UNKNOWN = 0.25
+
+
+@dataclass(frozen=True)
+class ClassEvidence:
+    """frequencies: `class_frequencies`; changes: CLASS_CHANGES of Somers' D; curves: see `onset`,
+    of the classes that have one."""
+
+    frequencies: pd.DataFrame
+    changes: pd.DataFrame
+    curves: Curves
+
+    @cached_property
+    def names(self) -> list[str]:
+        return self.curves.class_names
+
+    @cached_property
+    def judged(self) -> np.ndarray:
+        """(classes,) bool: found by the dense model, with enough patients, and with a curve."""
+        rows = self.changes.groupby("class_name")
+        good = rows["found"].all() & ~rows["unstable"].any()
+        known = np.isfinite(self.curves.mean).all(axis=1)
+        return good.reindex(self.names, fill_value=False).to_numpy(bool) & known
+
+    @cached_property
+    def log_frequency(self) -> pd.Series:
+        """class_name to log10 of the train frequency; of the test images where no training image
+        is known; missing for a class that never occurs."""
+        table = self.frequencies.set_index("class_name").reindex(self.names)
+        known = "train" if table["train_frequency"].gt(0).any() else "test"
+        frequency = table[f"{known}_frequency"].to_numpy(float)
+        logs = np.full(len(frequency), np.nan)
+        np.log10(frequency, out=logs, where=frequency > 0)
+        return pd.Series(logs, self.names)
+
+    @cached_property
+    def onsets(self) -> pd.DataFrame:
+        """ONSETS of all classes of the curves; those that are not judged have no chance of being
+        among the first."""
+        return Onsets()(self.curves, np.flatnonzero(self.judged))
+
+    def change_at(self, sparsity: float) -> pd.DataFrame:
+        """CLASS_CHANGES of every class of the curves at one sparsity, missing where it is not on
+        the grid."""
+        here = self.changes[np.isclose(self.changes["sparsity"].astype(float), sparsity)]
+        return here.set_index("class_name").reindex(self.names)
+
+    @cached_property
+    def trend_of_onset(self) -> Trend:
+        """b1: by how much later, as a fraction of weights, a class ten times as frequent is
+        forgotten."""
+        table = self.onsets
+        onset = table["onset"].to_numpy(float)
+        unknown = np.isnan(onset)[self.judged]
+        if self.judged.any() and unknown.mean() > MOST_UNKNOWN:
+            onset = np.full(len(onset), np.nan)
+        return self._trend(self.log_frequency.to_numpy(), onset, table["onset_se"].to_numpy() ** 2)
+
+    @cached_property
+    def trend_of_change(self) -> Trend:
+        """b1: by how much less, as a share of its dense D, a class ten times as frequent loses at
+        95 % sparsity."""
+        return self._trend(self.log_frequency.to_numpy(), *self._extreme())
+
+    @cached_property
+    def tail_minus_head(self) -> Trend:
+        """b1: change of Somers' D at 95 % in tail classes minus that in head classes; missing where
+        fewer than LEAST_IN_GROUP of either are judged."""
+        group = self.frequencies.set_index("class_name")["group"].reindex(self.names)
+        x = group.map({"head": 0.0, "tail": 1.0}).to_numpy(float)
+        counts = [int(((x == at) & self.judged).sum()) for at in (0.0, 1.0)]
+        if min(counts) < LEAST_IN_GROUP:
+            x = np.full(len(x), np.nan)
+        return self._trend(x, *self._extreme(), at_least=2 * LEAST_IN_GROUP)
+
+    def trends(self) -> pd.DataFrame:
+        """TRENDS: the three meta-regressions; x is log10 frequency, or tail 1 against head 0."""
+        found = {
+            ONSET: self.trend_of_onset,
+            CHANGE: self.trend_of_change,
+            GROUPS_APART: self.tail_minus_head,
+        }
+        rows = [
+            (name, t.n, t.slope, t.ci_low, t.ci_high, t.p_value, t.intercept, t.tau)
+            for name, t in found.items()
+        ]
+        return pd.DataFrame(rows, columns=list(TRENDS))
+
+    def effects(self) -> pd.DataFrame:
+        """name and EFFECTS: every class in the trends over frequency, for a forest plot."""
+        tables = [
+            found.effects.assign(name=name)
+            for name, found in ((ONSET, self.trend_of_onset), (CHANGE, self.trend_of_change))
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["name", *table.columns.drop("name")]]
+
+    def _extreme(self) -> tuple[np.ndarray, np.ndarray]:
+        here = self.change_at(EXTREME_SPARSITY)
+        variance = here["se_runs"].fillna(0) ** 2 + here["se_patients"].fillna(0) ** 2
+        return here["change"].to_numpy(float), variance.to_numpy(float)
+
+    def _trend(
+        self, x: np.ndarray, y: np.ndarray, variance: np.ndarray, at_least: int | None = None
+    ) -> Trend:
+        kept = np.where(self.judged, x, np.nan)
+        more = {} if at_least is None else {"at_least": at_least}
+        return trend(kept, y, variance, self.names, **more)
+
+
+def class_evidence(
+    class_metrics: pd.DataFrame,
+    moments: pd.DataFrame,
+    patient_draws: pd.DataFrame,
+    frequencies: pd.DataFrame,
+) -> ClassEvidence:
+    """From the class metrics table with somers_d, and the three tables of `Moments`."""
+    known = frequencies[frequencies["class_name"].isin(class_metrics["class_name"].unique())]
+    n_patients = known.set_index("class_name")["test_positive_patients"]
+    curves = somers_curves(class_metrics, patient_draws, n_patients)
+    return ClassEvidence(frequencies, ClassChanges()(moments), curves)
