@@ -31,6 +31,7 @@ from core.importing.predictions import (
     prediction_files,
     read_probabilities,
 )
+from core.known_settings import known_settings
 from core.labels import Labels
 from core.metrics import metrics_table
 from core.progress import Cancelled, Progress, Report
@@ -215,7 +216,7 @@ class _Import:
             "started": _now(),
             "skipped_images": [],
         }
-        self.provenance["config"] = self.config.model_dump(mode="json")
+        self.provenance["config"] = known_settings(self.config)
         self.provenance["seeds"] = self.seeds
         self.imported = self.provenance.setdefault("imported", {})
         self.imported["folder"] = str(self.source.expanduser().absolute())
@@ -385,7 +386,7 @@ def _probabilities_digest(probabilities: np.ndarray) -> str:
     "" where every image has the same: a network that has collapsed, as those of two runs may.
     """
     stored = np.ascontiguousarray(probabilities, dtype=np.float32)
-    return hashlib.sha256(stored).hexdigest() if np.ptp(stored, axis=0).any() else ""
+    return hashlib.sha256(stored.tobytes()).hexdigest() if np.ptp(stored, axis=0).any() else ""
 
 
 def _versions() -> dict[str, str]:

@@ -1,6 +1,27 @@
 """The methods table of the report: formulas in words, the paper's beside the corrected ones."""
 
+from __future__ import annotations
+
+from core.known_settings import is_known
+from core.study import StudyConfig
+
 NOTHING = "\u2013"
+Method = tuple[str, str, str]
+
+
+def methods(config: StudyConfig) -> tuple[Method, ...]:
+    """What, paper-compatible, corrected; of the study's own pruning only what is known."""
+    if is_known(config, "pruning.method"):
+        return METHODS
+    return (IMPORTED, *METHODS[1:])
+
+
+IMPORTED = (
+    "Training and pruning",
+    "Not known: the predictions were made elsewhere and imported. Seeds and sparsities are those "
+    "of the files' names.",
+    "The same.",
+)
 METHODS = (
     (
         "Pruning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from core import store, study
@@ -21,6 +23,7 @@ from core.importing.pickles import read_pickled_frame
 from core.importing.study import import_study
 from core.labels import label_matrix
 from core.progress import Cancelled, read_progress
+from core.reporting.report import report_html
 from tests.importing.given import copy_to_seed, prediction, published, write_pickle
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +112,35 @@ def test_the_study_says_where_it_comes_from(source: Path) -> None:
     assert config.sweep.sparsities == GRID
     assert config.dataset.images is None
     assert read_progress(imported.folder).state == "finished"
+
+
+def test_settings_that_nobody_gave_are_not_on_record_and_the_id_is_what_it_was(
+    source: Path,
+) -> None:
+    folder = take(source).folder
+    written = store.read_provenance(folder)["config"]
+    assert written["model"] == {"architecture": "resnet50"}
+    assert written["sweep"] == {"sparsities": list(GRID)}
+    assert not {"training", "pruning"} & written.keys()
+    assert store.read_config(folder).id == folder.name
+
+
+def test_the_report_and_the_overview_say_what_is_not_known(source: Path) -> None:
+    copy_to_seed(source, 1, 7)
+    copy_to_seed(source, 1, 7, "0.9")
+    folder = take(source).folder
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", report_html(folder), flags=re.DOTALL)
+    facts = AppTest.from_file(str(ROOT / "pages" / "overview.py"), default_timeout=60)
+    facts.query_params["study"] = "pub"
+    shown = "".join(one.value for one in facts.run().get("html"))
+    for text in (page, shown):
+        assert "made elsewhere and imported" in text
+        assert "not known" in text
+        for made_up in ("smallest weights", "l1_global", "epochs", "flip", "fp32", "One-shot"):
+            assert made_up not in text, made_up
+    assert "<dt>training</dt><dd>not known</dd>" in page
+    assert "<dt>pruning</dt><dd>not known</dd>" in page
+    assert "3 runs, seeds 0, 1, 7" in shown
 
 
 def test_parquet_and_csv_give_the_study_that_pickles_give(source: Path, tmp_path: Path) -> None:
