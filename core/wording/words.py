@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeGuard
 
 from core.known_settings import is_known
+from core.labels import FEW_PATIENTS
 from core.progress import Report
 from core.settings import GroupSettings
 from core.study import StudyConfig
@@ -32,6 +33,7 @@ METRICS = {
     "somers_d": "Somers\u2019 D",
 }
 UNKNOWN = "not known"
+FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 PRUNING = {
     "l1_global": "smallest weights over all layers (l1_global)",
@@ -184,10 +186,10 @@ def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
     return text if n_shown is None else f"{n_shown:,} shown of {text}"
 
 
-def positives(counts: dict[str, int], few: int) -> str:
-    """Test positives: Effusion 213, Hernia 2 *. A star marks fewer than `few`."""
-    shown = [f"{name} {n:,}{' *' if n < few else ''}" for name, n in counts.items()]
-    star = f". * fewer than {few}: unstable" if any(n < few for n in counts.values()) else ""
+def positives(counts: dict[str, int], unstable: Collection[str]) -> str:
+    """Test positives: Effusion 213, Hernia 2 *. A star marks the unstable classes."""
+    shown = [f"{name} {n:,}{' *' if name in unstable else ''}" for name, n in counts.items()]
+    star = f". * {FEW}: unstable" if unstable else ""
     return f"Positives in it: {', '.join(shown)}{star}."
 
 
