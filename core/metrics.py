@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-# Precision is restated at this prevalence, so that rare and frequent classes share a chance level.
+# Precision is restated at this prevalence, so that rare and frequent classes share a chance level
+# where both have many positives; with few it lies higher: see `core.analysis.chance`.
 REFERENCE_PREVALENCE = 0.05
 # The columns of the class metrics table, with `with_somers_d`, that an analysis may be asked for.
 METRICS = ("ap", "calibrated_ap", "auroc", "somers_d")

@@ -108,7 +108,7 @@ TABLES = {
             "p_value": "t test over runs that the metric at 95 % equals dense.",
             "q_value": "Benjamini-Hochberg of `p_value` over the classes.",
             **N_RUNS,
-            "unstable": "True below 10 test positives.",
+            "unstable": "True where fewer than 10 patients of the test set have the class.",
         },
     ),
     "class_pairs": Table(
@@ -367,7 +367,7 @@ SETTINGS = {
     "model.image_size": "Side in pixels to which images are resized.",
     "model.channels": "What the first convolution takes; 1 only of checkpoints of grey images.",
     "training.epochs": "At most so many passes over the training images.",
-    "training.patience": "Passes without a better validation mAP before training ends.",
+    "training.patience": "Passes without a lower validation loss before training ends.",
     "training.batch_size": "Images a step.",
     "training.learning_rate": "Of Adam.",
     "training.flip": "Whether images are mirrored at random.",

@@ -29,12 +29,14 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
     config = opened.config
     provenance = store.read_provenance(opened.folder)
     finished = len(store.finished_cells(opened.folder))
+    origin = words.origin(config)
     return {
         "Dataset": words.dataset(config),
         "Model": words.model(config),
-        "Runs": words.runs(config),
+        **({"Predictions": origin} if origin else {}),
+        "Runs": words.runs(config, provenance.get("seeds", ())),
         "Sparsity grid": words.grid(config.sweep.sparsities),
-        "Pruning": words.PRUNING[config.pruning.method],
+        "Pruning": words.pruning(config),
         "Finished": words.finished(finished, config),
         "Images": words.split_sizes(loaders.split_sizes(opened)) if has_labels else words.NONE,
         "Skipped images": words.skipped(provenance.get("skipped_images", [])),

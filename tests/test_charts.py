@@ -15,6 +15,7 @@ from core.charts.images import image_curves_chart, image_ranks_chart
 from core.charts.pairs import fcd_heatmap, outlined
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
+from core.metrics import class_metrics
 from core.settings import GroupSettings
 from tests.page_studies import ODD_CLASSES
 from tests.toys import toy_labels
@@ -110,14 +111,14 @@ def test_a_colour_always_means_a_group():
     assert list(colours) == [GROUP_COLOURS[group] for group in frequencies["group"]]
 
 
-def test_unstable_classes_are_hatched_and_starred():
+def test_classes_of_few_patients_are_hatched_and_starred_however_many_their_images():
     table, frequencies, chance = tables(("A", "B", "C"))
-    table.loc[table["class_name"] == "C", "n_positive"] = 9
+    frequencies["test_positive_patients"] = frequencies["class_name"].map({"C": 9}).fillna(10)
     lost = losses.Losses("ap", 0.9)(decay.ForgettabilityCurves()(table), table, frequencies, chance)
     chart = losses_chart(lost, "ap", 0.9, 150)
     assert json_of(chart)["layout"]["yaxis"]["ticktext"][0] == "C *"
     assert list(chart.figure.data[0].marker.pattern.shape) == ["/", "", ""]
-    assert "fewer than 10 positives" in chart.caption
+    assert "fewer than 10 patients with the class in the test set, unstable" in chart.caption
 
 
 def test_heatmap_squares_carry_both_classes_and_take_clicks():
@@ -144,19 +145,25 @@ def test_a_dense_model_alone_is_still_a_chart():
     class_curves_chart(curves, lost, ["A"], chance, "ap", False, None)
 
 
-def test_the_chance_level_of_ap_is_the_prevalence_among_certain_labels():
+def test_the_chance_level_is_what_a_random_order_reaches_on_average():
     labels = toy_labels(400)
     test = labels.split("test")
-    assert chance_levels(labels, "ap")["Effusion"] == test["Effusion"].mean()
-    assert set(chance_levels(labels, "calibrated_ap")) == {0.05}
-    assert set(chance_levels(labels, "auroc")) == {0.5}
+    rng = np.random.default_rng(0)
+    truth = test["Hernia"].to_numpy(float)
+    drawn = [class_metrics(truth, rng.random(len(truth))) for _ in range(4000)]
+    for metric in ("ap", "auroc"):
+        mean = np.mean([getattr(one, metric) for one in drawn])
+        assert chance_levels(labels, metric)["Hernia"] == pytest.approx(mean, abs=0.005)
+    assert chance_levels(labels, "ap")["Hernia"] > truth.mean(), "few positives lift it"
+    assert set(chance_levels(labels, "somers_d")) == {0.0}
 
 
 def test_the_title_of_losses_compares_tail_with_head():
     lost = pd.DataFrame(
         {
             "class_name": ["T", "M", "H"], "group": ["tail", "medium", "head"],
-            "train_frequency": [0.001, 0.05, 0.2], "n_positive": 50, "dense": 0.5, "pruned": 0.2,
+            "train_frequency": [0.001, 0.05, 0.2], "n_positive": 50,
+            "n_positive_patients": 40, "dense": 0.5, "pruned": 0.2,
             "relative_change": [-0.8, -0.5, -0.1], "lower": -0.9, "upper": -0.1, "n_runs": 3,
             "chance_change": -0.95, "unstable": False,
         }

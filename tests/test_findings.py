@@ -55,7 +55,7 @@ def test_the_first_forgotten_are_told_with_positives_interval_and_who_is_left_ou
         "95 % interval over 30 runs \u221230 % to \u221210 %"
     )
     assert findings.left_out(found) == (
-        "Not judged, with fewer than 10 test positives: Rare (3). "
+        "Not judged, seen in fewer than 10 patients of the test set: Rare (3 images). "
         "By the curve alone Rare (15 %) would be named as well."
     )
     said = findings.evidence(found, "ap")
@@ -168,12 +168,14 @@ def test_intervals_over_a_handful_of_runs_are_not_believed():
 def test_classes_that_never_drop_are_a_finding():
     none = summary(first_drop_interpolated=math.nan, first_drop_sparsity=math.nan)
     found = first_forgotten(none, curves(), corrected=True)
-    assert "No class with enough positives falls" in findings.forgotten_first(found, "ap", True)
+    assert "No class with enough patients falls" in findings.forgotten_first(found, "ap", True)
 
 
 def test_where_every_class_is_rare_no_class_is_named():
     found = first_forgotten(summary(unstable=True), curves(), corrected=True)
-    assert "No class has the 10 test positives" in findings.forgotten_first(found, "ap", True)
+    assert "No class has the 10 patients in the test set" in findings.forgotten_first(
+        found, "ap", True
+    )
     assert "4 more" not in findings.left_out(found)
 
 

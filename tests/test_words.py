@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from core.known_settings import known_settings
+from core.study import parse_config
 from core.wording import claims, columns, words
 from tests.pages.test_pages import report
 
@@ -23,6 +25,22 @@ def test_a_running_report_of_a_silent_process_is_an_interruption():
 )
 def test_a_frequency_has_the_digits_it_needs(share, text):
     assert words.frequency(share) == text
+
+
+def test_what_is_known_of_a_model_depends_on_who_trained_it():
+    ours = {
+        "study": {"name": "s"},
+        "dataset": {"kind": "phantom"},
+        "model": {"architecture": "resnet18", "image_size": 64},
+        "runs": {"count": 1},
+    }
+    assert words.model(parse_config(ours, "test")) == "resnet18, from scratch, 64 px"
+    given = ours | {"checkpoint": {"sha256": "0" * 64, "classes": ["Mass"]}}
+    config = parse_config(given, "test")
+    assert words.model(config) == "resnet18, a given checkpoint, training not known, 64 px"
+    assert words.pruning(config) == words.PRUNING["l1_global"]  # we prune it
+    assert not known_settings(config).keys() & {"training"}
+    assert parse_config(known_settings(config), "test").id == config.id
 
 
 def test_a_change_is_told_as_what_happened():

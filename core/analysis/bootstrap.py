@@ -129,13 +129,14 @@ def combined_half_width(
 def paired_p(differences: np.ndarray) -> float:
     """Two-sided one-sample t test over runs that the mean difference is 0.
 
-    NaN below two runs; 1 where every difference is 0; 0 where all are one other number.
+    NaN below two runs; 1 where every difference is 0; NaN where all are one other number: what
+    does not vary says nothing of how much it would.
     """
     values = differences[~np.isnan(differences)]
     if len(values) < 2:
         return np.nan
     if np.ptp(values) <= NEGLIGIBLE:
-        return 1.0 if abs(values[0]) <= NEGLIGIBLE else 0.0
+        return 1.0 if abs(values[0]) <= NEGLIGIBLE else np.nan
     return float(scipy.stats.ttest_1samp(values, 0).pvalue)
 
 

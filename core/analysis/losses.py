@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.analysis.decay import RelativeChange, band_over_runs
-from core.labels import FEW_POSITIVES
+from core.labels import FEW_PATIENTS
 
 COLUMNS = (
     "class_name",
     "group",
     "train_frequency",
     "n_positive",
+    "n_positive_patients",
     "dense",
     "pruned",
     "relative_change",
@@ -31,7 +32,8 @@ class Losses:
 
     Takes forgettability curves of the metric, class metrics, class frequencies and chance levels
     (class_name to level). Returns COLUMNS. Values are medians over runs, lower and upper quartiles.
-    `chance_change` is the relative change at which the class is down to chance.
+    `chance_change` is the relative change at which the class is down to chance. n_positive counts
+    test images with the class, n_positive_patients their patients; unstable below FEW_PATIENTS.
     """
 
     metric: str
@@ -47,7 +49,8 @@ class Losses:
         band = curves[curves["sparsity"] == self.sparsity].drop(columns="sparsity")
         here = class_metrics[class_metrics["sparsity"] == self.sparsity]
         dense = class_metrics[class_metrics["sparsity"] == 0]
-        table = frequencies[["class_name", "group", "train_frequency"]].merge(
+        known = ["class_name", "group", "train_frequency", "test_positive_patients"]
+        table = frequencies[known].merge(
             band.rename(columns={"relative_ap_change": "relative_change"}), on="class_name"
         )
         keyed = table["class_name"].map
@@ -55,7 +58,8 @@ class Losses:
         table["dense"] = keyed(dense.groupby("class_name")[self.metric].median())
         table["pruned"] = keyed(here.groupby("class_name")[self.metric].median())
         table["chance_change"] = keyed(chance) / table["dense"].where(table["dense"] != 0) - 1
-        table["unstable"] = table["n_positive"] < FEW_POSITIVES
+        table["n_positive_patients"] = table["test_positive_patients"]
+        table["unstable"] = table["n_positive_patients"] < FEW_PATIENTS
         return table.sort_values("relative_change", kind="stable", ignore_index=True)[list(COLUMNS)]
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from core.labels import Labels, findings, label_matrix
+from core.labels import Labels, findings, label_matrix, positive_patients
 from core.metrics import REFERENCE_PREVALENCE
 
 EVERYTHING = "All test images"  # no subgroup
@@ -52,17 +52,20 @@ class Subgroup:
 
 @dataclass(frozen=True)
 class SliceFacts:
-    """How much a slice holds; `n_positive` by class, in the classes' order."""
+    """How much a slice holds; by class, in the classes' order, `n_positive` images with the class
+    of `n_positive_patients` patients."""
 
     n_images: int
     n_patients: int
     n_positive: dict[str, int]
+    n_positive_patients: dict[str, int]
 
 
 def slice_facts(labels: Labels, chosen: np.ndarray) -> SliceFacts:
     test = labels.split("test")[chosen]
     counts = {name: int(test[name].sum()) for name in labels.class_names}
-    return SliceFacts(len(test), int(test["patient_id"].nunique()), counts)
+    patients = positive_patients(test, labels.class_names).to_dict()
+    return SliceFacts(len(test), int(test["patient_id"].nunique()), counts, patients)
 
 
 def groupings(labels: Labels) -> list[str]:

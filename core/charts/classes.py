@@ -16,7 +16,7 @@ from core.charts.parts import (
     over_runs,
     short,
 )
-from core.labels import FEW_POSITIVES, GROUPS
+from core.labels import GROUPS
 from core.wording import words
 
 
@@ -108,11 +108,13 @@ def losses_chart(
                 known["pruned"].map(lambda v: words.number(v, 3)),
                 known["n_positive"],
                 known["group"],
+                known["n_positive_patients"],
             ]
         ),
         hovertemplate=(
             "%{customdata[0]} (%{customdata[4]})<br>%{x:.0f} %<br>%{customdata[1]} to "
-            "%{customdata[2]}<br>positives: %{customdata[3]}<extra></extra>"
+            "%{customdata[2]}<br>%{customdata[3]} images of %{customdata[5]} patients have it"
+            "<extra></extra>"
         ),
     )
     figure.add_scatter(
@@ -140,13 +142,13 @@ def losses_chart(
         f"{over_runs(known, 'whiskers', interval)} Upright tick: where the class is down to chance."
     )
     if known["unstable"].any():
-        caption += f" * and hatched: fewer than {FEW_POSITIVES} positives, unstable."
+        caption += f" * and hatched: {words.FEW}, unstable."
     return Chart(title, figure, caption)
 
 
 def _groups_title(known: pd.DataFrame, metric: str) -> str:
     """Tail classes against head classes by their medians; one class where there is one group.
-    Classes with too few positives are not judged where there are others."""
+    Classes of too few patients are not judged where there are others."""
     known = known[~known["unstable"]] if not known["unstable"].all() else known
     medians = known.groupby("group")["relative_change"].median()
     ends = [group for group in reversed(GROUPS) if group in medians.index]

@@ -16,7 +16,6 @@ from core.charts.parts import (
     short,
     with_more,
 )
-from core.labels import FEW_POSITIVES
 from core.wording import words
 
 Pair = tuple[str, str]
@@ -39,7 +38,7 @@ def fcd_heatmap(
         "0: forgotten alike."
     )
     if unstable & set(order):
-        caption = f"* fewer than {FEW_POSITIVES} positives, unstable. {caption}"
+        caption = f"* {words.FEW}, unstable. {caption}"
     return Chart(
         _most(off_diagonal, order, unstable, "are forgotten most differently"), figure, caption
     )

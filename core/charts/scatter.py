@@ -16,6 +16,7 @@ from core.charts.parts import (
     short,
     with_more,
 )
+from core.wording import words
 
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
 
@@ -159,4 +160,4 @@ def _frequency_axis(figure: go.Figure, table: pd.DataFrame) -> None:
 
 
 def _hollow(table: pd.DataFrame) -> str:
-    return " Hollow: fewer than 10 positives, unstable." if table["unstable"].any() else ""
+    return f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""

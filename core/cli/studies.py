@@ -224,6 +224,7 @@ def run_here(config: StudyConfig) -> None:
 
 def _study_rows() -> Iterator[tuple[str, str, str, str, str]]:
     from core import store
+    from core.wording import words
 
     for folder in store.list_studies():
         try:
@@ -233,7 +234,7 @@ def _study_rows() -> Iterator[tuple[str, str, str, str, str]]:
             continue
         total = config.runs.count * len(config.sweep.sparsities)
         cells = f"{len(store.finished_cells(folder))}/{total}"
-        model = config.model.architecture
+        model = words.architecture(config)
         yield config.study.name, config.dataset.kind, model, cells, _state(folder)
 
 

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
@@ -30,6 +31,7 @@ from core.importing.predictions import (
     prediction_files,
     read_probabilities,
 )
+from core.known_settings import known_settings
 from core.labels import Labels
 from core.metrics import metrics_table
 from core.progress import Cancelled, Progress, Report
@@ -214,11 +216,12 @@ class _Import:
             "started": _now(),
             "skipped_images": [],
         }
-        self.provenance["config"] = self.config.model_dump(mode="json")
+        self.provenance["config"] = known_settings(self.config)
         self.provenance["seeds"] = self.seeds
         self.imported = self.provenance.setdefault("imported", {})
         self.imported["folder"] = str(self.source.expanduser().absolute())
         self.cells: dict[str, Any] = self.imported.setdefault("cells", {})
+        self.run_of: dict[tuple[float, str], int] = {}  # of (sparsity, digest of probabilities)
         try:
             self.metrics = store.read_class_metrics(self.target)
         except WorkError as error:
@@ -262,9 +265,15 @@ class _Import:
             for done, cell in enumerate(cells, start=1):
                 digest = _digest(self.files[cell].path)
                 if cell[1] not in with_metrics or not self._is_there(cell, digest, test):
-                    rows.append(self._import_cell(cell, test))
-                    records[_key(cell)] = {"file": self.files[cell].path.name, "sha256": digest}
+                    probabilities = read_probabilities(self.files[cell].path, test)
+                    held = {"probabilities": _probabilities_digest(probabilities)}
+                    self._refuse_equal_run(cell, held["probabilities"])
+                    rows.append(self._import_cell(cell, test, probabilities))
+                    named = {"file": self.files[cell].path.name, "sha256": digest}
+                    records[_key(cell)] = named | held
                     self.n_new += 1
+                else:
+                    self._refuse_equal_run(cell, self._held_digest(cell, test))
                 advance(done, len(cells))
         finally:
             self._join(run, rows)
@@ -280,8 +289,34 @@ class _Import:
             log.warning("Made again: %s", problem)
         return problem is None
 
-    def _import_cell(self, cell: Cell, test: TestSplit) -> pd.DataFrame:
-        probabilities = read_probabilities(self.files[cell].path, test)
+    def _held_digest(self, cell: Cell, test: TestSplit) -> str:
+        """Of a cell that is there; studies of older versions do not keep it."""
+        record = self.cells[_key(cell)]
+        if "probabilities" not in record:
+            path = study.prediction_path(self.target, *cell)
+            stored = store.read_predictions(path, test.image_ids, test.class_names)
+            record["probabilities"] = _probabilities_digest(stored)
+        return record["probabilities"]
+
+    def _refuse_equal_run(self, cell: Cell, digest: str) -> None:
+        """Two trainings never agree in every bit; a file copied to another seed's name would pass
+        for a run, and make whatever is told over runs look surer than it is.
+
+        `digest`: `_probabilities_digest`. Raises InputError that names both files.
+        """
+        run, sparsity = cell
+        earlier = self.run_of.setdefault((sparsity, digest), run) if digest else run
+        if earlier == run:
+            return
+        one, other = (self.files[(at, sparsity)].path.name for at in (earlier, run))
+        raise InputError(
+            f"{one} and {other} hold the same probabilities for every image, so seeds "
+            f"{self.seeds[earlier]} and {self.seeds[run]} are not two runs. Put each seed's own "
+            "predictions into its file, or remove the files of one of the two seeds and import "
+            "the rest under another study name."
+        )
+
+    def _import_cell(self, cell: Cell, test: TestSplit, probabilities: np.ndarray) -> pd.DataFrame:
         # Metrics come from the file's own precision, which stored predictions may round.
         rows = metrics_table(test.truth, probabilities, test.class_names)
         path = study.prediction_path(self.target, *cell)
@@ -343,6 +378,15 @@ def _key(cell: Cell) -> str:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _probabilities_digest(probabilities: np.ndarray) -> str:
+    """Over what is stored of (images, classes): float32, in test-set order, whatever the file was.
+
+    "" where every image has the same: a network that has collapsed, as those of two runs may.
+    """
+    stored = np.ascontiguousarray(probabilities, dtype=np.float32)
+    return hashlib.sha256(stored.tobytes()).hexdigest() if np.ptp(stored, axis=0).any() else ""
 
 
 def _versions() -> dict[str, str]:

@@ -47,7 +47,10 @@ def rare_classes(correlations: pd.DataFrame, published: Published) -> Reading:
             _correlation(rows, FIRST_DROP, first, 1),
             _correlation(rows, EXTREME, extreme, 1),
         ),
-        ("Of calibrated AP, whose floor is the same for every class:", *corrected),
+        (
+            "Of calibrated AP, whose floor is not the prevalence, but rises where positives are few:",
+            *corrected,
+        ),
         _published(published, {FIRST_DROP: first, EXTREME: extreme}),
     )
 

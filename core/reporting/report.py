@@ -30,6 +30,7 @@ from core.charts.pairs import fcd_heatmap
 from core.charts.safety import safety_chart
 from core.charts.scatter import first_drop_scatter, pair_scatter
 from core.errors import InputError, WorkError
+from core.known_settings import known_settings, unknown_names
 from core.labels import Labels, label_matrix
 from core.progress import read_progress
 from core.reporting import readings, report_methods, report_tables
@@ -95,7 +96,7 @@ def report_html(folder: Path, advance: Advance | None = None) -> str:
         readings=contents.readings,
         charts=charts,
         tables=contents.tables,
-        methods=report_methods.METHODS,
+        methods=report_methods.methods(config),
         provenance=_provenance(folder, contents.labels),
         settings=_settings(folder),
     )
@@ -318,19 +319,21 @@ def _environment() -> Environment:
 def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
     config, known = store.read_config(folder), store.read_provenance(folder)
     made_with = ", ".join(f"{name} {value}" for name, value in known.get("versions", {}).items())
+    origin = words.origin(config)
     facts = {
         "Study id": folder.name,
         "Dataset": words.dataset(config),
         "Dataset fingerprint": known.get("dataset_fingerprint"),
         "Model": words.model(config),
-        "Pruning": words.PRUNING[config.pruning.method],
+        "Predictions": origin,
+        "Pruning": words.pruning(config),
         "Seeds": ", ".join(map(str, known.get("seeds", []))) or words.runs(config),
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Finished": words.finished(len(store.finished_cells(folder)), config),
         "Skipped images": str(len(known.get("skipped_images", []))),
         "Started": known.get("started"),
         "Finished at": known.get("finished"),
-        "Predictions made with": made_with or None,
+        "Imported with" if origin else "Predictions made with": made_with or None,
         "Report made with": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     }
     if labels is not None:
@@ -342,14 +345,15 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
 
 
 def _settings(folder: Path) -> list[tuple[str, str]]:
-    """The config without the folders of this machine."""
-    config: dict[str, Any] = store.read_config(folder).model_dump(mode="json")
-    return [
+    """The settings without the folders of this machine, and without what nobody told of."""
+    config = store.read_config(folder)
+    told = [
         (f"{section}.{name}", _plain(value))
-        for section, values in config.items()
+        for section, values in known_settings(config).items()
         for name, value in values.items()
         if name not in study.NOT_PART_OF_ID.get(section, ()) and value is not None
     ]
+    return told + [(name, words.UNKNOWN) for name in unknown_names(config)]
 
 
 def _plain(value: Any) -> str:

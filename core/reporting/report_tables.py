@@ -65,7 +65,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
     ]
     caption = (
         "First drop: sparsity at which the median AP lies 20 % below dense. q: paired t test of AP "
-        "at 95 %, Benjamini-Hochberg. * fewer than 10 test positives, unstable."
+        f"at 95 %, Benjamini-Hochberg. * {words.FEW}, unstable."
     )
     return Table("Every class", caption, heads, rows)
 

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core import subgroups
 from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
-from core.labels import FEW_POSITIVES
 from core.ui import OpenStudy, loaders, plain
 from core.ui.cached import Source, source
+from core.ui.statistics import unstable_classes
 from core.wording import columns, words
 
 LONGEST_ADDRESS = 2000  # characters of a patient list that still make an address to send around
@@ -47,7 +47,7 @@ def show_subgroup(opened: OpenStudy) -> None:
             "Choose another one above, or show all test images."
         )
         st.stop()
-    st.caption(plain(words.positives(facts.n_positive, FEW_POSITIVES)))
+    st.caption(plain(words.positives(facts.n_positive, unstable_classes(opened))))
     _prepare(opened)
 
 

@@ -279,7 +279,7 @@ def _settings(job: Job) -> dict[str, str]:
         "Checkpoint": f"given, SHA-256 {given.sha256[:16]}" if given else "trained by the job",
         "Runs": words.runs(config),
         "Sparsity grid": words.grid(config.sweep.sparsities),
-        "Pruning": words.PRUNING[config.pruning.method],
+        "Pruning": words.pruning(config),
         "Precision": config.sweep.precision,
         "Job": job.id,
     }

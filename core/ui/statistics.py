@@ -15,7 +15,7 @@ from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
-from core.labels import FEW_POSITIVES
+from core.labels import FEW_PATIENTS
 from core.ui import OpenStudy
 from core.ui.cached import Source, of_study
 from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
@@ -59,9 +59,9 @@ def first_forgotten(of: Source, metric: str, corrected: bool) -> FirstForgotten:
 
 @of_study()
 def unstable_classes(of: Source) -> frozenset[str]:
-    """The classes with too few test positives to be judged."""
-    positives = facts_of_slice(of).n_positive
-    return frozenset(name for name, n in positives.items() if n < FEW_POSITIVES)
+    """The classes that too few patients of the test set have to be judged."""
+    patients = facts_of_slice(of).n_positive_patients
+    return frozenset(name for name, n in patients.items() if n < FEW_PATIENTS)
 
 
 @of_study(spinner=PERMUTING)

@@ -69,8 +69,13 @@ def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
 
 
 def metric_switch() -> str:
-    """ap, calibrated_ap or auroc; in the address as `metric`."""
-    names = {"AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc"}
+    """ap, calibrated_ap, auroc or somers_d; in the address as `metric`."""
+    names = {
+        "AP": "ap",
+        "Calibrated AP": "calibrated_ap",
+        "AUROC": "auroc",
+        "Somers' D": "somers_d",
+    }
     drop_stale("metric", list(names))
     chosen = st.segmented_control(
         "Metric",

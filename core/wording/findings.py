@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from core.analysis.first_forgotten import SIGNIFICANT, Dropped, FirstForgotten
-from core.labels import FEW_POSITIVES
+from core.labels import FEW_PATIENTS
 from core.wording import claims, words
 from core.wording.published import Figures
 
@@ -61,9 +61,12 @@ def forgotten_first(
     first drop. Names are as given."""
     label = words.METRICS[metric]
     if not found.n_judged:
-        return f"No class has the {FEW_POSITIVES} test positives it takes to say what goes first."
+        return (
+            f"No class has the {FEW_PATIENTS} patients in the test set that it takes to say what "
+            "goes first."
+        )
     if not found.first:
-        return f"No class with enough positives falls 20 % below its dense {label} on this grid."
+        return f"No class with enough patients falls 20 % below its dense {label} on this grid."
     if corrected:
         opening = f"First drops of {label}"
         if metric == "ap":
@@ -102,9 +105,12 @@ def left_out(found: FirstForgotten) -> str:
     """Which classes are not judged and why, and which of them would be named by their curves."""
     if not found.left_out:
         return ""
-    few = [f"{one.class_name} ({one.n_positive or 'none'})" for one in found.left_out]
+    few = [
+        f"{one.class_name} ({words.count(one.n_positive, 'image') if one.n_positive else 'none'})"
+        for one in found.left_out
+    ]
     text = (
-        f"Not judged, with fewer than {FEW_POSITIVES} test positives: "
+        f"Not judged, seen in fewer than {FEW_PATIENTS} patients of the test set: "
         f"{claims.names(few, MOST_LEFT_OUT)}."
     )
     early = [f"{one.class_name} ({one.told} %)" for one in found.as_early]

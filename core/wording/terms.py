@@ -14,7 +14,10 @@ TERMS = {
     "AP": "Average precision of a class, from 0 to 1. By chance it is the class's prevalence, so "
     "that of a rare class is low and of a frequent one high.",
     "mAP": "Mean of AP over the classes that have one.",
-    "calibrated AP": "AP with precision restated at a prevalence of 5 %, the same for every class: "
+    "calibrated AP": "AP with precision restated at a prevalence of 5 %, the same for every class. "
+    "By chance it is 0.05 where positives are many, and more where they are few: 0.16, 0.10 and "
+    "0.07 with 1, 3 and 10 of them.",
+    "Somers\u2019 D": "2 AUROC \u2212 1. By chance 0 for every class, however few its positives: "
     "rare and frequent classes can be compared by it.",
     "AUROC": "Area under the ROC curve: the chance that an image with the class gets a higher "
     "probability than one without it. 0.5 by chance.",
@@ -23,8 +26,8 @@ TERMS = {
     "sparsity: the median over runs.",
     "first drop": "The sparsity at which the forgettability curve falls below \u221220 %: read "
     "between grid points (corrected), or the first grid point below it (paper).",
-    "forgotten first": "The classes with at least 10 test positives whose first drop of AP, read "
-    "between grid points, comes at the smallest sparsity.",
+    "forgotten first": "The classes with at least 10 patients in the test set whose first drop of "
+    "AP, read between grid points, comes at the smallest sparsity.",
     "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. 0: "
     "forgotten alike.",
     "co-occurrence IoU": "Images with both classes over images with either. 0: never together.",
@@ -37,8 +40,8 @@ TERMS = {
     "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
     "the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
-    "test positives": "Test images that carry the class. With fewer than 10 its numbers are "
-    "unstable: shown, and marked.",
+    "test positives": "Test images that carry the class. Where they are of fewer than 10 patients, "
+    "its numbers are unstable: shown, and marked.",
     "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend, which "
     "mends what Statistics in the documentation names.",
     "p and q": "p: how often chance alone would give as much. q: the same after Benjamini and "
@@ -52,16 +55,17 @@ OF_PAGE = {
         "sparsity", "dense", "run", "AP", "mAP", "forgotten first", "head, medium, tail", "PIE",
     ),
     "Class AP": (
-        "AP", "calibrated AP", "AUROC", "sparsity", "dense", "paper, corrected",
+        "AP", "calibrated AP", "AUROC", "Somers\u2019 D", "sparsity", "dense", "paper, corrected",
         "forgettability curve", "first drop", "forgotten first", "head, medium, tail",
         "test positives", "p and q",
     ),
     "Forgettability": (
         "forgettability curve", "FCD", "co-occurrence IoU", "AP", "calibrated AP", "AUROC",
-        "paper, corrected", "head, medium, tail", "test positives", "run",
+        "Somers\u2019 D", "paper, corrected", "head, medium, tail", "test positives", "run",
     ),
     "Safe sparsity": (
         "sparsity", "dense", "safe sparsity", "margin", "AP", "calibrated AP", "AUROC",
+        "Somers\u2019 D",
         "test positives", "head, medium, tail",
     ),
     "PIE browser": (
@@ -69,4 +73,7 @@ OF_PAGE = {
     ),
     "Reader results": ("PIE", "reading", "sparsity", "paper, corrected", "p and q"),
 }  # fmt: skip
-METRICS = f"AP: {TERMS['AP']} Calibrated AP: {TERMS['calibrated AP']} AUROC: {TERMS['AUROC']}"
+METRICS = " ".join(
+    f"{name[0].upper()}{name[1:]}: {TERMS[name]}"
+    for name in ("AP", "calibrated AP", "AUROC", "Somers\u2019 D")
+)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeGuard
 
+from core.known_settings import is_known
+from core.labels import FEW_PATIENTS
 from core.progress import Report
 from core.settings import GroupSettings
 from core.study import StudyConfig
@@ -29,6 +32,8 @@ METRICS = {
     "auroc": "AUROC",
     "somers_d": "Somers\u2019 D",
 }
+UNKNOWN = "not known"
+FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 PRUNING = {
     "l1_global": "smallest weights over all layers (l1_global)",
@@ -102,18 +107,45 @@ def grid(sparsities: tuple[float, ...]) -> str:
     return f"{count(len(sparsities), 'grid point')}, {percent(sparsities[0])} {last}"
 
 
-def model(config: StudyConfig) -> str:
+def architecture(config: StudyConfig) -> str:
+    """As the study file calls it, or the names of imported files do."""
     if config.dataset.kind == "imported":
         return config.dataset.architecture
+    return config.model.architecture
+
+
+def model(config: StudyConfig) -> str:
+    if config.dataset.kind == "imported":
+        return f"{architecture(config)} by the names of the files; training {UNKNOWN}"
     weights = (
         "from scratch" if config.model.weights == "none" else f"{config.model.weights} weights"
     )
+    if not is_known(config, "training.epochs"):
+        weights = f"a given checkpoint, training {UNKNOWN}"
     return f"{config.model.architecture}, {weights}, {config.model.image_size} px"
 
 
-def runs(config: StudyConfig) -> str:
+def pruning(config: StudyConfig) -> str:
+    return PRUNING[config.pruning.method] if is_known(config, "pruning.method") else UNKNOWN
+
+
+def runs(config: StudyConfig, seeds: Sequence[int] = ()) -> str:
+    """2 runs, seed 0 to 1; `seeds` are those of the study, where they are on record: imported ones
+    need not be counted up."""
     first, n = config.runs.first_seed, config.runs.count
-    return f"{count(n, 'run')}, seed {first}" + (f" to {first + n - 1}" if n > 1 else "")
+    seeds = list(seeds) or list(range(first, first + n))
+    if len(seeds) < 2:
+        return f"{count(len(seeds), 'run')}, seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{count(len(seeds), 'run')}, seed {seeds[0]} to {seeds[-1]}"
+    return f"{count(len(seeds), 'run')}, seeds {', '.join(map(str, seeds))}"
+
+
+def origin(config: StudyConfig) -> str | None:
+    """Where predictions come from that PruneScope did not make; None of its own."""
+    if config.dataset.kind != "imported":
+        return None
+    return f"made elsewhere and imported; how they were trained and pruned is {UNKNOWN}"
 
 
 def finished(n_cells: int, config: StudyConfig) -> str:
@@ -154,10 +186,10 @@ def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
     return text if n_shown is None else f"{n_shown:,} shown of {text}"
 
 
-def positives(counts: dict[str, int], few: int) -> str:
-    """Test positives: Effusion 213, Hernia 2 *. A star marks fewer than `few`."""
-    shown = [f"{name} {n:,}{' *' if n < few else ''}" for name, n in counts.items()]
-    star = f". * fewer than {few}: unstable" if any(n < few for n in counts.values()) else ""
+def positives(counts: dict[str, int], unstable: Collection[str]) -> str:
+    """Test positives: Effusion 213, Hernia 2 *. A star marks the unstable classes."""
+    shown = [f"{name} {n:,}{' *' if name in unstable else ''}" for name, n in counts.items()]
+    star = f". * {FEW}: unstable" if unstable else ""
     return f"Positives in it: {', '.join(shown)}{star}."
 
 

@@ -76,6 +76,16 @@ def test_a_subgroup_holds_what_its_value_says():
     assert not Subgroup("view", "lateral")(labels).any()
 
 
+def test_a_slice_counts_the_patients_of_each_class_not_only_its_images():
+    table = toy_labels(300).table.copy()
+    chosen = (table["split"] == "test").to_numpy()
+    table.loc[chosen, "patient_id"] = "one"
+    labels = Labels(table, toy_labels(300).class_names)
+    facts = slice_facts(labels, np.ones(chosen.sum(), bool))
+    assert facts.n_positive["Effusion"] > 1
+    assert facts.n_positive_patients["Effusion"] == facts.n_patients == 1
+
+
 def test_a_pasted_list_of_patients_takes_any_divider():
     assert patient_list(" p1, p2;p3\np1\t ") == ["p1", "p2", "p3"]
     chosen = Subgroup(PATIENTS, "patient-0150\npatient-0151, nobody")(labels := toy_labels())

@@ -23,6 +23,17 @@ def prediction(folder: Path, seed: int = 0, prune: str = "0", ending: str = "pkl
     return folder / f"nih-cxr-lt_resnet50_seed-{seed}_prune-{prune}.{ending}"
 
 
+def copy_to_seed(folder: Path, seed: int, other: int, prune: str = "0") -> None:
+    """Make the other seed's file of one seed's, with probabilities a little below: no seed of a
+    real study has those of another."""
+    from core.importing.pickles import read_pickled_frame
+
+    frame = read_pickled_frame(prediction(folder, seed, prune), 90, 20)
+    numbers = frame.select_dtypes("number").columns
+    frame[numbers] *= np.float32(0.999)
+    write_pickle(frame, prediction(folder, other, prune))
+
+
 def write_pickle(frame: pd.DataFrame, path: Path) -> None:
     """A pickle of pandas 1.x form, whatever pandas runs the tests."""
     path.write_bytes(pickled(frame))

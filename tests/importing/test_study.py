@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from core import store, study
@@ -21,7 +23,8 @@ from core.importing.pickles import read_pickled_frame
 from core.importing.study import import_study
 from core.labels import label_matrix
 from core.progress import Cancelled, read_progress
-from tests.importing.given import prediction, published, write_pickle
+from core.reporting.report import report_html
+from tests.importing.given import copy_to_seed, prediction, published, write_pickle
 
 ROOT = Path(__file__).parents[2]
 GRID = (0.0, 0.5, 0.9)
@@ -111,6 +114,35 @@ def test_the_study_says_where_it_comes_from(source: Path) -> None:
     assert read_progress(imported.folder).state == "finished"
 
 
+def test_settings_that_nobody_gave_are_not_on_record_and_the_id_is_what_it_was(
+    source: Path,
+) -> None:
+    folder = take(source).folder
+    written = store.read_provenance(folder)["config"]
+    assert written["model"] == {"architecture": "resnet50"}
+    assert written["sweep"] == {"sparsities": list(GRID)}
+    assert not {"training", "pruning"} & written.keys()
+    assert store.read_config(folder).id == folder.name
+
+
+def test_the_report_and_the_overview_say_what_is_not_known(source: Path) -> None:
+    copy_to_seed(source, 1, 7)
+    copy_to_seed(source, 1, 7, "0.9")
+    folder = take(source).folder
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", report_html(folder), flags=re.DOTALL)
+    facts = AppTest.from_file(str(ROOT / "pages" / "overview.py"), default_timeout=60)
+    facts.query_params["study"] = "pub"
+    shown = "".join(one.value for one in facts.run().get("html"))
+    for text in (page, shown):
+        assert "made elsewhere and imported" in text
+        assert "not known" in text
+        for made_up in ("smallest weights", "l1_global", "epochs", "flip", "fp32", "One-shot"):
+            assert made_up not in text, made_up
+    assert "<dt>training</dt><dd>not known</dd>" in page
+    assert "<dt>pruning</dt><dd>not known</dd>" in page
+    assert "3 runs, seeds 0, 1, 7" in shown
+
+
 def test_parquet_and_csv_give_the_study_that_pickles_give(source: Path, tmp_path: Path) -> None:
     pickles = content(take(source).folder)
     ids = pd.read_csv(source / "miccai2023_nih-cxr-lt_labels_test.csv")["id"]
@@ -128,7 +160,7 @@ def test_parquet_and_csv_give_the_study_that_pickles_give(source: Path, tmp_path
 def test_missing_cells_seeds_and_grid_points_are_listed_and_tolerated(source: Path) -> None:
     prediction(source, 1, "0.5").unlink()
     for prune in ("0", "0.9"):
-        shutil.copy(prediction(source, 1, prune), prediction(source, 3, prune))
+        copy_to_seed(source, 1, 3, prune)
     imported = take(source)
     assert imported.missing_seeds == (2,)
     assert imported.missing_cells == ((1, 0.5), (3, 0.5))
@@ -224,7 +256,7 @@ def test_what_is_finished_is_not_read_again_and_what_is_damaged_is(source: Path)
 
 def test_a_changed_file_is_taken_again_with_all_that_follows_from_it(source: Path) -> None:
     folder = take(source).folder
-    shutil.copy(prediction(source, 0, "0.9"), prediction(source, 1, "0.9"))
+    copy_to_seed(source, 0, 1, "0.9")
     assert take(source).n_new == 1
     labels = store.read_labels(folder)
     ids = labels.split("test")["image_id"]
@@ -232,7 +264,7 @@ def test_a_changed_file_is_taken_again_with_all_that_follows_from_it(source: Pat
         store.read_predictions(path, ids, labels.class_names)
         for path in (study.ensemble_path(folder, 0.9), study.prediction_path(folder, 0, 0.9))
     )
-    assert np.array_equal(mean, one)
+    assert mean == pytest.approx(0.9995 * one, rel=1e-6)
 
 
 def test_a_file_that_is_gone_leaves_the_study(source: Path) -> None:
@@ -246,7 +278,7 @@ def test_a_file_that_is_gone_leaves_the_study(source: Path) -> None:
 
 def test_other_runs_labels_or_sparsities_are_another_study(source: Path) -> None:
     take(source)
-    shutil.copy(prediction(source, 1), prediction(source, 2))
+    copy_to_seed(source, 1, 2)
     with pytest.raises(InputError, match="Study 'pub' exists"):
         take(source)
     prediction(source, 2).unlink()
@@ -263,6 +295,49 @@ def test_a_study_of_which_nothing_fits_leaves_no_trace(source: Path) -> None:
     with pytest.raises(InputError, match="is labelled"):
         take(source)
     assert store.list_studies() == []
+
+
+@pytest.mark.parametrize("ending", ["pkl", "csv", "parquet"])
+def test_one_seeds_predictions_under_another_seeds_name_are_refused(
+    source: Path, ending: str
+) -> None:
+    """In any order of the rows and in any format: it is the probabilities that are equal."""
+    copy = prediction(source, 1, "0.9", ending)
+    prediction(source, 1, "0.9").unlink()
+    if ending == "pkl":
+        shutil.copy(prediction(source, 0, "0.9"), copy)
+    else:
+        ids = pd.read_csv(source / "miccai2023_nih-cxr-lt_labels_test.csv")["id"]
+        frame = read_pickled_frame(prediction(source, 0, "0.9"), 90, 20).assign(image_id=ids)
+        frame = frame.sample(frac=1, random_state=1)
+        (frame.to_csv if ending == "csv" else frame.to_parquet)(copy, index=False)
+    with pytest.raises(InputError) as refused:
+        take(source)
+    assert str(refused.value) == (
+        f"nih-cxr-lt_resnet50_seed-0_prune-0.9.pkl and {copy.name} hold the same probabilities "
+        "for every image, so seeds 0 and 1 are not two runs. Put each seed's own predictions into "
+        "its file, or remove the files of one of the two seeds and import the rest under another "
+        "study name."
+    )
+
+
+def test_a_copy_is_found_also_beside_cells_that_an_older_version_imported(source: Path) -> None:
+    folder = take(source).folder
+    provenance = store.read_provenance(folder)
+    for cell in provenance["imported"]["cells"].values():
+        del cell["probabilities"]
+    store.write_json(provenance, study.study_json(folder))
+    shutil.copy(prediction(source, 0, "0.5"), prediction(source, 1, "0.5"))
+    with pytest.raises(InputError, match=r"seed-0_prune-0\.5.pkl and .*seed-1_prune-0\.5.pkl hold"):
+        take(source)
+
+
+def test_two_collapsed_networks_may_agree(source: Path) -> None:
+    for seed in (0, 1):
+        frame = read_pickled_frame(prediction(source, seed, "0.9"), 90, 20)
+        frame[frame.select_dtypes("number").columns] = np.float32(0.25)
+        write_pickle(frame, prediction(source, seed, "0.9"))
+    assert take(source).n_cells == 6
 
 
 def test_two_imports_into_one_study_do_not_mix(source: Path) -> None:

@@ -226,7 +226,7 @@ def test_overview_tells_first_what_is_forgotten_first(full_cache):
     text = said(open_page("overview.py", study="toy"))
     answer = next(line for line in text.split("\n") if line.startswith("## "))
     assert answer.startswith("## Forgotten first")
-    assert "Not judged, with fewer than 10 test positives" in text
+    assert "Not judged, seen in fewer than 10 patients of the test set" in text
 
 
 def test_class_ap_calls_other_first_drops_by_another_name(full_cache):
