@@ -157,12 +157,14 @@ TABLES = {
             "difference": "Mean over runs of mAP pruned minus dense of the same run.",
             "difference_ci_low": "Lower end of its 95 % interval.",
             "difference_ci_high": "Upper end of it.",
-            "interval_over": "`runs`, or `runs and patients`.",
+            "interval_over": "`runs and patients`; `runs` on a page that shows a subgroup.",
             "welch_p": "Welch's t test against dense, each sparsity by itself (paper).",
-            "paired_p": "t test of the paired differences, Holm over the grid (corrected).",
-            "paired_p_raw": "The same before Holm.",
+            "paired_p": "t test of the paired differences in fixed sequence: the largest p from "
+            "the highest sparsity down to this one; 1 where mAP is not below dense (corrected).",
+            "paired_p_raw": "t test of the paired differences at this sparsity by itself.",
             "first_significant_paper": "The first sparsity below dense with `welch_p` < 0.05.",
-            "first_significant_corrected": "The first one with `paired_p` < 0.05.",
+            "first_significant_corrected": "The first one with `paired_p` < 0.05: mAP is "
+            "significantly below dense from there on.",
         },
     ),
     "safe_sparsity": Table(

@@ -23,7 +23,6 @@ from core.analysis.lost import OPERATING_POINT, RANK, LostBy, lost_at_sparsity, 
 from core.analysis.operating_points import OperatingPoints, no_operating_points
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
-from core.analysis.patient_spread import patient_spread
 from core.analysis.pie import Pies, agreement
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
@@ -60,12 +59,14 @@ def correlations(folder: Path) -> pd.DataFrame:
     return Correlations()(metrics, frequencies(folder), *_test_labels(folder))
 
 
-def overall(folder: Path, patients: bool = True, metric: str = "ap") -> pd.DataFrame:
-    """`Overall`; with `patients` its intervals are over runs and patients, which reads every
-    prediction (about three minutes at 30 runs of 25,596 images), else over runs (at once). The
-    spread over patients is known for AP only; other metrics have intervals over runs."""
-    spread = _patient_spread(folder) if patients and metric == "ap" else None
-    return Overall(metric)(class_metrics(folder), spread)
+def overall(folder: Path, metric: str = "ap", advance: Advance | None = None) -> pd.DataFrame:
+    """`Overall`, over runs and patients where a run has both dense and pruned predictions;
+    `advance(done, total)` hears of the cells read, if any are."""
+    metrics = class_metrics(folder)
+    over_patients = None
+    with suppress(InputError):  # no run has both yet
+        over_patients = mean_moments(folder, advance)
+    return Overall(metric)(metrics, over_patients)
 
 
 def interaction(folder: Path, metric: str = "ap") -> pd.DataFrame:
@@ -320,9 +321,9 @@ def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     return _moments(folder, study.paired_moments_path(folder), advance)
 
 
-def mean_moments(folder: Path) -> pd.DataFrame:
+def mean_moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     """`Moments.of_mean`; see `moments`."""
-    return _moments(folder, study.mean_moments_path(folder))
+    return _moments(folder, study.mean_moments_path(folder), advance)
 
 
 def patient_draws(folder: Path) -> pd.DataFrame:
@@ -367,13 +368,6 @@ def class_metrics(folder: Path) -> pd.DataFrame:
     if len(table) == 0:
         raise InputError(f"{folder.name} has no metrics yet: no prediction of it is finished.")
     return with_somers_d(table)
-
-
-def _patient_spread(folder: Path) -> pd.DataFrame:
-    labels = store.read_labels(folder)
-    test = labels.split("test")
-    truth = label_matrix(test, labels.class_names)
-    return patient_spread(truth, test["patient_id"], _paired_cells(folder, labels))
 
 
 def _paired_cells(

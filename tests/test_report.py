@@ -92,7 +92,7 @@ def test_numbers_are_those_of_the_tables(pages):
     correlations = tables.correlations(folder).set_index("name")
     row = correlations.loc["fcd~log_frequency_difference_paper"]
     assert f"r = {words.number(row['pearson_r'])}" in prose(pages["toy"])
-    overall = tables.overall(folder, patients=False)
+    overall = tables.overall(folder)
     assert words.number(overall["mean_ap"].iloc[-1], 3) in prose(pages["toy"])
 
 

@@ -158,6 +158,16 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return _over_defined(p_values, _holm)
 
 
+def fixed_sequence(p_values: np.ndarray) -> np.ndarray:
+    """Adjusted p-values of tests in an order fixed beforehand, each at the full level up to the
+    first that fails (Maurer, Hothorn and Lehmacher 1995): the running maximum over the last axis.
+    Missing ones stay missing and are passed over."""
+    p_values = np.asarray(p_values, float)
+    known = ~np.isnan(p_values)
+    reached = np.maximum.accumulate(np.where(known, p_values, 0.0), axis=-1)
+    return np.where(known, reached, np.nan)
+
+
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     """q-values (false discovery rate); missing ones stay missing and are not counted."""
     return _over_defined(p_values, scipy.stats.false_discovery_control)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.analysis.bootstrap import CONFIDENCE, holm, paired_p, t_interval, welch_p
+from core.analysis.bootstrap import CONFIDENCE, fixed_sequence, paired_p, t_interval, welch_p
 from core.analysis.decay import mean_over_classes
 
 OVERALL = (
@@ -33,18 +33,21 @@ OVERALL = (
 class Overall:
     """OVERALL, one row per sparsity.
 
-    Takes the class metrics table and, where it is known, `patient_spread`. mean_ap and median_ap
-    (what the paper plots) are over runs of the unweighted mean of `metric` over classes;
-    difference is the mean over runs of pruned minus dense of the same run. Intervals are
-    Student's over runs, as the paired test is, so that interval and p-value agree: both speak
-    for other trainings on this test set. With patient_spread the intervals add the variance over
-    patients and speak for other patients too; the p-values remain over runs. interval_over says
-    which: "runs" or "runs and patients". patient_spread is that of AP, not of other metrics.
+    Takes the class metrics table and, where there are any, `Moments.of_mean`. mean_ap and
+    median_ap (what the paper plots) are over runs of the unweighted mean of `metric` over classes;
+    difference is the mean over runs of pruned minus dense of the same run. The intervals are over
+    runs and patients (`bootstrap.t_interval`) and speak for other trainings and other patients.
+    Without moments, as of a subgroup, they are over runs and speak for other trainings on these
+    test images. interval_over says which: "runs and patients" or "runs". The p-values are over
+    runs.
 
-    welch_p (paper): Welch's t test against dense, unadjusted. paired_p (corrected): one-sample t
-    test of the differences, Holm over the sparsities > 0; paired_p_raw before Holm. p-values and
-    intervals are missing below two runs. The first_significant flags mark the smallest
-    sparsity whose mean is below dense with p < alpha; nowhere True where there is none.
+    welch_p (paper): Welch's t test against dense, unadjusted. paired_p_raw: two-sided one-sample t
+    test of the differences. paired_p (corrected): the same in fixed sequence, from the highest
+    sparsity down (Maurer et al. 1995). p-values and intervals are missing below two runs.
+    first_significant_paper marks the smallest sparsity whose mean is below dense with
+    welch_p < alpha; first_significant_corrected the lowest one that the sequence reaches: mAP is
+    significantly below dense there and at every higher sparsity, and the chance that any of them
+    is called so wrongly is at most alpha. Nowhere True where there is none.
     """
 
     metric: str = "ap"
@@ -52,30 +55,31 @@ class Overall:
     alpha: float = 0.05
 
     def __call__(
-        self, class_metrics: pd.DataFrame, patient_spread: pd.DataFrame | None = None
+        self, class_metrics: pd.DataFrame, mean_moments: pd.DataFrame | None = None
     ) -> pd.DataFrame:
         means = mean_over_classes(class_metrics, self.metric)
         wide = means.pivot(index="run", columns="sparsity", values="mean_ap").astype(float)
         if 0 not in wide.columns:
             return pd.DataFrame(columns=list(OVERALL))
-        spread = {} if patient_spread is None else patient_spread.set_index("sparsity").T.to_dict()
-        rows = [self._row(wide, s, spread.get(s)) for s in sorted(wide.columns)]
-        table = pd.DataFrame(rows)
-        table["paired_p"] = holm(table["paired_p_raw"].to_numpy(float))
-        below = table["difference"] < 0
+        spreads = _over_patients(mean_moments, self.metric)
+        table = pd.DataFrame([self._row(wide, s, spreads.get(s)) for s in sorted(wide.columns)])
+        raw, below = table["paired_p_raw"], table["difference"] < 0
+        in_order = raw.where(below | raw.isna(), 1.0)  # not below dense ends the sequence
+        table["paired_p"] = fixed_sequence(in_order.to_numpy(float)[::-1])[::-1]
         table["first_significant_paper"] = _first(below & (table["welch_p"] < self.alpha))
-        table["first_significant_corrected"] = _first(below & (table["paired_p"] < self.alpha))
+        table["first_significant_corrected"] = _first(table["paired_p"] < self.alpha)
         return table[list(OVERALL)]
 
     def _row(
-        self, wide: pd.DataFrame, sparsity: float, spread: dict[str, float] | None
+        self, wide: pd.DataFrame, sparsity: float, spread: _Spread | None
     ) -> dict[str, float | str]:
         values, dense = wide[sparsity].to_numpy(), wide[0].to_numpy()
         differences = values - dense
-        known = spread or {"mean_ap_se": 0.0, "difference_se": 0.0, "n_patients": 2}
-        n_patients = int(known["n_patients"])
-        low, high = t_interval(values, self.confidence, known["mean_ap_se"], n_patients)
-        d_low, d_high = t_interval(differences, self.confidence, known["difference_se"], n_patients)
+        known = spread or _Spread(0.0, 0.0, 2)
+        low, high = t_interval(values, self.confidence, known.level_se, known.n_patients)
+        d_low, d_high = t_interval(
+            differences, self.confidence, known.difference_se, known.n_patients
+        )
         is_dense = sparsity == 0
         there = values[~np.isnan(values)]
         return {
@@ -94,6 +98,33 @@ class Overall:
             "welch_p": np.nan if is_dense else welch_p(values, dense),
             "paired_p_raw": np.nan if is_dense else paired_p(differences),
         }
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Standard errors over patients of a mean metric and of its difference from dense."""
+
+    level_se: float
+    difference_se: float
+    n_patients: int
+
+
+def _over_patients(mean_moments: pd.DataFrame | None, metric: str) -> dict[float, _Spread]:
+    """By sparsity; dense by the sparsity that most runs have."""
+    if mean_moments is None:
+        return {}
+    found, of_dense = {}, (0, 0.0, 2)
+    for row in mean_moments[mean_moments["metric"] == metric].itertuples():
+        # Rounding, where pruned and dense are nearly the same, must not make it negative.
+        variance = row.patients_var_pruned + row.patients_var_dense - 2 * row.patients_cov
+        n_patients = int(row.n_positive_patients)
+        pruned_se, difference_se = np.sqrt([row.patients_var_pruned, max(variance, 0.0)])
+        found[row.sparsity] = _Spread(float(pruned_se), float(difference_se), n_patients)
+        if row.n_runs > of_dense[0]:
+            of_dense = (row.n_runs, float(np.sqrt(row.patients_var_dense)), n_patients)
+    if found:
+        found[0.0] = _Spread(of_dense[1], 0.0, of_dense[2])
+    return found
 
 
 def _first(flags: pd.Series) -> pd.Series:

@@ -130,11 +130,14 @@ def first_drop(overall: pd.DataFrame) -> Reading:
         elif overall[p].isna().all():
             found[kind] = "Cannot tell: this needs two runs"
         else:
-            found[kind] = "At no sparsity of the grid"
+            found[kind] = "Not shown to be below dense at any sparsity of the grid"
     return Reading(
         "The sparsity at which mAP first lies significantly below dense",
         (f"{found['paper']} (Welch's t test, each sparsity by itself).",),
-        (f"{found['corrected']} (paired over runs, Holm over the grid).",),
+        (
+            f"{found['corrected']} (paired over runs, tested from the highest sparsity down to the "
+            "first that is not significant).",
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from core.analysis.chance import chance_levels
 from core.analysis.class_pairs import pair_matrices, pair_table
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import named_row
+from core.analysis.overall import Overall
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.classes import frequency_chart, losses_chart
@@ -186,7 +187,10 @@ class _Contents:
         composition = self._try("PIEs", self._composition)
         if composition is not None:
             self.readings.append(composition)
-        overall = tables.overall(folder, patients=False)
+        make = lambda: tables.overall(folder, advance=self._advance)  # noqa: E731
+        overall = self._try("mAP over patients", make)
+        if overall is None:  # a damaged prediction: what is left is over runs
+            overall = Overall()(self.metrics)
         self.readings.append(readings.first_drop(overall))
         self.tables.append(report_tables.summary_table(evidence_tables.class_summary(folder)))
         self.tables.append(report_tables.overall_table(overall))

@@ -17,7 +17,7 @@ from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
 from core.labels import FEW_PATIENTS
 from core.ui import OpenStudy
-from core.ui.cached import Source, of_study
+from core.ui.cached import Source, of_study, source
 from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
 
 RESAMPLING = "Resampling runs for the intervals …"
@@ -70,10 +70,16 @@ def correlations(of: Source) -> pd.DataFrame:
     return Correlations()(class_metrics(of), frequencies(of), test_matrix(of), names)
 
 
+def overall(of: OpenStudy | Source) -> pd.DataFrame:
+    """The table `overall`: mAP with its intervals over runs and patients. Over runs for a subgroup,
+    and until all predictions have been read for the patients (`core.ready`)."""
+    of = of if isinstance(of, Source) else source(of)
+    return _overall(of, of.subgroup is None and tables.moments_kept(of.path))
+
+
 @of_study()
-def overall(of: Source) -> pd.DataFrame:
-    """mAP with its intervals over runs alone."""
-    return Overall()(class_metrics(of))
+def _overall(of: Source, with_patients: bool) -> pd.DataFrame:
+    return tables.overall(of.path) if with_patients else Overall()(class_metrics(of))
 
 
 @of_study()

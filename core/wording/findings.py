@@ -272,15 +272,18 @@ def beside_published(figures: Figures | None) -> str:
 def first_significant(overall: pd.DataFrame, corrected: bool) -> str:
     """Where mAP is first significantly below dense, in one of the readings."""
     name = "corrected" if corrected else "paper"
-    test = "paired over runs, Holm over the grid" if corrected else "Welch's t test, unadjusted"
+    test = "paired over runs, from the highest sparsity down" if corrected else "Welch's t test"
+    opening = f"{name.capitalize()} ({test}{'' if corrected else ', unadjusted'})"
+    column = "paired_p" if corrected else "welch_p"
     found = overall[overall[f"first_significant_{name}"]]
+    if overall[column].isna().all():
+        return f"{opening}: cannot tell, this needs two runs."
     if found.empty:
-        return f"{name.capitalize()} ({test}): nowhere significantly below dense."
+        return f"{opening}: not shown to be below dense at any sparsity."
     row = found.iloc[0]
-    p = row["paired_p"] if corrected else row["welch_p"]
     return (
-        f"{name.capitalize()} ({test}): from {words.percent(row['sparsity'])} sparsity on, "
-        f"{words.p_value(p)}."
+        f"{opening}: from {words.percent(row['sparsity'])} sparsity on, "
+        f"{words.p_value(row[column])}."
     )
 
 
@@ -289,13 +292,15 @@ def overall_interval(overall: pd.DataFrame) -> str:
     if overall.empty or overall["n_runs"].max() < 2:
         return "One run: no interval and no test."
     n = words.count(int(overall["n_runs"].max()), "run")
-    over = overall["interval_over"].iloc[0]
-    if over == "runs":
+    if (overall["interval_over"] == "runs").all():
         return (
             f"95 % intervals over {n}: they speak for other trainings on these test images, not "
-            "for other patients (prunescope export takes patients in as well)."
+            "for other patients."
         )
-    return f"95 % intervals over {n} and patients."
+    return (
+        f"95 % intervals over {n} and patients: they speak for other trainings and other patients. "
+        "The p-values are over runs."
+    )
 
 
 def pairs_apart(n_different: int, n_pairs: int, n_all: int) -> str:

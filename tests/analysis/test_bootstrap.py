@@ -7,6 +7,7 @@ from sklearn.metrics import average_precision_score
 
 from core.analysis.bootstrap import (
     benjamini_hochberg,
+    fixed_sequence,
     holm,
     paired_p,
     patient_sums,
@@ -16,7 +17,7 @@ from core.analysis.bootstrap import (
     resampled_medians,
     welch_p,
 )
-from core.analysis.patient_spread import ap_influence, patient_spread
+from core.analysis.influence import influences
 from tests.resampling import image_counts, weighted_ap
 
 
@@ -98,27 +99,17 @@ def test_the_influence_of_an_image_is_the_slope_of_weighted_ap_ties_included():
     labels = (rng.random(40) < 0.3).astype(float)
     labels[3] = np.nan
     probabilities = rng.random(40).round(1)
-    influence = ap_influence(labels, probabilities)
+    influence = influences(labels, probabilities)["ap"].of_images
     step = 1e-6
     up, down = (
         weighted_ap(labels, probabilities, 1 + sign * step * np.eye(40)) for sign in (1, -1)
     )
     assert influence == pytest.approx((up - down) / (2 * step), abs=1e-7)
     assert influence.sum() == pytest.approx(0, abs=1e-12)
-    assert ap_influence(np.zeros(5), np.arange(5.0)) is None
 
 
-def test_the_spread_over_patients_is_that_of_the_bootstrap():
-    rng = np.random.default_rng(3)
-    patients = np.repeat(np.arange(400), 2)
-    labels = (rng.random((400, 1)) < 0.3).astype(float)[patients]
-    dense = rng.normal(size=(800, 1)) + 1.5 * labels
-    pruned = dense + rng.normal(size=(800, 1))
-    spread = patient_spread(labels, patients, [(0.0, dense, dense), (0.9, dense, pruned)])
-    weights = image_counts(patients, draws=1000, seed=0)
-    draws = [weighted_ap(labels[:, 0], model[:, 0], weights) for model in (dense, pruned)]
-    assert spread["mean_ap_se"].tolist() == pytest.approx([d.std() for d in draws], rel=0.1)
-    assert spread["difference_se"].tolist() == pytest.approx(
-        [0, (draws[1] - draws[0]).std()], rel=0.1, abs=1e-12
-    )
-    assert (spread["n_patients"] == 400).all()
+def test_a_fixed_sequence_stops_at_the_first_that_fails_and_passes_over_what_is_missing():
+    adjusted = fixed_sequence(np.array([0.01, np.nan, 0.04, 0.2, 0.001]))
+    np.testing.assert_array_equal(adjusted, [0.01, np.nan, 0.04, 0.2, 0.2])
+    two = fixed_sequence(np.array([[0.5, 0.01], [0.01, 0.02]]))
+    np.testing.assert_array_equal(two, [[0.5, 0.5], [0.01, 0.02]])

@@ -7,7 +7,6 @@ import pytest
 from core.analysis.bootstrap import resample_counts
 from core.analysis.influence import METRICS, influences
 from core.analysis.paired_moments import PAIRED_MOMENTS, paired_moments
-from core.analysis.patient_spread import ap_influence
 from core.analysis.safe_sparsity import (
     SAFE_SPARSITY,
     SafeSparsity,
@@ -75,7 +74,6 @@ def test_values_are_the_metrics_and_influences_their_derivatives(ties):
             many = class_metrics(np.repeat(labels, copies), np.repeat(scores, copies))
             slope = (getattr(many, metric) - found[metric].value) / 0.001
             assert found[metric].of_images[image] == pytest.approx(slope, rel=0.02, abs=1e-5)
-    np.testing.assert_allclose(found["ap"].of_images, ap_influence(labels, scores), atol=1e-14)
 
 
 def test_a_class_without_positives_or_negatives_has_no_influence_to_speak_of():
