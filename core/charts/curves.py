@@ -118,9 +118,7 @@ def pair_curves_chart(
     figure.update_layout(margin_r=ROOM_FOR_NAMES)
     ends = []
     for index, name in enumerate(pair):
-        curve = curves[curves["class_name"] == name].rename(
-            columns={"relative_ap_change": "median"}
-        )
+        curve = curves[curves["class_name"] == name]
         colour = GROUP_COLOURS[groups[name]]
         x = percents(curve["sparsity"])
         add_band(figure, x, curve["lower"] * 100, curve["upper"] * 100, colour)

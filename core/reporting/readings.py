@@ -48,7 +48,7 @@ def rare_classes(correlations: pd.DataFrame, published: Published) -> Reading:
             _correlation(rows, EXTREME, extreme, 1),
         ),
         (
-            "Of calibrated AP, whose floor is not the prevalence, but rises where positives are few:",
+            "Of calibrated AP, whose floor rises where positives are few:",
             *corrected,
         ),
         _published(published, {FIRST_DROP: first, EXTREME: extreme}),

@@ -32,6 +32,7 @@ class Source:
     groups: GroupSettings
     subgroup: Subgroup | None
     ranks_time: int = 0  # of the cells that a subgroup is computed from
+    evidence_time: int = 0  # of what is known over patients, made when a study is finished
 
     @property
     def path(self) -> Path:
@@ -50,7 +51,10 @@ def source(opened: OpenStudy) -> Source:
     ranks = 0
     if opened.subgroup:  # they are made a cell at a time, and a folder's time moves with each
         ranks = max(map(modified, opened.folder.glob("ranks/run=*")), default=0)
-    return Source(str(opened.folder), *times, opened.config.groups, opened.subgroup, ranks)
+    evidence = 0 if opened.subgroup else modified(study.paired_moments_path(opened.folder))
+    return Source(
+        str(opened.folder), *times, opened.config.groups, opened.subgroup, ranks, evidence
+    )
 
 
 def of_study(

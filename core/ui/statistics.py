@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from core import evidence_tables, tables
-from core.analysis import decay, pairs
+from core.analysis import pairs
 from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
@@ -17,7 +17,7 @@ from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
 from core.labels import FEW_PATIENTS
 from core.ui import OpenStudy
-from core.ui.cached import Source, of_study, source
+from core.ui.cached import Source, of_study
 from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
 
 RESAMPLING = "Resampling runs for the intervals …"
@@ -27,7 +27,8 @@ PERMUTING = "Permuting classes for the p-values …"
 @of_study(spinner=RESAMPLING)
 def forgettability(of: Source, metric: str) -> pd.DataFrame:
     """The curves with their 95 % intervals over runs and patients; of a subgroup over runs."""
-    return Forgettability(metric)(class_metrics(of), _moments(of))
+    moments = tables.moments(of.path) if has_patients(of) else None
+    return Forgettability(metric)(class_metrics(of), moments)
 
 
 @of_study()
@@ -37,18 +38,18 @@ def curves_with_intervals(of: Source, metric: str) -> pd.DataFrame:
     return forgettability(of, metric).rename(columns=names)
 
 
-def _moments(of: Source) -> pd.DataFrame | None:
-    """What is known over patients; nothing of a subgroup, whose predictions are not read again."""
-    if of.subgroup or not decay.pruned_sparsities(class_metrics(of)):
-        return None
-    return tables.moments(of.path)
+def has_patients(of: Source) -> bool:
+    """Whether it is known what other patients would change: not in a subgroup, whose predictions
+    are not read again, nor before all predictions of the study have been read once
+    (`core.ready`)."""
+    return of.subgroup is None and tables.moments_kept(of.path)
 
 
 @of_study()
 def class_summary(of: Source, metric: str) -> pd.DataFrame:
-    if of.subgroup:
-        return ClassSummary(metric)(class_metrics(of), frequencies(of))
-    return evidence_tables.class_summary(of.path, metric)
+    if has_patients(of):
+        return evidence_tables.class_summary(of.path, metric)
+    return ClassSummary(metric)(class_metrics(of), frequencies(of))
 
 
 @of_study()
@@ -70,16 +71,10 @@ def correlations(of: Source) -> pd.DataFrame:
     return Correlations()(class_metrics(of), frequencies(of), test_matrix(of), names)
 
 
-def overall(of: OpenStudy | Source) -> pd.DataFrame:
-    """The table `overall`: mAP with its intervals over runs and patients. Over runs for a subgroup,
-    and until all predictions have been read for the patients (`core.ready`)."""
-    of = of if isinstance(of, Source) else source(of)
-    return _overall(of, of.subgroup is None and tables.moments_kept(of.path))
-
-
 @of_study()
-def _overall(of: Source, with_patients: bool) -> pd.DataFrame:
-    return tables.overall(of.path) if with_patients else Overall()(class_metrics(of))
+def overall(of: Source) -> pd.DataFrame:
+    """The table `overall`: mAP with its intervals over runs and patients; see `has_patients`."""
+    return tables.overall(of.path) if has_patients(of) else Overall()(class_metrics(of))
 
 
 @of_study()
@@ -99,9 +94,9 @@ def pair_statistics(of: Source, metric: str) -> pd.DataFrame:
 @of_study(spinner=RESAMPLING)
 def class_pairs(of: Source, metric: str) -> pd.DataFrame:
     """`pair_statistics` with what tells two classes apart; of a subgroup without it."""
-    if of.subgroup:
-        return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
-    return evidence_tables.class_pairs(of.path, metric)
+    if has_patients(of):
+        return evidence_tables.class_pairs(of.path, metric)
+    return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
 
 
 def pairs_table(of: OpenStudy | Source, metric: str, corrected: bool) -> pd.DataFrame:
