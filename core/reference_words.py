@@ -131,7 +131,9 @@ TABLES = {
     ),
     "correlations": Table(
         "The paper's correlations, with p-values that hold for pairs of classes.",
-        "a correlation; one ending in `:calibrated_ap` is of that metric",
+        "a correlation; one with `:calibrated_ap` is of that metric; one ending in `:stable` is of "
+        "the classes with at least 10 patients in the test set, its first drop read between grid "
+        "points (corrected)",
         {
             "name": "`x~y`, as in the paper's figures.",
             "n": "Classes, or pairs of classes.",
@@ -407,7 +409,10 @@ VARIABLES = {
 
 ADDRESS = {
     "study": ("every page of a study", "Name of the study, or its id where two share a name."),
-    "metric": ("Class AP, Forgettability, Safe sparsity", "`AP`, `Calibrated AP` or `AUROC`."),
+    "metric": (
+        "Class AP, Forgettability, Safe sparsity",
+        "`AP`, `Calibrated AP`, `AUROC` or `Somers' D`.",
+    ),
     "sparsity": ("Class AP, PIE browser", "In whole percent; a point of the study's grid."),
     "reading": (
         "Class AP, Forgettability; Reader study",

@@ -12,7 +12,7 @@ from core.analysis.image_curves import curves_table, finding_fates
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
 from core.charts.images import image_curves_chart, image_ranks_chart
-from core.charts.pairs import fcd_heatmap, outlined
+from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, outlined
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
 from core.metrics import class_metrics
@@ -130,6 +130,26 @@ def test_heatmap_squares_carry_both_classes_and_take_clicks():
     assert set(map(tuple, squares.customdata)) >= {("A", "B"), ("C", "A")}
     assert chart.figure.layout.clickmode == "event+select"
     assert chart.title == "A and C are forgotten most differently" or "C and A" in chart.title
+
+
+@pytest.mark.parametrize("draw", [fcd_heatmap, iou_heatmap, frequency_heatmap])
+def test_a_title_over_pairs_says_where_it_leaves_out_the_pair_of_the_largest_value(draw):
+    names = ["A", "B", "C"]
+    matrix = pd.DataFrame(
+        [[0, 1, 5], [1, 0, 2], [5, 2, 0]], index=names, columns=names, dtype=float
+    )
+    options = (3, 2, True) if draw is fcd_heatmap else (100, True)
+    whole = draw(matrix, names, *options)
+    assert whole.title.startswith("A and C ")
+    assert "*" not in whole.caption
+    chart = draw(matrix, names, *options, unstable=frozenset({"C"}))
+    drawn = np.array(chart.figure.data[0].z, float)
+    assert np.unravel_index(np.nanargmax(drawn), drawn.shape) == (0, 2)
+    opening = "Of the classes with at least 10 patients in the test set, A and B "
+    assert chart.title.startswith(opening)
+    assert chart.caption.startswith("* fewer than 10 patients with the class in the test set")
+    of_all = draw(matrix, names, *options, unstable=frozenset({"B"}))
+    assert of_all.title.startswith("A and C "), "one stable pair is left, B's pairs are smaller"
 
 
 def test_one_run_has_no_interval_and_says_so():

@@ -71,9 +71,9 @@ def test_the_first_forgotten_are_told_with_positives_interval_and_who_is_left_ou
 @pytest.mark.parametrize(
     ("frequency", "both", "told"),
     [
-        (0.25, -0.5, ("+0.250 of FCD", "\u22120.500 per unit")),
-        (-0.25, 0.5, ("\u22120.250 of FCD", "+0.500 per unit")),
-        (0.0001, -0.0001, ("with 0.000 of FCD", ": 0.000 per unit")),
+        (0.25, -0.5, ("+0.250 of FCD, RMS", "\u22120.500 per unit")),
+        (-0.25, 0.5, ("\u22120.250 of FCD, RMS", "+0.500 per unit")),
+        (0.0001, -0.0001, ("with 0.000 of FCD, RMS", ": 0.000 per unit")),
     ],
 )
 def test_coefficients_carry_their_sign_and_a_proper_minus(frequency, both, told):

@@ -22,7 +22,8 @@ MODELS = {"corrected": "", "paper": "_paper"}
 
 @dataclass(frozen=True)
 class Interaction:
-    """INTERACTION, four terms each for the corrected pair statistics and for the paper's.
+    """INTERACTION, four terms each for the corrected pair statistics and for the paper's, of FCD as
+    a root mean square (corrected) and as a Euclidean distance (paper).
 
     Takes the class metrics table, the test split's label matrix and its class names. Terms:
     `intercept`, `log_frequency_difference`, `cooccurrence_iou_fourth_root` and the product, written
@@ -49,7 +50,8 @@ class Interaction:
             iou = matrices[f"cooccurrence_iou{suffix}"] ** 0.25
             names = [f"log_frequency_difference{suffix}", f"cooccurrence_iou{suffix}_fourth_root"]
             terms = {names[0]: frequency, names[1]: iou, ":".join(names): frequency * iou}
-            fit = mrqap(matrices["fcd"], terms, self.permutations, self.seed)
+            distance = matrices["fcd" if suffix else "fcd_rms"]
+            fit = mrqap(distance, terms, self.permutations, self.seed)
             fit["term"] = fit["term"].replace("intercept", f"intercept{suffix}")
             rows.append(fit.assign(model=model))
         return pd.concat(rows, ignore_index=True)[list(INTERACTION)]

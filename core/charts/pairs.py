@@ -16,6 +16,7 @@ from core.charts.parts import (
     short,
     with_more,
 )
+from core.labels import FEW_PATIENTS
 from core.wording import words
 
 Pair = tuple[str, str]
@@ -37,11 +38,8 @@ def fcd_heatmap(
         f"above 0, {words.count(n_runs, 'run')}. "
         "0: forgotten alike."
     )
-    if unstable & set(order):
-        caption = f"* {words.FEW}, unstable. {caption}"
-    return Chart(
-        _most(off_diagonal, order, unstable, "are forgotten most differently"), figure, caption
-    )
+    title = _most(off_diagonal, order, unstable, "are forgotten most differently")
+    return Chart(title, figure, _stars(order, unstable) + caption)
 
 
 def iou_heatmap(
@@ -55,7 +53,8 @@ def iou_heatmap(
     figure, off_diagonal = _heatmap(iou, order, "IoU", ".3f", unstable)
     counts = "" if corrected else ", class counts as column sums (paper)"
     caption = f"Co-occurrence IoU over {n_images:,} test images{counts}. 0: never together."
-    return Chart(_most(off_diagonal, order, unstable, "occur together most"), figure, caption)
+    title = _most(off_diagonal, order, unstable, "occur together most")
+    return Chart(title, figure, _stars(order, unstable) + caption)
 
 
 def frequency_heatmap(
@@ -69,7 +68,8 @@ def frequency_heatmap(
     figure, off_diagonal = _heatmap(difference, order, "|\u0394 ln n|", ".2f", unstable)
     counts = "positives" if corrected else "column sums (paper)"
     caption = f"Difference of log {counts} over {n_images:,} test images. 1: 2.7 times as frequent."
-    return Chart(_most(off_diagonal, order, unstable, "differ most in frequency"), figure, caption)
+    title = _most(off_diagonal, order, unstable, "differ most in frequency")
+    return Chart(title, figure, _stars(order, unstable) + caption)
 
 
 def outlined(chart: Chart, order: list[str], pair: Pair) -> Chart:
@@ -154,7 +154,8 @@ def _heatmap(
 
 
 def _most(off_diagonal: np.ndarray, order: list[str], unstable: frozenset[str], what: str) -> str:
-    """The pair of the largest value; of classes with enough positives, where two of these are."""
+    """The pair of the largest value; of classes of enough patients, where two of these are, which
+    is said where another pair has a larger one."""
     stable = np.array([name not in unstable for name in order])
     judged = np.where(stable[:, None] & stable, off_diagonal, np.nan)
     if not np.isfinite(judged).any():
@@ -162,4 +163,12 @@ def _most(off_diagonal: np.ndarray, order: list[str], unstable: frozenset[str], 
     if not np.isfinite(judged).any():
         return "No two classes have what it takes to compare them"
     row, column = np.unravel_index(np.nanargmax(judged), judged.shape)
-    return f"{order[row]} and {order[column]} {what}"
+    text = f"{order[row]} and {order[column]} {what}"
+    if judged[row, column] == np.nanmax(off_diagonal):
+        return text
+    return f"Of the classes with at least {FEW_PATIENTS} patients in the test set, {text}"
+
+
+def _stars(order: list[str], unstable: frozenset[str]) -> str:
+    """What a star behind a name means, where one is."""
+    return f"* {words.FEW}, unstable. " if unstable & set(order) else ""

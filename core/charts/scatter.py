@@ -26,7 +26,8 @@ def first_drop_scatter(
 ) -> Chart:
     """First drop of every class against its train frequency; `last` is the end of the grid.
 
-    Corrected: between grid points; classes that never drop stand above the grid as triangles.
+    Corrected: between grid points; classes that never drop stand above the grid as triangles, and
+    unstable ones are hollow: neither is counted in r.
     """
     column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
     table = summary[summary["train_frequency"] > 0]
@@ -40,23 +41,28 @@ def first_drop_scatter(
             figure, never, beyond, f"never by {last * 100:.0f} %", symbol="triangle-up-open"
         )
         if len(never):
-            caption += " Triangles: never dropped on this grid."
-    _name_points(figure, known, percents(known[column]))
+            caption += " Triangles: never dropped on this grid, not counted in r and \u03c1."
+    named = known[~known["unstable"]] if corrected else known
+    _name_points(figure, named, percents(named[column]))
     figure.update_yaxes(title="First drop by 20 % (% sparsity)", ticksuffix=" %")
     _frequency_axis(figure, table)
-    return Chart(title, figure, caption + _hollow(table))
+    return Chart(title, figure, caption + _hollow(table["unstable"], corrected))
 
 
-def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> Chart:
-    """Relative change at 95 % of every class against its train frequency."""
+def change_scatter(
+    summary: pd.DataFrame, metric: str, title: str, caption: str, corrected: bool
+) -> Chart:
+    """Relative change at 95 % of every class against its train frequency; corrected: unstable ones
+    are not counted in r."""
     column = f"relative_{metric}_change_at_95"
     table = summary[(summary["train_frequency"] > 0) & summary[column].notna()]
     figure = empty_figure(340)
     _add_classes(figure, table, percents(table[column]), "%{y:.0f} % at 95 % sparsity")
-    _name_points(figure, table, percents(table[column]))
+    named = table[~table["unstable"]] if corrected else table
+    _name_points(figure, named, percents(named[column]))
     figure.update_yaxes(title="Change at 95 % sparsity (%)", ticksuffix=" %")
     _frequency_axis(figure, table)
-    return Chart(title, figure, caption + _hollow(table))
+    return Chart(title, figure, caption + _hollow(table["unstable"], corrected))
 
 
 def pair_scatter(
@@ -66,15 +72,23 @@ def pair_scatter(
     axes: tuple[str, str],
     title: str,
     caption: str,
+    not_counted: frozenset[str] = frozenset(),
 ) -> Chart:
-    """One point per pair of classes; points carry both names as customdata and take clicks."""
+    """One point per pair of classes; points carry both names as customdata and take clicks. Pairs
+    with a class that is `not_counted` in the statistic of the title are hollow."""
     figure = empty_figure(360)
     pairs = list(zip(table["class_a"], table["class_b"], strict=True))
+    hollow = pd.Series([not not_counted.isdisjoint(pair) for pair in pairs], dtype=bool)
     figure.add_scatter(
         x=x.tolist(),
         y=y.tolist(),
         mode="markers",
-        marker={"size": 8, "color": GROUP_COLOURS["head"], "opacity": 0.6},
+        marker={
+            "size": 8,
+            "color": GROUP_COLOURS["head"],
+            "opacity": 0.6,
+            "symbol": ["circle-open" if one else "circle" for one in hollow],
+        },
         selected={"marker": {"opacity": 0.6}},
         unselected={"marker": {"opacity": 0.6}},
         customdata=[list(pair) for pair in pairs],
@@ -84,7 +98,7 @@ def pair_scatter(
     figure.update_xaxes(title=axes[0], zeroline=False)
     figure.update_yaxes(title=axes[1], rangemode="tozero")
     figure.update_layout(clickmode="event+select", dragmode=False)
-    return Chart(title, figure, caption)
+    return Chart(title, figure, caption + _hollow(hollow, corrected=True))
 
 
 def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
@@ -159,5 +173,8 @@ def _frequency_axis(figure: go.Figure, table: pd.DataFrame) -> None:
     )
 
 
-def _hollow(table: pd.DataFrame) -> str:
-    return f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""
+def _hollow(unstable: pd.Series, corrected: bool) -> str:
+    """What a hollow point means: the paper's statistics count it all the same."""
+    if not unstable.any():
+        return ""
+    return f" Hollow: {words.FEW}, {'not counted' if corrected else 'unstable'}."

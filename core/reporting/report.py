@@ -17,26 +17,26 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core import evidence_tables, store, study, tables
-from core.analysis import decay, losses, pairs
+from core.analysis import decay, losses
 from core.analysis.chance import chance_levels
 from core.analysis.class_pairs import pair_matrices, pair_table
 from core.analysis.class_summary import ClassSummary
-from core.analysis.correlations import named_row
+from core.analysis.correlations import STABLE, named_row
 from core.analysis.overall import Overall
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart
-from core.charts.pairs import fcd_heatmap
+from core.charts.pairs import fcd_heatmap, matrix_of
 from core.charts.safety import safety_chart
 from core.charts.scatter import first_drop_scatter, pair_scatter
 from core.errors import InputError, WorkError
 from core.known_settings import known_settings, unknown_names
-from core.labels import Labels, label_matrix
+from core.labels import FEW_PATIENTS, Labels, label_matrix
 from core.progress import read_progress
 from core.reporting import readings, report_methods, report_tables
 from core.wording import claims, findings, words
-from core.wording.published import FIRST_DROP, published
+from core.wording.published import FIRST_DROP_STABLE, published
 
 PREFERRED_SPARSITY = 0.9
 TEMPLATES = Path(__file__).parent / "templates"
@@ -258,14 +258,21 @@ class _Contents:
                     relative, lost, named, chance, metric, True, sparsity
                 )
                 charts.append((curve_chart, True))
-                distances = pairs.fcd_matrix(curves)
             charts.append((losses_chart(lost, metric, sparsity, n_test), True))
-        order = [name for name in frequencies["class_name"] if name in distances.index]
+        order = list(frequencies["class_name"])
         if len(order) > 1:
-            n_runs = decay.n_runs(self.metrics)
-            chart = fcd_heatmap(distances, order, n_runs, len(self._pruned))
+            n_runs, table = decay.n_runs(self.metrics), self._pairs(labels)
+            distances = matrix_of(table, "fcd_rms", order)
+            unstable = _unstable(frequencies)
+            chart = fcd_heatmap(distances, order, n_runs, len(self._pruned), True, unstable)
             charts.append((chart, False))
         return charts
+
+    def _pairs(self, labels: Labels) -> pd.DataFrame:
+        """Every pair of classes, of AP."""
+        names, curves = list(labels.class_names), decay.ForgettabilityCurves("ap")(self.metrics)
+        truth = label_matrix(labels.split("test"), labels.class_names)
+        return pair_table(pair_matrices(curves, truth, names), names)
 
     def _scatters(self, labels: Labels) -> list[tuple[Chart, bool]]:
         """Corrected: classes against their frequency, pairs against what sets them apart."""
@@ -275,23 +282,26 @@ class _Contents:
         charts, frequencies = [], tables.frequencies(self._folder)
         for metric in ("ap", "calibrated_ap"):
             summary = ClassSummary(metric)(self.metrics, frequencies)
-            row = named_row(correlations, FIRST_DROP, metric)
+            row = named_row(correlations, FIRST_DROP_STABLE, metric)
             told = findings.classes_told(row, metric, True, findings.DROP_FIRST)
             charts.append((first_drop_scatter(summary, *told, True, max(self._pruned)), True))
-        names, curves = list(labels.class_names), decay.ForgettabilityCurves("ap")(self.metrics)
-        truth = label_matrix(labels.split("test"), labels.class_names)
-        table = pair_table(pair_matrices(curves, truth, names), names)
+        table, unstable = self._pairs(labels), _unstable(frequencies)
         for name, x, axis, said in (
             ("log_frequency_difference", table["log_frequency_difference"],
              "Difference of log frequency", findings.FREQUENCY),
             ("cooccurrence_iou_fourth_root", table["cooccurrence_iou"] ** 0.25,
              "Co-occurrence, IoU^(1/4)", findings.TOGETHER),
         ):  # fmt: skip
-            told = findings.pairs_told(named_row(correlations, f"fcd~{name}", "ap"), True, said)
-            charts.append(
-                (pair_scatter(table, x, table["fcd_rms"], (axis, "FCD, RMS"), *told), False)
-            )
+            row = named_row(correlations, f"fcd~{name}{STABLE}", "ap")
+            told = findings.pairs_told(row, True, said)
+            axes = (axis, "FCD, RMS")
+            charts.append((pair_scatter(table, x, table["fcd_rms"], axes, *told, unstable), False))
         return charts
+
+
+def _unstable(frequencies: pd.DataFrame) -> frozenset[str]:
+    few = frequencies["test_positive_patients"] < FEW_PATIENTS
+    return frozenset(frequencies.loc[few, "class_name"])
 
 
 def _shown(chart: Chart, number: int, legend: str) -> _Shown:

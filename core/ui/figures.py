@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from core.analysis import decay
-from core.analysis.correlations import named_row
+from core.analysis.correlations import STABLE, named_row
 from core.analysis.losses import most_lost, with_intervals
 from core.charts import Chart
 from core.charts.classes import losses_chart
@@ -19,7 +19,7 @@ from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
 from core.wording import findings
-from core.wording.published import EXTREME, FIRST_DROP, Figures
+from core.wording.published import EXTREME, FIRST_DROP, FIRST_DROP_STABLE, Figures
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
 OF_MEDIAN, QUARTILES = "95 % of the median", "quartiles"
@@ -69,7 +69,8 @@ def losses(of: Source, metric: str, corrected: bool, sparsity: float) -> Chart:
 @of_study(MOST, shared=True)
 def first_drop(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
     """First drop of every class against its frequency."""
-    title, caption = _said(of, FIRST_DROP, metric, corrected, findings.DROP_FIRST, published)
+    name = FIRST_DROP_STABLE if corrected else FIRST_DROP
+    title, caption = _said(of, name, metric, corrected, findings.DROP_FIRST, published)
     last = max(decay.pruned_sparsities(loaders.class_metrics(of)))
     return first_drop_scatter(statistics.class_summary(of, metric), title, caption, corrected, last)
 
@@ -77,8 +78,10 @@ def first_drop(of: Source, metric: str, corrected: bool, published: Figures | No
 @of_study(MOST, shared=True)
 def extreme_change(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
     """Change at 95 % sparsity of every class against its frequency."""
-    title, caption = _said(of, EXTREME, metric, corrected, findings.LOSE_MORE, published)
-    return change_scatter(statistics.class_summary(of, metric), metric, title, caption)
+    name = f"{EXTREME}{STABLE if corrected else ''}"
+    title, caption = _said(of, name, metric, corrected, findings.LOSE_MORE, published)
+    summary = statistics.class_summary(of, metric)
+    return change_scatter(summary, metric, title, caption, corrected)
 
 
 def _said(
@@ -176,8 +179,10 @@ def _pairs(
     said: tuple[str, str],
     published: Figures | None,
 ) -> Chart:
-    row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
+    stable = STABLE if corrected else ""
+    row = named_row(statistics.correlations(of), f"fcd~{name}{stable}", metric)
     title, caption = findings.pairs_told(row, corrected, said, published)
     table = statistics.pair_statistics(of, metric)
     y, y_title = (table["fcd_rms"], "FCD, RMS") if corrected else (table["fcd"], "FCD")
-    return pair_scatter(table, x, y, (x_title, y_title), title, caption)
+    left_out = statistics.unstable_classes(of) if corrected else frozenset()
+    return pair_scatter(table, x, y, (x_title, y_title), title, caption, left_out)

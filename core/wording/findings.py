@@ -342,9 +342,10 @@ def interaction(rows: pd.DataFrame, corrected: bool) -> str:
         return "Too few pairs of classes for the interaction model."
     which = "permutation_p" if corrected else "ols_p"
     _, frequency, _, both = (by_term.loc[term] for term in TERMS)
+    distance = "FCD, RMS" if corrected else "FCD"
     text = (
         f"Of classes that never meet, one e-fold more difference in frequency goes with "
-        f"{_signed(frequency['coefficient'])} of FCD ({words.p_value(frequency[which])}). "
+        f"{_signed(frequency['coefficient'])} of {distance} ({words.p_value(frequency[which])}). "
     )
     if _known(both[which]) and both[which] < SIGNIFICANT:
         how = "weaker" if both["coefficient"] * frequency["coefficient"] < 0 else "stronger"
