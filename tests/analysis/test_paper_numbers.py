@@ -13,7 +13,8 @@ from sklearn.metrics import average_precision_score
 from core.analysis.class_pairs import ClassPairs
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import STABLE, Correlations
-from core.analysis.forgettability import Forgettability
+from core.analysis.decay import ForgettabilityCurves
+from core.analysis.forgettability import Forgettability, InterpolatedFirstDrop
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pie import Pies
