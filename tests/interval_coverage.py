@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.class_changes import ClassChanges
-from core.analysis.onset import Curves, Onsets, somers_curves
+from core.analysis.class_evidence import ClassEvidence, class_evidence
 from core.analysis.overall import Overall
 from core.analysis.pair_evidence import DifferentPairs, pair_evidence
 from core.analysis.paired_moments import Moments, paired_moments
-from core.analysis.patient_spread import patient_spread
-from core.analysis.trend import trend
+from core.analysis.trend import Trend
+from core.labels import Labels, class_frequencies
 from core.metrics import with_somers_d
+from core.settings import GroupSettings
 from tests.binormal import mean_true_ap
 from tests.simulated_studies import DENSE_D_PRIME, Design, Study, d_prime, somers_d
 from tests.simulations import metrics_of
@@ -73,36 +74,20 @@ class Analysed:
         return with_somers_d(table)
 
     @cached_property
+    def frequencies(self) -> pd.DataFrame:
+        table = self.study.labels.rename(columns={"id": "image_id"})
+        labels = Labels(table.assign(path=table["image_id"]), self.design.class_names)
+        return class_frequencies(labels, GroupSettings())
+
+    @cached_property
     def n_patients(self) -> pd.Series:
         """class_name to patients with the class."""
-        table = self.study.labels.iloc[: self.design.n_test]
-        counts = [table.loc[table[name] == 1, "patient_id"].nunique() for name in self.names]
-        return pd.Series(counts, self.names)
+        return self.frequencies.set_index("class_name")["test_positive_patients"]
 
     @cached_property
-    def curves(self) -> Curves:
-        return somers_curves(self.metrics, self.moments.patient_draws, self.n_patients)
-
-    @cached_property
-    def changes(self) -> pd.DataFrame:
-        return ClassChanges()(self.moments.by_class)
-
-    @cached_property
-    def at_95(self) -> pd.DataFrame:
-        """CLASS_CHANGES at 95 %, one row per class in the order of classes."""
-        at = self.changes[self.changes["sparsity"] == 0.95]
-        return at.set_index("class_name").reindex(self.names)
-
-    @property
-    def judged(self) -> np.ndarray:
-        """(classes,) of those that corrected trends look at."""
-        at = self.at_95
-        return at["found"].eq(True).to_numpy() & at["unstable"].eq(False).to_numpy()
-
-    @property
-    def log_frequency(self) -> np.ndarray:
-        frequencies = self.study.train_frequencies
-        return np.log10(np.where(frequencies > 0, frequencies, np.nan))
+    def classes(self) -> ClassEvidence:
+        by_class, draws = self.moments.by_class, self.moments.patient_draws
+        return class_evidence(self.metrics, by_class, draws, self.frequencies)
 
     def true_changes(self, metric: str) -> np.ndarray:
         """(classes, sparsities) of the mean metric over all runs and patients."""
@@ -121,7 +106,7 @@ class Analysed:
 
 
 def class_changes(given: Analysed) -> list[tuple]:
-    return _class_changes(given, given.changes, "somers_d")
+    return _class_changes(given, given.classes.changes, "somers_d")
 
 
 def class_changes_of_ap(given: Analysed) -> list[tuple]:
@@ -139,42 +124,42 @@ def _class_changes(given: Analysed, table: pd.DataFrame, metric: str) -> list[tu
 
 
 def onset_sparsities(given: Analysed) -> list[tuple]:
-    table = Onsets()(given.curves, np.flatnonzero(given.judged))
+    true = dict(zip(given.names, given.study.onsets, strict=True))
     rows = []
-    for row, truth in zip(table.itertuples(), given.study.onsets, strict=True):
+    for row in given.classes.onsets.itertuples():
         # An end that lies beyond the grid is missing: later than any sparsity.
         low, high = row.onset_ci_low, row.onset_ci_high
-        if np.isfinite(low):
-            high = high if np.isfinite(high) else 1.0
-        rows.append(_event("onset", given.n_patients[row.class_name], truth, low, high))
+        if np.isfinite(low) and not np.isfinite(high):
+            high = 1.0
+        name = row.class_name
+        rows.append(_event("onset", given.n_patients[name], true[name], low, high))
     return rows
 
 
 def trends(given: Analysed) -> list[tuple]:
-    """Of the onset against log10 frequency, whose scatter from class to class is true as well."""
-    design, table = given.design, Onsets()(given.curves, np.flatnonzero(given.judged))
+    """Slopes over log10 frequency, and tail minus head. The scatter of onsets from class to class
+    is part of what the trend of the onset speaks for."""
+    design, classes = given.design, given.classes
     logs = np.log10(design.frequencies)
-    truth = design.correlation * design.onset_sd / logs.std() if design.kind == "onset" else 0.0
-    x = np.where(given.judged, given.log_frequency, np.nan)
-    found = trend(x, table["onset"].to_numpy(), table["onset_se"].to_numpy() ** 2, given.names)
-    return [_event("trend of the onset", 0, truth, found.ci_low, found.ci_high)]
-
-
-def trends_at_95(given: Analysed) -> list[tuple]:
-    """Of the change at 95 %, of designs that say what it is."""
-    design, at = given.design, given.at_95
     if design.kind == "onset":
-        return []
-    truth = {"null": 0.0, "frequent-first": -design.slope, "rare-first": design.slope}[design.kind]
-    variance = (at["se_runs"].fillna(0) ** 2 + at["se_patients"] ** 2).to_numpy(float)
-    x = np.where(given.judged, given.log_frequency, np.nan)
-    found = trend(x, at["change"].to_numpy(float), variance, given.names)
-    return [_event("trend of the change at 95 %", 0, truth, found.ci_low, found.ci_high)]
+        slope = design.correlation * design.onset_sd / logs.std()
+        return [_of_trend("trend of the onset", classes.trend_of_onset, slope)]
+    slope = {"null": 0.0, "frequent-first": -1.0, "rare-first": 1.0}[design.kind] * design.slope
+    group = classes.frequencies.set_index("class_name")["group"].reindex(given.names).to_numpy()
+    judged = pd.Series(classes.judged, classes.names).reindex(given.names).to_numpy()
+    tail, head = (logs[(group == name) & judged].mean() for name in ("tail", "head"))
+    found = [_of_trend("trend of the change at 95 %", classes.trend_of_change, slope)]
+    apart = _of_trend("tail minus head", classes.tail_minus_head, slope * (tail - head))
+    return [*found, apart]
+
+
+def _of_trend(name: str, found: Trend, truth: float) -> tuple:
+    return _event(name, 0, truth, found.ci_low, found.ci_high)
 
 
 def pair_differences(given: Analysed) -> list[tuple]:
-    logs = pd.Series(given.log_frequency, given.names)
-    table = DifferentPairs()(pair_evidence(given.moments.by_class, given.curves, logs))
+    classes = given.classes
+    evidence = pair_evidence(given.moments.by_class, classes.curves, classes.log_frequency)
     mean = given.true_changes("somers_d")[:, 1:].mean(axis=1)
     true = dict(zip(given.names, mean, strict=True))
     return [
@@ -185,15 +170,14 @@ def pair_differences(given: Analysed) -> list[tuple]:
             row.difference_ci_low,
             row.difference_ci_high,
         )
-        for row in table.itertuples()
+        for row in DifferentPairs()(evidence).itertuples()
     ]
 
 
 def mean_ap(given: Analysed) -> list[tuple]:
     """Of the mean AP over classes and of its difference from dense, at 95 %."""
     study, design = given.study, given.design
-    spread = patient_spread(study.truth, study.patients, given.cells)
-    row = Overall()(given.metrics, spread).iloc[-1]
+    row = Overall()(given.metrics, given.moments.of_mean).iloc[-1]
     dense = somers_d(DENSE_D_PRIME, design.run_spread)
     means = d_prime(dense * study.retained[:, [0, -1]], design.run_spread)
     values = [
@@ -217,7 +201,6 @@ INTERVALS: dict[str, Callable[[Analysed], list[tuple]]] = {
     "class_changes_of_ap": class_changes_of_ap,
     "onset": onset_sparsities,
     "trend": trends,
-    "trend_at_95": trends_at_95,
     "pairs": pair_differences,
     "mean_ap": mean_ap,
 }
