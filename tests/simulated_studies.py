@@ -45,7 +45,8 @@ class Design:
     kind: "null": all classes equally separable and equally forgotten. "frequent-first": the true
     relative change of D at 95 % falls by `slope` per tenfold frequency, "rare-first": it rises.
     "onset": the true sparsity at which 20 % of D is gone correlates at `correlation` with log10
-    frequency, exactly so in every study, with scatter from class to class that is drawn anew.
+    frequency, with scatter from class to class that is drawn anew; `exact`: just so in every study,
+    else in the population of classes that the study's come from.
     """
 
     kind: Kind = "null"
@@ -58,7 +59,9 @@ class Design:
     images_per_patient: float = 1.0
     slope: float = 0.15
     correlation: float = 0.77
+    exact: bool = True
     onset_sd: float = 0.10
+    class_sd: float = 0.0  # of the loss at 95 %, from class to class and whatever the frequency
     image_share: float = 0.5  # of the noise that is not the model's own
     common_share: float = 0.2  # of an image's noise, the part that all its classes share
     own_noise: tuple[float, float] = (0.05, 0.60)  # a model's own part, dense and at 95 %
@@ -88,15 +91,18 @@ class Design:
         sign = {"null": 0, "frequent-first": 1, "rare-first": -1}[self.kind]
         # Around a smaller loss, so that the class that loses most keeps something.
         lost += sign * self.slope * (logs - logs.mean()) - 0.08 * abs(sign)
-        return 1 - lost[:, None] * (grid / 0.95) ** STEEPNESS
+        lost += self.class_sd * scatter
+        return 1 - np.clip(lost, 0, 1)[:, None] * (grid / 0.95) ** STEEPNESS
 
     def true_onsets(self, scatter: np.ndarray) -> np.ndarray:
         """(classes,): of "onset", the sparsity at which 20 % of D is gone."""
         logs = np.log10(self.frequencies)
         z = (logs - logs.mean()) / logs.std()
-        rest = scatter - scatter.mean()
-        rest -= (rest @ z) / (z @ z) * z
-        rest /= rest.std()
+        rest = scatter
+        if self.exact:
+            rest = scatter - scatter.mean()
+            rest -= (rest @ z) / (z @ z) * z
+            rest /= rest.std()
         r = self.correlation
         onsets = ONSET_MEAN + self.onset_sd * (r * z + np.sqrt(1 - r**2) * rest)
         return np.maximum(onsets, 0.05)
@@ -118,8 +124,17 @@ class Study:
 
     @cached_property
     def onsets(self) -> np.ndarray:
-        scatter = np.random.default_rng([self.seed, 1]).normal(size=self.design.n_classes)
-        return self.design.true_onsets(scatter)
+        """(classes,): the true sparsity at which 20 % of D is gone, between grid points on a line
+        as the product takes it; 1 where it never is."""
+        falls, grid = self.retained, np.array(self.design.sparsities)
+        found = np.ones(len(falls))
+        for at, curve in enumerate(falls):
+            after = int(np.argmax(curve < 1 - ONSET_LOSS))
+            if after:
+                found[at] = np.interp(
+                    ONSET_LOSS - 1, -curve[after - 1 : after + 1], grid[after - 1 : after + 1]
+                )
+        return found
 
     @cached_property
     def labels(self) -> pd.DataFrame:
