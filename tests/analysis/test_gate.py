@@ -13,7 +13,7 @@ import pytest
 from tests.gate import DECIDED, all_claims, most, rates
 from tests.simulated_studies import Design, Kind
 
-# How many studies, and the count of false verdicts that is too many: what a product that is wrong in
+# How many studies, and how many false verdicts are too many: what a product that is wrong in
 # 5 % of studies would exceed in one of some thousand runs of these tests.
 FEW = pytest.param(10, id="few")
 MANY = pytest.param(40, id="many", marks=pytest.mark.slow)
