@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import image_curves, store, study, tables
+from core import image_curves, operating_tables, store, study, tables
 from core.errors import InputError
 
 
@@ -31,8 +31,10 @@ TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {
     "safe_sparsity": tables.safe_sparsity,
     "interaction": tables.interaction,
     "pies": tables.pies,
-    "operating_points": tables.operating_points,
+    "operating_points": operating_tables.operating_points,
+    "operating_characteristics": operating_tables.operating_characteristics,
     "lost_findings": image_curves.lost_findings,
+    "raised_findings": image_curves.raised_findings,
     "pie_class_ratio": tables.pie_class_ratio,
     "pie_finding_count_ratio": tables.pie_finding_count_ratio,
     "pie_label_noise": tables.pie_label_noise,
