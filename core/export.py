@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import evidence_tables, image_curves, store, study, tables
+from core import evidence_tables, image_curves, operating_tables, store, study, tables
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.metrics import METRICS
@@ -60,8 +60,10 @@ TABLES = {
     "safe_sparsity": Table(_safe_sparsity, by_metric=True),
     "interaction": Table(tables.interaction, by_metric=True),
     "pies": Table(tables.pies, by_sparsity=True),
-    "operating_points": Table(tables.operating_points),
+    "operating_points": Table(operating_tables.operating_points),
+    "operating_characteristics": Table(operating_tables.operating_characteristics),
     "lost_findings": Table(image_curves.lost_findings),
+    "raised_findings": Table(image_curves.raised_findings),
     "pie_class_ratio": Table(tables.pie_class_ratio, by_sparsity=True),
     "pie_finding_count_ratio": Table(tables.pie_finding_count_ratio, by_sparsity=True),
     "pie_label_noise": Table(tables.pie_label_noise, by_sparsity=True),

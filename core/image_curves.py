@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from core import store, study, tables
+from core import operating_tables, store, study
 from core.analysis import lost
 from core.analysis.image_curves import SUMMARY, over_runs
 from core.analysis.ranks import ranks
@@ -27,12 +27,13 @@ from core.errors import WorkError
 from core.labels import label_matrix
 
 EDITION = 1
+Advance = Callable[[int, int], None]
 KEPT = (*SUMMARY, "rank")  # of the mean over runs, among the test images
 
 
 def key(folder: Path) -> str:
     """Sixteen hex digits over the predictions and the operating points' inputs."""
-    inputs = f"{store.predictions_key(folder)} {tables.operating_points_key(folder)}"
+    inputs = f"{store.predictions_key(folder)} {operating_tables.operating_points_key(folder)}"
     parts = f"{EDITION} {KEPT} {inputs}"
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
@@ -60,7 +61,7 @@ def prepare(folder: Path, made_from: str) -> Iterator[tuple[int, int]]:
     labels = store.read_labels(folder)
     test = labels.split("test")
     image_ids, truth = test["image_id"], label_matrix(test, labels.class_names)
-    points = tables.operating_points(folder)["operating_point"].to_numpy(float)
+    points = operating_tables.operating_points(folder)["operating_point"].to_numpy(float)
     runs_at = grid(folder)
     with FileLock(folder / "image_curves.lock"):
         for old in folders.glob("*"):
@@ -113,13 +114,28 @@ def runs_below(folder: Path, made_from: str) -> dict[float, np.ndarray]:
     }
 
 
-def lost_findings(folder: Path, advance: tables.Advance | None = None) -> pd.DataFrame:
+def lost_findings(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     """`lost.lost_findings`: every (image, class) that is lost by the operating point, with how many
     runs lose it, then every one that is lost by rank.
 
     Prepares the images' curves the first time, which reads every prediction; `advance(done, total)`
-    hears of the sparsities. A study without operating points has the second half alone.
+    hears of the sparsities. A study without operating points has the second half only.
     """
+    return _findings(folder, lost.lost_findings, operating_tables.lost_at, advance)
+
+
+def raised_findings(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
+    """`lost.raised_findings`: every false alarm that pruning adds, by the operating point, then by
+    rank; otherwise as `lost_findings`."""
+    return _findings(folder, lost.raised_findings, operating_tables.raised_at, advance)
+
+
+def _findings(
+    folder: Path,
+    tabulate: Callable[..., pd.DataFrame],
+    since: Callable[[Path, lost.LostBy], np.ndarray],
+    advance: Advance | None,
+) -> pd.DataFrame:
     made_from = key(folder)
     for done, total in prepare(folder, made_from):
         if advance:
@@ -130,14 +146,7 @@ def lost_findings(folder: Path, advance: tables.Advance | None = None) -> pd.Dat
     n_runs = {s: len(runs) for s, runs in grid(folder).items()}
     below = {lost.OPERATING_POINT: runs_below(folder, made_from), lost.RANK: None}
     halves = [
-        lost.lost_findings(
-            test["image_id"],
-            labels.class_names,
-            truth,
-            tables.lost_at(folder, by),
-            below[by],
-            n_runs,
-        )
+        tabulate(test["image_id"], labels.class_names, truth, since(folder, by), below[by], n_runs)
         for by in lost.LOST_BY
     ]
     return pd.concat(halves, ignore_index=True)

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from core import evidence_tables, image_curves, store, subgroups, tables
+from core import evidence_tables, image_curves, operating_tables, store, subgroups, tables
 from core.analysis.lost import LOST_BY
 from core.errors import InputError
 
 
 def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
-    """Agreement of every image at every sparsity, what is lost, what may be claimed of the
-    classes, the ranks that subgroups need, and the predictions laid out by image. What is there
-    already is left; pages make what is missing.
+    """Agreement of every image at every sparsity, what is lost and raised, how well each class is
+    found at its operating points, what may be claimed of the classes, the ranks that subgroups
+    need, and the predictions laid out by image. What is there already is left; pages make what is
+    missing.
 
     `advance(done, total)` hears of sparsities and cells.
     """
     cells, curves = subgroups.unprepared(folder), image_curves.key(folder)
-    total = 3 + len(cells) + len(image_curves.unprepared(folder, curves))
+    total = 4 + len(cells) + len(image_curves.unprepared(folder, curves))
     for done, _ in enumerate(_steps(folder, cells, curves), start=1):
         advance(min(done, total), total)
     advance(total, total)
@@ -30,7 +31,10 @@ def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[N
         tables.agreements(folder)
         yield
         for by in LOST_BY:
-            tables.lost_at(folder, by)
+            operating_tables.lost_at(folder, by)
+            operating_tables.raised_at(folder, by)
+        yield
+        operating_tables.operating_characteristics(folder)
         yield
         with suppress(InputError):  # no run has both dense and pruned predictions
             tables.moments(folder)

@@ -238,6 +238,13 @@ def predictions_key(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def ensembles_key(folder: Path, beside: str) -> str:
+    """Sixteen hex digits over the labels, the ensembles and what else a table depends on."""
+    paths = [study.labels_path(folder), *sorted((folder / "ensemble").glob("*.parquet"))]
+    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
+    return hashlib.sha256(f"{beside} {times}".encode()).hexdigest()[:16]
+
+
 def write_kept(table: pd.DataFrame, path: Path, key: str) -> None:
     kept = pa.Table.from_pandas(table, preserve_index=False)
     write_table(kept.replace_schema_metadata({**(kept.schema.metadata or {}), b"key": key}), path)
@@ -338,6 +345,16 @@ def finished_cells(folder: Path) -> list[tuple[int, float]]:
         if match := pattern.search(path.as_posix()):
             cells.append((int(match[1]), int(match[2]) / 100))
     return sorted(cells)
+
+
+def lacks_validation_cells(folder: Path) -> bool:
+    """Whether a run keeps validation predictions of its dense model and lacks those of a finished
+    sparsity, as older versions left it. `run_study` makes them."""
+    return any(
+        not study.validation_cell_path(folder, run, sparsity).exists()
+        for run, sparsity in finished_cells(folder)
+        if study.validation_path(folder, run).exists()
+    )
 
 
 def finished_ensembles(folder: Path) -> list[float]:

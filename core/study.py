@@ -273,6 +273,13 @@ def validation_path(folder: Path, run: int) -> Path:
     return folder / "validation" / f"run={run:02d}.parquet"
 
 
+def validation_cell_path(folder: Path, run: int, sparsity: float) -> Path:
+    """Of a pruned model; the dense one's lies at `validation_path`, as in older studies."""
+    if percent(sparsity) == 0:
+        return validation_path(folder, run)
+    return folder / "validation" / f"run={run:02d}" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
 def ensemble_path(folder: Path, sparsity: float) -> Path:
     return folder / "ensemble" / f"sparsity={percent(sparsity):02d}.parquet"
 
@@ -315,6 +322,14 @@ def pie_definitions_path(folder: Path, sparsity: float) -> Path:
 
 def lost_at_path(folder: Path, by_rank: bool) -> Path:
     return folder / ("lost_by_rank.parquet" if by_rank else "lost_at.parquet")
+
+
+def raised_at_path(folder: Path, by_rank: bool) -> Path:
+    return folder / ("raised_by_rank.parquet" if by_rank else "raised_at.parquet")
+
+
+def operating_characteristics_path(folder: Path) -> Path:
+    return folder / "operating_characteristics.parquet"
 
 
 def image_curves_dir(folder: Path) -> Path:

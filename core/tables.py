@@ -3,7 +3,6 @@ analysis. The arithmetic is in `core/analysis`, one file per table."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,7 @@ from core.analysis.chance import chance_levels
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
-from core.analysis.lost import OPERATING_POINT, RANK, LostBy, lost_at_sparsity, lost_labels
-from core.analysis.operating_points import OperatingPoints, no_operating_points
+from core.analysis.lost import lost_labels
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.analysis.pie import Pies, agreement
@@ -28,11 +26,11 @@ from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
 from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
-from core.analysis.ranks import ranks
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
 from core.metrics import with_somers_d
+from core.operating_tables import lost_at
 from core.pictures.quality import image_quality
 
 PIE_SPARSITY = 0.9
@@ -40,7 +38,6 @@ AGREEMENTS_EDITION = 1
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
 MOMENTS_EDITION = 2
 PIES_EDITION = 1
-LOST_EDITION = 1
 Advance = Callable[[int, int], None]
 
 
@@ -98,7 +95,7 @@ def agreement_column(sparsity: float) -> str:
 def agreements(folder: Path) -> pd.DataFrame:
     """image_id of the test images, in their order, and their `agreement` at every finished sparsity
     above 0, a column per whole percent; kept in the study's folder until an ensemble changes."""
-    path, key = study.agreements_path(folder), _ensembles_key(folder, str(AGREEMENTS_EDITION))
+    path, key = study.agreements_path(folder), store.ensembles_key(folder, str(AGREEMENTS_EDITION))
     kept = store.read_kept(path, key)
     if kept is not None:
         return kept
@@ -118,13 +115,6 @@ def agreements(folder: Path) -> pd.DataFrame:
     with suppress(OSError):  # a cache that may not be written only makes the next call slower
         store.write_kept(table, path, key)
     return table
-
-
-def _ensembles_key(folder: Path, beside: str) -> str:
-    """Sixteen hex digits over the labels, the ensembles and what else a table depends on."""
-    paths = [study.labels_path(folder), *sorted((folder / "ensemble").glob("*.parquet"))]
-    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
-    return hashlib.sha256(f"{beside} {times}".encode()).hexdigest()[:16]
 
 
 def pies(
@@ -196,72 +186,6 @@ def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.n
             predicted = store.read_predictions(path, rows["image_id"], labels.class_names)
             thresholds[at] = best_f1_thresholds(truth, predicted)
     return thresholds
-
-
-def operating_points(folder: Path) -> pd.DataFrame:
-    """`OperatingPoints` of the dense model averaged over the runs that have validation predictions,
-    and n_runs, how many have; all missing, and 0, where a study keeps none."""
-    labels = store.read_labels(folder)
-    rows = labels.split("validation")
-    paths = sorted((folder / "validation").glob("run=*.parquet"))
-    if len(rows) == 0 or not paths:
-        return no_operating_points(labels.class_names).assign(n_runs=0)
-    total = np.zeros((len(rows), len(labels.class_names)))
-    for path in paths:
-        total += store.read_predictions(path, rows["image_id"], labels.class_names)
-    mean = (total / len(paths)).astype(np.float32)  # as ensembles are rounded
-    find = OperatingPoints(store.read_config(folder).operating_point.specificity)
-    truth = label_matrix(rows, labels.class_names)
-    return find(truth, mean, labels.class_names).assign(n_runs=len(paths))
-
-
-def operating_points_key(folder: Path) -> str:
-    """What operating points depend on: the specificity, and the validation files with their
-    times."""
-    paths = sorted((folder / "validation").glob("run=*.parquet"))
-    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in paths)
-    return f"{store.read_config(folder).operating_point.specificity} {times}"
-
-
-def lost_at(folder: Path, by: LostBy = OPERATING_POINT) -> np.ndarray:
-    """(test images, classes) float32 of `lost_at_sparsity`, in the labels' order, from the
-    ensembles; kept in the study's folder until one of them, or an operating point, changes.
-
-    By rank, a finding counts as found where its rank among the test images is at least the
-    specificity of the operating points: so at every sparsity anew as many images without the
-    class are taken for ones with it. All NaN where the study has no operating points to go by, or
-    no ensemble of dense and pruned.
-    """
-    labels = store.read_labels(folder)
-    names = list(labels.class_names)
-    path, key = study.lost_at_path(folder, by == RANK), _lost_key(folder)
-    kept = store.read_kept(path, key)
-    if kept is not None:
-        return kept[names].to_numpy(np.float32)
-    test = labels.split("test")
-    image_ids, truth = test["image_id"], label_matrix(test, labels.class_names)
-    points = np.full(len(names), store.read_config(folder).operating_point.specificity)
-    if by == OPERATING_POINT:
-        points = operating_points(folder)["operating_point"].to_numpy(float)
-    grid = store.finished_ensembles(folder)
-    if np.isnan(points).all() or 0.0 not in grid or len(grid) < 2:
-        return np.full((len(image_ids), len(names)), np.nan, np.float32)
-    cells = (
-        (s, store.read_predictions(study.ensemble_path(folder, s), image_ids, labels.class_names))
-        for s in reversed(grid)
-    )
-    if by == RANK:
-        cells = ((s, ranks(truth, probabilities)) for s, probabilities in cells)
-    lost = lost_at_sparsity(cells, points)
-    table = pd.DataFrame(lost, columns=names)
-    table.insert(0, "image_id", image_ids)
-    with suppress(OSError):  # a cache that may not be written only makes the next call slower
-        store.write_kept(table, path, key)
-    return lost
-
-
-def _lost_key(folder: Path) -> str:
-    return _ensembles_key(folder, f"{LOST_EDITION} {operating_points_key(folder)}")
 
 
 def pie_class_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:

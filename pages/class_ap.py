@@ -10,6 +10,7 @@ from core.charts import Chart
 from core.people.access import SEES_STUDIES
 from core.study import percent
 from core.ui import answer, figures, filters, loaders, people, statistics, told, widgets
+from core.ui.operating import show_operating_characteristics
 from core.wording import findings, markup, terms, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
@@ -72,6 +73,7 @@ def show_sparsity() -> None:
     show_curves(sparsity)
     if sparsity is not None:
         show_losses(sparsity)
+        show_operating_characteristics(opened, sparsity)
 
 
 def show_curves(sparsity: float | None) -> None:

@@ -11,7 +11,16 @@ from core.analysis.lost import RANK
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
 from core.store import finished_ensembles
 from core.study import percent
-from core.ui import browser, exemplars, gallery_filters, loaders, people, saved_views, widgets
+from core.ui import (
+    browser,
+    exemplars,
+    gallery_filters,
+    loaders,
+    operating,
+    people,
+    saved_views,
+    widgets,
+)
 from core.ui import composition as pie_composition
 from core.wording import findings, image_findings, words
 
@@ -114,7 +123,9 @@ gallery_filters.show_counts(chosen_filters, images, len(shown))
 if order == gallery.FINDINGS_FIRST and len(shown):
     fates = gallery.order_fates(images, sparsity)[shown["test_order"]]
     can_be_lost = by == RANK or exemplars.has_points(opened)
-    st.caption(image_findings.findings_first(fates, sparsity, by, can_be_lost))
+    n_raised = gallery.count_raised(images, shown, sparsity)
+    st.caption(image_findings.findings_first(fates, n_raised, sparsity, by, can_be_lost))
+operating.link_to_numbers(opened, sparsity)
 if n_constant := gallery.count_pies(images.table).n_constant:
     st.caption(words.constant_vectors(n_constant))
 

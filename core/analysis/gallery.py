@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from core.analysis.lost import OPERATING_POINT, LostBy
+from core.analysis.lost import OPERATING_POINT, LostBy, by_now
 from core.analysis.subgroup import FINDINGS, grouping, patient_list
 from core.labels import GROUPS, findings, label_matrix
 
@@ -19,18 +19,21 @@ RAREST_FIRST = GROUPS[::-1]
 OWN_COLUMNS = (
     *("agreement", "is_pie", "is_pie_modal", "agreement_z", "n_modal_disagreements", "rank"),
     *("test_order", "n_findings", "fewer_findings", "finding_count", "earliest_lost"),
-    *("rarest_group", "earliest_finding_lost"),
+    *("rarest_group", "earliest_finding_lost", "earliest_raised", "fewer_raised"),
 )
 SHOWN = ("image_id", "test_order", "agreement")
 FINDINGS_FIRST = "Findings"
 FINDING_FATE = (
     "finding_fate"  # 0: a labelled finding is lost by the sparsity, 1: it has one, 2: none
 )
+MOST_RAISED = "Most raised"
+FEWER_RAISED = "fewer_raised"  # minus the number of findings raised by the sparsity
 ORDERS = {
     FINDINGS_FIRST: [FINDING_FATE, "agreement"],
     "Lowest agreement": ["agreement"],
     "Tail first": ["rarest_group", "agreement"],
     "Earliest lost": ["earliest_lost", "agreement"],
+    MOST_RAISED: [FEWER_RAISED, "earliest_raised", "agreement"],
     "Most findings": ["fewer_findings", "agreement"],
     "Patient": ["patient_id", "agreement"],
     "Test-set order": ["test_order"],
@@ -44,15 +47,18 @@ class Images:
     test: the labels' test rows. table: the same with agreement, is_pie, is_pie_modal and
     agreement_z (both missing where they have not been worked out), rank (1 = lowest agreement of
     all), test_order, n_findings, finding_count ("0" to "4+"), earliest_lost (of any labelled class)
-    and earliest_finding_lost ("No Finding" left out), rarest_group (0 is tail).
-    present: (images, classes) bool, labelled for certain. lost: (images, classes) sparsities, NaN
-    where a class is not lost; by: what it is lost by.
+    and earliest_finding_lost ("No Finding" left out), earliest_raised (of any finding that the
+    image is certain not to carry), rarest_group (0 is tail).
+    present: (images, classes) bool, labelled for certain; absent: certain not to be there. lost and
+    raised: (images, classes) sparsities, NaN where a class is not lost or raised; by: what by.
     """
 
     test: pd.DataFrame
     table: pd.DataFrame
     present: np.ndarray
+    absent: np.ndarray
     lost: np.ndarray
+    raised: np.ndarray
     class_names: tuple[str, ...]
     groups: dict[str, str]
     by: LostBy
@@ -61,12 +67,14 @@ class Images:
 def at_every_sparsity(
     test: pd.DataFrame,
     lost: np.ndarray,
+    raised: np.ndarray,
     class_names: tuple[str, ...],
     groups: dict[str, str],
     by: LostBy = OPERATING_POINT,
 ) -> Images:
     """What of the images does not depend on a sparsity: all but the PIEs' columns."""
-    present = label_matrix(test, class_names) == 1
+    truth = label_matrix(test, class_names)
+    present, absent = truth == 1, truth == 0
     labelled_lost = np.where(present, lost, np.nan)
     taken = [name for name in test.columns if name in OWN_COLUMNS]  # an attribute of such a name
     of_group = np.array([RAREST_FIRST.index(groups[name]) for name in class_names])
@@ -80,9 +88,14 @@ def at_every_sparsity(
         finding_count=grouping(test, FINDINGS, class_names).to_numpy(),
         earliest_lost=np.fmin.reduce(labelled_lost, axis=1, initial=np.nan),
         earliest_finding_lost=np.fmin.reduce(labelled_lost[:, is_finding], axis=1, initial=np.nan),
+        earliest_raised=np.fmin.reduce(
+            np.where(absent & is_finding, raised, np.nan), axis=1, initial=np.nan
+        ),
         rarest_group=rarest,
     )
-    return Images(test, table.reset_index(drop=True), present, lost, class_names, groups, by)
+    return Images(
+        test, table.reset_index(drop=True), present, absent, lost, raised, class_names, groups, by
+    )
 
 
 def at_sparsity(images: Images, pies: pd.DataFrame) -> Images:
@@ -102,8 +115,9 @@ class Gallery:
     """The images that meet every filter, in one of ORDERS: SHOWN of each.
 
     labelled: carries all of these classes. lost: is labelled with one of these classes, and it is
-    lost at or before `sparsity`. groups: carries a finding of one of these. counts: of
-    subgroup.FINDING_COUNTS. agreement: from, to; an image without one is in the whole range alone.
+    lost at or before `sparsity`. raised: is certain not to carry one of these classes, and it is
+    raised at or before `sparsity`. groups: carries a finding of one of these. counts: of
+    subgroup.FINDING_COUNTS. agreement: from, to; an image without one is in the whole range only.
     patients: ids, divided by commas or blanks. by and value: one of `groupings` and its text.
     """
 
@@ -111,6 +125,7 @@ class Gallery:
     sparsity: float = 0.9
     labelled: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    raised: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     agreement: tuple[float, float] = WHOLE_RANGE
@@ -132,6 +147,8 @@ class Gallery:
         found = pd.DataFrame({name: column[kept] for name, column in columns.items()})
         if FINDING_FATE in ORDERS[self.order]:
             found[FINDING_FATE] = order_fates(images, self.sparsity)[kept]
+        if FEWER_RAISED in ORDERS[self.order]:
+            found[FEWER_RAISED] = -n_raised(images, self.sparsity)[kept]
         return found.sort_values(ORDERS[self.order], kind="stable", ignore_index=True)[[*SHOWN]]
 
     def defined(self, images: Images) -> np.ndarray:
@@ -167,8 +184,12 @@ class Gallery:
             masks["labelled"] = np.all(images.present[:, columns], axis=1)
         if self.lost:
             columns = [at[name] for name in self.lost]
-            gone = images.lost[:, columns] <= np.float32(self.sparsity) + 1e-6
+            gone = by_now(images.lost[:, columns], self.sparsity)
             masks["lost"] = np.any(gone & images.present[:, columns], axis=1)
+        if self.raised:
+            columns = [at[name] for name in self.raised]
+            called = by_now(images.raised[:, columns], self.sparsity)
+            masks["raised"] = np.any(called & images.absent[:, columns], axis=1)
         if self.groups:
             names = [n for n in findings(images.class_names) if images.groups[n] in self.groups]
             columns = [at[name] for name in names]
@@ -198,16 +219,44 @@ class Gallery:
 
 def order_fates(images: Images, sparsity: float) -> np.ndarray:
     """(images,) of FINDING_FATE: 0, 1 or 2."""
-    lost = images.table["earliest_finding_lost"] <= np.float32(sparsity) + 1e-6
+    lost = by_now(images.table["earliest_finding_lost"], sparsity)
     return np.select([lost, images.table["n_findings"] > 0], [0, 1], default=2)
+
+
+def n_raised(images: Images, sparsity: float) -> np.ndarray:
+    """(images,) how many findings are raised by a sparsity on an image certain not to have them."""
+    columns = np.isin(images.class_names, findings(images.class_names))
+    return (images.absent & by_now(images.raised, sparsity))[:, columns].sum(axis=1)
+
+
+def count_raised(images: Images, shown: pd.DataFrame, sparsity: float) -> int:
+    """On how many of the shown images a finding is raised by a sparsity."""
+    return int((n_raised(images, sparsity)[shown["test_order"]] > 0).sum())
 
 
 def lost_by(row: int, images: Images, sparsity: float) -> dict[str, float]:
     """The classes the test image in this row is labelled with that are lost at or before a
     sparsity, and where."""
-    lost = images.lost[row]
-    gone = images.present[row] & (lost <= np.float32(sparsity) + 1e-6)
-    return {images.class_names[at]: round(float(lost[at]), 2) for at in np.flatnonzero(gone)}
+    return _since(images.lost[row], images.present[row], images, sparsity)
+
+
+def raised_by(row: int, images: Images, sparsity: float) -> dict[str, float]:
+    """The classes that the test image in this row is certain not to carry and that are raised at or
+    before a sparsity, and where; the earliest first."""
+    found = _since(images.raised[row], images.absent[row], images, sparsity)
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def false_alarms(images: Images, row: int) -> np.ndarray:
+    """(classes,) where each class is raised that the image in this row is certain not to carry."""
+    return np.where(images.absent[row], images.raised[row], np.nan)
+
+
+def _since(
+    since: np.ndarray, counted: np.ndarray, images: Images, sparsity: float
+) -> dict[str, float]:
+    by_then = counted & by_now(since, sparsity)
+    return {images.class_names[at]: round(float(since[at]), 2) for at in np.flatnonzero(by_then)}
 
 
 def holds(images: Images, image_id: str) -> bool:

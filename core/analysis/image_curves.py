@@ -13,7 +13,7 @@ from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 
 SUMMARY = ("mean", "median", "lower", "upper", "n_below")
 # "below" is below the operating point, or ranking above too few images without the class.
-Fate = Literal["nothing to go by", "below when dense", "lost", "dips", "stays"]
+Fate = Literal["nothing to go by", "below when dense", "lost", "dips", "stays", "raised"]
 
 
 def over_runs(probabilities: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -71,9 +71,11 @@ def curves_table(
 class FindingFate:
     """What becomes of one class of one image as the model is pruned.
 
-    labelled: None for uncertain. at: where it is lost, or first dips; n_below of n_runs lie below
-    the operating point there (or dense, where the dense average is below already). By rank runs are
-    not counted; there are `dense_rank`, `rank` there, and `least`, the smallest that is found.
+    labelled: None for uncertain. at: where it is lost or raised, or first dips; n_below of n_runs
+    lie below the operating point there (or dense, where the dense average is below already).
+    `dense_mean` and `mean` there are of the probabilities over runs. By rank runs are not counted;
+    there are `dense_rank`, `rank` there, and `least`, the smallest that is found. "raised" is of a
+    class that the image is certain not to carry: called from there on, and not when dense.
     """
 
     class_name: str
@@ -86,6 +88,8 @@ class FindingFate:
     dense_rank: float | None = None
     rank: float | None = None
     least: float | None = None
+    dense_mean: float | None = None
+    mean: float | None = None
 
 
 def finding_fates(
@@ -94,8 +98,9 @@ def finding_fates(
     labelled: dict[str, bool | None],
     by: LostBy = OPERATING_POINT,
 ) -> list[FindingFate]:
-    """Of every class an image is labelled with, and after these every other one that it loses;
-    earliest loss first.
+    """Of every class an image is labelled with, those that it loses first; then of every class
+    that it is certain not to carry and that is raised, then of others that are lost; the earliest
+    first within each.
 
     curves: `curves_table` of the image. points: operating points by class, NaN for none; by rank
     the smallest rank that is found. Below and above are said of the mean over runs, as for
@@ -106,12 +111,13 @@ def finding_fates(
         judge(str(name), labelled[name], curve, points[name])
         for name, curve in curves.groupby("class_name", sort=False)
     ]
-    told = [fate for fate in fates if fate.labelled or fate.fate == "lost"]
+    kinds = ["raised", "lost"]  # of what an image is not labelled with
+    told = [fate for fate in fates if fate.labelled or fate.fate in kinds]
     return sorted(
         told,
         key=lambda fate: (
             not fate.labelled,
-            fate.fate != "lost",
+            fate.fate != "lost" if fate.labelled else kinds.index(fate.fate),
             np.inf if fate.at is None else fate.at,
         ),
     )
@@ -120,12 +126,19 @@ def finding_fates(
 def _by_point(name: str, labelled: bool | None, curve: pd.DataFrame, point: float) -> FindingFate:
     if np.isnan(point):
         return FindingFate(name, labelled, "nothing to go by")
-    fate, at = _fate(curve["mean"], point)
+    fate, at = _fate(curve["mean"], point, labelled is False)
     if at is None:
         return FindingFate(name, labelled, fate)
     row = curve.iloc[at]
     return FindingFate(
-        name, labelled, fate, float(row["sparsity"]), int(row["n_below"]), int(row["n_runs"])
+        name,
+        labelled,
+        fate,
+        float(row["sparsity"]),
+        int(row["n_below"]),
+        int(row["n_runs"]),
+        dense_mean=float(curve["mean"].iloc[0]),
+        mean=float(row["mean"]),
     )
 
 
@@ -133,7 +146,7 @@ def _by_rank(name: str, labelled: bool | None, curve: pd.DataFrame, least: float
     ranks = curve["rank"]
     if ranks.isna().any():
         return FindingFate(name, labelled, "nothing to go by", by=RANK)
-    fate, at = _fate(ranks, least)
+    fate, at = _fate(ranks, least, labelled is False)
     row = curve.iloc[-1 if at is None else at]
     return FindingFate(
         name,
@@ -144,15 +157,20 @@ def _by_rank(name: str, labelled: bool | None, curve: pd.DataFrame, least: float
         dense_rank=float(ranks.iloc[0]),
         rank=float(row["rank"]),
         least=least,
+        dense_mean=float(curve["mean"].iloc[0]),
+        mean=float(row["mean"]),
     )
 
 
-def _fate(values: pd.Series, limit: float) -> tuple[Fate, int | None]:
-    """What becomes of a curve over the grid, and at which grid point."""
+def _fate(values: pd.Series, limit: float, absent: bool) -> tuple[Fate, int | None]:
+    """What becomes of a curve over the grid, and at which grid point. absent: the image is certain
+    not to carry the class, so that to be called is a false alarm."""
     below = values.to_numpy(np.float32) < np.float32(limit)
     if not below.any():
         return "stays", None
     if below[0]:
+        if absent and not below[-1]:
+            return "raised", int(np.flatnonzero(below)[-1]) + 1
         return "below when dense", 0
     if not below[-1]:
         return "dips", int(below.argmax())

@@ -1,4 +1,4 @@
-"""Which finding of which image is lost, and from which sparsity on."""
+"""Which finding of which image is lost, which is raised, and from which sparsity on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 # What a finding is lost by: its probability falls below the dense model's operating point, or it
-# ranks no longer above as large a share of the test images without it, at each sparsity anew.
+# ranks no longer above as large a share of the test images without it, counted at each sparsity.
+# It is raised by the opposite: it reaches the one or the other, though the dense model does not.
 LostBy = Literal["Operating point", "Rank"]
 LOST_BY: tuple[LostBy, ...] = get_args(LostBy)
 OPERATING_POINT, RANK = LOST_BY
@@ -22,9 +23,18 @@ LOST_FINDINGS = (
     "n_runs_lost",
     "n_runs",
 )
+RAISED_FINDINGS = (
+    "image_id",
+    "class_name",
+    "raised_by",
+    "raised_at_sparsity",
+    "n_runs_raised",
+    "n_runs",
+)
+Cells = Iterable[tuple[float, np.ndarray]]
 
 
-def lost_at_sparsity(cells: Iterable[tuple[float, np.ndarray]], points: np.ndarray) -> np.ndarray:
+def lost_at_sparsity(cells: Cells, points: np.ndarray) -> np.ndarray:
     """(images, classes) float32: the smallest sparsity from which on, to the end of the grid, the
     run-averaged probability stays below the operating point, though the dense one reaches it.
 
@@ -34,21 +44,43 @@ def lost_at_sparsity(cells: Iterable[tuple[float, np.ndarray]], points: np.ndarr
     grid point is not below, the dense one is, or there is no operating point. A dip that recovers
     is no loss. Raises ValueError where the sparsities do not fall or the last one is not dense.
     """
-    stays, lost = np.empty(0, bool), np.empty(0, np.float32)
+    return _from_where_on(cells, points, np.less)
+
+
+def raised_at_sparsity(cells: Cells, points: np.ndarray) -> np.ndarray:
+    """(images, classes) float32: the mirror of `lost_at_sparsity`. The smallest sparsity from which
+    on, to the end of the grid, the run-averaged probability (or the rank) reaches the operating
+    point (or the smallest rank that counts as found), though the dense one does not.
+
+    It is a false alarm on an image certain not to carry the class; what is not such an image is
+    left out by who asks. NaN where nothing is raised.
+    """
+    return _from_where_on(cells, points, np.greater_equal)
+
+
+def _from_where_on(cells: Cells, points: np.ndarray, is_so: np.ufunc) -> np.ndarray:
+    """From where on, to the end of the grid, `is_so(value, point)`, though it is not when dense."""
+    stays, since = np.empty(0, bool), np.empty(0, np.float32)
     before, limits = np.inf, points.astype(np.float32)
     for sparsity, probabilities in cells:
         if sparsity >= before:
             raise ValueError(f"sparsity {sparsity:g} follows {before:g}; they must fall")
         if before == np.inf:
             stays = np.ones(probabilities.shape, bool)
-            lost = np.full(probabilities.shape, np.nan, np.float32)
+            since = np.full(probabilities.shape, np.nan, np.float32)
         before = sparsity
+        here = is_so(probabilities, limits)  # never so of a limit that is NaN
         if sparsity == 0:
-            lost[~(probabilities >= limits)] = np.nan
-            return lost
-        stays = stays & (probabilities < limits)  # below NaN is nothing, so nothing is lost
-        lost[stays] = sparsity
+            since[here | np.isnan(probabilities)] = np.nan
+            return since
+        stays = stays & here
+        since[stays] = sparsity
     raise ValueError("the last cell must be the dense one")
+
+
+def by_now(since: np.ndarray, sparsity: float) -> np.ndarray:
+    """Whether something is lost, or raised, at or before a sparsity. since: `lost_at_sparsity`."""
+    return since <= np.float32(sparsity) + 1e-6
 
 
 def lost_labels(truth: np.ndarray, lost: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
@@ -86,14 +118,9 @@ def lost_findings(
     ensemble's alone, and n_runs_lost is missing.
     """
     rows, columns = np.nonzero(~np.isnan(lost))
-    at = lost[rows, columns].astype(float).round(2)
-    below = pd.array([pd.NA] * len(rows), dtype="Int64")
-    if runs_below is not None:
-        for sparsity in np.unique(at):
-            here = at == sparsity
-            below[here] = runs_below[float(sparsity)][rows[here], columns[here]].astype(int)
     labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
     labelled[np.isnan(truth[rows, columns])] = pd.NA
+    at = lost[rows, columns].astype(float).round(2)
     table = pd.DataFrame(
         {
             "image_id": image_ids.to_numpy()[rows],
@@ -101,8 +128,49 @@ def lost_findings(
             "labelled": labelled,
             "lost_by": RANK if runs_below is None else OPERATING_POINT,
             "lost_at_sparsity": at,
-            "n_runs_lost": below,
+            "n_runs_lost": _runs_below(runs_below, at, rows, columns),
             "n_runs": [n_runs[float(sparsity)] for sparsity in at],
         }
     )
     return table.astype({"n_runs": int})[list(LOST_FINDINGS)]
+
+
+def raised_findings(
+    image_ids: pd.Series,
+    class_names: tuple[str, ...],
+    truth: np.ndarray,
+    raised: np.ndarray,
+    runs_below: dict[float, np.ndarray] | None,
+    n_runs: dict[float, int],
+) -> pd.DataFrame:
+    """RAISED_FINDINGS, one row for each (image, class) that is raised on an image certain not to
+    carry the class, in the images' order. n_runs_raised: of n_runs finished at that sparsity,
+    those whose own probability reaches the operating point there; see `lost_findings`.
+    """
+    rows, columns = np.nonzero(~np.isnan(raised) & (truth == 0))
+    at = raised[rows, columns].astype(float).round(2)
+    table = pd.DataFrame(
+        {
+            "image_id": image_ids.to_numpy()[rows],
+            "class_name": np.array(class_names, object)[columns],
+            "raised_by": RANK if runs_below is None else OPERATING_POINT,
+            "raised_at_sparsity": at,
+            "n_runs": [n_runs[float(sparsity)] for sparsity in at],
+        }
+    ).astype({"n_runs": int})
+    table["n_runs_raised"] = table["n_runs"] - _runs_below(runs_below, at, rows, columns)
+    return table[list(RAISED_FINDINGS)]
+
+
+def _runs_below(
+    runs_below: dict[float, np.ndarray] | None,
+    at: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+) -> pd.api.extensions.ExtensionArray:
+    below = pd.array([pd.NA] * len(rows), dtype="Int64")
+    if runs_below is not None:
+        for sparsity in np.unique(at):
+            here = at == sparsity
+            below[here] = runs_below[float(sparsity)][rows[here], columns[here]].astype(int)
+    return below

@@ -26,7 +26,7 @@ from core.charts.parts import (
     sparsity_axis,
 )
 from core.wording import words
-from core.wording.image_findings import fate, probability, rank
+from core.wording.image_findings import fate, headline, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4
@@ -90,11 +90,11 @@ def image_ranks_chart(
     figure.add_hline(y=limit * 100, line={"color": RULE, "width": 1.2, "dash": "dot"})
     figure.update_yaxes(title="Ranks above (% of images without it)", range=[-2, 102])
     caption = (
-        "Coloured: labelled and lost classes; grey: the other classes. Drawn is the share of the "
+        "Coloured: labelled, raised and lost classes; grey: the other classes. Drawn is the share of the "
         f"test images certain not to carry the class whose probability, {over}, is below this "
         f"image's. Dotted: {rank(limit)}. The upright line is the slider's sparsity. "
-        "A finding above the dotted line when dense is lost from where on it stays below it."
-        + _more(fates)
+        "A finding above the dotted line when dense is lost from where on it stays below it; one "
+        "that the image does not have is raised from where on it stays above it." + _more(fates)
     )
     return Chart(_title(fates, known=True), figure, caption)
 
@@ -192,24 +192,24 @@ def _height(values: pd.Series | np.ndarray) -> list[float]:
 def _title(fates: list[FindingFate], known: bool) -> str:
     """`known`: whether any class has an operating point."""
     if not fates:
-        return "No labelled finding" + (", and none lost" if known else "")
+        return "No labelled finding" + (", and none lost or raised" if known else "")
     if not known:
         return f"{', '.join(found.class_name for found in fates)} over sparsity"
-    return fate(fates[0]).removesuffix(".")
+    return fate(headline(fates)).removesuffix(".")
 
 
 def _caption(curves: pd.DataFrame, fates: list[FindingFate]) -> str:
     runs = int(curves["n_runs"].max())
     over = "one run" if runs < 2 else f"median and quartiles over {words.count(runs, 'run')}"
     text = (
-        f"Coloured: labelled and lost classes, {over}; grey: the other classes. Dotted: operating "
-        "points, fixed on validation. The upright line is the slider's sparsity. Lost is what the "
-        "mean over runs says, from there to the end of the grid; of the runs, those whose own "
-        "probability is below are counted."
+        f"Coloured: labelled, raised and lost classes, {over}; grey: the other classes. Dotted: operating "
+        "points, fixed on validation. The upright line is the slider's sparsity. Lost and raised "
+        "is what the mean over runs says, from there to the end of the grid; of the runs, those "
+        "whose own probability is on that side are counted."
     )
     return text + _more(fates)
 
 
 def _more(fates: list[FindingFate]) -> str:
     left = len(fates) - MOST_HIGHLIGHTED
-    return f" {left} more are told below." if left > 0 else ""
+    return f" {left} more are named below." if left > 0 else ""

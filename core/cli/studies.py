@@ -28,9 +28,10 @@ def run(
         bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
     ] = False,
 ) -> None:
-    """Run a study: train, prune, predict. What is finished already is skipped.
+    """Run a study: train, prune, predict. What is finished already is skipped; what an older
+    version did not make yet, such as validation predictions of pruned models, is made.
 
-    STUDY.toml is a file, or the name of one of data/studies.
+    STUDY.toml is a file, or the name of one of data/studies or of a study on disk.
     """
     config = read_study(study_file, tuple(settings or ()))
     if background:
@@ -182,11 +183,13 @@ def import_predictions(
 
 
 def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
-    from core.study import read_config
+    from core.study import read_config, with_overrides
 
     path = Path(name)
     if not path.exists() and path.name == name and not path.suffix:
         path = STUDY_FILES / f"{name}.toml"
+        if not path.exists() and (existing := _existing(name)):
+            return with_overrides(existing, settings)
         if not path.exists():
             known = ", ".join(sorted(file.stem for file in STUDY_FILES.glob("*.toml"))) or "none"
             raise InputError(
@@ -196,14 +199,22 @@ def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
     return read_config(path, settings)
 
 
+def _existing(name: str) -> StudyConfig | None:
+    from core.store import readable_studies
+
+    known = (config for _, config in readable_studies())
+    return next((config for config in known if config.study.name == name), None)
+
+
 def submit(config: StudyConfig) -> bool:
     """Leave a study to the worker; False where it is finished or running already."""
     from core.cli.access import who
     from core.jobs import submit
+    from core.store import lacks_validation_cells
     from core.study import study_dir
 
     name, state = config.study.name, _state(study_dir(config))
-    if state == "finished":
+    if state == "finished" and not lacks_validation_cells(study_dir(config)):
         typer.echo(f"{name} is finished already.")
     elif state.startswith("running"):
         typer.echo(f"{name} is {state} already.")

@@ -1,5 +1,5 @@
 """The main job: dataset, training or a given checkpoint, sweep, ensembles. Run it again after
-anything; it goes on."""
+anything; it goes on. A finished study gets what an older version did not make."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def run_study(
     Raises InputError where the data or the folder's config do not fit, WorkError where the work
     fails or another process is at it, Cancelled once `cancelled()` says so.
     """
+    if config.dataset.kind == "imported":
+        raise InputError(
+            f"Study {config.study.name!r} was imported, without the network: nothing of it can be "
+            "run, and no validation predictions can be made. To go on with its import, use "
+            "`prunescope import-predictions`."
+        )
     folder = study.study_dir(config)
     refuse_other_config(config)
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,14 +34,18 @@ Cell = tuple[int, float]
 def sweep_run(
     config: StudyConfig, labels: Labels, pixels: Pixels, folder: Path, run: int, advance: Advance
 ) -> None:
-    """Predict the test split at every sparsity of the grid, and validation with the dense model.
+    """Predict the test and the validation split at every sparsity of the grid.
 
-    What is finished is skipped; a damaged file is named in the log and made again. A cell's rows
-    join the study's tables before its predictions appear.
+    What is finished is skipped, each split by itself: a study of an older version, which kept
+    validation predictions of its dense models only, gets the others. A damaged file is named in
+    the log and made again. A cell's rows join the study's tables before its predictions appear,
+    and its validation predictions are there first.
     """
     test, class_names = labels.split("test"), labels.class_names
     ids, truth = test["image_id"], label_matrix(test, class_names)
-    grid = config.sweep.sparsities
+    validation = labels.split("validation")["image_id"]  # may be empty where nothing is trained
+    grid, each = config.sweep.sparsities, len(ids) + len(validation)
+    total = len(grid) * each
     metrics_path, achieved_path = (
         study.class_metrics_path(folder),
         study.achieved_sparsity_path(folder),
@@ -56,19 +60,21 @@ def sweep_run(
         rows, batch_size = pixels.rows(of), config.sweep.batch_size
         return predict(network, pixels, rows, batch_size, report, normalise)
 
-    validation = labels.split("validation")["image_id"]
-    path = study.validation_path(folder, run)
-    if _to_make(path, validation, class_names):
-        probabilities = predictions(validation, lambda *_: advance(0, len(grid) * len(ids)))
-        store.write_predictions(validation, probabilities, class_names, path)
     for position, sparsity in enumerate(grid):
-        before, total = position * len(ids), len(grid) * len(ids)
-        path, cell = study.prediction_path(folder, run, sparsity), (run, sparsity)
+        before, cell = position * each, (run, sparsity)
+        path = study.prediction_path(folder, run, sparsity)
+        beside = study.validation_cell_path(folder, run, sparsity)
         to_predict = _to_make(path, ids, class_names)
-        if to_predict or cell not in with_achieved:
+        to_validate = len(validation) > 0 and _to_make(beside, validation, class_names)
+        if to_predict or to_validate or cell not in with_achieved:
             masks = make_masks(dense, config.pruning.method, sparsity, seed=info.seed)
             apply_masks(model, dense, masks)
+        if to_predict or cell not in with_achieved:
             join_cell(achieved_path, achieved_sparsity(model), cell)
+        if to_validate:
+            probabilities = predictions(validation, further(advance, before, total))
+            store.write_predictions(validation, probabilities, class_names, beside)
+        before += len(validation)
         if to_predict:
             probabilities = predictions(ids, further(advance, before, total))
         elif cell not in with_metrics:

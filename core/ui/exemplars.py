@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import image_curves, study, tables
+from core import image_curves, operating_tables, study, tables
 from core.analysis import gallery
 from core.analysis.image_curves import curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
@@ -68,13 +68,16 @@ def _images(
 
 
 @st.cache_resource(
-    max_entries=LARGE_ENTRIES, show_spinner="Looking for what is lost …", hash_funcs=BY_SOURCE
+    max_entries=LARGE_ENTRIES,
+    show_spinner="Looking for what is lost and raised …",
+    hash_funcs=BY_SOURCE,
 )
 def _at_every_sparsity(
     of: Source, times: tuple[int, ...], specificity: float, by: LostBy
 ) -> gallery.Images:
-    lost, names = tables.lost_at(of.path, by), labels(of).class_names
-    return gallery.at_every_sparsity(_test_rows(of), lost, names, groups_of_classes(of), by)
+    lost, raised = operating_tables.lost_at(of.path, by), operating_tables.raised_at(of.path, by)
+    names, groups = labels(of).class_names, groups_of_classes(of)
+    return gallery.at_every_sparsity(_test_rows(of), lost, raised, names, groups, by)
 
 
 def _specificity(opened: OpenStudy) -> float:
@@ -96,12 +99,12 @@ def operating_points(opened: OpenStudy) -> dict[str, float]:
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False, hash_funcs=BY_SOURCE)
 def _operating_points(of: Source, times: tuple[int, ...], specificity: float) -> dict[str, float]:
-    table = tables.operating_points(of.path)
+    table = operating_tables.operating_points(of.path)
     return dict(zip(table["class_name"], table["operating_point"], strict=True))
 
 
 def has_points(opened: OpenStudy) -> bool:
-    """Whether any class has an operating point, so that it can be lost by that."""
+    """Whether any class has an operating point, so that it can be lost or raised by that."""
     return not all(np.isnan(point) for point in operating_points(opened).values())
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.analysis import gallery
 from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
-from core.analysis.lost import LOST_BY, OPERATING_POINT, RANK, LostBy
+from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.labels import GROUPS
 from core.ui import OpenStudy, loaders, plain, widgets
@@ -19,6 +19,7 @@ from core.wording import columns, image_findings, words
 WIDGETS: dict[str, dict[str, Any]] = {
     "labelled": {"classes": []},
     "lost": {"lost": []},
+    "raised": {"raised": []},
     "groups": {"group": []},
     "counts": {"findings": []},
     "agreement": {"agreement": WHOLE_RANGE},
@@ -44,22 +45,28 @@ def choose(
             definition = switch("definition", "Show", list(gallery.DEFINITIONS))
             chosen = switch(
                 "lost_by",
-                "Lost by",
-                list(LOST_BY),
+                "Lost and raised by",
+                [RANK, OPERATING_POINT],
                 help=image_findings.ways_to_be_lost(opened.config.operating_point.specificity),
             )
-        by: LostBy = RANK if chosen == RANK else OPERATING_POINT
+        by: LostBy = OPERATING_POINT if chosen == OPERATING_POINT else RANK
         can_be_lost = has_points or by == RANK
-        with st.grid(3, min_column_width=190, gap="medium"):
+        with st.grid(4, min_column_width=190, gap="medium"):
             with st.container():
                 sparsity = widgets.sparsity_slider(sparsities)
             labelled = widgets.class_picker("Labelled with all of these", names)
-            lost = _several(
-                "lost",
-                "A label of these lost by this sparsity",
-                ordered,
-                disabled=not can_be_lost,
-                help=None if can_be_lost else image_findings.NO_OPERATING_POINTS,
+            lost, raised = (
+                _several(
+                    key,
+                    label,
+                    ordered,
+                    disabled=not can_be_lost,
+                    help=None if can_be_lost else image_findings.NO_OPERATING_POINTS,
+                )
+                for key, label in (
+                    ("lost", "A label of these lost by this sparsity"),
+                    ("raised", "One of these raised by it, not a label"),
+                )
             )
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             groups = _pills("group", "Group", list(GROUPS[::-1]))
@@ -72,8 +79,8 @@ def choose(
                 column, value = _column(opened)
             beside()
     filters = Gallery(
-        definition, sparsity, tuple(labelled), tuple(lost), tuple(groups), tuple(counts),
-        agreement, patients, column, value,
+        definition, sparsity, tuple(labelled), tuple(lost), tuple(raised), tuple(groups),
+        tuple(counts), agreement, patients, column, value,
     )  # fmt: skip
     return filters, by
 
@@ -127,6 +134,8 @@ def _badges(chosen: Gallery, images: Images) -> dict[str, str]:
     texts = {
         "labelled": " and ".join(chosen.labelled),
         "lost": f"{' or '.join(chosen.lost)} by {words.percent(chosen.sparsity)}"
+        + (" in rank" if images.by == RANK else ""),
+        "raised": f"{' or '.join(chosen.raised)} by {words.percent(chosen.sparsity)}"
         + (" in rank" if images.by == RANK else ""),
         "groups": " or ".join(chosen.groups),
         "counts": ", ".join(chosen.counts),

@@ -24,6 +24,7 @@ MOST_OTHERS = 12
 SMALL, STAGE_HEIGHT, OTHERS_WIDTH = 128, 640, 104
 # How many images the viewer is told of on either side, so that it can step without waiting.
 BEFORE, AFTER = 3, 8
+RAISED_ON_CARD, RAISED_HERE = 2, 6  # chips of raised findings before the rest is only counted
 RANKS_ABOVE = "Share of the test images without the class that it ranks above"
 Choose = Callable[[str | None], None]
 
@@ -57,15 +58,21 @@ def show(
     _show_rest(opened, images, image, curves, sparsity)
 
 
-def chips(images: Images, row: int, sparsity: float) -> str:
-    """An image's labels as HTML, with where those are lost that are lost by this sparsity.
+def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_ON_CARD) -> str:
+    """An image's labels as HTML, with where those are lost that are lost by this sparsity; then
+    what is raised by it.
 
-    row: of the image, in test-set order.
+    row: of the image, in test-set order. most_raised: beyond it raised findings are counted.
     """
     present = [images.class_names[place] for place in images.present[row].nonzero()[0]]
     lost = gallery.lost_by(row, images, sparsity)
     said = {name: f"lost at {words.percent(at)}" for name, at in lost.items()}
-    return markup.class_chips(present, images.groups, said) or "no label"
+    labels = markup.class_chips(present, images.groups, said) or "no label"
+    raised = gallery.raised_by(row, images, sparsity)
+    called = {name: f"raised at {words.percent(at)}" for name, at in raised.items()}
+    some = list(called)[:most_raised]
+    more = f" {len(called) - len(some)} more raised" if len(called) > len(some) else ""
+    return f"{labels} {markup.class_chips(some, images.groups, called, kind='ps-raised')}{more}"
 
 
 def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: bool) -> None:
@@ -100,7 +107,8 @@ def _show_xray(
 
 def _show_name(images: Images, image: pd.Series, sparsity: float) -> None:
     agreement, rank = float(image["agreement"]), image["rank"]
-    st.html(markup.named(image["image_id"], chips(images, int(image["test_order"]), sparsity)))
+    labelled = chips(images, int(image["test_order"]), sparsity, RAISED_HERE)
+    st.html(markup.named(image["image_id"], labelled))
     n = int(images.table["agreement"].notna().sum())
     said = image_findings.image_caption(agreement, 0 if pd.isna(rank) else int(rank), n)
     st.caption(plain(said))
@@ -130,7 +138,8 @@ def _show_findings(
     if images.by == OPERATING_POINT and not exemplars.has_points(opened):
         st.caption(image_findings.NO_OPERATING_POINTS)
     elif len(fates) > 1:
-        st.markdown("\n".join(f"- {plain(image_findings.fate(found))}" for found in fates[1:]))
+        told = image_findings.fates_told(fates)
+        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told))
 
 
 def _show_change(
@@ -143,6 +152,7 @@ def _show_change(
     row = int(image["test_order"])
     changes = gallery.image_change(curves, gallery.labels_of(images, row), sparsity)
     lost = dict(zip(images.class_names, images.lost[row], strict=True))
+    raised = dict(zip(images.class_names, gallery.false_alarms(images, row), strict=True))
     if images.by == RANK:
         for column in ("rank_dense", "rank_pruned"):
             changes[column] = changes[column].map(image_findings.rank_in_percent)
@@ -151,6 +161,7 @@ def _show_change(
         changes["operating_point"] = changes["class_name"].map(exemplars.operating_points(opened))
         limits = ["operating_point"]
     changes["lost_at_sparsity"] = changes["class_name"].map(lost) * 100
+    changes["raised_at_sparsity"] = changes["class_name"].map(raised) * 100
     at = words.percent(sparsity)
     st.markdown(f"### {plain(image_findings.most_changed(changes, sparsity).removesuffix('.'))}")
     number = st.column_config.NumberColumn
@@ -158,7 +169,7 @@ def _show_change(
         changes[
             [
                 *("class_name", "label", "dense", "pruned", "ranks"),
-                *(*limits, "lost_at_sparsity", "change"),
+                *(*limits, "lost_at_sparsity", "raised_at_sparsity", "change"),
             ]
         ],
         hide_index=True,
@@ -177,6 +188,9 @@ def _show_change(
             "rank_dense": number("Rank dense", format="%.1f %%", help=RANKS_ABOVE),
             "rank_pruned": number(f"Rank at {at}", format="%.1f %%", help=RANKS_ABOVE),
             "lost_at_sparsity": number("Lost at", format="%.0f %%", help=f"By {images.by.lower()}"),
+            "raised_at_sparsity": number(
+                "Raised at", format="%.0f %%", help=f"By {images.by.lower()}; not of labelled ones"
+            ),
         },
     )  # fmt: skip
 

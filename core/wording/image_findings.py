@@ -15,6 +15,7 @@ from core.wording import words
 FILTERS = {
     "labelled": "Labelled",
     "lost": "Lost",
+    "raised": "Raised",
     "groups": "Group",
     "counts": "Findings",
     "agreement": "Agreement",
@@ -27,25 +28,31 @@ WHAT_AGREEMENT_IS = (
 )
 ORDER = (
     "Findings: images on which a labelled finding is lost by this sparsity, then others "
-    "labelled with a finding, then those without one; the lowest agreement first within each. All "
+    "labelled with a finding, then those without one; the lowest agreement first within each. Most "
+    "raised: by how many findings are raised by this sparsity on an image without them. All "
     "other orders take findings and \u201cNo Finding\u201d alike."
 )
 NO_OPERATING_POINTS = (
     "This study keeps no validation predictions, so no class has an operating point, and nothing "
-    "says which findings are lost by it. They can be lost by rank."
+    "says which findings are lost or raised by it. They can be lost and raised by rank."
 )
+MOST_RAISED_TOLD = 6
+NUMBERS = "Sensitivity, specificity and false alarms of every class"
 
 
 def ways_to_be_lost(least: float) -> str:
     """What the two kinds of loss are. least: the specificity, and the smallest rank."""
     share = rank(least)
     return (
-        "Operating point: the probability, which reaches the dense model's operating point when "
-        f"dense, stays below it. {share} of validation images without the class lie below that "
-        "point, which is the same at every sparsity: pruning that makes all probabilities rise "
-        f"loses nothing. Rank: the image ranked above {share} of the test images without the class "
-        "when dense, and stays below that, each sparsity counted by itself. Probabilities that "
-        "rise together change no rank."
+        f"Rank: the image ranked above {share} of the test images without the class when dense, "
+        "and stays below that (lost); or it ranks that high from some sparsity on, and did not "
+        "when dense (raised). Each sparsity is counted by itself: probabilities that rise together "
+        "change no rank. Operating point: the probability, which reaches the dense model's "
+        "operating point when dense, stays below it (lost), or reaches it from some sparsity on "
+        f"though it did not when dense (raised). {share} of validation images without the class "
+        "lie below that point, which is the same at every sparsity: where pruning makes "
+        "probabilities rise, nothing is lost by it, and false alarms are raised. Lost is said of "
+        "labelled classes, raised of classes the image is certain not to carry."
     )
 
 
@@ -65,12 +72,47 @@ def fate(found: FindingFate) -> str:
     )
     if found.fate == "below when dense":
         return f"{who} is already below its operating point when dense, {runs}."
+    if found.fate == "raised":
+        called = f"in {(found.n_runs or 0) - (found.n_below or 0)} of "
+        called += words.count(found.n_runs or 0, "run")
+        return f"{who} is raised from {at} sparsity on, {called}: {_from_to(found)}."
     if found.fate == "dips":
         return (
             f"{who} dips below its operating point at {at} sparsity, {runs}, but is above it "
             "again at the end of the grid."
         )
     return f"{who} falls below its operating point at {at} sparsity {runs}."
+
+
+def headline(fates: list[FindingFate]) -> FindingFate:
+    """What is said first: a labelled finding that is lost, else one that is raised."""
+    return next(
+        (
+            found
+            for kind, labelled in (("lost", True), ("raised", False))
+            for found in fates
+            if found.fate == kind and bool(found.labelled) == labelled
+        ),
+        fates[0],
+    )
+
+
+def fates_told(fates: list[FindingFate]) -> list[str]:
+    """A sentence for each but the headline; of many raised findings the later ones by name only."""
+    first = headline(fates)
+    rest = [found for found in fates if found is not first]
+    raised = [found for found in rest if found.fate == "raised"]
+    unsaid = raised[MOST_RAISED_TOLD:]
+    told = [fate(found) for found in rest if not any(found is other for other in unsaid)]
+    if unsaid:
+        last = words.percent(unsaid[-1].at)
+        names = ", ".join(found.class_name for found in unsaid)
+        told.append(f"{len(unsaid)} more are raised by {last} sparsity: {names}.")
+    return told
+
+
+def _from_to(found: FindingFate) -> str:
+    return f"{probability(found.dense_mean)} to {probability(found.mean)}"
 
 
 def rank(share: float | None) -> str:
@@ -98,6 +140,11 @@ def _rank_fate(found: FindingFate) -> str:
             f"{least}."
         )
     at = words.percent(found.at)
+    if found.fate == "raised":
+        return (
+            f"is raised from {at} sparsity on: it ranks above {there} of the test images without "
+            f"it there, {dense} when dense; {_from_to(found)}."
+        )
     if found.fate == "dips":
         return (
             f"ranks above only {there} of the test images without it at {at} sparsity, but above "
@@ -146,26 +193,37 @@ def shown(definition: str, n_defined: int, n_images: int, n_shown: int, filtered
     return f"{n_shown:,} shown of {text}" if filtered else text
 
 
-def findings_first(fates: np.ndarray, sparsity: float, by: str, can_be_lost: bool) -> str:
-    """What stands first in the order "Findings". fates: `gallery.order_fates` of what is
-    shown, by one of LOST_BY; can_be_lost: whether anything can be lost by that."""
+def findings_first(
+    fates: np.ndarray, n_raised: int, sparsity: float, by: str, can_be_lost: bool
+) -> str:
+    """What stands first in the order "Findings", and on how many images a finding is raised.
+    fates: `gallery.order_fates` of what is shown, by one of LOST_BY; can_be_lost: whether anything
+    can be lost by that."""
     n_lost, n_with = int((fates == 0).sum()), int((fates < 2).sum())
-    at = words.percent(sparsity)
-    if not n_with:
-        return "None of these images is labelled with a finding."
+    at, how = words.percent(sparsity), "" if by == OPERATING_POINT else " in rank"
     told = f"First come {words.count(n_with, 'image')} labelled with a finding"
+    if not n_with:
+        told = "None of these images is labelled with a finding"
     if not can_be_lost:
         return f"{told}. {NO_OPERATING_POINTS}"
+    raised = f"{n_raised:,} of these {words.count(len(fates), 'image')}"
+    raised = (
+        f"A finding that the image does not have is raised{how} on {raised}."
+        if n_raised
+        else f"No finding is raised{how} on any of these images."
+    )
+    if not n_with:
+        return f"{told}. {raised}"
     if n_lost:
-        how = "" if by == OPERATING_POINT else " in rank"
-        return f"{told}, of these first {n_lost:,} on which one is lost by {at} sparsity{how}."
+        told = f"{told}, of these first {n_lost:,} on which one is lost by {at} sparsity{how}."
+        return f"{told} {raised}"
     if by == RANK:
-        return f"{told}; none of these findings is lost in rank by {at} sparsity."
+        return f"{told}; none of these findings is lost in rank by {at} sparsity. {raised}"
     return (
         f"{told}; none of these findings is lost by {at} sparsity, that is, below its operating "
         "point from there on. That point is the dense model's: where pruning raises probabilities, "
-        "nothing falls below it, though images with and without the finding may be told apart no "
-        "longer. \u201cLost by: Rank\u201d shows on which."
+        f"nothing falls below it, and false alarms rise instead. {raised} \u201cRank\u201d shows "
+        "which images are no longer told apart."
     )
 
 

@@ -43,15 +43,16 @@ def facts(pairs: dict[str, str]) -> str:
 
 
 def class_chips(
-    names: list[str], groups: dict[str, str], said: dict[str, str] | None = None
+    names: list[str], groups: dict[str, str], said: dict[str, str] | None = None, kind: str = ""
 ) -> str:
     """Class names, each behind the colour of its group; tail classes in bold as well.
 
-    said: what else is to be said of a class, such as "lost at 85 %".
+    said: what else is to be said of a class, such as "lost at 85 %". kind: "ps-raised" of classes
+    that are not labels.
     """
     said = said or {}
     return " ".join(
-        f'<span class="ps-chip ps-{groups[name]}" '
+        f'<span class="ps-chip ps-{groups[name]} {kind}" '
         f'style="border-color:{GROUP_COLOURS[groups[name]]}">{html.escape(name)}'
         f"{_badge(said.get(name, ''))}</span>"
         for name in names
@@ -133,6 +134,7 @@ STYLE = """<style>
 .ps-chip {display: inline-block; border-left: .55em solid; padding: 0 .1em 0 .35em;
   margin: .1em .35em .1em 0; overflow-wrap: anywhere; line-height: 1.25}
 .ps-chip.ps-tail {font-weight: 700}
+.ps-chip.ps-raised {border-left-style: double; font-style: italic}
 .ps-lost {margin-left: .25em; font-size: .72rem; font-weight: 600; padding: 0 .35em;
   border-radius: 3px; border: 1px solid currentColor; white-space: nowrap}
 .ps-xray {margin: 0}

@@ -36,7 +36,11 @@ TERMS = {
     "agreement": "Spearman's rank correlation, over the classes of one image, of the dense and the "
     "pruned model's probabilities (means over runs). 1: the same order.",
     "operating point": "The probability from which a finding counts as found, fixed on validation "
-    "images. A labelled finding that falls below it is lost by it.",
+    "images at one specificity for all classes, by the dense model.",
+    "lost, raised": "A labelled finding is lost from the sparsity on from which the pruned model no "
+    "longer calls it, to the end of the grid, though the dense model does. A finding that the image "
+    "does not have is raised where it is called from there on, though the dense model does not: a "
+    "false alarm. Called: at the operating point, or by rank.",
     "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
     "the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
@@ -57,7 +61,7 @@ OF_PAGE = {
     "Class AP": (
         "AP", "calibrated AP", "AUROC", "Somers\u2019 D", "sparsity", "dense", "paper, corrected",
         "forgettability curve", "first drop", "forgotten first", "head, medium, tail",
-        "test positives", "p and q",
+        "test positives", "p and q", "operating point",
     ),
     "Forgettability": (
         "forgettability curve", "FCD", "co-occurrence IoU", "AP", "calibrated AP", "AUROC",
@@ -69,7 +73,8 @@ OF_PAGE = {
         "test positives", "head, medium, tail",
     ),
     "PIE browser": (
-        "PIE", "agreement", "sparsity", "dense", "operating point", "head, medium, tail", "run",
+        "PIE", "agreement", "sparsity", "dense", "lost, raised", "operating point",
+        "head, medium, tail", "run",
     ),
     "Reader results": ("PIE", "reading", "sparsity", "paper, corrected", "p and q"),
 }  # fmt: skip

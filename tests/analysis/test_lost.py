@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from core import image_curves, store, study, tables
+from core import image_curves, operating_tables, store, study, tables
 from core.analysis.image_curves import SUMMARY, curves_table, finding_fates, over_runs
 from core.analysis.lost import OPERATING_POINT, RANK, lost_at_sparsity, lost_findings, lost_labels
 from core.analysis.operating_points import operating_point
@@ -215,7 +215,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_without_validation_nothing_is_lost_but_by_rank(folder):
-    assert np.isnan(tables.lost_at(folder)).all()
+    assert np.isnan(operating_tables.lost_at(folder)).all()
     assert tables.pies(folder)[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
     table = image_curves.lost_findings(folder)
     assert len(table) > 0
@@ -239,8 +239,8 @@ def test_lost_by_rank_is_the_study_recounted_by_hand(folder):
             above = [(v[negative, column] < v[row, column]).mean() >= 0.9 for v in values.values()]
             if above[0] and not above[-1]:
                 expected[row, column] = grid[max(np.flatnonzero(above)) + 1]
-    np.testing.assert_allclose(tables.lost_at(folder, RANK), expected, atol=1e-6)
-    np.testing.assert_array_equal(tables.lost_at(folder, RANK), tables.lost_at(folder, RANK))
+    np.testing.assert_allclose(operating_tables.lost_at(folder, RANK), expected, atol=1e-6)
+    np.testing.assert_array_equal(operating_tables.lost_at(folder, RANK), operating_tables.lost_at(folder, RANK))
 
 
 def test_points_come_from_validation_never_from_test(folder):
@@ -251,7 +251,7 @@ def test_points_come_from_validation_never_from_test(folder):
         for run, names in ((0, labels.class_names), (1, labels.class_names))
     ]
     truth = label_matrix(rows, labels.class_names)
-    table = tables.operating_points(folder)
+    table = operating_tables.operating_points(folder)
     assert table["n_runs"].tolist() == [2] * len(table)
     mean = np.mean(dense, axis=0)
     for column, point in enumerate(table["operating_point"]):
@@ -266,7 +266,7 @@ def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
     table = image_curves.lost_findings(folder)
     table = table[table["lost_by"] == OPERATING_POINT]
     assert len(table) > 0
-    points = tables.operating_points(folder).set_index("class_name")["operating_point"]
+    points = operating_tables.operating_points(folder).set_index("class_name")["operating_point"]
     for row in table.sample(min(len(table), 20), random_state=0).itertuples():
         column = labels.class_names.index(row.class_name)
         at = list(test["image_id"]).index(row.image_id)

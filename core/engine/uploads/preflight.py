@@ -304,7 +304,7 @@ class _Preflight:
         n_validation = len(labels.split("validation"))
         n_grid, side = len(config.sweep.sparsities), config.model.image_size
         weights: WeightFacts = self.found["weights"]
-        n_predictions = n_test * n_grid + n_validation
+        n_predictions = (n_test + n_validation) * n_grid
         decoding = n_all / (
             checking.decoding_rate(sample, images, side) * max(1, checking.threads())
         )
@@ -315,8 +315,10 @@ class _Preflight:
             seconds=decoding
             + n_predictions / rate
             + n_grid * weights.n_weights * SECONDS_PER_WEIGHT,
-            # Predictions, their ensembles and ranks; the weights; decoded pixels.
-            disk_bytes=3 * n_grid * n_test * row + 4 * weights.n_weights + n_all * side**2,
+            # Predictions, their ensembles and ranks; those of validation; weights; decoded pixels.
+            disk_bytes=n_grid * (3 * n_test + n_validation) * row
+            + 4 * weights.n_weights
+            + n_all * side**2,
             free_bytes=shutil.disk_usage(_existing(study.cache_dir())).free,
         )
 

@@ -1,0 +1,116 @@
+"""Sensitivity and specificity of every class at operating points, dense against pruned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.analysis.operating_characteristics import DENSE, REFIXED
+from core.charts.parts import (
+    GROUP_COLOURS,
+    ROW_HEIGHT,
+    RULE,
+    Chart,
+    class_axis,
+    empty_figure,
+    escaped,
+    short,
+)
+from core.labels import FEW_PATIENTS
+from core.wording import words
+from core.wording.operating import false_alarms_sentence
+
+# Told apart by shape and by place within a row; colours are those of the groups.
+MARKS = {
+    "dense": ("circle-open", -0.26),
+    "pruned, same operating point": ("circle", 0.0),
+    "pruned, operating point fixed again": ("diamond", 0.26),
+}
+PANELS = {"sensitivity": ("x", (0.0, 0.485)), "specificity": ("x2", (0.515, 1.0))}
+AXES = {
+    "sensitivity": "Sensitivity: called, of X-rays with it",
+    "specificity": "Specificity: not called, of those without",
+}
+
+
+def operating_chart(
+    table: pd.DataFrame, sparsity: float, specificity: float, n_images: int, n_patients: int
+) -> Chart:
+    """One row per class, the lowest specificity when pruned on top. table:
+    OPERATING_CHARACTERISTICS of a study; specificity: at which operating points were fixed."""
+    at = np.isclose(table["sparsity"].astype(float), sparsity)
+    known = table["specificity"].notna()
+    threshold = table["threshold"]
+    rows = {
+        "dense": table[(table["sparsity"] == 0) & (threshold == DENSE) & known],
+        "pruned, same operating point": table[at & (threshold == DENSE) & known],
+        "pruned, operating point fixed again": table[at & (threshold == REFIXED) & known],
+    }
+    pruned = rows["pruned, same operating point"].sort_values("specificity", kind="stable")
+    place = {name: row for row, name in enumerate(pruned["class_name"])}
+    figure = empty_figure(max(300, round(1.3 * ROW_HEIGHT * len(pruned)) + 120))
+    for mark, of in rows.items():
+        of = of[of["class_name"].isin(place)]
+        if of.empty:
+            continue
+        symbol, offset = MARKS[mark]
+        for name, (axis, _) in PANELS.items():
+            figure.add_scatter(**_points(of, name, mark, symbol, place, offset), xaxis=axis)
+        figure.add_scatter(
+            x=[None], y=[None], mode="markers", name=mark, xaxis="x",
+            marker={"symbol": symbol, "size": 9, "color": RULE}, showlegend=True,
+        )  # fmt: skip
+    few = dict(zip(pruned["class_name"], pruned["unstable"], strict=True))
+    class_axis(figure, [f"{short(name, 26)} *" if few[name] else name for name in place])
+    for name, (axis, domain) in PANELS.items():
+        figure.update_layout(
+            {
+                f"xaxis{axis[1:]}": {
+                    "title": AXES[name], "domain": domain, "anchor": "y", "range": [-3, 103],
+                    "ticksuffix": " %", "nticks": 6, "tickangle": 0, "zeroline": False,
+                }
+            }
+        )  # fmt: skip
+    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "itemclick": False}
+    figure.update_layout(showlegend=True, legend=legend, margin_t=40)
+    caption = (
+        f"{n_images:,} test images of {words.count(n_patients, 'patient')}, probabilities averaged "
+        f"over runs, uncertain labels left out; whiskers: 95 % intervals over patients. Operating "
+        f"points: fixed on validation images at {words.percent(specificity)} specificity for the "
+        "dense model"
+    )
+    if not rows["pruned, operating point fixed again"].empty:
+        caption += ", and again in the same way for the pruned one"
+    caption += "."
+    if any(few.values()):
+        caption += f" * fewer than {FEW_PATIENTS} test patients with it: unstable."
+    return Chart(false_alarms_sentence(table, sparsity).removesuffix("."), figure, caption)
+
+
+def _points(
+    rows: pd.DataFrame, name: str, mark: str, symbol: str, place: dict[str, int], offset: float
+) -> dict[str, Any]:
+    share = rows[name] * 100
+    low, high = rows[f"{name}_ci_low"] * 100, rows[f"{name}_ci_high"] * 100
+    told = [
+        f"{words.percent(s)} ({words.percent(a)} to {words.percent(b)})"
+        for s, a, b in zip(rows[name], rows[f"{name}_ci_low"], rows[f"{name}_ci_high"], strict=True)
+    ]
+    points = ["operating point " + f"{point:.2g}" for point in rows["operating_point"]]
+    colours = rows["group"].map(GROUP_COLOURS).tolist()
+    return {
+        "x": share.tolist(),
+        "y": (rows["class_name"].map(place) + offset).tolist(),
+        "mode": "markers",
+        "marker": {"symbol": symbol, "size": 8, "color": colours},
+        "error_x": {
+            "type": "data", "symmetric": False, "array": (high - share).tolist(),
+            "arrayminus": (share - low).tolist(), "color": RULE, "thickness": 1.2, "width": 0,
+        },
+        "customdata": np.column_stack([escaped(rows["class_name"]), told, points]),
+        "hovertemplate": f"%{{customdata[0]}}, {mark}<br>{name} %{{customdata[1]}}<br>"
+        "%{customdata[2]}<extra></extra>",
+        "showlegend": False,
+    }  # fmt: skip

@@ -1,0 +1,152 @@
+"""How well each class is found at its operating point, and how often it is called in vain."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core import operating_tables
+from core.charts import Chart
+from core.charts.operating import operating_chart
+from core.labels import FEW_PATIENTS
+from core.study import percent
+from core.ui import OpenStudy, loaders, modified, plain, told, widgets
+from core.ui.cached import Source, of_study, source
+from core.wording import image_findings, operating, terms, words
+
+MOST = 256  # charts, of 30 KB each
+NUMBER = st.column_config.NumberColumn
+
+
+def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
+    """The chart of a sparsity, what a new threshold would mend, the table and its download; where
+    there is nothing to show, why, and what to do."""
+    if opened.subgroup:
+        st.caption(operating.OF_ALL_IMAGES)
+        return
+    table = characteristics(opened)
+    if table.empty:
+        st.info(_why_nothing(opened), icon=":material/info:")
+        return
+    if not operating.false_alarms_sentence(table, sparsity):
+        st.info("Sensitivity and specificity at this sparsity follow once every run has it.")
+        return
+    about = (f"sparsity-{percent(sparsity)}",)
+    chart = _chart(source(opened), _times(opened), opened.config.operating_point.specificity,
+                   sparsity)  # fmt: skip
+    widgets.draw(chart, "operating_chart", legend=opened.config.groups, of=opened, about=about)
+    if again := operating.refixed_sentence(table, sparsity):
+        st.markdown(plain(again).replace(" %", "\u00a0%"))
+    else:
+        st.info(operating.lacks_validation(opened.config.study.name), icon=":material/info:")
+    with st.expander(
+        "Sensitivity, specificity and alerts as a table", on_change="rerun", key="operating",
+        bind="query-params",
+    ) as shown:  # fmt: skip
+        if shown.open:
+            _show_table(table, sparsity)
+    widgets.downloads(
+        opened,
+        "operating_characteristics",
+        lambda: operating_tables.operating_characteristics(opened.folder),
+    )
+
+
+def link_to_numbers(opened: OpenStudy, sparsity: float) -> None:
+    """To the section of Class AP that says how many are called in vain, with its sentence."""
+    said = false_alarms(opened, sparsity)
+    if said:
+        at = {"study": opened.name, "sparsity": str(percent(sparsity))}
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(plain(said), width="content")
+            st.page_link(
+                "pages/class_ap.py", label=image_findings.NUMBERS, query_params=at,
+                icon=":material/arrow_forward:",
+            )  # fmt: skip
+
+
+def characteristics(opened: OpenStudy) -> pd.DataFrame:
+    """`operating_tables.operating_characteristics` of a study, of all its test images."""
+    return _characteristics(source(opened), _times(opened))
+
+
+def false_alarms(opened: OpenStudy, sparsity: float) -> str:
+    """`false_alarms_sentence` of a study; empty where nothing is known of this sparsity."""
+    return operating.false_alarms_sentence(characteristics(opened), sparsity)
+
+
+def _times(opened: OpenStudy) -> tuple[object, ...]:
+    """What tells that a validation prediction, an ensemble or the specificity has changed."""
+    paths = [
+        *opened.folder.glob("ensemble/*.parquet"),
+        *opened.folder.glob("validation/run=*"),  # a folder's time moves with each file in it
+    ]
+    times = (modified(path) for path in sorted(paths))
+    return opened.config.operating_point.specificity, *times
+
+
+@of_study(spinner="Counting who is found at the operating points …")
+def _characteristics(of: Source, times: tuple[object, ...]) -> pd.DataFrame:
+    return operating_tables.operating_characteristics(of.path)
+
+
+@of_study(MOST, shared=True)
+def _chart(of: Source, times: tuple[object, ...], specificity: float, sparsity: float) -> Chart:
+    test = loaders.whole_labels(of).split("test")
+    n_patients = int(test["patient_id"].nunique())
+    table = _characteristics(of, times)
+    return operating_chart(table, sparsity, specificity, len(test), n_patients)
+
+
+def _why_nothing(opened: OpenStudy) -> str:
+    if opened.config.dataset.kind == "imported":
+        return operating.IMPORTED
+    if not loaders.split_sizes(opened)["validation"]:
+        return operating.NO_SPLIT
+    return operating.no_points_yet(opened.config.study.name)
+
+
+def _show_table(table: pd.DataFrame, sparsity: float) -> None:
+    rows = table[(table["sparsity"] == 0) | ((table["sparsity"] - sparsity).abs() < 1e-6)]
+    rows = rows[(rows["sparsity"] > 0) | (rows["threshold"] == "dense")]
+    shares = [n for n in rows.columns if n.startswith(("sensitivity", "specificity"))]
+    alerts = ["alerts_per_100", "alerts_ci_low", "alerts_ci_high"]
+    shown = told.told(
+        rows,
+        {
+            "sparsity": told.sparsity,
+            **dict.fromkeys(shares, told.share),
+            **dict.fromkeys(alerts, lambda value: words.number(value, 1)),
+        },
+    )
+    names = {"sensitivity": "Sensitivity", "specificity": "Specificity", "alerts": "Alerts"}
+    ends = {
+        f"{stem}_ci_{end}": NUMBER(f"{name}, {label}")
+        for stem, name in names.items()
+        for end, label in (("low", "lower 95 %"), ("high", "upper 95 %"))
+    }
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=480,
+        alt=f"Sensitivity, specificity and alerts, dense and at {words.percent(sparsity)} sparsity",
+        column_config={
+            "class_name": st.column_config.TextColumn("Class", width=190),
+            "group": "Group",
+            "sparsity": "Sparsity",
+            "threshold": st.column_config.TextColumn(
+                "Operating point of", help=terms.TERMS["operating point"]
+            ),
+            "operating_point": NUMBER("Operating point", format="%.3g"),
+            "n_positive": "Test images with it",
+            "n_positive_patients": "Patients with it",
+            "n_negative": "Test images without it",
+            "sensitivity": NUMBER("Sensitivity"),
+            "specificity": NUMBER("Specificity"),
+            "alerts_per_100": NUMBER("Alerts per 100 X-rays"),
+            **ends,
+            "n_lost": NUMBER("Lost", help="As the PIE browser counts them, by operating point"),
+            "n_raised": NUMBER("Raised", help="As the PIE browser counts them"),
+            "unstable": st.column_config.CheckboxColumn(f"Unstable (< {FEW_PATIENTS} patients)"),
+        },
+    )
