@@ -36,7 +36,7 @@ from core.pictures.quality import image_quality
 PIE_SPARSITY = 0.9
 AGREEMENTS_EDITION = 1
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
-MOMENTS_EDITION = 2
+MOMENTS_EDITION = 3
 PIES_EDITION = 1
 Advance = Callable[[int, int], None]
 

@@ -64,6 +64,7 @@ PAPER_ROWS = {
     TOGETHER: "fcd~cooccurrence_iou_paper_fourth_root",
 }
 CONFIDENCE = 0.95
+TOO_FEW_CLASSES = "too few classes can be judged"
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,11 @@ def class_claims(
         CHANGE: paper_correlation(CHANGE, correlations),
         TAIL: _paper_tail(class_summary),
     }
+    n_runs = evidence.curves.n_runs
     return [
         row
         for claim, (statistic, found) in trends.items()
-        for row in (by_paper[claim], _of_trend(claim, statistic, found))
+        for row in (by_paper[claim], _of_trend(claim, statistic, found, n_runs))
     ]
 
 
@@ -137,7 +139,8 @@ def pair_claims(
         float(row["ci_high"]),
         float(row["permutation_p"]),
         int(row["n"]),
-        reason="" if np.isfinite(row["permutation_p"]) else "too few classes can be judged",
+        reason=_too_little(len(evidence.of_runs))
+        or ("" if np.isfinite(row["permutation_p"]) else TOO_FEW_CLASSES),
         detail={"n_classes": n, "n_different": n_different},
     )
     cooccurrence = Claim(
@@ -182,7 +185,7 @@ def fisher_interval(r: float, n: int, confidence: float = CONFIDENCE) -> tuple[f
     return float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
 
 
-def _of_trend(claim: str, statistic: str, found: Trend) -> Claim:
+def _of_trend(claim: str, statistic: str, found: Trend, n_runs: int) -> Claim:
     return Claim(
         claim,
         CORRECTED,
@@ -192,9 +195,14 @@ def _of_trend(claim: str, statistic: str, found: Trend) -> Claim:
         found.ci_high,
         found.p_value,
         found.n,
-        reason="" if found.known else "too few classes can be judged",
+        reason=_too_little(n_runs) or ("" if found.known else TOO_FEW_CLASSES),
         detail={"tau": found.tau},
     )
+
+
+def _too_little(n_runs: int) -> str:
+    """Why so many runs say nothing of other trainings, or nothing."""
+    return "" if n_runs > 1 else "one run says nothing of other trainings"
 
 
 def _paper_tail(summary: pd.DataFrame) -> Claim:

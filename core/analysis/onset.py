@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, SEED
+from core.analysis.paired_moments import draw_column
 
 DROP = 0.20
 FIRST = 3
@@ -92,7 +93,7 @@ def somers_curves(
         weights /= np.sqrt(n_runs * (n_runs - 1))
         apart = values - values.mean(axis=0)
         over_runs = np.tensordot(weights, apart, axes=1).astype(np.float32)
-    of_patients = patient_draws[names].to_numpy(np.float32)
+    of_patients = patient_draws[[draw_column(name) for name in names]].to_numpy(np.float32)
     of_patients = of_patients.reshape(n_draws, len(grid), len(names)).transpose(0, 2, 1)
     return Curves(names, grid, values, over_runs, of_patients, n_patients.to_numpy(int))
 

@@ -40,7 +40,7 @@ class Moments:
     by_class: PAIRED_MOMENTS, one row per metric, class with a positive, and sparsity above 0.
     of_mean: MEAN_MOMENTS, the same of the unweighted mean over the classes that have the metric;
     n_positive_patients are those with any class.
-    patient_draws: draw, sparsity (0 too) and a float32 column per class: what each of DRAWS other
+    patient_draws: draw, sparsity (0 too) and a float32 `draw_column` per class: what each of DRAWS other
     draws of patients adds to the mean over runs of Somers' D. Linear in the patients (multiplier
     bootstrap of the influences), so of the variance that by_class gives, and the same patients
     for every class and sparsity; NaN where there is no Somers' D.
@@ -49,6 +49,11 @@ class Moments:
     by_class: pd.DataFrame
     of_mean: pd.DataFrame
     patient_draws: pd.DataFrame
+
+
+def draw_column(class_name: str) -> str:
+    """The column of a class in `Moments.patient_draws`; a class may be called "draw"."""
+    return f"class={class_name}"
 
 
 def paired_moments(
@@ -175,7 +180,8 @@ class _Sums:
             weights = rng.standard_normal(size, dtype=np.float32)
             for at, part in enumerate(parts):
                 found[some, at] = (weights @ part.T) * scale
-        table = pd.DataFrame(found.reshape(-1, len(names)), columns=names)
+        columns = [draw_column(name) for name in names]
+        table = pd.DataFrame(found.reshape(-1, len(names)), columns=columns)
         table.insert(0, "draw", np.repeat(np.arange(draws), len(sparsities)))
         table.insert(1, "sparsity", np.tile(sparsities, draws))
         return table
