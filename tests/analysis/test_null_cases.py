@@ -232,9 +232,7 @@ def test_prevalence_alone_makes_the_papers_headline_and_not_of_calibrated_ap():
     prevalence = metrics.groupby("class_name", as_index=False)["prevalence"].first()
     frequencies = prevalence.rename(columns={"prevalence": "train_frequency"})
     raw, calibrated = (
-        Forgettability(metric)(metrics).rename(
-            columns={"relative_ap_change": "relative_change"}
-        )
+        Forgettability(metric)(metrics).rename(columns={"relative_ap_change": "relative_change"})
         for metric in ("ap", "calibrated_ap")
     )
     for sparsity in (0.25, 0.5, 0.75):
