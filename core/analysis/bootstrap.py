@@ -30,31 +30,6 @@ def resample_counts(n_units: int, draws: int = DRAWS, seed: int | list[int] = SE
     return counts
 
 
-def resampled_medians(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Median over runs of each cell in every draw: (runs, cells), (draws, runs) -> (draws, cells).
-
-    A missing value is left out of its cell, as in pandas; NaN where a draw leaves none.
-    """
-    medians = np.full((values.shape[1], len(counts)), np.nan)
-    # Runs first and in few bytes: what is added up and compared then lies side by side.
-    most = max(int(counts.sum(axis=1).max(initial=0)), len(values))
-    small = np.int16 if most <= np.iinfo(np.int16).max else np.int64
-    by_run = np.ascontiguousarray(counts.T, small)
-    for cell, column in enumerate(values.T):
-        order = np.argsort(column, kind="stable")[: int((~np.isnan(column)).sum())]
-        if len(order) == 0:
-            continue
-        up_to = by_run[order].cumsum(axis=0, dtype=small)
-        total = up_to[-1]
-        # The two middle members of the drawn values; the same one where their number is odd.
-        middles = [
-            column[order][np.minimum((up_to <= rank).sum(axis=0, dtype=small), len(order) - 1)]
-            for rank in ((total - 1) // 2, total // 2)
-        ]
-        medians[cell] = np.where(total > 0, (middles[0] + middles[1]) / 2, np.nan)
-    return np.ascontiguousarray(medians.T)
-
-
 def percentile_interval(
     draws: np.ndarray, confidence: float = CONFIDENCE
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -192,7 +192,10 @@ class _Contents:
         if overall is None:  # a damaged prediction: what is left is over runs
             overall = Overall()(self.metrics)
         self.readings.append(readings.first_drop(overall))
-        self.tables.append(report_tables.summary_table(evidence_tables.class_summary(folder)))
+        every = self._try("Onsets", lambda: evidence_tables.class_summary(folder))
+        if every is None:  # the same: what is read of class metrics is there
+            every = ClassSummary()(self.metrics, tables.frequencies(folder))
+        self.tables.append(report_tables.summary_table(every))
         self.tables.append(report_tables.overall_table(overall))
         if correlations is not None:
             self.tables.append(report_tables.correlations_table(correlations))

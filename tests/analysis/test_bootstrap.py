@@ -14,7 +14,6 @@ from core.analysis.bootstrap import (
     percentile_interval,
     permutation_p,
     resample_counts,
-    resampled_medians,
     welch_p,
 )
 from core.analysis.influence import influences
@@ -26,22 +25,6 @@ def test_every_draw_has_as_many_units_as_there_are_and_equal_seeds_draw_alike():
     assert (counts.sum(axis=1) == 7).all()
     assert np.array_equal(counts, resample_counts(7, draws=30, seed=3))
     assert not np.array_equal(counts, resample_counts(7, draws=30, seed=4))
-
-
-@pytest.mark.parametrize("n_runs", [2, 5, 8])
-def test_medians_by_counts_are_medians_of_the_repeated_runs(n_runs):
-    rng = np.random.default_rng(n_runs)
-    values = rng.normal(size=(n_runs, 4)).round(1)
-    values[0, 1] = np.nan
-    values[:, 3] = np.nan
-    counts = resample_counts(n_runs, draws=40, seed=1)
-    medians = resampled_medians(values, counts)
-    for row, times in zip(medians, counts, strict=True):
-        repeated = np.repeat(values, times, axis=0)
-        for cell in range(4):
-            kept = repeated[~np.isnan(repeated[:, cell]), cell]
-            expected = np.median(kept) if len(kept) else np.nan
-            assert row[cell] == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_patient_brings_all_images_into_a_draw():
