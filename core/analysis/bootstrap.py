@@ -82,23 +82,52 @@ def combined_half_width(
     30 runs (tests/analysis/test_combined.py). A missing part (one run has no se_runs) or one from
     less than two units is left out; NaN where both are.
     """
-    parts = np.broadcast_arrays(*(np.asarray(x, float) for x in (se_runs, se_patients)))
-    freedoms = [
-        np.broadcast_to(np.asarray(n, float) - 1, parts[0].shape) for n in (n_runs, n_patients)
-    ]
-    known = [~np.isnan(se) & (df >= 1) for se, df in zip(parts, freedoms, strict=True)]
-    variances = [np.where(ok, se, 0) ** 2 for se, ok in zip(parts, known, strict=True)]
-    freedoms = [np.where(ok, df, 1) for df, ok in zip(freedoms, known, strict=True)]
-    share = (1 + confidence) / 2
-    alone = [
-        scipy.stats.t.ppf(share, df) * np.sqrt(v) for v, df in zip(variances, freedoms, strict=True)
-    ]
-    total = variances[0] + variances[1]
-    weights = variances[0] ** 2 / freedoms[0] + variances[1] ** 2 / freedoms[1]
-    df = np.divide(total**2, weights, out=np.ones_like(total), where=weights > 0)
-    together = scipy.stats.t.ppf(share, df) * np.sqrt(total)
-    widest = np.maximum(together, np.maximum(alone[0], alone[1]))
-    return np.where(known[0] | known[1], widest, np.nan)
+    errors, freedoms, known = _sources(se_runs, n_runs, se_patients, n_patients)
+    widths = scipy.stats.t.ppf((1 + confidence) / 2, freedoms) * errors
+    return np.where(known, widths.max(axis=0), np.nan)
+
+
+def combined_p(
+    above: npt.ArrayLike,
+    se_runs: npt.ArrayLike,
+    n_runs: npt.ArrayLike,
+    se_patients: npt.ArrayLike,
+    n_patients: npt.ArrayLike,
+) -> np.ndarray:
+    """One-sided p that a mean found `above` a bound is not above it: below 1 - c exactly where the
+    end of the two-sided interval of `combined_half_width` at 2 c - 1 lies above the bound."""
+    errors, freedoms, known = _sources(se_runs, n_runs, se_patients, n_patients)
+    distance = np.asarray(above, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = scipy.stats.t.sf(distance / errors, freedoms)
+    # Without an error the mean is the truth; the bound itself is not above the bound.
+    p = np.where(errors > 0, p, np.where(distance > 0, 0.0, 1.0))
+    return np.where(known & ~np.isnan(distance), p.max(axis=0), np.nan)
+
+
+def _sources(
+    se_runs: npt.ArrayLike,
+    n_runs: npt.ArrayLike,
+    se_patients: npt.ArrayLike,
+    n_patients: npt.ArrayLike,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard errors and degrees of freedom, (3, ...), of runs, of patients, and of both after
+    Satterthwaite; and whether any part is known."""
+    errors = np.stack(
+        np.broadcast_arrays(np.asarray(se_runs, float), np.asarray(se_patients, float))
+    )
+    counts = [np.broadcast_to(np.asarray(n, float), errors[0].shape) for n in (n_runs, n_patients)]
+    freedoms = np.stack(counts) - 1
+    known = ~np.isnan(errors) & (freedoms >= 1)
+    errors, freedoms = np.where(known, errors, 0.0), np.where(known, freedoms, 1.0)
+    total = (errors**2).sum(axis=0)
+    weights = (errors**4 / freedoms).sum(axis=0)
+    together = np.divide(total**2, weights, out=np.ones_like(total), where=weights > 0)
+    return (
+        np.concatenate([errors, np.sqrt(total)[None]]),
+        np.concatenate([freedoms, together[None]]),
+        known.any(axis=0),
+    )
 
 
 def paired_p(differences: np.ndarray) -> float:

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import CONFIDENCE
-from core.labels import FEW_POSITIVES, GROUPS
+from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, fixed_sequence
+from core.labels import FEW_PATIENTS, GROUPS
 
 MARGIN = 0.10
 SAFE, CANNOT_TELL, UNSAFE = "safe", "cannot tell", "unsafe"
-TOO_FEW, STRADDLES = "too few positives", "interval reaches over the margin"
-ABOVE, BELOW = "lower bound above the margin", "upper bound below the margin"
+TOO_FEW, NOT_FOUND = "too few patients", "the dense model does not find this class"
+STRADDLES, UNCORRECTED = (
+    "interval reaches over the margin",
+    "below the margin, but not after correction for all classes and sparsities",
+)
+ABOVE, BELOW = "lower bound above the margin", "below the margin after correction"
+NOT_JUDGED = (TOO_FEW, NOT_FOUND)
 SAFE_SPARSITY = (
     "class_name",
     "group",
@@ -30,6 +34,8 @@ SAFE_SPARSITY = (
     "relative_change",
     "ci_low",
     "ci_high",
+    "smallest_margin",
+    "unsafe_p",
     "verdict",
     "reason",
     "safe_so_far",
@@ -47,36 +53,42 @@ class SafeSparsity:
     Takes `paired_moments`, class frequencies and chance levels of `metric`. relative_change is
     mean over runs of pruned over that of dense, minus 1; ci_low and ci_high are one-sided bounds,
     each with `confidence`. verdict: "safe" where ci_low is above -margin (non-inferior), "unsafe"
-    where ci_high is below it (demonstrably worse), else "cannot tell": fewer than min_positives,
-    or an interval on both sides of the margin; `reason` says which. safe_so_far: safe here and at
-    every smaller sparsity of the grid. chance_passes: a classifier that knows nothing would keep
-    as much, so that "safe" says little.
+    where unsafe_p is below 1 - confidence (demonstrably worse), else "cannot tell": fewer than
+    min_patients patients with the class, a dense model that does not find the class (its own lower
+    bound reaches down to chance), or an interval on both sides of the margin; `reason` says which.
+    smallest_margin: the smallest margin at which the class would be safe at this sparsity, missing
+    where it is not judged. safe_so_far: safe here and at every smaller sparsity of the grid.
+    chance_passes: a classifier that knows nothing would keep as much, so that "safe" says little.
 
-    The bounds are those of a paired bootstrap over patients and runs, worked out instead of drawn:
-    the variance of the ratio is that over patients (infinitesimal jackknife, which the bootstrap
-    tends to) plus that over runs, with Student's t at Satterthwaite's degrees of freedom (patients
-    with the class - 1, runs - 1). One run: over patients only, told by interval_over. Simulated
-    (tests/analysis/test_safe_sparsity.py), a class exactly at the margin is called safe in 2 to
-    6 % of studies from 25 patients with the class and 3 runs on; in up to 8 % with 2 runs that
-    differ much, or with 10 positives, because an AP of so few is itself biased upwards, more so
-    where it is low.
+    The variance of the ratio is that over patients (infinitesimal jackknife, which a paired
+    bootstrap over patients tends to) and that over runs, put together as `combined_half_width`
+    does. One run: over patients only, told by interval_over. Simulated
+    (tests/analysis/test_safe_sparsity.py), a class exactly at the margin is called safe in at most
+    5 % of studies from 25 patients with the class on.
 
     Multiplicity: that *all* classes are non-inferior needs each test passed (intersection-union,
     Berger 1982), and sparsities are taken in rising order up to the first that fails (fixed
     sequence, Maurer et al. 1995). Neither needs a correction: the chance that "all classes are
     safe up to s" claims too much is at most 1 - confidence. The claims for the groups are
-    separate ones, each with that chance. "unsafe" verdicts are not corrected.
+    separate ones, each with that chance.
+
+    The chance that *any* class is called unsafe wrongly, at any sparsity, is at most
+    1 - confidence: unsafe_p is the one-sided p in fixed sequence from the highest sparsity down (a
+    class is unsafe only where it is at every higher sparsity too), times the number of classes
+    judged (Bonferroni). Holm's steps over classes at every sparsity would not keep it: simulated
+    with classes that become unsafe one after another, some class is called so wrongly in 17 % of
+    studies, because a step taken at one sparsity is not taken at the next; Bonferroni, in 5 %.
     """
 
-    metric: str = "ap"
+    metric: str = "somers_d"
     margin: float = MARGIN
     confidence: float = CONFIDENCE
-    min_positives: int = FEW_POSITIVES
+    min_patients: int = FEW_PATIENTS
 
     def __post_init__(self) -> None:
-        if not 0 < self.margin < 1 or not 0.5 <= self.confidence < 1 or self.min_positives < 1:
+        if not 0 < self.margin < 1 or not 0.5 <= self.confidence < 1 or self.min_patients < 1:
             raise ValueError(
-                "margin lies in (0, 1), confidence in [0.5, 1), min_positives is 1 or more"
+                "margin lies in (0, 1), confidence in [0.5, 1), min_patients is 1 or more"
             )
 
     def __call__(
@@ -87,35 +99,73 @@ class SafeSparsity:
         )
         if table.empty:
             return pd.DataFrame(columns=list(SAFE_SPARSITY))
+        order = pd.Index(frequencies["class_name"]).get_indexer(table["class_name"])
+        table = table.iloc[np.lexsort((table["sparsity"], order))].reset_index(drop=True)
         change, low, high = ratio_bounds(table, self.confidence)
         table = table.assign(relative_change=change, ci_low=low, ci_high=high)
-        few = (table["n_positive"] < self.min_positives) | (table["n_positive_patients"] < 2)
-        safe, unsafe = low > -self.margin, high < -self.margin
-        table["verdict"] = np.select(
-            [few, safe, unsafe], [CANNOT_TELL, SAFE, UNSAFE], default=CANNOT_TELL
+        level = table["class_name"].map(chance).to_numpy(float)
+        few = table["n_positive_patients"] < max(self.min_patients, 2)
+        missed = self._not_found(table, level)
+        judged = ~few & ~missed
+        table["smallest_margin"] = np.where(judged, np.maximum(-low, 0), np.nan)
+        table["unsafe_p"] = self._unsafe_p(table, few.to_numpy())
+        safe = low > -self.margin
+        unsafe = (table["unsafe_p"] < 1 - self.confidence).to_numpy() & judged.to_numpy()
+        verdicts = [CANNOT_TELL, SAFE, UNSAFE]
+        table["verdict"] = np.select([~judged, safe, unsafe], verdicts, default=CANNOT_TELL)
+        table["reason"] = np.select(
+            [few, missed, safe, unsafe, high < -self.margin],
+            [TOO_FEW, NOT_FOUND, ABOVE, BELOW, UNCORRECTED],
+            default=STRADDLES,
         )
-        reasons = [TOO_FEW, ABOVE, BELOW]
-        table["reason"] = np.select([few, safe, unsafe], reasons, default=STRADDLES)
-        table = table.sort_values("sparsity", kind="stable")
         table["safe_so_far"] = (
             (table["verdict"] == SAFE).groupby(table["class_name"]).cumprod().astype(bool)
         )
-        level = table["class_name"].map(chance).to_numpy(float)
         table["chance_passes"] = level >= (1 - self.margin) * table["dense"]
         table["interval_over"] = np.where(table["n_runs"] > 1, "runs and patients", "patients")
-        order = pd.Index(frequencies["class_name"]).get_indexer(table["class_name"])
-        table = table.iloc[np.lexsort((table["sparsity"], order))]
-        return table[list(SAFE_SPARSITY)].reset_index(drop=True)
+        return table[list(SAFE_SPARSITY)]
+
+    def _not_found(self, table: pd.DataFrame, chance: np.ndarray) -> pd.Series:
+        """Whether dense reaches down to chance, per class, judged where most runs are."""
+        half = combined_half_width(
+            np.sqrt(table["runs_var_dense"]),
+            table["n_runs"],
+            np.sqrt(table["patients_var_dense"]),
+            table["n_positive_patients"],
+            2 * self.confidence - 1,
+        )
+        misses = pd.Series(table["dense"].to_numpy() - half <= chance, table.index)
+        most = table.groupby("class_name")["n_runs"].idxmax()
+        return table["class_name"].map(misses[most].set_axis(most.index))
+
+    def _unsafe_p(self, table: pd.DataFrame, few: np.ndarray) -> np.ndarray:
+        """Per row of a table sorted by class and sparsity; missing for too few patients. Classes
+        that dense does not find count too, since that is seen in the data only."""
+        # At the ratio of the margin, not at the one found (Fieller): so far out in the tail as many
+        # classes ask for, the delta method of `ratio_bounds` errs twice as often as it says.
+        kept = np.full(len(table), 1 - self.margin)
+        errors = [np.sqrt(_variance(table, over, kept)) for over in ("runs", "patients")]
+        below = kept * table["dense"] - table["pruned"]
+        n_runs, n_patients = table["n_runs"], table["n_positive_patients"]
+        p = combined_p(below, errors[0], n_runs, errors[1], n_patients)
+        n_classes = table.loc[~few, "class_name"].nunique()
+        p = pd.Series(np.where(few, np.nan, p), table.index)
+        from_the_top = (
+            p[::-1]
+            .groupby(table["class_name"][::-1])
+            .transform(lambda of_class: fixed_sequence(of_class.to_numpy()))
+        )
+        return np.minimum(from_the_top[::-1].to_numpy() * n_classes, 1)
 
 
 @dataclass(frozen=True)
 class ClassBreak:
     """A class: safe up to where, the first sparsity at which it is not and what is known there,
-    and the first sparsity at which it is demonstrably unsafe. None: nowhere."""
+    and the sparsity from which on it is demonstrably unsafe. None: nowhere."""
 
     class_name: str
     group: str
-    n_positive: int
+    n_patients: int
     safe_up_to: float | None
     breaks_at: float | None
     verdict: str
@@ -123,36 +173,47 @@ class ClassBreak:
     ci_low: float
     unsafe_at: float | None
     too_few: bool
+    not_found: bool
     chance_passes: bool
+
+    @property
+    def judged(self) -> bool:
+        return not (self.too_few or self.not_found)
 
 
 @dataclass(frozen=True)
 class SafeAnswer:
-    """What holds for every class with enough positives in a scope: all classes, or one group.
+    """What holds for every class judged in a scope: all classes, or one group.
 
+    n_classes: those judged, which have enough patients and a dense model that finds them.
     safe_up_to: largest sparsity of the grid with every class safe there and before; None where
-    there is none, or no class qualifies. first: the class that breaks first, by sparsity, then
-    by its lower bound. first_unsafe: the first demonstrably unsafe one.
+    there is none, or no class is judged. first: the class that breaks first, by sparsity, then
+    by its lower bound. first_unsafe: the first demonstrably unsafe one. shown_at, smallest_margin:
+    at safe_up_to, or at the lowest sparsity where there is none, the smallest margin at which
+    every class judged would be safe.
     """
 
     scope: str
     n_classes: int
     too_few: tuple[str, ...]
+    not_found: tuple[str, ...]
     chance_passes: tuple[str, ...]
     safe_up_to: float | None
     first: ClassBreak | None
     first_unsafe: ClassBreak | None
     last_sparsity: float
     n_runs: int
+    shown_at: float
+    smallest_margin: float
 
 
 def class_breaks(table: pd.DataFrame) -> list[ClassBreak]:
-    """One per class of SAFE_SPARSITY, the first to break first, too few positives last."""
+    """One per class of SAFE_SPARSITY, the first to break first, those not judged last."""
     breaks = [_break_of(rows) for _, rows in table.groupby("class_name", sort=False)]
 
     def order(one: ClassBreak) -> tuple:
         beyond = 2.0  # every sparsity
-        return one.too_few, beyond if one.breaks_at is None else one.breaks_at, one.ci_low
+        return not one.judged, beyond if one.breaks_at is None else one.breaks_at, one.ci_low
 
     return sorted(breaks, key=order)
 
@@ -163,22 +224,26 @@ def safe_answer(table: pd.DataFrame, scope: str = ALL) -> SafeAnswer | None:
     if rows.empty:
         return None
     breaks = class_breaks(rows)
-    enough = [one for one in breaks if not one.too_few]
+    enough = [one for one in breaks if one.judged]
     broken = [one for one in enough if one.breaks_at is not None]
     unsafe = [one for one in enough if one.unsafe_at is not None]
     grid = sorted(rows["sparsity"].unique())
     first = min(broken, key=lambda one: (one.breaks_at, one.ci_low), default=None)
     safe = [s for s in grid if enough and (first is None or s < first.breaks_at)]
+    shown_at = float(safe[-1] if safe else grid[0])
     return SafeAnswer(
         scope,
         len(enough),
         tuple(one.class_name for one in breaks if one.too_few),
+        tuple(one.class_name for one in breaks if one.not_found),
         tuple(one.class_name for one in enough if one.chance_passes),
         float(safe[-1]) if safe else None,
         first,
         min(unsafe, key=lambda one: (one.unsafe_at, one.ci_low), default=None),
         float(grid[-1]),
         int(rows["n_runs"].min()),
+        shown_at,
+        float(rows.loc[rows["sparsity"] == shown_at, "smallest_margin"].max()),
     )
 
 
@@ -194,20 +259,25 @@ def ratio_bounds(
     """Relative change pruned / dense - 1 and its one-sided bounds, by row of PAIRED_MOMENTS.
 
     Variances are those of pruned - r dense at the ratio r that was found, over dense squared (the
-    delta method), so pruned equal to dense in every run and patient gives 0, 0, 0. Missing where
-    dense is 0; the lower bound is never below -1.
+    delta method), so pruned equal to dense in every run and patient gives 0, 0, 0; bounds by
+    `combined_half_width`. Missing where dense is 0; the lower bound is never below -1.
     """
+    ratio, runs_se, patients_se = _ratio_errors(moments)
+    allowance = combined_half_width(
+        runs_se, moments["n_runs"], patients_se, moments["n_positive_patients"], 2 * confidence - 1
+    )
+    return ratio - 1, np.maximum(ratio - allowance, 0) - 1, ratio + allowance - 1
+
+
+def _ratio_errors(moments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ratio pruned / dense and its standard errors over runs and over patients."""
     dense, pruned = (moments[name].to_numpy(float) for name in ("dense", "pruned"))
     known = np.where(dense > 0, dense, np.nan)
     ratio = pruned / known
-    patients, runs = (_variance(moments, over, ratio) / known**2 for over in ("patients", "runs"))
-    patient_freedom = np.maximum(moments["n_positive_patients"].to_numpy(float) - 1, 1)
-    run_freedom = np.maximum(moments["n_runs"].to_numpy(float) - 1, 1)
-    total = patients + runs
-    weights = patients**2 / patient_freedom + runs**2 / run_freedom
-    freedom = np.divide(total**2, weights, out=np.ones(len(total)), where=weights > 0)
-    allowance = scipy.stats.t.ppf(confidence, freedom) * np.sqrt(total)
-    return ratio - 1, np.maximum(ratio - allowance, 0) - 1, ratio + allowance - 1
+    runs, patients = (
+        np.sqrt(_variance(moments, over, ratio)) / known for over in ("runs", "patients")
+    )
+    return ratio, runs, patients
 
 
 def _variance(moments: pd.DataFrame, over: str, ratio: np.ndarray) -> np.ndarray:
@@ -228,7 +298,7 @@ def _break_of(rows: pd.DataFrame) -> ClassBreak:
     return ClassBreak(
         class_name=str(at["class_name"]),
         group=str(at["group"]),
-        n_positive=int(at["n_positive"]),
+        n_patients=int(at["n_positive_patients"]),
         safe_up_to=float(safe["sparsity"].iloc[-1]) if len(safe) else None,
         breaks_at=float(at["sparsity"]) if len(broken) else None,
         verdict=str(at["verdict"]),
@@ -236,5 +306,6 @@ def _break_of(rows: pd.DataFrame) -> ClassBreak:
         ci_low=float(at["ci_low"]),
         unsafe_at=float(unsafe["sparsity"].iloc[0]) if len(unsafe) else None,
         too_few=bool((rows["reason"] == TOO_FEW).all()),
+        not_found=bool((rows["reason"] == NOT_FOUND).all()),
         chance_passes=bool(rows["chance_passes"].any()),
     )

@@ -44,7 +44,9 @@ def study(change=lambda scores, sparsity, run: scores, n_runs=4, seed=0):
 
 def table_of(moments, **settings):
     groups = {"class_name": NAMES, "group": ["head", "medium", "tail"]}
-    chance = pd.Series([0.4, 0.08, 0.01], index=NAMES)
+    settings = {"metric": "ap"} | settings
+    levels = {"ap": [0.4, 0.08, 0.01], "auroc": [0.5] * 3, "somers_d": [0.0] * 3}
+    chance = pd.Series(levels.get(settings["metric"], [0.05] * 3), index=NAMES)
     return SafeSparsity(**settings)(moments, pd.DataFrame(groups), chance)
 
 
@@ -92,7 +94,7 @@ def test_identical_models_are_safe_to_the_end_of_the_grid():
     assert answer.too_few == ("Hardly there",)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [*METRICS, "somers_d"])
 def test_a_class_that_collapses_is_named_where_it_breaks(metric):
     table = table_of(study(collapse), metric=metric)
     answers = safe_answers(table)
@@ -108,16 +110,16 @@ def test_a_class_that_collapses_is_named_where_it_breaks(metric):
     assert [one.class_name for one in class_breaks(table)] == ["Rare", "Common", "Hardly there"]
 
 
-def test_few_positives_are_never_called_safe_or_unsafe():
+def test_few_patients_are_never_called_safe_or_unsafe():
     def lost(scores, sparsity, run):
         return -scores
 
     table = table_of(study(lost))
     rare = table[table["class_name"] == "Hardly there"]
     assert set(rare["verdict"]) == {"cannot tell"}
-    assert set(rare["reason"]) == {"too few positives"}
-    assert safe_answer(table_of(study(), min_positives=1000)).n_classes == 0
-    assert safe_answer(table_of(study(), min_positives=1000)).safe_up_to is None
+    assert set(rare["reason"]) == {"too few patients"}
+    assert safe_answer(table_of(study(), min_patients=1000)).n_classes == 0
+    assert safe_answer(table_of(study(), min_patients=1000)).safe_up_to is None
 
 
 def test_a_wide_interval_says_cannot_tell_and_why():
@@ -136,7 +138,9 @@ def test_safe_means_safe_without_gaps():
 
     table = table_of(study(dip))
     rare = table[table["class_name"] == "Rare"].set_index("sparsity")
-    assert list(rare["verdict"]) == ["safe", "unsafe", "safe"]
+    # Unsafe is what is so at every higher sparsity too.
+    assert list(rare["verdict"]) == ["safe", "cannot tell", "safe"]
+    assert "not after correction" in rare["reason"][0.5]
     assert list(rare["safe_so_far"]) == [True, False, False]
     assert safe_answer(table).safe_up_to == 0.25
 
@@ -149,19 +153,22 @@ def test_one_run_speaks_for_patients_only_and_says_so():
     assert set(table_of(study())["interval_over"]) == {"runs and patients"}
 
 
-def test_where_chance_would_pass_too_it_is_told():
-    def useless(scores, sparsity, run):
-        scores[:, 0] = np.random.default_rng(run).normal(size=len(scores))
-        return scores
-
+def test_what_dense_does_not_find_is_not_judged_and_where_chance_nearly_passes_it_is_told():
     labels, patients = labels_of()
     cells = []
     for run in range(3):
-        dense = useless(2 * labels + np.random.default_rng(run).normal(size=labels.shape), 0, run)
+        dense = 2 * labels + np.random.default_rng(run).normal(size=labels.shape)
+        dense[:, 0] = np.random.default_rng([run, 1]).normal(size=len(dense))  # knows nothing
         cells += [(0.0, dense, dense), (0.5, dense, dense)]
-    table = table_of(paired_moments(labels, NAMES, patients, cells).by_class)
-    assert dict(zip(table["class_name"], table["chance_passes"], strict=True))["Common"]
-    assert safe_answer(table).chance_passes == ("Common",)
+    moments = paired_moments(labels, NAMES, patients, cells).by_class
+    for metric in ("ap", "auroc", "somers_d"):
+        answer = safe_answer(table_of(moments, metric=metric))
+        assert (answer.not_found, answer.too_few) == (("Common",), ("Hardly there",))
+        assert (answer.n_classes, answer.safe_up_to, answer.chance_passes) == (1, 0.5, ())
+    weak = moments.assign(dense=moments["dense"].where(moments["class_name"] != "Common", 0.6))
+    weak["patients_var_dense"] = 1e-6
+    answer = safe_answer(table_of(weak, metric="auroc", margin=0.4))
+    assert "Common" in answer.chance_passes  # one half is more than 60 % of 0.6
 
 
 def test_a_wider_margin_and_a_lower_confidence_only_allow_more():
@@ -173,7 +180,7 @@ def test_a_wider_margin_and_a_lower_confidence_only_allow_more():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"margin": 0}, {"margin": 1}, {"confidence": 1}, {"min_positives": 0}]
+    "wrong", [{"margin": 0}, {"margin": 1}, {"confidence": 1}, {"min_patients": 0}]
 )
 def test_settings_without_a_meaning_are_refused(wrong):
     with pytest.raises(ValueError, match="margin lies in"):
@@ -262,6 +269,6 @@ def error_rates(design: Binormal, repetitions: int) -> dict[str, float]:
             for cell in ((0.0, scores[0], scores[0]), (0.5, scores[0], scores[1]))
         ]
         moments = paired_moments(labels, ["A"], patients, cells).by_class
-        table = SafeSparsity()(moments, names, pd.Series([0.0], index=["A"]))
+        table = SafeSparsity("ap")(moments, names, pd.Series([0.0], index=["A"]))
         verdicts.append(table["verdict"].iloc[0])
     return {verdict: verdicts.count(verdict) / repetitions for verdict in ("safe", "unsafe")}
