@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from core import image_curves, store, subgroups, tables
+from core import image_curves, pie_tables, store, subgroups, tables
 from core.analysis.lost import LOST_BY
 from core.errors import InputError
 
 
 def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
     """Agreement of every image at every sparsity, what is lost, the moments that safe sparsity
-    needs, the ranks that subgroups need, and the predictions laid out by image. What is there
-    already is left; pages make what is missing.
+    needs, what PIEs hold more of at 90 % sparsity than dense models among themselves, the ranks
+    that subgroups need, and the predictions laid out by image. What is there already is left; pages
+    make what is missing.
 
     `advance(done, total)` hears of sparsities and cells.
     """
     cells, curves = subgroups.unprepared(folder), image_curves.key(folder)
-    total = 3 + len(cells) + len(image_curves.unprepared(folder, curves))
+    total = 4 + len(cells) + len(image_curves.unprepared(folder, curves))
     for done, _ in enumerate(_steps(folder, cells, curves), start=1):
         advance(min(done, total), total)
     advance(total, total)
@@ -34,6 +35,9 @@ def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[N
         yield
         with suppress(InputError):  # no run has both dense and pruned predictions
             tables.moments(folder)
+        yield
+        with suppress(InputError):  # 90 % is not on the grid
+            pie_tables.pie_excess(folder)
         yield
     for _ in subgroups.prepare(folder, cells):
         yield

@@ -63,7 +63,8 @@ class PieExcess:
     n_pruned, n_dense: PIEs of either kind that carry it.
 
     Intervals: estimate times exp(+-1.96 s), s the standard deviation of the logarithm over
-    pigeonhole draws of runs and patients, with PIEs found anew in each. p: two-sided normal from
+    pigeonhole draws of runs and patients, with PIEs found anew in each; s^2 gains 2 for a count of
+    0, which is 0 in every draw (1 / 0.5, as in Haldane's log odds ratio). p: two-sided normal from
     the same s. Missing below LEAST_RUNS runs.
     """
 
@@ -81,6 +82,9 @@ class PieExcess:
         advance: Callable[[], None] | None = None,
     ) -> pd.DataFrame:
         """patients: (images,) numbers from 0. `advance` hears of every lot of draws."""
+        if n_runs < LEAST_RUNS:  # of one pair of runs nothing can be drawn
+            missing = np.full((2, 2, len(carried)), np.nan)
+            return self._table(carried, missing, np.full((2, len(carried)), np.nan), n_runs)
         sides = [found.cross, found.null]
         for one in surrogates:
             sides += [one.cross, one.null]
@@ -90,7 +94,8 @@ class PieExcess:
         masks = np.hstack([known, positive]).astype(np.float32)
         belongs = np.zeros((len(cells), len(carried)))
         belongs[np.arange(len(cells)), [at for at, _ in cells]] = 1
-        logs, counts = [], np.zeros((2, len(carried)))
+        logs: list[np.ndarray] = []
+        counts = np.zeros((2, len(carried)))
         pairs = pairs_of_runs(n_runs)
         for draw in pigeonhole_draws(n_runs, pairs, patients, self.draws, self.seed):
             total = draw.of_images.astype(np.float32) @ masks
@@ -112,35 +117,34 @@ class PieExcess:
         pruned, dense = logs[0], logs[1]
         excess = pruned - dense
         of_labels = np.array([what.of_labels for what in carried])
-        if of_labels.any():
+        if of_labels.any() and len(logs) > 2:
             expected = logs[2::2].mean(axis=0) - logs[3::2].mean(axis=0)
             excess = np.where(of_labels, excess - expected, excess)
         table = pd.DataFrame(
             {"kind": [what.kind for what in carried], "name": [what.name for what in carried]}
         )
-        low, high, _ = self._interval(pruned)
+        unseen = (counts < 0.5) / ADDED  # the variance of the logarithm of a count of 0 (Haldane)
+        low, high, _ = normal_interval(pruned, self.confidence, unseen[0])
         table = table.assign(pruned_ratio=np.exp(pruned[0]), pruned_ci_low=np.exp(low))
         table = table.assign(pruned_ci_high=np.exp(high), dense_ratio=np.exp(dense[0]))
-        low, high, p = self._interval(excess)
+        low, high, p = normal_interval(excess, self.confidence, unseen.sum(axis=0))
         table = table.assign(ratio_of_ratios=np.exp(excess[0]), ror_ci_low=np.exp(low))
         table = table.assign(ror_ci_high=np.exp(high), ror_p=p)
         table["n_images"] = [int((what.strata >= 0).sum()) for what in carried]
         table["n_positive"] = [int(what.positive[what.strata >= 0].sum()) for what in carried]
-        table["n_pruned"], table["n_dense"] = counts.round().astype(int)
+        table["n_pruned"], table["n_dense"] = (pd.array(c, "Int64") for c in counts.round())
         # Of none, or of all images, nothing can be more frequent.
         nothing = (table["n_positive"] == 0) | (table["n_positive"] == table["n_images"])
         table.loc[nothing | (n_runs < LEAST_RUNS), list(EXCESS)] = np.nan
         return table
 
-    def _interval(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return normal_interval(drawn, self.confidence)
-
 
 def normal_interval(
-    drawn: np.ndarray, confidence: float = CONFIDENCE
+    drawn: np.ndarray, confidence: float = CONFIDENCE, added: np.ndarray | float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """low, high and two-sided p that it is 0, of (1 + draws, columns), the estimate first."""
-    error = np.nanstd(drawn[1:], axis=0, ddof=1)
+    """low, high and two-sided p that it is 0, of (1 + draws, columns), the estimate first; `added`
+    goes to the variance of the draws."""
+    error = np.sqrt(np.var(drawn[1:], axis=0, ddof=min(1, len(drawn) - 2)) + added)
     half = scipy.stats.norm.ppf((1 + confidence) / 2) * error
     with np.errstate(invalid="ignore", divide="ignore"):
         z = np.abs(drawn[0]) / error

@@ -55,8 +55,15 @@ def pairs_of_runs(n_runs: int, most: int = MOST_PAIRS, seed: int = SEED) -> np.n
 
 def rank_matrices(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """(runs, images, classes) `ranks` within class; classes without a rank are left out."""
-    found = np.stack([ranks(truth, of_run) for of_run in probabilities])
-    return found[:, :, ~np.isnan(found).any(axis=(0, 1))]
+    there = ranked(truth)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda run: ranks(truth[:, there], run[:, there]), probabilities)
+        return np.stack(list(found))
+
+
+def ranked(truth: np.ndarray) -> np.ndarray:
+    """(classes,) bool: whether some image is certain not to carry it, so that it has ranks."""
+    return (truth == 0).any(axis=0)
 
 
 def unit_ranks(matrix: np.ndarray) -> np.ndarray:

@@ -69,12 +69,9 @@ class PieQualityExcess:
         if n_runs < LEAST_RUNS:
             return table.assign(**dict.fromkeys((*QUALITY_EXCESS, "dod_q"), np.nan))
         drawn = self._drawn(n_runs, found, patients, measures[names].to_numpy(float))
-        for side, values in (("pruned", drawn[0]), ("dense", drawn[1])):
-            table[f"{side}_difference"] = values[0]
-            if side == "pruned":
-                table["pruned_ci_low"], table["pruned_ci_high"], _ = normal_interval(
-                    values, self.confidence
-                )
+        table["pruned_difference"] = drawn[0, 0]
+        low, high, _ = normal_interval(drawn[0], self.confidence)
+        table = table.assign(pruned_ci_low=low, pruned_ci_high=high, dense_difference=drawn[1, 0])
         change = drawn[0] - drawn[1]
         table["difference_of_differences"] = change[0]
         table["dod_ci_low"], table["dod_ci_high"], table["dod_p"] = normal_interval(
