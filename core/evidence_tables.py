@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import store, study, tables
+from core import pie_tables, store, study, tables
 from core.analysis import claims as claim_rows
 from core.analysis import decay
 from core.analysis.claims import CLAIMS, Claim
@@ -25,7 +25,9 @@ from core.analysis.pair_evidence import (
     together,
 )
 from core.analysis.pairs import cooccurrence_iou
+from core.errors import InputError
 from core.labels import label_matrix
+from core.tables import PIE_SPARSITY
 from core.wording.claim_sentences import sentence
 
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
@@ -122,7 +124,15 @@ def _claims(folder: Path) -> list[Claim]:
     return [
         *claim_rows.class_claims(classes, of_paper, ClassSummary()(metrics, frequencies)),
         *claim_rows.pair_claims(pairs, of_paper, together(pairs, iou), found),
+        *_of_pies(folder),
     ]
+
+
+def _of_pies(folder: Path) -> list[Claim]:
+    try:
+        return claim_rows.pie_claim_rows(pie_tables.pie_claims(folder))
+    except InputError:
+        return claim_rows.no_pie_claims(f"{PIE_SPARSITY:.0%} sparsity is not on this study's grid")
 
 
 def make_ready(folder: Path) -> None:
@@ -132,5 +142,7 @@ def make_ready(folder: Path) -> None:
 
 
 def _kept(folder: Path, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    key = f"{EDITION}-{store.predictions_key(folder)}"
+    quality = study.image_quality_path(folder)  # measured when somebody asks for it
+    measured = quality.stat().st_mtime_ns if quality.exists() else 0
+    key = f"{EDITION}-{store.predictions_key(folder)}-{measured}"
     return store.kept(study.evidence_path(folder, name), key, make)

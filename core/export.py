@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import evidence_tables, image_curves, operating_tables, store, study, tables
+from core import (
+    evidence_tables,
+    image_curves,
+    operating_tables,
+    pie_tables,
+    store,
+    study,
+    tables,
+)
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.metrics import METRICS
@@ -59,15 +67,15 @@ TABLES = {
     "overall": Table(tables.overall, by_metric=True),
     "safe_sparsity": Table(_safe_sparsity, by_metric=True),
     "interaction": Table(tables.interaction, by_metric=True),
-    "pies": Table(tables.pies, by_sparsity=True),
+    "pies": Table(pie_tables.pies, by_sparsity=True),
     "operating_points": Table(operating_tables.operating_points),
     "operating_characteristics": Table(operating_tables.operating_characteristics),
     "lost_findings": Table(image_curves.lost_findings),
     "raised_findings": Table(image_curves.raised_findings),
-    "pie_class_ratio": Table(tables.pie_class_ratio, by_sparsity=True),
-    "pie_finding_count_ratio": Table(tables.pie_finding_count_ratio, by_sparsity=True),
-    "pie_label_noise": Table(tables.pie_label_noise, by_sparsity=True),
-    "pie_quality": Table(tables.pie_quality, by_sparsity=True),
+    "pie_class_ratio": Table(pie_tables.pie_class_ratio, by_sparsity=True),
+    "pie_finding_count_ratio": Table(pie_tables.pie_finding_count_ratio, by_sparsity=True),
+    "pie_label_noise": Table(pie_tables.pie_label_noise, by_sparsity=True),
+    "pie_quality": Table(pie_tables.pie_quality, by_sparsity=True),
 }
 BY_SPARSITY = tuple(name for name, table in TABLES.items() if table.by_sparsity)
 BY_METRIC = tuple(name for name, table in TABLES.items() if table.by_metric)

@@ -6,21 +6,29 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from core import evidence_tables, image_curves, operating_tables, store, subgroups, tables
+from core import (
+    evidence_tables,
+    image_curves,
+    operating_tables,
+    pie_tables,
+    store,
+    subgroups,
+    tables,
+)
 from core.analysis.lost import LOST_BY
 from core.errors import InputError
 
 
 def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
     """Agreement of every image at every sparsity, what is lost and raised, how well each class is
-    found at its operating points, what may be claimed of the classes, the ranks that subgroups
-    need, and the predictions laid out by image. What is there already is left; pages make what is
-    missing.
+    found at its operating points, what may be claimed of the classes, what PIEs hold more of than
+    dense models among themselves, the ranks that subgroups need, and the predictions laid out by
+    image. What is there already is left; pages make what is missing.
 
     `advance(done, total)` hears of sparsities and cells.
     """
     cells, curves = subgroups.unprepared(folder), image_curves.key(folder)
-    total = 4 + len(cells) + len(image_curves.unprepared(folder, curves))
+    total = 5 + len(cells) + len(image_curves.unprepared(folder, curves))
     for done, _ in enumerate(_steps(folder, cells, curves), start=1):
         advance(min(done, total), total)
     advance(total, total)
@@ -39,6 +47,9 @@ def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[N
         with suppress(InputError):  # no run has both dense and pruned predictions
             tables.moments(folder)
             evidence_tables.make_ready(folder)
+        yield
+        with suppress(InputError):  # 90 % is not on the grid
+            pie_tables.pie_excess(folder)
         yield
     for _ in subgroups.prepare(folder, cells):
         yield

@@ -320,6 +320,14 @@ def pie_definitions_path(folder: Path, sparsity: float) -> Path:
     return folder / "pie_definitions" / f"sparsity={percent(sparsity):02d}.parquet"
 
 
+def pie_pairs_path(folder: Path, sparsity: float) -> Path:
+    return folder / "pie_pairs" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
+def pie_excess_path(folder: Path, sparsity: float) -> Path:
+    return folder / "pie_excess" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
 def lost_at_path(folder: Path, by_rank: bool) -> Path:
     return folder / ("lost_by_rank.parquet" if by_rank else "lost_at.parquet")
 

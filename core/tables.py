@@ -18,26 +18,19 @@ from core.analysis.chance import chance_levels
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
-from core.analysis.lost import lost_labels
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.analysis.pie import Pies, agreement
-from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
-from core.analysis.pie_definitions import AgreementZ, ModalDisagreement, best_f1_thresholds
-from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_record_noise
-from core.analysis.pie_quality import PieQuality
+from core.analysis.pie_definitions import best_f1_thresholds
 from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
 from core.metrics import with_somers_d
-from core.operating_tables import lost_at
-from core.pictures.quality import image_quality
 
 PIE_SPARSITY = 0.9
 AGREEMENTS_EDITION = 1
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
 MOMENTS_EDITION = 3
-PIES_EDITION = 1
 Advance = Callable[[int, int], None]
 
 
@@ -117,61 +110,6 @@ def agreements(folder: Path) -> pd.DataFrame:
     return table
 
 
-def pies(
-    folder: Path, sparsity: float = PIE_SPARSITY, advance: Advance | None = None
-) -> pd.DataFrame:
-    """`paper_pies` with n_modal_disagreements, is_pie_modal and agreement_z, from the runs that
-    have both sparsities; kept in the study's folder until a prediction changes. The modal columns
-    are missing where a study keeps no validation predictions, agreement_z where it has fewer than
-    two runs. Beside them lost_at_sparsity and lost_classes of the image's labels (`lost_labels`),
-    over the whole grid. `advance(done, total)` hears of the halves of runs compared, if any are."""
-    kept = kept_pies(folder, sparsity)
-    table = _compared_pies(folder, sparsity, advance) if kept is None else kept
-    labels = store.read_labels(folder)
-    truth = label_matrix(labels.split("test"), labels.class_names)
-    lost = lost_labels(truth, lost_at(folder), labels.class_names)
-    return pd.concat([table, lost], axis=1)
-
-
-def _compared_pies(folder: Path, sparsity: float, advance: Advance | None) -> pd.DataFrame:
-    """What `pies` keeps: all of its columns but those of what is lost."""
-    key = _pies_key(folder)  # of what is read below, whatever changes meanwhile
-    table = paper_pies(folder, sparsity)
-    labels = store.read_labels(folder)
-    image_ids = labels.split("test")["image_id"]
-    runs = _runs_at(folder, 0.0) & _runs_at(folder, sparsity)
-    order = sorted(runs)
-    shape = (len(order), len(image_ids), len(labels.class_names))
-    dense, pruned = (np.empty(shape, np.float32) for _ in range(2))
-    for at, run in enumerate(order):
-        for values, s in ((dense, 0.0), (pruned, sparsity)):
-            path = study.prediction_path(folder, run, s)
-            values[at] = store.read_predictions(path, image_ids, labels.class_names)
-    thresholds = validation_thresholds(folder, labels, order)
-    modal = ModalDisagreement()(dense, pruned, thresholds)
-    z = AgreementZ()(dense, pruned, advance)
-    table = pd.concat([table, modal], axis=1).assign(agreement_z=z)
-    with suppress(OSError):  # a cache that may not be written only makes the next call slower
-        store.write_kept(table, study.pie_definitions_path(folder, sparsity), key)
-    return table
-
-
-def kept_pies(folder: Path, sparsity: float) -> pd.DataFrame | None:
-    """`pies` without what is lost, where that has been worked out and nothing has changed since,
-    else None."""
-    path = study.pie_definitions_path(folder, sparsity)
-    return store.read_kept(path, _pies_key(folder)) if path.exists() else None
-
-
-def _pies_key(folder: Path) -> str:
-    inputs = [
-        *(folder / "validation").glob("*.parquet"),
-        *(folder / "ensemble").glob("*.parquet"),
-    ]
-    newest = max((path.stat().st_mtime_ns for path in inputs), default=0)
-    return f"{PIES_EDITION}-{store.predictions_key(folder)}-{newest}"
-
-
 def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.ndarray | None:
     """(runs, classes) thresholds of best F1 of each run's dense model on the validation split, NaN
     for a run without validation predictions; None where no run has any."""
@@ -186,40 +124,6 @@ def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.n
             predicted = store.read_predictions(path, rows["image_id"], labels.class_names)
             thresholds[at] = best_f1_thresholds(truth, predicted)
     return thresholds
-
-
-def pie_class_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
-    labels = store.read_labels(folder)
-    found = paper_pies(folder, sparsity)
-    return PieClassRatio()(found, labels.split("test"), labels.class_names)
-
-
-def pie_finding_count_ratio(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
-    labels = store.read_labels(folder)
-    found = paper_pies(folder, sparsity)
-    return PieFindingCountRatio()(found, labels.split("test"), labels.class_names)
-
-
-def pie_label_noise(folder: Path, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
-    """`PieLabelNoise`. Raises InputError where the labels do not record which are wrong."""
-    labels = store.read_labels(folder)
-    if not labels_record_noise(labels):
-        raise InputError(
-            f"The labels of {folder.name} do not record which of them are wrong: they have no "
-            f"column {WRONG_LABELS}, as those of phantoms do."
-        )
-    found = paper_pies(folder, sparsity)
-    return PieLabelNoise()(found, labels.split("test"), labels.class_names)
-
-
-def pie_quality(
-    folder: Path, sparsity: float = PIE_SPARSITY, advance: Advance | None = None
-) -> pd.DataFrame:
-    """`PieQuality` of `quality.MEASURES`; `advance(done, total)` hears of the images measured, if
-    any still are. Raises InputError for a study without images."""
-    found = paper_pies(folder, sparsity)
-    measured = image_quality(folder, advance)
-    return PieQuality()(found, store.read_labels(folder).split("test"), measured)
 
 
 def safe_sparsity(
@@ -299,7 +203,7 @@ def _paired_cells(
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """(sparsity, dense, pruned) of every finished cell whose run has a dense one, run by run."""
     image_ids = labels.split("test")["image_id"]
-    with_dense = _runs_at(folder, 0.0)
+    with_dense = runs_at(folder, 0.0)
     cells = [cell for cell in store.finished_cells(folder) if cell[0] in with_dense]
     dense = np.empty(0)
     for done, (run, sparsity) in enumerate(cells, start=1):
@@ -316,6 +220,6 @@ def _test_labels(folder: Path) -> tuple[np.ndarray, list[str]]:
     return label_matrix(labels.split("test"), labels.class_names), list(labels.class_names)
 
 
-def _runs_at(folder: Path, sparsity: float) -> set[int]:
+def runs_at(folder: Path, sparsity: float) -> set[int]:
     cells = store.finished_cells(folder)
     return {run for run, at in cells if study.percent(at) == study.percent(sparsity)}

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from core import ui
+from core import pie_tables, ui
 from core.analysis import gallery
 from core.analysis.lost import RANK
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
@@ -22,7 +22,7 @@ from core.ui import (
     widgets,
 )
 from core.ui import composition as pie_composition
-from core.wording import findings, image_findings, words
+from core.wording import findings, image_findings, pie_findings, words
 
 
 def show_unknown_definition() -> None:
@@ -38,9 +38,17 @@ def show_unknown_definition() -> None:
 
 
 def show_composition() -> None:
-    """What PIEs hold more of, and what a z-score says of the same images."""
+    """What PIEs hold more of, whether pruning is the reason, and what other definitions say."""
     counts = gallery.count_pies(images.table)
     st.markdown(ui.plain(findings.by_definition(counts.n_pies, counts.n_images)))
+    excess = exemplars.kept_excess(opened, sparsity)
+    if excess is None:
+        st.markdown(ui.plain(pie_findings.NOT_COMPARED))
+        if st.button("Compare dense models with each other", icon=":material/calculate:"):
+            exemplars.work_out_definitions(opened, sparsity)
+            st.rerun()
+    elif not pie_findings.held_against_dense(excess[excess["kind"] != pie_tables.LOST]):
+        st.info(pie_findings.TOO_FEW_RUNS)
     by_class = exemplars.pie_class_ratio(opened, sparsity)
     by_count = exemplars.pie_finding_count_ratio(opened, sparsity)
     cells = st.grid(2, min_column_width=300, gap="medium")
@@ -53,6 +61,9 @@ def show_composition() -> None:
         chart = finding_count_chart(by_count)
         widgets.draw(chart, "pie_count_chart", level=3, of=opened, about=(tag,))
         widgets.downloads(opened, "pie_finding_count_ratio", lambda: by_count, tag)
+    if excess is not None:
+        (lost,) = excess[excess["kind"] == pie_tables.LOST].to_dict("records")
+        st.markdown(ui.plain(pie_findings.labels_lost(lost)))
     pie_composition.show_quality_and_noise(opened, sparsity, tag)
     show_other_definitions()
 
@@ -60,27 +71,18 @@ def show_composition() -> None:
 def show_other_definitions() -> None:
     definitions = exemplars.kept_definitions(opened, sparsity)
     if definitions is None:
-        st.markdown(
-            "Agreement as a z-score against dense models among themselves, and modal disagreement, "
-            "do not have this fault. They compare the runs, which takes a while the first time."
-        )
-        if not st.button("Work them out", icon=":material/calculate:"):
-            return
-        definitions = exemplars.work_out_definitions(opened, sparsity)
+        return  # the button above works them out too
     found = gallery.z_counts(definitions)
     if found.n_known:
         title = findings.z_reading(found.n_pies, found.n_within, found.n_low, found.n_known)
         chart = z_chart(definitions, title)
         widgets.draw(chart, "z_chart", level=3, of=opened, about=(tag,))
     else:
-        st.info("One run only: there are no two halves of dense models to compare.")
-    if found.n_modal is None:
+        st.info("No z-score: below 3 runs, dense models have no spread among themselves.")
+    if found.n_modal is None or found.n_modal_pies is None:
         st.caption("No modal disagreement: the study keeps no validation predictions.")
     else:
-        st.caption(
-            f"Modal disagreement (most runs change their mind on a class): "
-            f"{words.count(found.n_modal, 'test image')}, {found.n_modal_pies:,} of them PIEs."
-        )
+        st.caption(pie_findings.modal(definitions, found.n_modal, found.n_modal_pies))
     widgets.downloads(opened, "pies", lambda: exemplars.pies_table(opened, sparsity), tag)
 
 

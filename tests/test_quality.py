@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from core import store, study, tables
+from core import pie_tables, store, study
 from core.errors import InputError
 from core.pictures import quality
 from core.pictures.quality import MEASURES, image_quality, kept_quality, measure
@@ -88,8 +88,8 @@ def test_a_study_without_images_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_tables_of_a_study(folder):
-    table = tables.pie_quality(folder)
+    table = pie_tables.pie_quality(folder)
     assert list(table["measure"]) == list(MEASURES)
     assert set(table["n_pie"] + table["n_non_pie"]) == {30}
     with pytest.raises(InputError, match="do not record which of them are wrong"):
-        tables.pie_label_noise(folder)
+        pie_tables.pie_label_noise(folder)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import store, study, tables
+from core import pie_tables, store, study, tables
 from core.errors import InputError
 from core.export import TABLES
 from core.labels import Labels
@@ -42,7 +42,7 @@ def with_validation(folder) -> Labels:
 
 
 def test_without_validation_predictions_modal_columns_are_missing_and_z_is_not(folder):
-    table = tables.pies(folder)
+    table = pie_tables.pies(folder)
     assert table[["n_modal_disagreements", "is_pie_modal"]].isna().all(axis=None)
     assert table["agreement_z"].notna().all()
     assert table["is_pie"].sum() == 10
@@ -54,7 +54,7 @@ def test_runs_without_validation_predictions_have_no_thresholds_and_no_vote(fold
     assert thresholds.shape == (2, 5)
     assert np.isnan(thresholds[1]).all()
     assert np.isfinite(thresholds[0]).any()
-    table = tables.pies(folder)
+    table = pie_tables.pies(folder)
     assert table["n_modal_disagreements"].between(0, 5).all()
     assert (table["is_pie_modal"] == (table["n_modal_disagreements"] > 0)).all()
 
@@ -78,7 +78,7 @@ def test_missing_cells_are_tolerated(folder, name):
 
 
 def test_a_missing_ensemble_is_named_with_those_there_are(folder):
-    for table in (tables.pies, tables.pie_class_ratio, tables.pie_finding_count_ratio):
+    for table in (pie_tables.pies, pie_tables.pie_class_ratio, pie_tables.pie_finding_count_ratio):
         with pytest.raises(InputError, match=r"no ensemble at sparsity 0.8. Finished: 0, 0.5"):
             table(folder, 0.8)
 

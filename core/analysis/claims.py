@@ -244,7 +244,7 @@ def pie_claim_rows(table: pd.DataFrame) -> list[Claim]:
                 row["paper_ci_low"],
                 row["paper_ci_high"],
                 row["paper_p"],
-                int(row["paper_n"]),
+                _whole(row["paper_n"]),
                 row["null"],
                 reason="" if np.isfinite(row["paper_estimate"]) else row["reason"],
             )
@@ -258,7 +258,7 @@ def pie_claim_rows(table: pd.DataFrame) -> list[Claim]:
                 row["ci_low"],
                 row["ci_high"],
                 row["p_value"],
-                int(row["n"]),
+                _whole(row["n"]),
                 row["null"],
                 beside=((row["pruned_ci_low"], row["pruned_ci_high"]),),
                 reason=row["reason"],
@@ -266,3 +266,18 @@ def pie_claim_rows(table: pd.DataFrame) -> list[Claim]:
             )
         )
     return found
+
+
+def _whole(n: float) -> int:
+    return int(n) if np.isfinite(n) else 0
+
+
+def no_pie_claims(reason: str) -> list[Claim]:
+    """The claims over PIEs of a study that has none at the sparsity they are read at."""
+    nan = np.nan
+    return [
+        Claim(claim, reading, "frequency among PIEs over others", nan, nan, nan, nan, 0,
+              null=float(claim != QUALITY), reason=reason)
+        for claim in (RARE, MANY, NOISE, QUALITY)
+        for reading in (PAPER, CORRECTED)
+    ]  # fmt: skip

@@ -19,7 +19,7 @@ from core.analysis.bootstrap import (
     percentile_interval,
     resample_counts,
 )
-from core.labels import FEW_POSITIVES, findings, label_matrix
+from core.labels import FEW_PATIENTS, findings, label_matrix
 
 RATIO = ("pie_frequency", "non_pie_frequency", "ratio", "ci_low", "ci_high")
 FINDING_COUNTS = ("0", "1", "2", "3", "4+")
@@ -38,10 +38,9 @@ class Ratio:
     draws: int = DRAWS
     seed: int = SEED
 
-    def _ratios(
-        self, values: np.ndarray, is_pie: np.ndarray, patient_ids: pd.Series
-    ) -> pd.DataFrame:
-        """RATIO and n_pie, n_positive of (images, columns) values of 1, 0, NaN = left out."""
+    def of(self, values: np.ndarray, is_pie: np.ndarray, patient_ids: pd.Series) -> pd.DataFrame:
+        """RATIO and n_pie_positive, n_positive, n_positive_patients of (images, columns) values of
+        1, 0, NaN = left out."""
         positive, known = np.nan_to_num(values), (~np.isnan(values)).astype(float)
         pie = np.asarray(is_pie, bool)[:, None]
         parts = [np.where(mask, part, 0) for mask in (pie, ~pie) for part in (positive, known)]
@@ -56,13 +55,16 @@ class Ratio:
         table.loc[undefined, ["ci_low", "ci_high"]] = np.nan
         table["n_pie_positive"] = parts[0].sum(axis=0).astype(int)
         table["n_positive"] = positive.sum(axis=0).astype(int)
+        table["n_positive_patients"] = (sums[:, :width] + sums[:, 2 * width : 3 * width] > 0).sum(
+            axis=0
+        )
         return table
 
 
 @dataclass(frozen=True)
 class PieClassRatio(Ratio):
     """class_name, pie_frequency, non_pie_frequency, ratio, ci_low, ci_high, n_pie_positive,
-    n_positive, unstable (fewer than 10 positives) of every finding.
+    n_positive, n_positive_patients, unstable (fewer than 10 of these) of every finding.
 
     Takes `Pies`' table (image_id, is_pie) and the test rows of the labels, and the class names. A
     frequency is positives over images whose label is certain. Interval: percentile bootstrap over
@@ -74,15 +76,15 @@ class PieClassRatio(Ratio):
     ) -> pd.DataFrame:
         rows = _joined(pies, test)
         names = findings(class_names)
-        table = self._ratios(label_matrix(rows, names), rows["is_pie"], rows["patient_id"])
+        table = self.of(label_matrix(rows, names), rows["is_pie"], rows["patient_id"])
         table.insert(0, "class_name", names)
-        return table.assign(unstable=table["n_positive"] < FEW_POSITIVES)
+        return table.assign(unstable=table["n_positive_patients"] < FEW_PATIENTS)
 
 
 @dataclass(frozen=True)
 class PieFindingCountRatio(Ratio):
     """finding_count (0, 1, 2, 3, 4+), pie_frequency, non_pie_frequency, ratio, ci_low, ci_high,
-    n_pie_positive, n_positive (images with that many findings), unstable.
+    n_pie_positive, n_positive (images with that many findings), n_positive_patients, unstable.
 
     Takes what `PieClassRatio` takes. Findings that are certain are counted.
     """
@@ -94,9 +96,9 @@ class PieFindingCountRatio(Ratio):
         count = np.nan_to_num(label_matrix(rows, findings(class_names))).sum(axis=1)
         most = len(FINDING_COUNTS) - 1
         values = (np.minimum(count, most)[:, None] == np.arange(most + 1)).astype(float)
-        table = self._ratios(values, rows["is_pie"], rows["patient_id"])
+        table = self.of(values, rows["is_pie"], rows["patient_id"])
         table.insert(0, "finding_count", list(FINDING_COUNTS))
-        return table.assign(unstable=table["n_positive"] < FEW_POSITIVES)
+        return table.assign(unstable=table["n_positive_patients"] < FEW_PATIENTS)
 
 
 def _joined(pies: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:

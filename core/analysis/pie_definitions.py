@@ -17,6 +17,8 @@ from core.analysis.pie import agreement
 
 # Below this many different halves, an image's own spread is too rough to be used.
 LEAST_SPLITS = 10
+# Two runs give one null agreement per image: its spread over splits is rounding noise.
+LEAST_RUNS = 3
 
 
 def best_f1_thresholds(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -74,6 +76,43 @@ class ModalDisagreement:
         )
 
 
+@dataclass(frozen=True)
+class ModalExcess:
+    """How many more modal labels of an image differ between dense and pruned than between dense
+    and dense: modal_excess (images,), 0 on average where pruning changes nothing.
+
+    Takes what `ModalDisagreement` takes. Each split draws two disjoint halves A and B of
+    floor(runs / 2) runs and counts the classes whose modal labels differ:
+      (dense A, pruned B) and (pruned A, dense B), averaged, minus (dense A, dense B),
+    and the excess is the mean over splits. NaN below two runs, or without thresholds.
+    """
+
+    splits: int = 20
+    seed: int = SEED
+
+    def __call__(
+        self, dense: np.ndarray, pruned: np.ndarray, thresholds: np.ndarray | None
+    ) -> np.ndarray:
+        n_runs, n_images, n_classes = dense.shape
+        half = n_runs // 2
+        if half == 0 or thresholds is None or np.isnan(thresholds).all():
+            return np.full(n_images, np.nan)
+        limits = np.broadcast_to(np.asarray(thresholds, float), (n_runs, n_classes))
+        total = np.zeros(n_images)
+        rng = np.random.default_rng(self.seed)
+        for _ in range(self.splits):
+            order = rng.permutation(n_runs)
+            a, b = order[:half], order[half : 2 * half]
+            dense_a, dense_b, pruned_a, pruned_b = (
+                modal_labels(models[rows], limits[rows])
+                for models in (dense, pruned)
+                for rows in (a, b)
+            )
+            cross = (dense_a != pruned_b).sum(axis=1) + (pruned_a != dense_b).sum(axis=1)
+            total += cross / 2 - (dense_a != dense_b).sum(axis=1)
+        return total / self.splits
+
+
 def modal_labels(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """(images, classes) bool: predicted by more than half of the runs that have a threshold.
 
@@ -100,8 +139,9 @@ class AgreementZ:
     on which all halves happen to agree gets no infinite z.
     Splits share runs, so z orders and centres images; it is not a standard normal deviate.
 
-    Returns agreement_z (images,): NaN below two runs, where an agreement is undefined in every
-    split, or where nothing varies and yet the models differ. `advance(done, total)` hears of the
+    Returns agreement_z (images,): NaN below three runs (two have one pair of halves, so no spread
+    over splits), where an agreement is undefined in every split, or where nothing varies and yet
+    the models differ. `advance(done, total)` hears of the
     splits.
     """
 
@@ -116,7 +156,7 @@ class AgreementZ:
     ) -> np.ndarray:
         n_runs, n_images = dense.shape[:2]
         half = n_runs // 2
-        if half == 0:
+        if n_runs < LEAST_RUNS:
             return np.full(n_images, np.nan)
         null, cross = (np.empty((self.splits, n_images)) for _ in range(2))
         rng = np.random.default_rng(self.seed)

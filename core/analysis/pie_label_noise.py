@@ -22,8 +22,9 @@ def labels_record_noise(labels: Labels) -> bool:
 @dataclass(frozen=True)
 class PieLabelNoise(Ratio):
     """images, n_pie, n_pie_wrong, n_non_pie, n_non_pie_wrong, pie_share, non_pie_share, ratio,
-    ci_low, ci_high; one row for all images, one for those labelled with a finding, and one for
-    those without: who has findings has more labels to be wrong, and PIEs have more findings.
+    ci_low, ci_high, n_wrong_patients; one row for all images, one for those labelled with a
+    finding, and one for those without: an image with findings has more labels to be wrong, and PIEs
+    have more findings.
 
     Takes `Pies`' table (image_id, is_pie) and the test rows of labels that record their noise. A
     share is of images with at least one wrong label; ratio and interval are those of `Ratio`.
@@ -38,7 +39,7 @@ class PieLabelNoise(Ratio):
         slices = {"all": finding | True, "with findings": finding, "without findings": ~finding}
         values = np.column_stack([np.where(mask, wrong, np.nan) for mask in slices.values()])
         is_pie = rows["is_pie"].to_numpy(bool)
-        ratios = self._ratios(values, is_pie, rows["patient_id"])
+        ratios = self.of(values, is_pie, rows["patient_id"])
         known = ~np.isnan(values)
         return pd.DataFrame(
             {
@@ -50,5 +51,6 @@ class PieLabelNoise(Ratio):
                 "pie_share": ratios["pie_frequency"],
                 "non_pie_share": ratios["non_pie_frequency"],
                 **{name: ratios[name] for name in ("ratio", "ci_low", "ci_high")},
+                "n_wrong_patients": ratios["n_positive_patients"],
             }
         )

@@ -86,12 +86,16 @@ class PieQuality:
 def rank_biserial(values: np.ndarray, is_pie: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(draws,) P(PIE > other) - P(PIE < other) under (draws, images) weights; NaN where a draw
     has only one kind. Kerby, *The simple difference formula*, 2014; ties count for neither."""
+    weights = weights.astype(float)
+    return weighted_rank_biserial(values, weights * is_pie, weights * ~is_pie)
+
+
+def weighted_rank_biserial(values: np.ndarray, pies: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(draws,) `rank_biserial` of (draws, images) weights as a PIE and as another image."""
     order = np.argsort(values, kind="stable")
     ties = np.append(np.flatnonzero(np.diff(values[order])), len(values) - 1)
-    pie = is_pie[order]
-    weights = weights[:, order].astype(float)
     # Weights of each kind up to and including each distinct value, and at it.
-    up_to = [np.cumsum(weights * kind, axis=1)[:, ties] for kind in (pie, ~pie)]
+    up_to = [np.cumsum(weights[:, order], axis=1)[:, ties] for weights in (pies, others)]
     at = [np.diff(sums, axis=1, prepend=0) for sums in up_to]
     pie_above = (at[0] * (up_to[1] - at[1])).sum(axis=1)
     pie_below = (at[1] * (up_to[0] - at[0])).sum(axis=1)

@@ -16,8 +16,8 @@ from core.charts.parts import (
     escape,
     short,
 )
-from core.labels import FEW_POSITIVES
-from core.wording import words
+from core.labels import FEW_PATIENTS
+from core.wording import pie_findings, words
 
 SIGNIFICANT = 0.05
 QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")
@@ -26,12 +26,13 @@ LEAST_RATIO = 0.05  # where a log axis ends: a class that no PIE has, has no log
 
 def class_ratio_chart(ratios: pd.DataFrame, groups: dict[str, str]) -> Chart:
     """Frequency of every class among PIEs over that among other images, largest first."""
+    by = "pruned_ratio" if pie_findings.held_against_dense(ratios) else "ratio"
     known = ratios[ratios["ratio"].notna()].sort_values(
-        ["unstable", "ratio"], ascending=[True, False], kind="stable"
+        ["unstable", by], ascending=[True, False], kind="stable"
     )
     colours = known["class_name"].map(groups).map(GROUP_COLOURS).tolist()
     names = known["class_name"].tolist()
-    return _ratio_chart(known, names, colours, _ratio_title(known, names, "carry {}"))
+    return _ratio_chart(known, names, colours, _title(known, names, "carry {}"))
 
 
 def finding_count_chart(ratios: pd.DataFrame) -> Chart:
@@ -42,7 +43,7 @@ def finding_count_chart(ratios: pd.DataFrame) -> Chart:
         for n in known["finding_count"]
     ]
     colours = [GROUP_COLOURS["head"]] * len(known)
-    return _ratio_chart(known, names, colours, _ratio_title(known, names, "have {}"))
+    return _ratio_chart(known, names, colours, _title(known, names, "have {}"))
 
 
 def label_noise_chart(noise: pd.DataFrame, title: str) -> Chart:
@@ -51,7 +52,7 @@ def label_noise_chart(noise: pd.DataFrame, title: str) -> Chart:
         n_pie_positive=noise["n_pie_wrong"],
         n_positive=noise["n_pie_wrong"] + noise["n_non_pie_wrong"],
     )
-    known = known.assign(unstable=known["n_positive"] < FEW_POSITIVES)
+    known = known.assign(unstable=known["n_wrong_patients"] < FEW_PATIENTS)
     names = [f"{name[0].upper()}{name[1:]}" for name in known["images"]]
     return _ratio_chart(known, names, [GROUP_COLOURS["tail"]] * len(known), title)
 
@@ -89,9 +90,20 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
             "%{customdata[1]} in others<br>q = %{customdata[2]}<extra></extra>"
         ),
     )
+    held = "dense_difference" in known and bool(known["dense_difference"].notna().any())
+    drawn = ["difference", "ci_low", "ci_high"] + ["dense_difference"] * held
+    if held:
+        figure.add_scatter(
+            x=known["dense_difference"],
+            y=np.arange(len(known)),
+            mode="markers",
+            marker={"size": 9, "color": GREY, "symbol": "diamond"},
+            text=known["measure"].map(names),
+            hovertemplate="%{text}, nothing pruned: difference %{x:.2f}<extra></extra>",
+        )
     figure.add_vline(x=0, line={"color": RULE, "width": 1.5, "dash": "dot"})
     class_axis(figure, known["measure"].map(names).tolist())
-    ends = known[["difference", "ci_low", "ci_high"]].abs().max(axis=None)
+    ends = known[drawn].abs().max(axis=None)
     far = min(1.05, 1.15 * ends) if len(known) and ends > 0.2 else 0.25
     figure.update_xaxes(
         title="Lower in PIEs \u2190 difference (rank-biserial) \u2192 higher in PIEs",
@@ -104,6 +116,8 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
         "lies higher minus chance that it lies lower. Whiskers: 95 % over patients. Hollow: "
         "q of 0.05 or more (Benjamini-Hochberg)."
     )
+    if held:
+        caption += " Grey diamonds: PIEs of dense against dense models, nothing pruned."
     return Chart(title, figure, caption)
 
 
@@ -140,8 +154,24 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
 def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], title: str) -> Chart:
     figure = empty_figure(max(220, ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
-    ratio = known["ratio"].clip(lower=LEAST_RATIO)
-    low, high = known["ci_low"].clip(lower=LEAST_RATIO), known["ci_high"].clip(lower=LEAST_RATIO)
+    held = pie_findings.held_against_dense(known)
+    shown = "pruned_ratio" if held else "ratio"
+    ends = ("pruned_ci_low", "pruned_ci_high") if held else ("ci_low", "ci_high")
+    ratio = known[shown].clip(lower=LEAST_RATIO)
+    low, high = (known[end].clip(lower=LEAST_RATIO) for end in ends)
+    if held:  # quieter, and below the dots
+        figure.add_scatter(
+            x=known["dense_ratio"].clip(lower=LEAST_RATIO),
+            y=positions,
+            mode="markers",
+            marker={"size": 9, "color": GREY, "symbol": "diamond"},
+            text=[escape(name) for name in names],
+            customdata=np.column_stack([known["dense_ratio"].map(words.number), known["n_dense"]]),
+            hovertemplate=(
+                "%{text}, nothing pruned: %{customdata[0]} times<br>%{customdata[1]} PIEs of dense "
+                "against dense<extra></extra>"
+            ),
+        )
     figure.add_scatter(
         x=ratio,
         y=positions,
@@ -164,8 +194,8 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
         text=[escape(name) for name in names],
         customdata=np.column_stack(
             [
-                known["ratio"].map(words.number),
-                known["n_pie_positive"],
+                known[shown].map(words.number),
+                known["n_pruned" if held else "n_pie_positive"],
                 known["n_positive"],
             ]
         ),
@@ -182,19 +212,28 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
         tickvals=[LEAST_RATIO, 0.2, 0.5, 1, 2, 5, 20, 100],
         ticktext=["0", "0.2", "0.5", "1", "2", "5", "20", "100"],
     )
-    caption = "Whiskers: 95 % over patients, with the PIEs as found. Dotted: as often as elsewhere."
+    return Chart(title, figure, _ratio_caption(known, held))
+
+
+def _ratio_caption(known: pd.DataFrame, held: bool) -> str:
+    if held:
+        caption = (
+            "Dots: single pruned against single dense models of other runs, by ranks within class; "
+            "whiskers: 95 % over runs and patients, PIEs found again in each draw. Grey diamonds: "
+            "dense against dense, nothing pruned. Dotted: as often as elsewhere."
+        )
+    else:
+        caption = (
+            "Whiskers: 95 % over patients, with the PIEs as found. Dotted: as often as elsewhere."
+        )
     if known["unstable"].any():
-        caption += f" Hollow: fewer than {FEW_POSITIVES} images, unstable."
-    if (known["ratio"] == 0).any():
+        caption += f" Hollow: fewer than {FEW_PATIENTS} patients, unstable."
+    if not held and (known["ratio"] == 0).any():
         caption += " At 0: on no PIE, where resampling gives no interval."
-    return Chart(title, figure, caption)
+    return caption
 
 
-def _ratio_title(known: pd.DataFrame, names: list[str], verb: str) -> str:
-    """The largest ratio whose interval excludes 1, else that there is none."""
-    clear = (known["ci_low"] > 1) & ~known["unstable"]
-    if not clear.any():
-        return f"PIEs {verb.format('nothing')} clearly more often than other images"
-    at = int(np.argmax(np.where(clear, known["ratio"], -np.inf)))
-    times = words.number(known["ratio"].iloc[at], 1)
-    return f"PIEs {verb.format(names[at])} {times} times as often as other images"
+def _title(known: pd.DataFrame, names: list[str], verb: str) -> str:
+    stable = ~known["unstable"].to_numpy(bool)
+    there = [name for name, keep in zip(names, stable, strict=True) if keep]
+    return pie_findings.composition(known[stable], there, verb)

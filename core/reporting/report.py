@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from core import evidence_tables, store, study, tables
+from core import evidence_tables, pie_tables, store, study, tables
 from core.analysis import decay, losses
 from core.analysis.chance import chance_levels
 from core.analysis.class_pairs import pair_matrices, pair_table
@@ -206,8 +206,8 @@ class _Contents:
             [s for s in store.finished_ensembles(self._folder) if s > 0] or self._pruned
         )
         pies = tables.paper_pies(self._folder, sparsity)
-        by_class = tables.pie_class_ratio(self._folder, sparsity)
-        by_count = tables.pie_finding_count_ratio(self._folder, sparsity)
+        by_class = pie_tables.pie_class_ratio(self._folder, sparsity)
+        by_count = pie_tables.pie_finding_count_ratio(self._folder, sparsity)
         self._ratios = [report_tables.ratio_table(by_class, sparsity)]
         return readings.pie_composition(pies, by_class, by_count, sparsity)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core import study
+from core import pie_tables, study
 from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
 from core.charts.composition import label_noise_chart, quality_chart
@@ -37,6 +37,7 @@ def show_quality_and_noise(opened: OpenStudy, sparsity: float, tag: str) -> None
 def _show_label_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
     pies = exemplars.pies(opened, sparsity)
     table = _label_noise(opened, pies, _edition(opened, sparsity))
+    table = exemplars.pie_label_noise(opened, sparsity, table)
     title = "Wrong labels among PIEs"
     chart = label_noise_chart(table, title)
     widgets.draw(chart, key="label_noise_chart", level=3, of=opened, about=(tag,))
@@ -56,7 +57,8 @@ def _show_quality(opened: OpenStudy, sparsity: float, tag: str) -> None:
         offer.empty()
     pies = exemplars.pies(opened, sparsity)
     time = modified(study.image_quality_path(opened.folder))
-    table = _quality(opened, pies, measured, (*_edition(opened, sparsity), time))
+    pairs = modified(study.pie_pairs_path(opened.folder, sparsity))
+    table = _quality(opened, pies, measured, (*_edition(opened, sparsity), time, pairs))
     title = pie_findings.image_quality(table, NAMES)
     chart = quality_chart(table, NAMES, title)
     widgets.draw(chart, key="quality_chart", level=3, of=opened, about=(tag,))
@@ -107,4 +109,7 @@ def _label_noise(of: Source, _pies: pd.DataFrame, edition: tuple[float, ...]) ->
 def _quality(
     of: Source, _pies: pd.DataFrame, _measured: pd.DataFrame, edition: tuple[float, ...]
 ) -> pd.DataFrame:
-    return PieQuality()(_pies, loaders.labels(of).split("test"), _measured)
+    table = PieQuality()(_pies, loaders.labels(of).split("test"), _measured)
+    if not pie_tables.excess_kept(of.path, edition[0]):
+        return table
+    return table.merge(pie_tables.quality_excess(of.path, edition[0], _measured), on="measure")

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import image_curves, operating_tables, study, tables
-from core.analysis import gallery
+from core import image_curves, operating_tables, pie_tables, study, tables
+from core.analysis import gallery, pie_carried
 from core.analysis.image_curves import curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
@@ -62,7 +62,7 @@ def _images(
     sparsity: float,
     by: LostBy,
 ) -> gallery.Images:
-    known = tables.kept_pies(of.path, sparsity) if kept else None
+    known = pie_tables.kept_pies(of.path, sparsity) if kept else None
     found = tables.paper_pies(of.path, sparsity) if known is None else known
     return gallery.at_sparsity(_at_every_sparsity(of, times[2:], specificity, by), found)
 
@@ -151,11 +151,33 @@ def _curves(of: Source, made_from: str, row: int) -> pd.DataFrame:
 
 
 def pie_class_ratio(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
-    return _composition(opened, sparsity)[0]
+    """The export table `pie_class_ratio`; without what dense models give until that is kept."""
+    table = _composition(opened, sparsity)[0]
+    return _held(opened, sparsity, table, pie_carried.CLASS, "class_name")
 
 
 def pie_finding_count_ratio(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
-    return _composition(opened, sparsity)[1]
+    table = _composition(opened, sparsity)[1]
+    return _held(opened, sparsity, table, pie_carried.FINDING_COUNT, "finding_count")
+
+
+def pie_label_noise(opened: OpenStudy, sparsity: float, table: pd.DataFrame) -> pd.DataFrame:
+    """`PieLabelNoise`'s table, beside it what dense models give where that is kept."""
+    return _held(opened, sparsity, table, pie_carried.LABEL_NOISE, "images")
+
+
+def kept_excess(opened: OpenStudy, sparsity: float) -> pd.DataFrame | None:
+    """`pie_tables.pie_excess` where it has been worked out, else None."""
+    if not pie_tables.excess_kept(opened.folder, sparsity):
+        return None
+    return pie_tables.pie_excess(opened.folder, sparsity)
+
+
+def _held(
+    opened: OpenStudy, sparsity: float, table: pd.DataFrame, kind: str, by: str
+) -> pd.DataFrame:
+    excess = kept_excess(opened, sparsity)
+    return table if excess is None else pie_tables.with_excess(table, excess, kind, by)
 
 
 def _composition(opened: OpenStudy, sparsity: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -172,23 +194,25 @@ def _ratios(
 
 
 def kept_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame | None:
-    """`tables.kept_pies`: the definitions of a sparsity where they have been worked out."""
-    return tables.kept_pies(opened.folder, sparsity)
+    """`pie_tables.kept_pies`: the definitions of a sparsity where they have been worked out."""
+    return pie_tables.kept_pies(opened.folder, sparsity)
 
 
 def pies_table(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
     """The export table `pies`, for a download."""
-    return tables.pies(opened.folder, sparsity)
+    return pie_tables.pies(opened.folder, sparsity)
 
 
 def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
-    """`tables.pies`, with its progress on the page; kept in the study's folder."""
-    bar = st.progress(0.0, text="Comparing halves of the runs …")
+    """`pie_tables.pies`, with its progress on the page; kept in the study's folder."""
+    bar = st.progress(0.0, text="Comparing the runs with each other …")
 
     def advance(done: int, total: int) -> None:
-        bar.progress(done / total, text=f"Comparing halves of the runs: {done:,} of {total:,}")
+        bar.progress(
+            done / total, text=f"Comparing the runs with each other: {done:,} of {total:,}"
+        )
 
-    table = tables.pies(opened.folder, sparsity, advance)
+    table = pie_tables.pies(opened.folder, sparsity, advance)
     bar.empty()
     return table
 

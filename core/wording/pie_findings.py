@@ -1,4 +1,5 @@
-"""What PIEs hold more of, in plain sentences, each with its n and its interval."""
+"""What PIEs hold more of, in plain sentences, each with its n and its interval, and what of it is
+no property of pruning: dense models compared with each other show it too."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core.analysis.first_forgotten import SIGNIFICANT
@@ -14,8 +16,54 @@ from core.wording import words
 Row = Mapping[str, Any]
 
 
+NOT_COMPARED = (
+    "Whether pruning is the reason is not known yet: two dense models, too, differ most on some "
+    "images, and these have not been compared."
+)
+TOO_FEW_RUNS = (
+    "Whether pruning is the reason cannot be told: it takes 3 runs to compare dense models with "
+    "each other."
+)
+
+
+def held_against_dense(table: pd.DataFrame) -> bool:
+    """Whether a table of ratios has what dense models compared with each other give."""
+    return "dense_ratio" in table and bool(table["dense_ratio"].notna().any())
+
+
+def composition(table: pd.DataFrame, names: list[str], verb: str) -> str:
+    """What PIEs hold more of, and whether pruning is the reason, as a title. table: stable rows of
+    `pie_class_ratio` or `pie_finding_count_ratio`; names: those of its rows; verb: "carry {}"."""
+    nothing = f"PIEs {verb.format('nothing')} clearly more often than other images"
+    if not held_against_dense(table):
+        more = np.where(table["ci_low"] > 1, table["ratio"], -np.inf)
+        if not (more > 0).any():
+            return nothing
+        at = int(more.argmax())
+        row = table.iloc[at]
+        return (
+            f"PIEs {verb.format(names[at])} {words.number(row['ratio'], 1)} times as often as "
+            f"other images (n = {words.count(int(row['n_pie_positive']), 'PIE')}), not compared "
+            "with dense models"
+        )
+    more = np.where(table["pruned_ci_low"] > 1, table["pruned_ratio"], -np.inf)
+    if not (more > 0).any():
+        return nothing
+    beyond = (more > 0) & (table["ror_ci_low"] > 1) & (table["ror_q"] < SIGNIFICANT)
+    at = int(np.where(beyond, more, -np.inf).argmax() if beyond.any() else more.argmax())
+    row = table.iloc[at]
+    often = (
+        f"PIEs {verb.format(names[at])} {words.number(row['pruned_ratio'], 1)} times as often as "
+        f"other images (n = {words.count(int(row['n_pruned']), 'PIE')})"
+    )
+    dense = f"{words.number(row['dense_ratio'], 1)} times when nothing is pruned"
+    if beyond.iloc[at]:
+        return f"{often}; {dense}"
+    return f"{often}, {dense}: no property of pruning is shown"
+
+
 def label_noise(table: pd.DataFrame) -> str:
-    """Whether PIEs are richer in wrong labels. table: `PieLabelNoise`."""
+    """Whether PIEs are richer in wrong labels. table: `pie_label_noise`."""
     rows = {row["images"]: row for row in table.to_dict(orient="records")}
     row, among = rows["all"], rows["with findings"]
     counts = (
@@ -32,21 +80,73 @@ def label_noise(table: pd.DataFrame) -> str:
     elif row["ci_high"] < 1:
         verdict = "PIEs are poorer in wrong labels"
     sentence = f"{verdict}: {counts}, {_times(row)}."
-    if math.isnan(among["ci_low"]):
-        return sentence
-    return f"{sentence} Of images labelled with a finding alone: {_times(among)}."
+    if not math.isnan(among["ci_low"]):
+        sentence += f" Among images labelled with a finding: {_times(among)}."
+    return f"{sentence} {_held(row)}"
+
+
+def _held(row: Row) -> str:
+    """What dense models compared with each other say of a ratio."""
+    if math.isnan(row.get("ror_ci_low", math.nan)):
+        return TOO_FEW_RUNS if "ror_ci_low" in row else NOT_COMPARED
+    ratios = (
+        f"single pruned models against dense ones give {words.number(row['pruned_ratio'], 1)} "
+        f"times, dense models against each other {words.number(row['dense_ratio'], 1)} times "
+        f"(ratio of ratios {words.number(row['ratio_of_ratios'], 1)}, 95 % "
+        f"{words.number(row['ror_ci_low'], 1)} to {words.number(row['ror_ci_high'], 1)})"
+    )
+    if row["ror_ci_low"] > 1:
+        return f"Pruning does it: {ratios}."
+    if row["ror_ci_high"] < 1:
+        return f"Pruning makes it less so: {ratios}."
+    return f"That pruning is the reason is not shown: {ratios}."
 
 
 def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """In which measure PIEs differ most from other images. table: `PieQuality`."""
+    """In which measure PIEs differ most from other images. table: `pie_quality`."""
     clear = table[table["q"] < SIGNIFICANT]
     if table["q"].isna().all():
         return "Too few PIEs to compare image quality"
     if clear.empty:
         return f"No measure tells PIEs from other images at q < {SIGNIFICANT:g}"
+    held = "dod_q" in table and bool(table["dod_q"].notna().any())
+    if held and (beyond := clear[clear["dod_q"] < SIGNIFICANT]).size:
+        clear = beyond
     row = clear.loc[clear["difference"].abs().idxmax()]
     word = "higher" if row["difference"] > 0 else "lower"
-    return f"{names[row['measure']]} is {word} in PIEs than in other images"
+    found = f"{names[row['measure']]} is {word} in PIEs than in other images"
+    if held and not row["dod_q"] < SIGNIFICANT:
+        return f"{found}; that pruning is the reason is not shown"
+    return found
+
+
+def labels_lost(row: Row) -> str:
+    """How many labels are lost, and how many would be without pruning. row: the row of `pie_excess`
+    whose kind is "lost"."""
+    if math.isnan(row["pruned_ratio"]):
+        return ""
+    return (
+        f"Of the {words.count(int(row['n_positive']), 'label')} that a dense model finds by rank "
+        f"(of {int(row['n_images']):,}), a pruned model of another run loses "
+        f"{words.frequency(row['pruned_ratio'])}; another dense model loses "
+        f"{words.frequency(row['dense_ratio'])}: training again would lose these too."
+    )
+
+
+def modal(definitions: pd.DataFrame, n_modal: int, n_modal_pies: int) -> str:
+    """What modal disagreement says. definitions: `pies`."""
+    text = (
+        f"Modal disagreement (most runs change their mind on a class): "
+        f"{words.count(n_modal, 'test image')}, {n_modal_pies:,} of them PIEs."
+    )
+    excess = definitions["modal_excess"].mean()
+    if math.isnan(excess):
+        return text
+    classes = words.number(definitions["n_modal_disagreements"].mean(), 1)
+    return (
+        f"{text} On average {classes} classes an image; between halves of the runs pruning adds "
+        f"{words.number(excess, 1)} to what halves of dense models disagree on among themselves."
+    )
 
 
 def _times(row: Row) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from core import image_curves, operating_tables, store, study, tables
+from core import image_curves, operating_tables, pie_tables, store, study
 from core.analysis.image_curves import SUMMARY, curves_table, finding_fates, over_runs
 from core.analysis.lost import OPERATING_POINT, RANK, lost_at_sparsity, lost_findings, lost_labels
 from core.analysis.operating_points import operating_point
@@ -216,7 +216,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_without_validation_nothing_is_lost_but_by_rank(folder):
     assert np.isnan(operating_tables.lost_at(folder)).all()
-    assert tables.pies(folder)[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
+    assert pie_tables.pies(folder)[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
     table = image_curves.lost_findings(folder)
     assert len(table) > 0
     assert set(table["lost_by"]) == {RANK}

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import image_curves, tables
+from core import image_curves, pie_tables
 from core.analysis.lost import RANK
 from core.people import access, saved_views
 from core.store import find_study
@@ -58,7 +58,7 @@ def open_card(at: AppTest, image_id: str) -> AppTest:
 
 def lost_image() -> tuple[str, str, float]:
     """An image of the toy study and a finding of it that is lost, and where."""
-    table = tables.pies(find_study("toy"))
+    table = pie_tables.pies(find_study("toy"))
     row = table[table["lost_classes"].notna()].sort_values("lost_at_sparsity").iloc[0]
     return row["image_id"], row["lost_classes"].split("|")[0], row["lost_at_sparsity"]
 
@@ -128,7 +128,7 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     )
     assert f"lost at {sparsity * 100:.0f} %" in text
     assert at.dataframe[0].value["lost_at_sparsity"].notna().any()
-    table = tables.pies(find_study("toy"))
+    table = pie_tables.pies(find_study("toy"))
     n = table["lost_classes"].fillna("").str.split("|").map(lambda names: name in names).sum()
     assert f"{n} shown of 200 test images" in text
     before = browse(definition="Every test image", sparsity="50", lost=name)
