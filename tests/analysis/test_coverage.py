@@ -1,6 +1,8 @@
 """95 % intervals cover a known effect 95 % of the time: 92 to 98 % over 300 repetitions in the
 slow tests, within a wider band over 40 in every run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from core.analysis.forgettability import Forgettability
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.analysis.pie_composition import PieClassRatio
+from tests.interval_coverage import COVERAGE_DESIGN, coverage_table, events
 from tests.simulations import metrics_of, noisy_metrics
 
 FEW = pytest.param(40, 0.85, 1.0, id="few")
@@ -95,3 +98,41 @@ def test_overall_with_patients(repetitions, least, most, n_runs, true_difference
         row = Overall()(metrics_of(labels, both, ["A", "B"], GRID), known).iloc[1]
         covered.append(row["difference_ci_low"] <= true_difference <= row["difference_ci_high"])
     assert least <= np.mean(covered) <= most
+
+
+# n_runs, studies, whether those are many enough to look at each number of patients.
+FEW_STUDIES = pytest.param(3, 3, False, id="few")
+MANY_STUDIES = [
+    pytest.param(*given, True, id=f"{given[0]} runs", marks=pytest.mark.slow)
+    for given in ((3, 60), (10, 30), (30, 15))
+]
+studies = pytest.mark.parametrize(("n_runs", "n", "many"), [FEW_STUDIES, *MANY_STUDIES])
+OF_CLASSES = ("class_changes", "class_changes_of_ap", "onset", "pairs")
+
+
+def hold_what_they_promise(found: pd.DataFrame, many: bool) -> None:
+    """In many studies 92 % or more at each number of patients, as far as their number can tell. A
+    little more than promised is allowed: the noise of a run's images counts both as its patients'
+    and as its own."""
+    table = coverage_table(found) if many else coverage_table(found, bins=())
+    print(table.to_string(index=False))
+    chance = 3 * np.sqrt(0.08 * 0.92 / table["n"])
+    least = 0.92 - chance if many else 0.85
+    assert (table["coverage"] >= least).all(), table
+    pooled = coverage_table(found, bins=())
+    enough = pooled["n"] >= 200
+    assert (pooled.loc[enough, "coverage"] <= 0.995).all(), pooled
+
+
+@studies
+def test_intervals_of_each_class_and_pair(n_runs, n, many):
+    design = replace(COVERAGE_DESIGN, n_runs=n_runs)
+    hold_what_they_promise(events(design, range(n), OF_CLASSES), many)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_runs", "n"), [(3, 100), (10, 40), (30, 20)])
+def test_intervals_of_trends_and_of_mean_ap(n_runs, n):
+    for kind, intervals in (("onset", ("trend",)), ("frequent-first", ("trend", "mean_ap"))):
+        design = replace(COVERAGE_DESIGN, n_runs=n_runs, kind=kind)
+        hold_what_they_promise(events(design, range(n), intervals), many=True)
