@@ -1,5 +1,6 @@
 """The report: one page that needs nobody, tells both readings, and says what is missing."""
 
+import html
 import re
 import shutil
 from functools import lru_cache
@@ -12,6 +13,7 @@ from core import store, study, tables
 from core.errors import InputError
 from core.reporting import readings
 from core.reporting.report import report_html, write_report
+from core.ui import OpenStudy, figures, statistics
 from core.wording import words
 from core.wording.published import PUBLISHED
 from tests import page_studies
@@ -50,6 +52,22 @@ def pages(cache):
 def prose(page: str) -> str:
     """The page without scripts and styles."""
     return re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+
+
+def test_report_and_page_give_one_distance_of_two_classes_and_name_one_pair(pages):
+    """Root mean square, and the most different of the stable classes."""
+    folder = store.find_study("odd")
+    config = store.read_config(folder)
+    order = tuple(tables.frequencies(folder)["class_name"])
+    chart = figures.fcd(OpenStudy("odd", folder, config), "ap", True, order)
+    assert "Root mean square" in chart.caption
+    text = html.unescape(prose(pages["odd"]))
+    assert f"<h3>{chart.title}</h3>" in text
+    assert chart.caption in text
+    assert "Euclidean distance of two median curves" not in text
+    unstable = statistics.unstable_classes(OpenStudy("odd", folder, config))
+    assert unstable
+    assert not any(name in chart.title for name in unstable)
 
 
 def test_plotly_is_in_the_page_once_and_nothing_is_loaded(pages):

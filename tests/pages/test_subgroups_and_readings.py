@@ -161,6 +161,14 @@ def test_an_import_without_images_lists_its_pies_by_name():
     assert "/xray/" not in said(at)
 
 
+@pytest.mark.parametrize("script", ["class_ap.py", "forgettability.py", "safe_sparsity.py"])
+def test_somers_d_is_a_metric_of_the_switch(script):
+    at = open_page(script, study="toy", metric="Somers' D")
+    assert not at.exception
+    assert at.query_params["metric"] in ("Somers' D", ["Somers' D"])
+    assert "Somers\u2019 D" in said(at)
+
+
 @pytest.mark.parametrize(
     "script", ["overview.py", "class_ap.py", "forgettability.py", "pie_browser.py"]
 )
