@@ -234,6 +234,36 @@ TABLES = {
             "n_runs": "Runs whose validation predictions were averaged.",
         },
     ),
+    "operating_characteristics": Table(
+        "How well each class is found at its operating point, and how often it is called in vain.",
+        "a class, sparsity and operating point: the dense model's, or fixed again for the pruned",
+        {
+            **CLASS,
+            **GROUP,
+            **SPARSITY,
+            "threshold": "`dense`: the operating point of the dense model; `re-fixed`: fixed again "
+            "on validation for the model at this sparsity, at the same specificity. No such row "
+            "where a run has no validation predictions of the sparsity.",
+            "operating_point": "A class is called where the run-averaged probability reaches it.",
+            "n_positive": "Test images that carry the class; uncertain labels are left out.",
+            "n_positive_patients": "Patients of these images.",
+            "n_negative": "Test images certain not to carry it.",
+            "sensitivity": "Share of the images with the class that are called.",
+            "sensitivity_ci_low": "Lower end of its 95 % interval over patients.",
+            "sensitivity_ci_high": "Upper end of it.",
+            "specificity": "Share of the images without the class that are not called.",
+            "specificity_ci_low": "Lower end of its 95 % interval over patients.",
+            "specificity_ci_high": "Upper end of it.",
+            "alerts_per_100": "Of 100 test images with a certain label, those that are called.",
+            "alerts_ci_low": "Lower end of its 95 % interval over patients.",
+            "alerts_ci_high": "Upper end of it.",
+            "n_lost": "Images with the class, called when dense, and from this sparsity or a "
+            "smaller one on, to the end of the grid, not called.",
+            "n_raised": "Images without the class, not called when dense, and from this sparsity "
+            "or a smaller one on, to the end of the grid, called.",
+            "unstable": "True below 10 of `n_positive_patients`: read with care.",
+        },
+    ),
     "lost_findings": Table(
         "Every finding that pruning takes from an image, in both senses.",
         "an image and class that is lost, by the operating point or by rank",
@@ -245,6 +275,20 @@ TABLES = {
             "lost_at_sparsity": "The sparsity from which on the run-averaged probability (or its "
             "rank) stays below what counts as found, though dense reaches it.",
             "n_runs_lost": "Runs below the operating point there; missing by rank.",
+            "n_runs": "Runs that are finished there.",
+        },
+    ),
+    "raised_findings": Table(
+        "Every false alarm that pruning adds: a finding called on an image that does not have it.",
+        "an image and class that is raised, by the operating point or by rank",
+        {
+            "image_id": "The image, as in the study's labels.",
+            "class_name": "A class that the image is certain not to carry.",
+            "raised_by": "What it is raised by: `Operating point` or `Rank`.",
+            "raised_at_sparsity": "The sparsity from which on, to the end of the grid, the "
+            "run-averaged probability (or its rank) reaches what counts as found, though dense "
+            "does not.",
+            "n_runs_raised": "Runs that reach the operating point there; missing by rank.",
             "n_runs": "Runs that are finished there.",
         },
     ),
@@ -421,6 +465,7 @@ ADDRESS = {
     "scale": ("Class AP", "`Relative to dense` or `As measured`."),
     "classes": ("Class AP, PIE browser", "Classes to name in the chart; labels to filter by."),
     "losses": ("Class AP", "`true`: the table of losses is open."),
+    "operating": ("Class AP", "`true`: the table of sensitivity and specificity is open."),
     "by": ("Class AP, Forgettability", "What the test images are divided by, such as `view`."),
     "is": ("Class AP, Forgettability", "Which part of them, such as `PA`."),
     "order": ("Forgettability", "`Frequency` or `Clustered`."),
@@ -438,7 +483,8 @@ ADDRESS = {
     "patient": ("PIE browser", "Patient ids, divided by commas."),
     "column": ("PIE browser", "A column of the labels, such as `view`."),
     "value": ("PIE browser", "Its value."),
-    "lost_by": ("PIE browser", "`Operating point` or `Rank`: what counts as lost."),
+    "raised": ("PIE browser", "Findings of which one is raised by the sparsity, and no label."),
+    "lost_by": ("PIE browser", "`Operating point` or `Rank`: what counts as lost and raised."),
     "sort": ("PIE browser", "Order of the images, as its switch says; `Findings` without it."),
     "size": ("PIE browser", "Thumbnails: `Small`, `Medium` or `Large`."),
     "page": ("PIE browser", "Page of the images, from 1."),

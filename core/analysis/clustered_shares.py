@@ -32,7 +32,8 @@ class PatientShares:
     Graubard, Survey Methodology 1998). Let n images be of K patients, m_k of patient k, c_k of
     them met, p = sum c_k / n. The variance of p over patients, by linearisation, is
     v = K / (K - 1) * sum (c_k - p m_k)^2 / n^2, and n_eff = p (1 - p) / v, which is n over the
-    design effect. It is at most n: that a few patients happen to be more alike than chance gives no image extra.
+    design effect. It is at most n: that patients differ less than chance would have it gives no
+    image extra.
     Where p is 0 or 1, or K is 1, there is no variance to estimate, and n_eff = K: as if the images
     of one patient were one image. v is estimated from K patients, so the normal quantile z moves
     towards Student's t with K - 1 degrees of freedom, as far as images share patients:

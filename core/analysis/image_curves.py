@@ -73,9 +73,10 @@ class FindingFate:
 
     labelled: None for uncertain. at: where it is lost or raised, or first dips; n_below of n_runs
     lie below the operating point there (or dense, where the dense average is below already).
-    `dense_mean` and `mean` there are of the probabilities over runs. By rank runs are not counted;
-    there are `dense_rank`, `rank` there, and `least`, the smallest that is found. "raised" is of a
-    class that the image is certain not to carry: called from there on, and not when dense.
+    `dense_mean` and `last_mean` are of the probabilities over runs, when dense and at the end of
+    the grid, `last_sparsity`. By rank runs are not counted; there are `dense_rank`, `rank` there,
+    and `least`, the smallest that is found. "raised" is of a class that the image is certain not to
+    carry: called from there on, and not when dense.
     """
 
     class_name: str
@@ -89,7 +90,8 @@ class FindingFate:
     rank: float | None = None
     least: float | None = None
     dense_mean: float | None = None
-    mean: float | None = None
+    last_mean: float | None = None
+    last_sparsity: float | None = None
 
 
 def finding_fates(
@@ -137,8 +139,7 @@ def _by_point(name: str, labelled: bool | None, curve: pd.DataFrame, point: floa
         float(row["sparsity"]),
         int(row["n_below"]),
         int(row["n_runs"]),
-        dense_mean=float(curve["mean"].iloc[0]),
-        mean=float(row["mean"]),
+        **_ends(curve),
     )
 
 
@@ -157,9 +158,17 @@ def _by_rank(name: str, labelled: bool | None, curve: pd.DataFrame, least: float
         dense_rank=float(ranks.iloc[0]),
         rank=float(row["rank"]),
         least=least,
-        dense_mean=float(curve["mean"].iloc[0]),
-        mean=float(row["mean"]),
+        **_ends(curve),
     )
+
+
+def _ends(curve: pd.DataFrame) -> dict[str, float]:
+    first, last = curve.iloc[0], curve.iloc[-1]
+    return {
+        "dense_mean": float(first["mean"]),
+        "last_mean": float(last["mean"]),
+        "last_sparsity": float(last["sparsity"]),
+    }
 
 
 def _fate(values: pd.Series, limit: float, absent: bool) -> tuple[Fate, int | None]:

@@ -90,9 +90,9 @@ def image_ranks_chart(
     figure.add_hline(y=limit * 100, line={"color": RULE, "width": 1.2, "dash": "dot"})
     figure.update_yaxes(title="Ranks above (% of images without it)", range=[-2, 102])
     caption = (
-        "Coloured: labelled, raised and lost classes; grey: the other classes. Drawn is the share of the "
-        f"test images certain not to carry the class whose probability, {over}, is below this "
-        f"image's. Dotted: {rank(limit)}. The upright line is the slider's sparsity. "
+        "Coloured: labelled, raised and lost classes; grey: the other classes. Drawn is the share "
+        f"of the test images certain not to carry the class whose probability, {over}, is below "
+        f"this image's. Dotted: {rank(limit)}. The upright line is the slider's sparsity. "
         "A finding above the dotted line when dense is lost from where on it stays below it; one "
         "that the image does not have is raised from where on it stays above it." + _more(fates)
     )
@@ -202,9 +202,9 @@ def _caption(curves: pd.DataFrame, fates: list[FindingFate]) -> str:
     runs = int(curves["n_runs"].max())
     over = "one run" if runs < 2 else f"median and quartiles over {words.count(runs, 'run')}"
     text = (
-        f"Coloured: labelled, raised and lost classes, {over}; grey: the other classes. Dotted: operating "
-        "points, fixed on validation. The upright line is the slider's sparsity. Lost and raised "
-        "is what the mean over runs says, from there to the end of the grid; of the runs, those "
+        f"Coloured: labelled, raised and lost classes, {over}; grey: the other classes. Dotted: "
+        "operating points, fixed on validation. The upright line is the slider's sparsity. Lost "
+        "and raised is what the mean over runs says, from there to the end of the grid; of the runs, those "
         "whose own probability is on that side are counted."
     )
     return text + _more(fates)

@@ -28,7 +28,7 @@ MARKS = {
     "pruned, same operating point": ("circle", 0.0),
     "pruned, operating point fixed again": ("diamond", 0.26),
 }
-PANELS = {"sensitivity": ("x", (0.0, 0.485)), "specificity": ("x2", (0.515, 1.0))}
+PANELS = {"sensitivity": ("x", (0.0, 0.475)), "specificity": ("x2", (0.525, 1.0))}
 AXES = {
     "sensitivity": "Sensitivity: called, of X-rays with it",
     "specificity": "Specificity: not called, of those without",

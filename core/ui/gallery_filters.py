@@ -51,23 +51,14 @@ def choose(
             )
         by: LostBy = OPERATING_POINT if chosen == OPERATING_POINT else RANK
         can_be_lost = has_points or by == RANK
+        reason = None if can_be_lost else image_findings.NO_OPERATING_POINTS
+        able: dict[str, Any] = {"disabled": not can_be_lost, "help": reason}
         with st.grid(4, min_column_width=190, gap="medium"):
             with st.container():
                 sparsity = widgets.sparsity_slider(sparsities)
             labelled = widgets.class_picker("Labelled with all of these", names)
-            lost, raised = (
-                _several(
-                    key,
-                    label,
-                    ordered,
-                    disabled=not can_be_lost,
-                    help=None if can_be_lost else image_findings.NO_OPERATING_POINTS,
-                )
-                for key, label in (
-                    ("lost", "A label of these lost by this sparsity"),
-                    ("raised", "One of these raised by it, not a label"),
-                )
-            )
+            lost = _several("lost", "A label of these lost by this sparsity", ordered, **able)
+            raised = _several("raised", "One of these raised by it, not a label", ordered, **able)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             groups = _pills("group", "Group", list(GROUPS[::-1]))
             counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))

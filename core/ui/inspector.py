@@ -72,7 +72,9 @@ def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_O
     called = {name: f"raised at {words.percent(at)}" for name, at in raised.items()}
     some = list(called)[:most_raised]
     more = f" {len(called) - len(some)} more raised" if len(called) > len(some) else ""
-    return f"{labels} {markup.class_chips(some, images.groups, called, kind='ps-raised')}{more}"
+    if not raised:
+        return labels
+    return f"{labels}<br>{markup.class_chips(some, images.groups, called, kind='ps-raised')}{more}"
 
 
 def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: bool) -> None:

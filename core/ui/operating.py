@@ -16,6 +16,12 @@ from core.wording import image_findings, operating, terms, words
 
 MOST = 256  # charts, of 30 KB each
 NUMBER = st.column_config.NumberColumn
+ORDER = (
+    *("class_name", "sparsity", "threshold", "sensitivity", "sensitivity_ci_low"),
+    *("sensitivity_ci_high", "specificity", "specificity_ci_low", "specificity_ci_high"),
+    *("alerts_per_100", "alerts_ci_low", "alerts_ci_high", "n_lost", "n_raised", "n_positive"),
+    *("n_positive_patients", "n_negative", "operating_point", "group", "unstable"),
+)
 
 
 def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
@@ -60,7 +66,7 @@ def link_to_numbers(opened: OpenStudy, sparsity: float) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(plain(said), width="content")
             st.page_link(
-                "pages/class_ap.py", label=image_findings.NUMBERS, query_params=at,
+                "class_ap.py", label=image_findings.NUMBERS, query_params=at,
                 icon=":material/arrow_forward:",
             )  # fmt: skip
 
@@ -129,6 +135,7 @@ def _show_table(table: pd.DataFrame, sparsity: float) -> None:
         shown,
         hide_index=True,
         height=480,
+        column_order=ORDER,
         alt=f"Sensitivity, specificity and alerts, dense and at {words.percent(sparsity)} sparsity",
         column_config={
             "class_name": st.column_config.TextColumn("Class", width=190),

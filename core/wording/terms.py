@@ -37,10 +37,10 @@ TERMS = {
     "pruned model's probabilities (means over runs). 1: the same order.",
     "operating point": "The probability from which a finding counts as found, fixed on validation "
     "images at one specificity for all classes, by the dense model.",
-    "lost, raised": "A labelled finding is lost from the sparsity on from which the pruned model no "
-    "longer calls it, to the end of the grid, though the dense model does. A finding that the image "
-    "does not have is raised where it is called from there on, though the dense model does not: a "
-    "false alarm. Called: at the operating point, or by rank.",
+    "lost, raised": "A labelled finding is lost at the sparsity from which on, to the end of the "
+    "grid, the pruned model no longer calls it, though the dense model does. A finding that the "
+    "image does not have is raised where it is called from there on, though the dense model does "
+    "not: a false alarm. Called: at the operating point, or by rank.",
     "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
     "the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",

@@ -17,6 +17,12 @@ LOST = np.array(
     [[0.9, np.nan, 0.1, np.nan], [0.5, np.nan, 0.85, np.nan], [np.nan] * 4, [np.nan] * 4],
     np.float32,
 )
+# a: Nodule and Hernia; b: Nodule later; c: what may be there, and what is; d: nothing.
+RAISED = np.array(
+    [[np.nan, 0.5, 0.9, np.nan], [np.nan, 0.85, np.nan, 0.1], [np.nan, 0.1, np.nan, 0.1],
+     [np.nan] * 4],
+    np.float32,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def images():
     test["rank"] = "an attribute called as one of our own columns"
     pies = pd.DataFrame({"image_id": list("abcd"), "agreement": AGREEMENT})
     pies["is_pie"] = [True, True, False, False]
-    return gallery.at_sparsity(gallery.at_every_sparsity(test, LOST, NAMES, GROUPS), pies)
+    return gallery.at_sparsity(gallery.at_every_sparsity(test, LOST, RAISED, NAMES, GROUPS), pies)
 
 
 def shown(images, **filters) -> str:
@@ -59,6 +65,11 @@ def test_a_definition_takes_its_own_images(images):
         ({"lost": ("Hernia",), "sparsity": 0.85}, "b"),
         ({"lost": ("Hernia",), "sparsity": 0.8}, ""),
         ({"lost": ("Effusion", "Hernia"), "sparsity": 0.9}, "ba"),
+        ({"raised": ("Nodule",), "sparsity": 0.9}, "ba"),
+        ({"raised": ("Nodule",), "sparsity": 0.8}, "a"),
+        ({"raised": ("Hernia", "Nodule"), "sparsity": 0.45}, ""),
+        ({"raised": ("No Finding",), "sparsity": 0.1}, "b"),
+        ({"raised": ("Nodule",), "lost": ("Hernia",), "sparsity": 0.9}, "b"),
         ({"groups": ("tail",)}, "bd"),
         ({"groups": ("tail", "head")}, "bad"),
         ({"counts": ("0",)}, "c"),
@@ -85,6 +96,7 @@ def test_a_filter_leaves_what_it_says(images, filters, expected):
         ("Tail first", "bdac"),
         ("Earliest lost", "badc"),
         ("Most findings", "dbac"),
+        ("Most raised", "abdc"),
         ("Patient", "bacd"),
         ("Test-set order", "abcd"),
     ],
@@ -104,7 +116,7 @@ def test_an_image_without_a_finding_comes_last_however_far_it_moved(images):
 
 def test_no_finding_is_no_finding_that_is_lost(images):
     images.lost[2, 3] = 0.1
-    again = gallery.at_every_sparsity(images.test, images.lost, NAMES, GROUPS)
+    again = gallery.at_every_sparsity(images.test, images.lost, RAISED, NAMES, GROUPS)
     assert gallery.order_fates(again, 0.9)[2] == 2
 
 
@@ -119,6 +131,17 @@ def test_only_labelled_classes_are_lost_on_a_card(images):
     assert gallery.lost_by(a, images, 0.9) == {"Effusion": 0.9}, "Hernia is no label of a"
     assert gallery.lost_by(b, images, 0.85) == {"Effusion": 0.5, "Hernia": 0.85}
     assert gallery.lost_by(b, images, 0.8) == {"Effusion": 0.5}
+
+
+def test_raised_is_said_of_what_an_image_is_certain_not_to_have(images):
+    assert list(gallery.raised_by(0, images, 0.9).items()) == [("Nodule", 0.5), ("Hernia", 0.9)]
+    assert gallery.raised_by(0, images, 0.6) == {"Nodule": 0.5}
+    assert gallery.raised_by(2, images, 0.9) == {}, "Nodule is uncertain, No Finding is there"
+    assert gallery.n_raised(images, 0.9).tolist() == [2, 1, 0, 0], "No Finding is no finding"
+    shown_ = Gallery(EVERY)(images)
+    assert gallery.count_raised(images, shown_, 0.9) == 2
+    assert gallery.count_raised(images, shown_.iloc[2:], 0.9) == 0
+    np.testing.assert_allclose(gallery.false_alarms(images, 1), [np.nan, 0.85, np.nan, 0.1])
 
 
 def test_an_image_knows_its_neighbours_patient_and_labels(images):

@@ -9,14 +9,22 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
 from core import image_curves, operating_tables, pie_tables, store, study
-from core.analysis.image_curves import SUMMARY, curves_table, finding_fates, over_runs
-from core.analysis.lost import OPERATING_POINT, RANK, lost_at_sparsity, lost_findings, lost_labels
+from core.analysis.image_curves import SUMMARY, FindingFate, curves_table, finding_fates, over_runs
+from core.analysis.lost import (
+    OPERATING_POINT,
+    RANK,
+    lost_at_sparsity,
+    lost_findings,
+    lost_labels,
+    raised_at_sparsity,
+    raised_findings,
+)
 from core.analysis.operating_points import operating_point
 from core.analysis.ranks import ranks
 from core.errors import WorkError
 from core.labels import label_matrix
 from core.wording import image_findings
-from tests.page_studies import with_validation
+from tests.page_studies import with_rising, with_validation
 from tests.toys import toy_config, write_toy_study
 
 NAMES = ("Mass", "Hernia", "Edema", "Nodule", "Effusion")
@@ -66,6 +74,56 @@ def test_it_agrees_with_the_definition_word_by_word():
                 ]
                 expected = min(stays, default=np.nan)
             np.testing.assert_equal(lost[image, column], np.float32(expected))
+
+
+def test_raised_is_from_where_on_it_is_called_though_dense_does_not_call_it():
+    # Rises and stays; rises and falls back; called when dense; never called; has no point.
+    values = np.array(
+        [[0.1, 0.2, 0.9, 0.3, 0.1], [0.6, 0.7, 0.9, 0.4, 0.9], [0.5, 0.4, 0.9, 0.4, 0.9]],
+        np.float32,
+    )
+    raised = raised_at_sparsity(falling(values[:, None], GRID), POINTS)
+    assert raised[0, 0] == pytest.approx(0.5), "to reach the point is to be called"
+    assert np.isnan(raised[0, 1:]).all()
+
+
+@given(arrays(np.float32, (4, 6, 2), elements=st.floats(0, 1, width=32)))
+def test_raised_is_the_mirror_of_lost(values):
+    """With probabilities and points turned round, and no probability at a point, they swap."""
+    grid, points = [0.0, 0.3, 0.6, 0.9], np.array([0.3, 0.6])
+    values = np.where(values == points.astype(np.float32), np.float32(0.1), values)
+    turned = raised_at_sparsity(falling(-values, grid), -points)
+    np.testing.assert_array_equal(lost_at_sparsity(falling(values, grid), points), turned)
+
+
+@given(arrays(np.float32, (4, 6, 2), elements=st.floats(0, 1, width=32)))
+def test_raised_agrees_with_the_definition_word_by_word(values):
+    grid, points = [0.0, 0.3, 0.6, 0.9], np.array([0.3, 0.6])
+    raised = raised_at_sparsity(falling(values, grid), points)
+    for image, column in np.ndindex(6, 2):
+        called = values[:, image, column] >= np.float32(points[column])
+        stays = [s for at, s in enumerate(grid) if called[at:].all()]
+        expected = np.nan if called[0] else min(stays, default=np.nan)
+        np.testing.assert_equal(raised[image, column], np.float32(expected))
+
+
+def test_the_long_table_of_raised_findings_leaves_out_who_has_or_may_have_them():
+    truth, raised = np.array([[0, 1, np.nan]]), np.full((1, 3), 0.5, np.float32)
+    below, ids = {0.5: np.array([[1, 0, 0]])}, pd.Series(["a"])
+    table = raised_findings(ids, NAMES[:3], truth, raised, below, {0.5: 3})
+    assert table.to_dict("records") == [
+        {
+            "image_id": "a",
+            "class_name": "Mass",
+            "raised_by": OPERATING_POINT,
+            "raised_at_sparsity": 0.5,
+            "n_runs_raised": 2,
+            "n_runs": 3,
+        }
+    ]
+    by_rank = raised_findings(ids, NAMES[:3], truth, raised, None, {0.5: 3})
+    assert by_rank["raised_by"].tolist() == [RANK]
+    assert by_rank["n_runs_raised"].isna().all()
 
 
 def test_sparsities_that_do_not_fall_to_dense_are_refused():
@@ -138,7 +196,41 @@ def test_each_fate_of_a_finding_is_told_in_a_true_sentence():
     unlabelled = finding_fates(
         curves, dict(zip(NAMES, POINTS, strict=True)), dict.fromkeys(NAMES, False)
     )
-    assert [found.class_name for found in unlabelled] == ["Mass"], "others only where lost"
+    assert [found.class_name for found in unlabelled] == ["Mass"], "others only if lost or raised"
+
+
+def test_a_false_alarm_is_told_with_where_from_and_how_far():
+    values = np.array([[0.006, 0.2], [0.6, 0.2], [0.73, 0.2]], np.float32)
+    runs = np.stack([values, values, np.full((3, 2), 0.2, np.float32)])
+    points = {"Mass": 0.5, "Hernia": 0.5}
+    summary = np.stack([over_runs(runs[:, [at]], np.array([0.5, 0.5]))[0] for at in range(3)])
+    summary[..., 0] = values  # the mean over runs is what decides
+    curves = curves_table(summary, values, GRID, [3, 3, 3], ("Mass", "Hernia"))
+    fates = finding_fates(curves, points, {"Mass": False, "Hernia": True})
+    assert [found.class_name for found in fates] == ["Hernia", "Mass"]
+    assert image_findings.headline(fates).class_name == "Mass", "a false alarm comes first"
+    assert image_findings.fate(fates[1]) == (
+        "Mass (not labelled) is raised from 50 % sparsity on, in 2 of 3 runs: 0.006 when "
+        "dense, 0.73 at 90 %."
+    )
+    assert "Hernia (labelled) is already below" in image_findings.fates_told(fates)[0]
+    by_rank = finding_fates(curves, points, {"Mass": False, "Hernia": True}, RANK)
+    assert image_findings.fate(by_rank[1]) == (
+        "Mass (not labelled) is raised from 50 % sparsity on: it ranks above 60 % of the test "
+        "images without it there, 0.6 % when dense (probability 0.006 when dense, 0.73 at 90 %)."
+    )
+    unsure = finding_fates(curves, points, {"Mass": None, "Hernia": True})
+    assert [found.class_name for found in unsure] == ["Hernia"], "it may be there"
+
+
+def test_many_false_alarms_are_told_by_name_only():
+    fates = [
+        FindingFate(f"class {n}", False, "raised", 0.05 * n, 0, 3, dense_mean=0.1, last_mean=0.9)
+        for n in range(1, 11)
+    ]
+    told = image_findings.fates_told(fates)
+    assert len(told) == 7
+    assert told[-1] == "3 more are raised by 50 % sparsity: class 8, class 9, class 10."
 
 
 def test_by_rank_the_sentence_says_how_far_it_fell():
@@ -240,7 +332,36 @@ def test_lost_by_rank_is_the_study_recounted_by_hand(folder):
             if above[0] and not above[-1]:
                 expected[row, column] = grid[max(np.flatnonzero(above)) + 1]
     np.testing.assert_allclose(operating_tables.lost_at(folder, RANK), expected, atol=1e-6)
-    np.testing.assert_array_equal(operating_tables.lost_at(folder, RANK), operating_tables.lost_at(folder, RANK))
+    np.testing.assert_array_equal(
+        operating_tables.lost_at(folder, RANK), operating_tables.lost_at(folder, RANK)
+    )
+
+
+def test_raised_findings_of_a_study_are_recounted_by_hand(folder):
+    labels = with_validation(folder)
+    with_rising(folder)
+    test = labels.split("test")
+    truth, grid = label_matrix(test, labels.class_names), store.finished_ensembles(folder)
+    points = operating_tables.operating_points(folder)["operating_point"].to_numpy(np.float32)
+    called = np.array(
+        [
+            store.read_predictions(
+                study.ensemble_path(folder, s), test["image_id"], labels.class_names
+            )
+            >= points
+            for s in grid
+        ]
+    )
+    table = image_curves.raised_findings(folder)
+    by_point = table[table["raised_by"] == OPERATING_POINT]
+    stays = called[::-1].cumprod(axis=0)[::-1].astype(bool)
+    raised = ~called[0] & called[-1] & (truth == 0)
+    assert len(by_point) == raised.sum() > 0
+    for sparsity, here in zip(grid, stays, strict=True):  # what is raised may be so from earlier
+        n = (by_point["raised_at_sparsity"] <= sparsity).sum()
+        assert n == (here & raised).sum()
+    assert (by_point["n_runs_raised"].between(1, by_point["n_runs"])).all()
+    assert set(table["raised_by"]) == {OPERATING_POINT, RANK}
 
 
 def test_points_come_from_validation_never_from_test(folder):

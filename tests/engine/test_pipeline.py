@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 import torch
 
-from core import store, study
+from core import operating_tables, store, study
 from core.engine.checkpoints import is_complete, load_checkpoint
 from core.engine.pipeline import run_study
 from core.errors import InputError, WorkError
 from core.progress import Cancelled, read_progress
 from core.study import StudyConfig, read_config
+from tests.page_studies import imported_config
 
 STUDY = """
 [study]
@@ -104,6 +105,57 @@ def test_a_finished_study_holds_every_cell_once(undisturbed):
     assert len(metrics) == len(cells) * 20
     assert read_progress(folder).state == "finished"
     assert not list(folder.rglob("*.tmp"))
+
+
+def test_validation_is_predicted_at_every_sparsity(undisturbed):
+    config, cache = undisturbed
+    folder = cache / "studies" / config.id
+    labels = store.read_labels(folder)
+    ids = labels.split("validation")["image_id"]
+    found = [
+        store.read_predictions(study.validation_cell_path(folder, 0, s), ids, labels.class_names)
+        for s in (0.0, 0.5, 0.9)
+    ]
+    assert study.validation_cell_path(folder, 0, 0.0) == study.validation_path(folder, 0)
+    assert not np.array_equal(found[0], found[1])
+    assert not np.array_equal(found[1], found[2])
+    assert not store.lacks_validation_cells(folder)
+    assert operating_tables.characteristics_kept(folder)
+
+
+def test_an_older_study_gets_validation_of_its_pruned_models_and_nothing_else(
+    finished, undisturbed
+):
+    config, folder = finished
+    for path in folder.glob("validation/run=*/*.parquet"):  # as older versions left a study
+        path.unlink()
+    damaged = study.validation_path(folder, 1)
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    assert store.lacks_validation_cells(folder)
+    cells = [*folder.rglob("predictions/*/*.parquet"), *folder.glob("ensemble/*.parquet")]
+    tables = [study.class_metrics_path(folder), study.achieved_sparsity_path(folder)]
+    before = {path: path.stat().st_mtime_ns for path in (*cells, *tables)}
+    seen = []
+
+    def cancelled():  # once half of it is there
+        seen.append(1)
+        return (folder / "validation" / "run=00" / "sparsity=50.parquet").exists()
+
+    with pytest.raises(Cancelled):
+        run_study(config, cancelled=cancelled)
+    first = study.validation_cell_path(folder, 0, 0.5)
+    made = first.stat().st_mtime_ns
+    run_study(config)
+    assert first.stat().st_mtime_ns == made, "nothing is done twice"
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
+
+
+def test_an_imported_study_is_refused_in_words(finished):
+    imported = imported_config()
+    with pytest.raises(InputError, match="imported, without the network"):
+        run_study(imported)
+    assert not study.study_dir(imported).exists()
 
 
 def test_achieved_sparsity_is_what_was_asked_for(undisturbed):

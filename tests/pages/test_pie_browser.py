@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import image_curves, pie_tables
-from core.analysis.lost import RANK
+from core.analysis.lost import OPERATING_POINT, RANK
 from core.people import access, saved_views
 from core.store import find_study
 from core.ui import people
@@ -120,7 +120,8 @@ def test_the_large_image_is_the_same_at_every_sparsity():
 
 def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     image_id, name, sparsity = lost_image()
-    at = browse(definition="Every test image", image=image_id, sparsity="95", lost=name)
+    by = {"definition": "Every test image", "lost_by": OPERATING_POINT}
+    at = browse(**by, image=image_id, sparsity="95", lost=name)
     text = said(at).replace("\\", "")
     assert (
         f"{name} (labelled) falls below its operating point at {sparsity:.0%}".replace("%", " %")
@@ -131,7 +132,7 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     table = pie_tables.pies(find_study("toy"))
     n = table["lost_classes"].fillna("").str.split("|").map(lambda names: name in names).sum()
     assert f"{n} shown of 200 test images" in text
-    before = browse(definition="Every test image", sparsity="50", lost=name)
+    before = browse(**by, sparsity="50", lost=name)
     assert f"{name} lost" not in said(before) or sparsity <= 0.5
 
 
@@ -157,7 +158,7 @@ def test_a_study_without_validation_loses_by_rank_and_by_nothing_else():
     at = browse(study="bare", lost_by="Rank", definition="Every test image", sparsity="95")
     assert not at.multiselect(key="lost").disabled
     assert "lost at" in said(at)
-    at = browse(study="bare")
+    at = browse(study="bare", lost_by=OPERATING_POINT)
     open_card(at, cards(at)[0])
     assert "keeps no validation predictions" in said(at)
     assert "lost at" not in said(at)
@@ -239,7 +240,7 @@ def test_a_saved_view_brings_back_every_filter_and_a_deleted_one_comes_back():
     chosen = {
         "definition": "Every test image", "sparsity": "95", "classes": "Effusion", "group": "head",
         "findings": "1", "column": "view", "value": "PA", "sort": "Tail first", "size": "Small",
-        "lost_by": "Rank",
+        "lost_by": OPERATING_POINT,
     }  # fmt: skip
     at = browse(**chosen)
     at.slider(key="agreement").set_range(-0.5, 1.0).run()
