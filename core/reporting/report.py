@@ -31,6 +31,7 @@ from core.charts.safety import safety_chart
 from core.charts.scatter import first_drop_scatter, pair_scatter
 from core.errors import InputError, WorkError
 from core.labels import Labels, label_matrix
+from core.pictures.repairs import sentences
 from core.progress import read_progress
 from core.reporting import readings, report_methods, report_tables
 from core.wording import claims, findings, words
@@ -328,6 +329,7 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Finished": words.finished(len(store.finished_cells(folder)), config),
         "Skipped images": str(len(known.get("skipped_images", []))),
+        "Repaired images": " ".join(sentences(known.get("image_repairs", []), with_names=False)),
         "Started": known.get("started"),
         "Finished at": known.get("finished"),
         "Predictions made with": made_with or None,
