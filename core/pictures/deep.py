@@ -8,6 +8,7 @@ second look at the file gives the lower bytes.
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -52,7 +53,10 @@ def deep_tiff(path: Path) -> DeepTiff | None:
         order, big = ("<" if begin[:1] == b"I" else ">"), b"+" in begin[:4]
         file.seek(struct.unpack_from(f"{order}Q", begin, 8)[0] if big
                   else struct.unpack_from(f"{order}I", begin, 4)[0])  # fmt: skip
-        tags, several = _directory(file, order, big)
+        first = file.tell()
+        tags, after = _directory(file, order, big)
+        # Beyond the end, or back to itself, is no image, which Pillow passes over as well.
+        several = after not in (0, first) and after < os.fstat(file.fileno()).st_size
     bits, n_samples = tags.get(BITS, (1,)), tags.get(SAMPLES, (1,))[0]
     photometric = tags.get(PHOTOMETRIC, (BLACK_IS_ZERO,))[0]
     if bits[0] not in (16, 32, 64) or len(set(bits)) > 1 or not 1 <= n_samples <= MOST_SAMPLES:
@@ -74,8 +78,8 @@ def deep_tiff(path: Path) -> DeepTiff | None:
     )
 
 
-def _directory(file: BinaryIO, order: str, big: bool) -> tuple[dict[int, tuple[int, ...]], bool]:
-    """The numbers of WANTED in the directory where `file` stands, and whether another follows."""
+def _directory(file: BinaryIO, order: str, big: bool) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The numbers of WANTED in the directory where `file` stands, and where the next one is."""
     counted, entry = (f"{order}Q", f"{order}HHQ8s") if big else (f"{order}H", f"{order}HHI4s")
     (n_entries,) = struct.unpack(counted, file.read(struct.calcsize(counted)))
     if n_entries > MOST_ENTRIES:
@@ -83,7 +87,7 @@ def _directory(file: BinaryIO, order: str, big: bool) -> tuple[dict[int, tuple[i
     size = struct.calcsize(entry)
     content = file.read(n_entries * size)
     following = f"{order}{'Q' if big else 'I'}"
-    (after,) = struct.unpack(following, file.read(struct.calcsize(following)))
+    after = file.read(struct.calcsize(following)).ljust(8, b"\0")
     tags: dict[int, tuple[int, ...]] = {}
     for tag, kind, count, value in struct.iter_unpack(entry, content):
         if tag not in WANTED or kind not in NUMBERS or not 1 <= count <= MOST_SAMPLES:
@@ -95,7 +99,7 @@ def _directory(file: BinaryIO, order: str, big: bool) -> tuple[dict[int, tuple[i
             file.seek(struct.unpack(following, value)[0])
             value = file.read(struct.calcsize(numbers))
         tags[tag] = struct.unpack_from(numbers, value)
-    return tags, bool(after)
+    return tags, int(struct.unpack_from(following, after)[0])
 
 
 def read_tiff(path: Path, header: DeepTiff) -> np.ndarray:

@@ -115,7 +115,7 @@ def _seeds() -> list[bytes]:
 def _deep(rng: np.random.Generator) -> list[bytes]:
     """Deep colours, and TIFF that Pillow does not write."""
     deep = rng.integers(0, 4096, (24, 20, 4), dtype=np.uint16)
-    made = [imagecodecs.png_encode(deep[:, :, :n]) for n in (2, 3, 4)]
+    made = [imagecodecs.png_encode(np.ascontiguousarray(deep[:, :, :n])) for n in (2, 3, 4)]
     options: tuple[dict[str, Any], ...] = (
         {"byteorder": ">"},
         {"compression": "zlib", "predictor": True},
