@@ -6,6 +6,7 @@ from core import store, ui
 from core.analysis import decay
 from core.charts.classes import frequency_chart
 from core.charts.curves import mean_ap_chart
+from core.pictures import repairs
 from core.study import labels_path
 from core.ui import answer, loaders, reporting, statistics, told, tour, widgets
 from core.wording import findings, markup, terms, words
@@ -30,6 +31,7 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
     provenance = store.read_provenance(opened.folder)
     finished = len(store.finished_cells(opened.folder))
     origin = words.origin(config)
+    repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
     return {
         "Dataset": words.dataset(config),
         "Model": words.model(config),
@@ -40,6 +42,7 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
         "Finished": words.finished(finished, config),
         "Images": words.split_sizes(loaders.split_sizes(opened)) if has_labels else words.NONE,
         "Skipped images": words.skipped(provenance.get("skipped_images", [])),
+        **({"Repaired images": repaired} if repaired else {}),
         "Study id": opened.folder.name,
     }
 

@@ -168,7 +168,7 @@ def test_a_window_is_black_below_white_above_and_even_between(tmp_path):
     assert grey[2047] in (127, 128)
     samples = read_samples(path)
     np.testing.assert_array_equal(samples.values, RAMP)
-    assert samples.windows == (("File window 1", 2047.5, 1024.0),)
+    assert samples.windows == (("File window 1", 2047.5, 1024.0, "LINEAR"),)
 
 
 def test_the_first_of_several_windows_is_shown_and_all_are_told(tmp_path):
@@ -212,7 +212,7 @@ def test_rescaled_values_meet_the_window_in_their_own_units(tmp_path):
         )  # fmt: skip
         grey = read_grey(path).ravel()
         assert (grey[1024 - half], grey[1024], grey[1024 + half]) == (0, 128, 255)
-        assert read_samples(path).windows[0][1:] == (1024, 2 * half)
+        assert read_samples(path).windows[0][1:3] == (1024, 2 * half)
 
 
 def test_a_falling_rescale_turns_the_picture(tmp_path):
@@ -279,7 +279,7 @@ def test_a_voi_lut_is_followed_also_where_it_is_longer_than_its_output_is_wide(t
     np.testing.assert_array_equal(read_grey(path).ravel(), curve)
     samples = read_samples(path)
     np.testing.assert_array_equal(samples.values.ravel(), curve)
-    assert samples.windows == ()
+    assert samples.windows == (("File VOI LUT", 127.5, 255, "LINEAR"),)
 
 
 def test_a_modality_lut_is_followed(tmp_path):

@@ -124,7 +124,9 @@ def test_8_bit_samples_are_the_grey_itself(image):
     )
     assert (told["X-Window-Center"], told["X-Window-Width"]) == ("127.5", "255")
     presets = json.loads(told["X-Window-Presets"])
-    assert presets[0] == {"name": "Full range", "center": 127.5, "width": 255}
+    assert presets[0] == {
+        "name": "Full range", "center": 127.5, "width": 255, "function": "LINEAR",
+    }  # fmt: skip
     middle = presets[1]
     below = np.mean(middle["center"] - middle["width"] / 2 > NOISE)
     assert below == pytest.approx(0.01, abs=0.01)

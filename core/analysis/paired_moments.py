@@ -40,8 +40,8 @@ class Moments:
     by_class: PAIRED_MOMENTS, one row per metric, class with a positive, and sparsity above 0.
     of_mean: MEAN_MOMENTS, the same of the unweighted mean over the classes that have the metric;
     n_positive_patients are those with any class.
-    patient_draws: draw, sparsity (0 too) and a float32 `draw_column` per class: what each of DRAWS other
-    draws of patients adds to the mean over runs of Somers' D. Linear in the patients (multiplier
+    patient_draws: draw, sparsity (0 too) and a float32 `draw_column` per class: what each of DRAWS
+    other draws of patients adds to the mean over runs of Somers' D. Linear in them (multiplier
     bootstrap of the influences), so of the variance that by_class gives, and the same patients
     for every class and sparsity; NaN where there is no Somers' D.
     """

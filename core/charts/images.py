@@ -204,8 +204,8 @@ def _caption(curves: pd.DataFrame, fates: list[FindingFate]) -> str:
     text = (
         f"Coloured: labelled, raised and lost classes, {over}; grey: the other classes. Dotted: "
         "operating points, fixed on validation. The upright line is the slider's sparsity. Lost "
-        "and raised is what the mean over runs says, from there to the end of the grid; of the runs, those "
-        "whose own probability is on that side are counted."
+        "and raised is what the mean over runs says, from there to the end of the grid; of the "
+        "runs, those whose own probability is on that side are counted."
     )
     return text + _more(fates)
 

@@ -226,9 +226,13 @@ def submit(config: StudyConfig) -> bool:
 
 def run_here(config: StudyConfig) -> None:
     from core.engine.pipeline import run_study
+    from core.pictures.repairs import sentences
+    from core.store import read_provenance
 
     with progress_shown(config.study.name) as listener:
         folder = run_study(config, listener)
+    for sentence in sentences(read_provenance(folder).get("image_repairs", [])):
+        typer.echo(f"Repaired {sentence}")
     typer.echo(f"{config.study.name} is finished: {folder}")
     typer.echo("Look at it with: prunescope serve")
 

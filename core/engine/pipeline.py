@@ -96,6 +96,7 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
     provenance |= {
         **data,
         "skipped_images": pixels.skipped,
+        "image_repairs": pixels.repairs,
         "config": config.model_dump(mode="json"),
         "versions": _versions(),
     }

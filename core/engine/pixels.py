@@ -2,7 +2,8 @@
 
 Images lie in shards of SHARD_IMAGES as uint8 (n, size, size), in the order of the labels. A shard
 `shard=0003.npy` counts only with its `shard=0003.json`, written after it, which holds a digest of
-the files it was made from (names, sizes, times), their ids, and the images that could not be read.
+the files it was made from (names, sizes, times), their ids, the images that could not be read, and
+what was repaired in others.
 So a killed decode goes on at the next missing shard, and a changed image or a truncated shard makes
 only that shard anew.
 """
@@ -14,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -26,12 +27,13 @@ from core import store
 from core.errors import InputError, WorkError
 from core.labels import SPLITS, Labels
 from core.pictures.images import BadImage, read_grey
+from core.pictures.repairs import counted
 
 SHARD_IMAGES = 4096
 # Decoded together before they are written: what bounds the memory.
 BATCH_IMAGES = 256
 # Raise when the same file gives other pixels than before.
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 ABANDONED_AFTER_SECONDS = 3600
 
 
@@ -40,7 +42,8 @@ class Pixels:
     """Decoded images on disk. A row is the position of an image in `image_ids`, the images that
     could be read, in the order of the labels: the rows of `without_skipped(labels, pixels).table`.
 
-    `positions` says where each row lies on disk; `skipped` lists image_id and reason.
+    `positions` says where each row lies on disk; `skipped` lists image_id and reason; `repairs`
+    counts images by what had to be repaired in them, see `core.pictures.repairs.counted`.
     """
 
     folder: Path
@@ -49,6 +52,7 @@ class Pixels:
     positions: np.ndarray
     skipped: list[dict[str, str]]
     digest: str  # of the decoded pixels, wherever their files lie
+    repairs: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -116,7 +120,7 @@ def decode(
     if on_bad_image == "fail":
         _refuse(missing, len(ids), base)
     there = [row for row, state in enumerate(states) if not isinstance(state, str)]
-    broken, contents, done = [], [], 0
+    broken, repaired, contents, done = [], [], [], 0
     with ThreadPoolExecutor(_n_threads()) as pool:
         for shard, start in enumerate(range(0, len(there), SHARD_IMAGES)):
             rows = there[start : start + SHARD_IMAGES]
@@ -126,6 +130,7 @@ def decode(
                 report = _counter(advance, done, len(there))
                 record = _decode_shard(folder, shard, files, base, image_size, pool, report)
             broken += record["skipped"]
+            repaired += record["repaired"]
             contents.append(record["pixels"])
             done += len(rows)
             if advance:
@@ -143,7 +148,8 @@ def decode(
     positions = [position for position, row in enumerate(there) if ids[row] not in bad]
     kept = pd.Index([ids[there[position]] for position in positions])
     digest = hashlib.sha256("".join(contents).encode()).hexdigest()
-    pixels = Pixels(folder, image_size, kept, np.array(positions, np.int64), skipped, digest)
+    at, repairs = np.array(positions, np.int64), counted(repaired)
+    pixels = Pixels(folder, image_size, kept, at, skipped, digest, repairs)
     _ = pixels._shards  # open now: another decode may replace the files, not what is open
     return pixels
 
@@ -237,19 +243,24 @@ def _decode_shard(
     # The record of an older shard must not come to stand beside the new one.
     _record_path(folder, shard).unlink(missing_ok=True)
     skipped: list[dict[str, str]] = []
+    repaired: list[tuple[str, list[str]]] = []
     content = hashlib.sha256()
 
-    def read(file: tuple) -> np.ndarray | BadImage:
+    def read(file: tuple) -> tuple[np.ndarray | BadImage, set[str]]:
+        repairs: set[str] = set()
         try:
-            return read_grey(base / file[1], image_size)
+            return read_grey(base / file[1], image_size, repairs), repairs
         except BadImage as error:
-            return error
+            return error, set()
 
     def batches() -> Iterator[np.ndarray]:
         for start in range(0, len(files), BATCH_IMAGES):
             batch = files[start : start + BATCH_IMAGES]
             images = np.zeros((len(batch), image_size, image_size), np.uint8)
-            for row, (file, image) in enumerate(zip(batch, pool.map(read, batch), strict=True)):
+            read_ones = zip(batch, pool.map(read, batch), strict=True)
+            for row, (file, (image, repairs)) in enumerate(read_ones):
+                if repairs:
+                    repaired.append((file[0], sorted(repairs)))
                 if isinstance(image, BadImage):
                     skipped.append({"image_id": file[0], "reason": image.reason})
                 else:
@@ -268,6 +279,7 @@ def _decode_shard(
         "image_ids": [file[0] for file in files],
         "pixels": content.hexdigest(),
         "skipped": skipped,
+        "repaired": repaired,
     }
     store.write_json(record, _record_path(folder, shard))
     return record

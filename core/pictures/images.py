@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import InputError
+from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
+from core.pictures.ranges import range_of_blocks, shown_range
 
 # Only formats that hold pictures: Pillow would also hand EPS files to an outside interpreter.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
@@ -28,6 +30,8 @@ TAKEN_AS_RGB = ("P", "PA", "CMYK", "HSV", "LAB", "RGBX")
 DICOM_MARK = b"DICM"
 # Worked on at a time, so that a large image takes little more memory than itself.
 BLOCK_ROWS = 256
+# The window of a few far pixels' image that shows the others.
+NEAR = "Without far pixels"
 # What Pillow raises for damaged files, beside OSError.
 DAMAGE = (
     *(SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError),
@@ -46,12 +50,19 @@ class BadImage(InputError):  # noqa: N818, reads as what it names
         return BadImage, (self.path, self.reason)
 
 
+SIGMOID = "SIGMOID"
+
+
 class Window(NamedTuple):
-    """Black up to center - width / 2, white from center + width / 2, in units of the samples."""
+    """Black up to center - width / 2, white from center + width / 2, in units of the samples.
+
+    As SIGMOID, 1 / (1 + exp(-4 (sample - center) / width)): DICOM PS3.3 C.11.2.1.3.1.
+    """
 
     name: str
     center: float
     width: float
+    function: str = "LINEAR"
 
 
 class Samples(NamedTuple):
@@ -61,51 +72,60 @@ class Samples(NamedTuple):
     windows: tuple[Window, ...] = ()
 
 
-def read_grey(path: Path, size: int | None = None) -> np.ndarray:
+def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = None) -> np.ndarray:
     """The image as uint8 grey: (size, size), or (height, width) as stored where size is None.
 
     - Colour becomes luma by ITU-R BT.601, as in Pillow. Alpha is dropped, not laid over black:
       NIH's RGBA files carry their picture in RGB.
-    - Images deeper than 8 bits are stretched so that their darkest value is 0 and their lightest
-      255: detectors fill 10 to 14 of 16 bits, and a fixed division would leave them nearly black.
-      A constant image becomes 0.
+    - Images deeper than 8 bits, colours too, are stretched so that their darkest value is 0 and
+      their lightest 255: detectors fill 10 to 14 of 16 bits, and a fixed division would leave them
+      nearly black. A few pixels far from all others do not count: `core.pictures.ranges`. A
+      constant image becomes 0.
     - DICOM, known by its content, is shown as its own windows say; see `core.pictures.dicom`.
     - The EXIF orientation is applied, so that the model sees what a viewer shows.
+    - Of a phone's JPEG the first picture is read; smaller copies beside it are left out.
     - Resizing does not keep the aspect, as in the paper. It is Pillow's antialiased bilinear filter
       on the 8-bit image, equal to torchvision's `Resize((size, size))` on a PIL image.
 
+    What was repaired or left out is added to `repairs`, as keys of `core.pictures.repairs`.
     Raises BadImage where the file is missing, no picture, damaged, larger than MAX_PIXELS, or has
     more than one frame.
     """
+    repairs = set() if repairs is None else repairs
     if is_dicom(path):
         from core.pictures import dicom  # pydicom is loaded by those who have DICOM
 
-        grey = Image.fromarray(dicom.read_grey(path))
+        grey = Image.fromarray(dicom.read_grey(path, repairs))
     else:
-        with _opened(path) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            grey = _to_grey(path, image)
+        with _opened(path, repairs) as image:
+            grey = _to_grey(path, image, repairs)
     if size is not None and grey.size != (size, size):
         grey = grey.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(grey)
 
 
-def read_samples(path: Path) -> Samples:
+def read_samples(path: Path, repairs: set[str] | None = None) -> Samples:
     """The image in its full depth: uint8, or uint16 whose darkest value is 0.
 
-    32-bit integers of a wider range, and floats, are scaled to 16 bits. Raises BadImage.
+    32-bit integers of a wider range, and floats, are scaled to 16 bits, over the range that
+    `read_grey` shows. Raises BadImage.
     """
+    repairs = set() if repairs is None else repairs
     if is_dicom(path):
         from core.pictures import dicom
 
-        return dicom.read_samples(path)
-    with _opened(path) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        if not image.mode.startswith(DEEP_MODES):
-            return Samples(np.asarray(_to_grey(path, image)))
-        low, high, whole = _limits(path, image)
-        top = high - low if whole and high - low <= 65535 else 65535.0
-        return Samples(_stretch(image, low, high, top, np.uint16))
+        return dicom.read_samples(path, repairs)
+    with _opened(path, repairs) as image:
+        if isinstance(image, Image.Image) and not image.mode.startswith(DEEP_MODES):
+            return Samples(np.asarray(_to_grey(path, image, repairs)))
+        shown, low, high, whole = _limits(path, image, repairs)
+        if not whole or high - low > 65535:
+            return Samples(_stretch(image, *shown, 65535.0, np.uint16))
+        windows: tuple[Window, ...] = ()
+        if shown != (low, high):
+            center = (shown[0] + shown[1]) / 2 - low
+            windows = (Window(NEAR, center, shown[1] - shown[0]),)
+        return Samples(_stretch(image, low, high, high - low, np.uint16), windows)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
@@ -114,8 +134,13 @@ def stored_size(path: Path) -> tuple[int, int]:
         from core.pictures import dicom
 
         return dicom.stored_size(path)
-    with _opened(path) as image:
-        return image.size
+    with _damage_named(path):
+        if tiff := deep_tiff(path):
+            _refuse_unusable_tiff(path, tiff)
+            return tiff.width, tiff.height
+        with Image.open(path, formats=FORMATS) as image:
+            _refuse_unusable(path, image)
+            return image.size
 
 
 def is_dicom(path: Path) -> bool:
@@ -160,12 +185,10 @@ def refuse_many_scans(path: Path, n_pixels: int, n_scans: int) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The open image; whatever is wrong with it, now or while it is decoded, is a BadImage."""
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever is wrong with the image, now or while it is decoded, is a BadImage."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            _refuse_unusable(path, image)
-            yield image
+        yield
     except BadImage:
         raise
     except FileNotFoundError as error:
@@ -180,49 +203,106 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise BadImage(path, f"it is damaged ({error})") from error
 
 
+@contextmanager
+def _opened(path: Path, repairs: set[str]) -> Iterator[Image.Image | np.ndarray]:
+    """The image as it is looked at: a (height, width) array where Pillow would drop its depth."""
+    with _damage_named(path):
+        if tiff := deep_tiff(path):
+            _refuse_unusable_tiff(path, tiff)
+            yield read_tiff(path, tiff)
+            return
+        with Image.open(path, formats=FORMATS) as image:
+            _refuse_unusable(path, image)
+            if image.format == "MPO":
+                repairs.add("preview")
+            if _is_deep_jpeg_2000(path, image):
+                repairs.add("depth")
+            deep = read_deep_colour(path, image)
+            if deep is None:
+                ImageOps.exif_transpose(image, in_place=True)
+            yield image if deep is None else deep
+
+
 def _refuse_unusable(path: Path, image: Image.Image) -> None:
     refuse_too_large(path, *image.size)
-    if image.format == "JPEG":
+    if image.format in ("JPEG", "MPO"):
         pixels = image.width * image.height
         refuse_many_scans(path, pixels, path.read_bytes().count(JPEG_SCAN))
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    # MPO is a phone's JPEG: the picture, then smaller copies of it or a map of its depth.
+    if frames > 1 and image.format != "MPO":
         raise BadImage(path, f"it holds {frames} frames; only single images are read")
 
 
-def _to_grey(path: Path, image: Image.Image) -> Image.Image:
-    if image.mode.startswith(DEEP_MODES):
-        low, high, _ = _limits(path, image)
+def _refuse_unusable_tiff(path: Path, tiff: DeepTiff) -> None:
+    refuse_too_large(path, tiff.width, tiff.height)
+    if tiff.several:
+        raise BadImage(path, "it holds several frames; only single images are read")
+
+
+def _is_deep_jpeg_2000(path: Path, image: Image.Image) -> bool:
+    """Whether Pillow drops the lower bits of the colours."""
+    if image.format != "JPEG2000" or image.mode.startswith((*DEEP_MODES, "L")):
+        return False
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    at = head.find(b"\xff\x4f\xff\x51") + 42  # the depth of the first component, less one
+    return at > 42 and at < len(head) and (head[at] & 0x7F) + 1 > 8
+
+
+def _to_grey(path: Path, image: Image.Image | np.ndarray, repairs: set[str]) -> Image.Image:
+    if isinstance(image, np.ndarray) or image.mode.startswith(DEEP_MODES):
+        (low, high), *_ = _limits(path, image, repairs)
         return Image.fromarray(_stretch(image, low, high, 255.0, np.uint8))
     if image.mode in TAKEN_AS_RGB:
         image = image.convert("RGB")
     return image.convert("L")
 
 
-def _deep_blocks(image: Image.Image) -> Iterator[tuple[slice, np.ndarray]]:
+def _deep_blocks(image: Image.Image | np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Some rows at a time as numbers: all at once, Pillow would copy the image three times."""
+    if isinstance(image, np.ndarray):
+        yield from ((rows, image[rows]) for rows in blocks(image))
+        return
     for top in range(0, image.height, BLOCK_ROWS):
         rows = image.crop((0, top, image.width, min(top + BLOCK_ROWS, image.height)))
         yield slice(top, top + BLOCK_ROWS), np.asarray(rows)
 
 
-def _limits(path: Path, image: Image.Image) -> tuple[float, float, bool]:
-    """The smallest and largest value, and whether all are integers."""
-    low, high, whole = np.inf, -np.inf, True
-    for _, values in _deep_blocks(image):
-        if not np.isfinite(values).all():
+def _shape(image: Image.Image | np.ndarray) -> tuple[int, ...]:
+    return image.shape if isinstance(image, np.ndarray) else (image.height, image.width)
+
+
+def _limits(
+    path: Path, image: Image.Image | np.ndarray, repairs: set[str]
+) -> tuple[tuple[float, float], float, float, bool]:
+    """The range to show, the smallest and the largest value, and whether all are integers."""
+    kind = next(_deep_blocks(image))[1].dtype
+    if (kind.kind, kind.itemsize) == ("u", 2):
+        counts = np.zeros(2**16, np.int64)
+        for _, block in _deep_blocks(image):
+            counts += np.bincount(block.ravel(), minlength=2**16)
+        values = np.flatnonzero(counts)
+        shown, low, high = shown_range(values, counts[values]), values[0], values[-1]
+    else:
+        n_pixels = int(np.prod(_shape(image)))
+        pieces = (block for _, block in _deep_blocks(image))
+        *near, low, high = range_of_blocks(pieces, n_pixels)
+        shown = near[0], near[1]
+        if not np.isfinite(high - low):
             raise BadImage(path, "it holds values that are not finite")
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
-        whole = whole and values.dtype.kind in "iu"
-    return low, high, whole
+    if shown != (low, high):
+        repairs.add("far_pixels")
+    return shown, float(low), float(high), kind.kind in "iu"
 
 
 def _stretch(
-    image: Image.Image, low: float, high: float, top: float, dtype: type[np.generic]
+    image: Image.Image | np.ndarray, low: float, high: float, top: float, dtype: type[np.generic]
 ) -> np.ndarray:
-    """low..high to 0..top; a constant image becomes 0."""
-    stretched = np.zeros((image.height, image.width), dtype)
+    """low..high to 0..top, what lies beyond to the ends; a constant image becomes 0."""
+    stretched = np.zeros(_shape(image), dtype)
     if high > low:
         for rows, values in _deep_blocks(image):
-            stretched[rows] = np.rint((values.astype(np.float64) - low) * (top / (high - low)))
+            scaled = (values.astype(np.float64) - low) * (top / (high - low))
+            stretched[rows] = np.rint(np.clip(scaled, 0, top))
     return stretched

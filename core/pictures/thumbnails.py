@@ -28,7 +28,7 @@ from core import store, study
 from core.pictures.images import Window, histogram, read_grey, read_samples
 
 # Raise when the same file gives another picture than before.
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 # All thumbnails together; the oldest go first.
 MOST_DISK_BYTES = 2 * 10**9
 MOST_MEMORY_BYTES = 64 * 10**6
@@ -95,11 +95,12 @@ def pixels(path: Path) -> tuple[bytes, dict[str, str]]:
     """The samples of `read_samples` row by row, 16-bit ones little-endian, and their headers:
 
     - X-Image-Width, X-Image-Height, X-Image-Bits (8 or 16)
-    - X-Window-Center, X-Window-Width: how to show it first. A sample is black up to
-      center - width / 2, white from center + width / 2, even in between. Black is the lower end:
-      MONOCHROME1 is turned already.
-    - X-Window-Presets: a JSON list of name, center, width: the file's own windows, the full range,
-      and some between percentiles of what is neither wholly black nor white.
+    - X-Window-Center, X-Window-Width, X-Window-Function: how to show it first, which is what
+      `read_grey` shows. With LINEAR a sample is black up to center - width / 2, white from
+      center + width / 2, even in between; SIGMOID is 1 / (1 + exp(-4 (sample - center) / width)).
+      Black is the lower end: MONOCHROME1 is turned already.
+    - X-Window-Presets: a JSON list of name, center, width, function: the file's own windows, the
+      full range, and some between percentiles of what is neither wholly black nor white.
 
     Raises BadImage, or OSError where there is no such file.
     """
@@ -112,12 +113,13 @@ def pixels(path: Path) -> tuple[bytes, dict[str, str]]:
         "X-Image-Width": str(width),
         "X-Image-Height": str(height),
         "X-Image-Bits": str(8 * values.itemsize),
-        "X-Window-Center": f"{presets[0].center:.6g}",
-        "X-Window-Width": f"{presets[0].width:.6g}",
+        "X-Window-Center": f"{presets[0].center:.10g}",
+        "X-Window-Width": f"{presets[0].width:.10g}",
+        "X-Window-Function": presets[0].function,
         "X-Window-Presets": json.dumps(
             [
-                {"name": name, "center": round(center, 2), "width": round(width, 2)}
-                for name, center, width in presets
+                one._asdict() | {"center": round(one.center, 4), "width": round(one.width, 4)}
+                for one in presets
             ]
         ),
     }

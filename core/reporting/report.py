@@ -33,6 +33,7 @@ from core.charts.scatter import first_drop_scatter, pair_scatter
 from core.errors import InputError, WorkError
 from core.known_settings import known_settings, unknown_names
 from core.labels import FEW_PATIENTS, Labels, label_matrix
+from core.pictures.repairs import sentences
 from core.progress import read_progress
 from core.reporting import readings, report_methods, report_tables
 from core.wording import claims, findings, words
@@ -348,6 +349,7 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Finished": words.finished(len(store.finished_cells(folder)), config),
         "Skipped images": str(len(known.get("skipped_images", []))),
+        "Repaired images": " ".join(sentences(known.get("image_repairs", []), with_names=False)),
         "Started": known.get("started"),
         "Finished at": known.get("finished"),
         "Imported with" if origin else "Predictions made with": made_with or None,

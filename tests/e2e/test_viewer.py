@@ -76,6 +76,22 @@ def corner(page: Page) -> str:
     return page.locator(".note.window").text_content()
 
 
+def test_a_sigmoid_window_is_drawn_as_one_until_another_is_chosen(page, viewer_address):
+    """Sample 1000, center 700, width 1000: 255 / (1 + exp(-4 * 0.3)) = 196; evenly it were 204."""
+    opened(page, viewer_address, "curved")
+    shown(page, "curved")
+    assert middle(page) == 196
+    assert page.locator("select").evaluate("s => s.selectedIndex") == 1
+    drag(page, 200, 0)  # half a width wider: 255 / (1 + exp(-4 * 0.2))
+    assert middle(page) == 176
+    page.keyboard.press("r")
+    assert middle(page) == 196
+    page.keyboard.press("2")  # evenly from 450 to 950
+    assert middle(page) == 255
+    page.keyboard.press("1")
+    assert middle(page) == 196
+
+
 def test_dragging_and_keys_window_as_on_paper(page, viewer_address):
     opened(page, viewer_address, "grey100")
     shown(page, "grey100")

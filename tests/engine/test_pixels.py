@@ -68,9 +68,9 @@ def decoded_files(monkeypatch) -> list[str]:
     """Names of the files decoded from now on."""
     names = []
 
-    def counting(path: Path, size: int | None = None) -> np.ndarray:
+    def counting(path: Path, *args) -> np.ndarray:
         names.append(path.name)
-        return read_grey(path, size)
+        return read_grey(path, *args)
 
     monkeypatch.setattr(cache, "read_grey", counting)
     return names
@@ -246,9 +246,9 @@ from core.engine import pixels as cache
 from tests.engine.test_pixels import SIZE, study
 cache.SHARD_IMAGES, cache.BATCH_IMAGES = 5, 2
 read_grey = cache.read_grey
-def slow(path, size=None):
+def slow(*args):
     time.sleep(0.1)
-    return read_grey(path, size)
+    return read_grey(*args)
 cache.read_grey = slow
 images = Path(sys.argv[1])
 cache.decode(study(images), images, SIZE, Path(sys.argv[2]))
@@ -275,3 +275,16 @@ def test_a_killed_decode_goes_on_where_it_was(images, store, tmp_path, monkeypat
     for shard in range(5):
         ours, theirs = shard_path(store, shard), shard_path(undisturbed, shard)
         assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_what_was_repaired_is_counted_also_of_shards_decoded_before(images, store):
+    far = (np.arange(4096, dtype=np.uint16) + 1000).reshape(64, 64)
+    far[3, 3] = 65535
+    labels = study(images)
+    for name in ("002.png", "017.png"):  # of two shards
+        Image.fromarray(far).save(images / name)
+    expected = [{"repair": "far_pixels", "n_images": 2}]
+    for _ in range(2):
+        repairs = decode(labels, images, SIZE, store).repairs
+        assert [{key: one[key] for key in expected[0]} for one in repairs] == expected
+        assert repairs[0]["first"] == "002.png"

@@ -110,12 +110,19 @@ def _made(folder: Path) -> list[bytes]:
     lut = Dataset()
     lut.LUTDescriptor, lut.LUTData = [4096, 0, 8], [number // 16 for number in range(4096)]
     lut["LUTDescriptor"].VR = lut["LUTData"].VR = "US"
+    packed = Dataset()
+    packed.LUTDescriptor, packed.LUTData = [4096, 0, 8], bytes(range(256)) * 16
+    packed["LUTDescriptor"].VR, packed["LUTData"].VR = "US", "OW"
     windows = {"WindowCenter": [500, 900], "WindowWidth": [1000, 7], "VOILUTFunction": "SIGMOID"}
     made = [
         write_dicom(path, grey, BitsStored=12, VOILUTSequence=[lut]).read_bytes(),
         write_dicom(path, grey, PixelPaddingValue=3, RescaleSlope=2, RescaleIntercept=-9,
                     PhotometricInterpretation="MONOCHROME1", **windows).read_bytes(),
         write_dicom(path, grey.astype(np.int16) - 900).read_bytes(),
+        write_dicom(path, grey, VOILUTSequence=[packed], ModalityLUTSequence=[packed]).read_bytes(),
+        write_dicom(path, grey, PhotometricInterpretation=None, SamplesPerPixel=None,
+                    RescaleSlope=0, PixelPaddingValue=65535, WindowCenter=[9, 1],
+                    WindowWidth=[0, 1], VOILUTFunction="sigmoid").read_bytes(),
     ]  # fmt: skip
     for syntax, frame in (
         (uid.JPEGLossless, imagecodecs.jpeg8_encode(grey, lossless=True, bitspersample=16)),
@@ -166,7 +173,9 @@ def _odd_tags(rng: random.Random, data: bytes) -> bytes:
             size = rng.choice((1, 8, 16, 12, 2, 3, 32, 65535, 0))
             out[where : where + 2] = struct.pack(f"{order}H", size)
         elif what == 3:
-            text = rng.choice((*PHOTOMETRIC, b"1e999", b"nan", b"-1", b"1\\2\\3", b"9" * 16))
+            text = rng.choice(
+                (*PHOTOMETRIC, b"1e999", b"nan", b"-1", b"1\\2\\3", b"9" * 16, b"1,5", b"AUTO")
+            )
             out[where : where + len(text)] = text
         else:
             piece = out[at : at + rng.choice((8, 12, 40))]

@@ -9,7 +9,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
+import tifffile
 from PIL import Image
 
 from core.pictures.images import BadImage, read_grey, read_samples, stored_size
@@ -107,7 +109,31 @@ def _seeds() -> list[bytes]:
         buffer = io.BytesIO()
         image.save(buffer, name, **{k: v for k, v in options.items() if v is not None})
         made.append(buffer.getvalue())
-    return made
+    return made + _deep(rng)
+
+
+def _deep(rng: np.random.Generator) -> list[bytes]:
+    """Deep colours, and TIFF that Pillow does not write."""
+    deep = rng.integers(0, 4096, (24, 20, 4), dtype=np.uint16)
+    made = [imagecodecs.png_encode(np.ascontiguousarray(deep[:, :, :n])) for n in (2, 3, 4)]
+    options: tuple[dict[str, Any], ...] = (
+        {"byteorder": ">"},
+        {"compression": "zlib", "predictor": True},
+        {"tile": (16, 16), "compression": "lzw"},
+        {"bigtiff": True, "compression": "packbits"},
+    )
+    for one in options:
+        for values in (deep[:, :, 0], deep[:, :, 0].astype(np.float16), deep[:, :, :3]):
+            if values.dtype.kind == "f" and "predictor" in one:
+                continue
+            kind = "rgb" if values.ndim == 3 else "miniswhite"
+            buffer = io.BytesIO()
+            tifffile.imwrite(buffer, values, photometric=kind, **one)
+            made.append(buffer.getvalue())
+    phone = Image.fromarray((deep[:, :, 0] >> 4).astype(np.uint8))
+    buffer = io.BytesIO()
+    phone.save(buffer, "MPO", save_all=True, append_images=[phone.resize((5, 6))])
+    return [*made, buffer.getvalue(), b"P6\n20 24\n4095\n" + deep[:, :, :3].tobytes()]
 
 
 def _png_chunks(rng: random.Random, data: bytes) -> bytes:

@@ -27,7 +27,10 @@ async function fromSamples(answer) {
     throw new Trouble(CANNOT);
   }
   const samples = bits === 8 ? new Uint8Array(bytes) : new Uint16Array(bytes);
-  const own = { center: number("X-Window-Center"), width: number("X-Window-Width") };
+  const own = {
+    center: number("X-Window-Center"), width: number("X-Window-Width"),
+    function: answer.headers.get("X-Window-Function") ?? "LINEAR",
+  };
   return described(samples, width, height, bits, own, answer.headers.get("X-Window-Presets"));
 }
 
@@ -48,7 +51,23 @@ function described(samples, width, height, bits, own, listed) {
     presets = JSON.parse(listed ?? "[]").filter((p) => p.width > 0 && isFinite(p.center));
   } catch { /* an image without presets can be looked at all the same */ }
   const full = 2 ** bits;
-  if (!(own.width > 0) || !isFinite(own.center)) own = { center: (full - 1) / 2, width: full - 1 };
+  if (!(own.width > 0) || !isFinite(own.center)) {
+    own = { center: (full - 1) / 2, width: full - 1, function: "LINEAR" };
+  }
   if (!presets.length) presets = [{ name: "Full range", ...own }];
   return { samples, width, height, bits, own, presets };
+}
+
+// Windows: black 0 to white 1, by their function
+
+const isSigmoid = (window) => window.function === "SIGMOID";
+
+function share(sample, window) {
+  const away = (sample - window.center) / window.width;
+  return isSigmoid(window) ? 1 / (1 + Math.exp(-4 * away)) : away + 0.5;
+}
+
+function alike(a, b) {
+  const close = (one, other) => Math.abs(one - other) < 0.5;
+  return isSigmoid(a) === isSigmoid(b) && close(a.center, b.center) && close(a.width, b.width);
 }

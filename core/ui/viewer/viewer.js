@@ -1,6 +1,7 @@
 /* The browser's half of core.ui.viewer: windows an image and draws it. Follows samples.js.
 
-A window is a center and a width: black up to center - width / 2, white from center + width / 2.
+A window is a center and a width: black up to center - width / 2, white from center + width / 2;
+or, where a DICOM file says so, its function is SIGMOID (PS3.3 C.11.2.1.3.1).
 A view is a scale (CSS pixels to a sample) and the sample in the middle of the stage. */
 
 const MOST_KEPT = 8; // decoded images
@@ -224,7 +225,7 @@ class Viewer {
   preset(index) {
     const preset = this.image?.presets[index];
     if (!preset) return;
-    this.window = { center: preset.center, width: preset.width };
+    this.window = { center: preset.center, width: preset.width, function: preset.function };
     this.stale = true;
     this.draw();
   }
@@ -350,8 +351,7 @@ class Viewer {
   applyWindow() {
     const { samples, width, height, bits } = this.image;
     const greys = new Uint8ClampedArray(2 ** bits); // rounds and clamps
-    const least = this.window.center - this.window.width / 2;
-    for (let i = 0; i < greys.length; i++) greys[i] = ((i - least) / this.window.width) * 255;
+    for (let i = 0; i < greys.length; i++) greys[i] = share(i, this.window) * 255;
     const colours = new Uint32Array(greys.length);
     for (let i = 0; i < greys.length; i++) {
       const shown = this.inverted ? 255 - greys[i] : greys[i];
@@ -379,9 +379,7 @@ class Viewer {
     const enlarged = percent > 100 ? ", shown enlarged and smoothed" : "";
     this.source.textContent = `source ${width} × ${height} px${enlarged}`;
     this.corner.textContent = `W ${w}  L ${l} · ${percent} %`;
-    const close = (a, b) => Math.abs(a - b) < 0.5;
-    this.select.selectedIndex = 1 + presets.findIndex(
-      (p) => close(p.center, this.window.center) && close(p.width, this.window.width));
+    this.select.selectedIndex = 1 + presets.findIndex((p) => alike(p, this.window));
     const inverted = this.inverted ? ", inverted" : "";
     this.speak(`Window ${w}, level ${l}, zoom ${percent} %${inverted}${enlarged}`);
   }

@@ -24,6 +24,7 @@ IMAGES = {
     "grey100": (uniform(100), (100, 200)),
     "grey50": (uniform(50), (100, 200)),
     "deep": (uniform(1000, dtype=np.uint16), (2000, 4000)),
+    "curved": (uniform(1000, dtype=np.uint16), (700, 1000)),
     "wide": (uniform(200, (64, 128)), (100, 200)),
     **{f"large{seed}": (large(seed), (2048, 4096)) for seed in range(8)},
 }
@@ -52,6 +53,9 @@ def show(request: Request) -> Response:
         "X-Window-Width": str(width),
         "X-Window-Presets": json.dumps(presets),
     }
+    if name == "curved":
+        presets[0]["function"] = headers["X-Window-Function"] = "SIGMOID"
+        headers["X-Window-Presets"] = json.dumps(presets)
     return Response(samples.astype(samples.dtype.newbyteorder("<")).tobytes(), headers=headers)
 
 
