@@ -32,7 +32,23 @@ RATIO = {
     "ci_high": "Upper end of it.",
     "n_pie_positive": "PIEs that carry it.",
     "n_positive": "Test images that carry it.",
-    "unstable": "True below 10 of `n_positive`: read with care.",
+    "n_positive_patients": "Patients with such an image.",
+    "unstable": "True below 10 of `n_positive_patients`: no verdict is given.",
+}
+EXCESS = {
+    "pruned_ratio": "The ratio among PIEs of single pruned against single dense models of other "
+    "runs, by ranks within class, with 0.5 added to PIEs seen and expected.",
+    "pruned_ci_low": "Lower end of its 95 % interval over runs and patients, PIEs found again in "
+    "each draw.",
+    "pruned_ci_high": "Upper end of it.",
+    "dense_ratio": "The same of dense against dense models: what is no property of pruning.",
+    "ratio_of_ratios": "`pruned_ratio` over `dense_ratio`, 1 if pruning adds nothing (corrected).",
+    "ror_ci_low": "Lower end of its 95 % interval over runs and patients.",
+    "ror_ci_high": "Upper end of it.",
+    "ror_p": "Two-sided p-value that it is 1. All of these are missing below 3 runs.",
+    "ror_q": "Benjamini-Hochberg of `ror_p` over the rows that are not unstable.",
+    "n_pruned": "PIEs of pruned against dense models that carry it.",
+    "n_dense": "PIEs of dense against dense models that carry it.",
 }
 N_RUNS = {"n_runs": "Runs (trainings) the row rests on."}
 
@@ -205,7 +221,7 @@ TABLES = {
         },
     ),
     "pies": Table(
-        "Every test image, PIE or not, by three definitions, and what the operating point loses.",
+        "Every test image, PIE or not, by four definitions, and what the operating point loses.",
         "a test image, in test-set order",
         {
             "image_id": "The image, as in the study's labels.",
@@ -215,8 +231,20 @@ TABLES = {
             "n_modal_disagreements": "Classes whose majority label over runs differs between dense "
             "and pruned (Hooker et al.).",
             "is_pie_modal": "Whether there is any.",
+            "modal_excess": "How many more classes' majority labels differ between halves of the "
+            "dense and of the pruned runs than between halves of the dense ones.",
             "agreement_z": "How far the agreement lies below that of two sets of dense models; "
-            "0 where pruning changed nothing.",
+            "0 where pruning changed nothing; missing below 3 runs.",
+            "agreement_dense_dense": "Agreement of single dense models, mean over pairs of runs.",
+            "agreement_dense_pruned": "Agreement of a dense with a pruned model of another run, "
+            "mean over the same pairs.",
+            "rank_agreement": "`agreement` of the ensembles on ranks within class (share of the "
+            "images certain not to carry the class that lie below), which no change common to all "
+            "images of a class can move.",
+            "is_pie_rank": "Among the 5 % of lowest `rank_agreement`.",
+            "rank_agreement_dense_dense": "`agreement_dense_dense` on ranks within class.",
+            "rank_agreement_dense_pruned": "`agreement_dense_pruned` on ranks within class: the "
+            "5 % lowest of these two are the PIEs of `dense_ratio` and `pruned_ratio`.",
             "lost_at_sparsity": "Earliest of its labels, by the operating point.",
             "lost_classes": "The labelled classes lost by it anywhere on the grid, joined by |.",
         },
@@ -295,12 +323,12 @@ TABLES = {
     "pie_class_ratio": Table(
         "Which findings PIEs hold more of.",
         "a finding",
-        {**CLASS, **RATIO},
+        {**CLASS, **RATIO, **EXCESS},
     ),
     "pie_finding_count_ratio": Table(
         "Whether PIEs have more findings.",
         "a number of findings",
-        {"finding_count": "0, 1, 2, 3 or 4+ certain findings.", **RATIO},
+        {"finding_count": "0, 1, 2, 3 or 4+ certain findings.", **RATIO, **EXCESS},
     ),
     "pie_label_noise": Table(
         "Whether PIEs hold more wrong labels, where that is known: phantoms record it.",
@@ -316,6 +344,8 @@ TABLES = {
             "ratio": "`pie_share` over `non_pie_share`.",
             "ci_low": "Lower end of its 95 % bootstrap interval over patients.",
             "ci_high": "Upper end of it.",
+            "n_wrong_patients": "Patients with an image with a wrong label.",
+            **EXCESS,
         },
     ),
     "pie_quality": Table(
@@ -333,6 +363,18 @@ TABLES = {
             "ci_high": "Upper end of it.",
             "p": "Two-sided p-value of the difference.",
             "q": "Benjamini-Hochberg of `p` over the measures.",
+            "pruned_difference": "The difference for PIEs of single pruned against single dense "
+            "models of other runs, by ranks within class.",
+            "pruned_ci_low": "Lower end of its 95 % interval over runs and patients, PIEs found "
+            "again in each draw.",
+            "pruned_ci_high": "Upper end of it.",
+            "dense_difference": "The same of dense against dense models.",
+            "difference_of_differences": "`pruned_difference` minus `dense_difference`: 0 where "
+            "pruning adds nothing (corrected).",
+            "dod_ci_low": "Lower end of its 95 % interval over runs and patients.",
+            "dod_ci_high": "Upper end of it.",
+            "dod_p": "Two-sided p-value that it is 0. All of these are missing below 3 runs.",
+            "dod_q": "Benjamini-Hochberg of `dod_p` over the measures.",
         },
     ),
 }
