@@ -486,7 +486,10 @@ ADDRESS = {
     "second": ("Forgettability", "Second class of the pair."),
     "margin": ("Safe sparsity", "In percent of dense that may be lost."),
     "confidence": ("Safe sparsity", "In percent, one-sided."),
-    "positives": ("Safe sparsity", "Classes with fewer test positives are not judged."),
+    "min_patients": (
+        "Safe sparsity",
+        "Classes with fewer test patients are not judged. `positives`, its old name, still works.",
+    ),
     "tour": ("Overview", "`true` or `false`: whether the three pictures are open."),
     "definition": ("PIE browser", "Which images are PIEs, as its switch says."),
     "lost": ("PIE browser", "Labels of which one is lost by the sparsity."),

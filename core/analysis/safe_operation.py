@@ -136,6 +136,7 @@ class OperatingAnswer:
 
     safe_up_to: largest sparsity with every class safe there and before, None: nowhere. first: the
     row of SAFE_OPERATION of the first that is not, the worst by its lower bounds; None: none.
+    first_unsafe: of the first that is shown to be unsafe; n_unsafe: the classes that are, anywhere.
     """
 
     threshold: str
@@ -143,10 +144,8 @@ class OperatingAnswer:
     safe_up_to: float | None
     last_sparsity: float
     first: dict[str, object] | None
-
-    @property
-    def first_is_unsafe(self) -> bool:
-        return self.first is not None and self.first["verdict"] == UNSAFE
+    first_unsafe: dict[str, object] | None
+    n_unsafe: int
 
 
 def operating_answers(operation: pd.DataFrame) -> dict[str, OperatingAnswer]:
@@ -159,7 +158,11 @@ def operating_answers(operation: pd.DataFrame) -> dict[str, OperatingAnswer]:
         worst = rows[["sensitivity_change_low", "specificity_change_low"]].min(axis=1)
         failed = rows.assign(worst=worst)[rows["verdict"] != SAFE]
         failed = failed.sort_values(["sparsity", "worst"], kind="stable")
-        first = {str(k): v for k, v in failed.iloc[0].items()} if len(failed) else None
+        unsafe = failed[failed["verdict"] == UNSAFE]
+        first, first_unsafe = (
+            {str(k): v for k, v in some.iloc[0].items()} if len(some) else None
+            for some in (failed, unsafe)
+        )
         grid = sorted(rows["sparsity"].unique())
         safe = [s for s in grid if first is None or s < failed["sparsity"].iloc[0]]
         answers[threshold] = OperatingAnswer(
@@ -168,5 +171,7 @@ def operating_answers(operation: pd.DataFrame) -> dict[str, OperatingAnswer]:
             float(safe[-1]) if safe else None,
             float(grid[-1]),
             first,
+            first_unsafe,
+            unsafe["class_name"].nunique(),
         )
     return answers

@@ -48,13 +48,13 @@ def ask_settings() -> SafeSparsity:
         least = st.number_input(
             "At least this many test patients",
             1, 10_000, FEW_PATIENTS, key="min_patients", bind="query-params", width=225,
-            help=terms.TERMS["test positives"],
+            help=terms.TERMS["test patients"],
         )  # fmt: skip
     return SafeSparsity(metric, round(margin / 100, 6), confidence / 100, int(least))
 
 
 METRICS = {
-    "Somers\u2019 D": "somers_d", "AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc",
+    "Somers' D": "somers_d", "AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc",
 }  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
         )
     at = words.percent(first.breaks_at)
     if answer.safe_up_to is None:
-        opening = f"By ranking, no sparsity is shown to be safe for {who}: already at {at}"
+        opening = f"By ranking, no sparsity is shown to be safe for {_all(answer)}: already at {at}"
         if first.verdict == UNSAFE:
             return f"{opening} {first.class_name} no longer keeps {kept}."
         return f"{opening} it cannot be told whether {first.class_name} keeps {kept}."
@@ -100,28 +100,39 @@ def _decided(answer: OperatingAnswer) -> str:
     threshold = (
         "thresholds re-fixed at each sparsity" if again else "the dense model\u2019s thresholds"
     )
-    opening = f"By decisions at {threshold}"
-    who = f"{'each of' if answer.n_classes > 1 else 'the'} {_classes(answer.n_classes)}"
-    kept = (
-        f"{who} keeps sensitivity and specificity within {100 * MARGIN_POINTS:.0f} points of dense"
-    )
-    first = answer.first
-    if first is None:
-        return f"{opening}, {kept} up to {words.percent(answer.last_sparsity)} sparsity."
-    name, at = first["class_name"], words.percent(float(str(first["sparsity"])))
-    what = "is shown not to" if answer.first_is_unsafe else "cannot be told to"
+    who = f"{'each of ' if answer.n_classes > 1 else ''}the {_classes(answer.n_classes)}"
+    within = f"within {100 * MARGIN_POINTS:.0f} points of dense"
+    kept = f"{who} keeps sensitivity and specificity {within}"
+    if answer.first is None:
+        safe = f"{kept} up to {words.percent(answer.last_sparsity)} sparsity."
+    elif answer.safe_up_to is None:
+        everyone = f"{'all ' if answer.n_classes > 1 else 'the '}{_classes(answer.n_classes)}"
+        safe = (
+            f"no sparsity is shown to be safe for {everyone}: already at {_told_of(answer.first)}."
+        )
+    else:
+        safe = f"{kept} up to {words.percent(answer.safe_up_to)} sparsity; at "
+        safe += f"{_told_of(answer.first)}."
+    text = f"By decisions at {threshold}, {safe}"
+    unsafe = answer.first_unsafe
+    if unsafe is None:
+        return f"{text} No class is shown to be unsafe."
     changes = " and ".join(
-        f"{rate} {points(float(str(first[f'{rate}_change'])))} "
-        f"(lower bound {points(float(str(first[f'{rate}_change_low'])))})"
+        f"{rate} {points(float(str(unsafe[f'{rate}_change'])))}"
         for rate in ("sensitivity", "specificity")
     )
-    reached = (
-        f"no sparsity is shown to be safe for {who}"
-        if answer.safe_up_to is None
-        else f"{kept} up to {words.percent(answer.safe_up_to)} sparsity"
+    return (
+        f"{text} Shown to be unsafe: {answer.n_unsafe} of {answer.n_classes}, first "
+        f"{unsafe['class_name']}, from {words.percent(float(str(unsafe['sparsity'])))} on "
+        f"({changes} there)."
     )
-    fails = f"{name} {what} stay within {100 * MARGIN_POINTS:.0f} points"
-    return f"{opening}, {reached}; at {at} {fails}: {changes}."
+
+
+def _told_of(first: dict[str, object]) -> str:
+    at, name = words.percent(float(str(first["sparsity"]))), first["class_name"]
+    if first["verdict"] == UNSAFE:
+        return f"{at} {name} does not"
+    return f"{at} it cannot be told for {name}"
 
 
 def points(change: float) -> str:
@@ -173,6 +184,10 @@ def _who(answer: SafeAnswer) -> str:
     if answer.n_classes == 1:
         return f"the one {kind}class with enough patients to tell"
     return f"each of the {answer.n_classes} {kind}classes with enough patients to tell"
+
+
+def _all(answer: SafeAnswer) -> str:
+    return _who(answer).replace("each of the", "all", 1)
 
 
 def _class_of(answer: SafeAnswer) -> str:

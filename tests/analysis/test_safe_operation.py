@@ -101,10 +101,11 @@ def test_the_answer_names_the_first_class_and_both_changes():
     operation = SafeOperation(margin_points=0.08)(given)
     answer = operating_answers(operation)["dense"]
     assert (answer.n_classes, answer.safe_up_to, answer.first["class_name"]) == (2, 0.5, "A")
-    assert answer.first_is_unsafe
+    assert (answer.first_unsafe["sparsity"], answer.n_unsafe) == (0.7, 1)
     sentence = claims.by_decisions({"dense": answer})[0]
     assert "dense model\u2019s thresholds" in sentence
-    assert "up to 50 % sparsity; at 70 % A is shown not to stay" in sentence
+    assert "up to 50 % sparsity; at 70 % A does not." in sentence
+    assert "Shown to be unsafe: 1 of 2, first A, from 70 % on" in sentence
     assert "specificity \u221270.0 points" in sentence
 
 
