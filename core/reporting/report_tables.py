@@ -31,7 +31,7 @@ def overall_table(overall: pd.DataFrame) -> Table:
     ]
     caption = (
         f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over runs. Welch: paper. "
-        "Paired, Holm over the grid: corrected."
+        "Paired, from the highest sparsity down: corrected."
     )
     heads = ["Sparsity", "mAP", "95 % interval", "Against dense", "p, Welch", "p, paired"]
     return Table("mAP by sparsity", caption, heads, rows)
