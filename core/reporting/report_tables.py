@@ -30,7 +30,8 @@ def overall_table(overall: pd.DataFrame) -> Table:
         for row in overall.itertuples()
     ]
     caption = (
-        f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over runs. Welch: paper. "
+        f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over "
+        f"{overall['interval_over'].iloc[-1]}. Welch: paper. "
         "Paired, from the highest sparsity down: corrected."
     )
     heads = ["Sparsity", "mAP", "95 % interval", "Against dense", "p, Welch", "p, paired"]
