@@ -186,7 +186,8 @@ TABLES = {
         },
     ),
     "safe_sparsity": Table(
-        "Whether each class stays within 10 % of dense: a test of non-inferiority.",
+        "Whether each class stays as good as dense: by ranking within 10 % (a test of "
+        "non-inferiority), by decisions within 5 percentage points.",
         "a class and sparsity above 0",
         {
             **CLASS,
@@ -194,17 +195,29 @@ TABLES = {
             "n_positive": "Test images that carry the class.",
             "n_positive_patients": "Patients of these images.",
             **SPARSITY,
-            "dense": "Mean AP over runs of the dense models.",
-            "pruned": "Mean AP over runs of the pruned models.",
+            "dense": "Mean Somers' D, or other metric, over runs of the dense models.",
+            "pruned": "The same of the pruned models.",
             "relative_change": "`pruned` over `dense`, minus 1.",
             "ci_low": "One-sided 95 % lower bound of it.",
             "ci_high": "One-sided 95 % upper bound of it.",
-            "verdict": "`safe`, `unsafe` or `cannot tell`.",
+            "smallest_margin": "The smallest margin at which the class would be safe here; missing "
+            "where it is not judged.",
+            "unsafe_p": "That the loss is no more than the margin: one-sided p, in fixed sequence "
+            "from the highest sparsity down, times the number of classes (Bonferroni).",
+            "verdict": "`safe`, `unsafe` or `cannot tell`, by ranking.",
             "reason": "Why.",
             "safe_so_far": "Safe here and at every smaller sparsity.",
             "chance_passes": "A classifier that knows nothing would pass too: `safe` says little.",
             **N_RUNS,
             "interval_over": "`patients`, or `runs and patients`.",
+            "operating_threshold": "`re-fixed`: the operating point is fixed again on validation "
+            "for the pruned model. `dense`: it is the dense model's. This and what follows is "
+            "missing where the study has no operating points.",
+            "sensitivity_change": "Sensitivity at it minus that of the dense model at its own.",
+            "sensitivity_change_low": "Conservative one-sided 97.5 % lower bound of it (MOVER).",
+            "specificity_change": "The same of specificity.",
+            "specificity_change_low": "Its lower bound.",
+            "operating_verdict": "`safe`, `unsafe` or `cannot tell`, by decisions.",
         },
     ),
     "interaction": Table(
@@ -515,7 +528,10 @@ ADDRESS = {
     "second": ("Forgettability", "Second class of the pair."),
     "margin": ("Safe sparsity", "In percent of dense that may be lost."),
     "confidence": ("Safe sparsity", "In percent, one-sided."),
-    "positives": ("Safe sparsity", "Classes with fewer test positives are not judged."),
+    "min_patients": (
+        "Safe sparsity",
+        "Classes with fewer test patients are not judged. `positives`, its old name, still works.",
+    ),
     "tour": ("Overview", "`true` or `false`: whether the three pictures are open."),
     "definition": ("PIE browser", "Which images are PIEs, as its switch says."),
     "lost": ("PIE browser", "Labels of which one is lost by the sparsity."),

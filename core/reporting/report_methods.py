@@ -54,7 +54,7 @@ METHODS = (
     (
         "First significant drop of mAP",
         "Welch's t test of mAP over runs against dense, p < 0.05, each sparsity by itself.",
-        "t test of the differences paired by run, Holm over the grid.",
+        "t test of the differences paired by run, from the highest sparsity down.",
     ),
     (
         "FCD",

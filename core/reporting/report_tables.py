@@ -30,8 +30,9 @@ def overall_table(overall: pd.DataFrame) -> Table:
         for row in overall.itertuples()
     ]
     caption = (
-        f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over runs. Welch: paper. "
-        "Paired, Holm over the grid: corrected."
+        f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over "
+        f"{overall['interval_over'].iloc[-1]}. Welch: paper. "
+        "Paired, from the highest sparsity down: corrected."
     )
     heads = ["Sparsity", "mAP", "95 % interval", "Against dense", "p, Welch", "p, paired"]
     return Table("mAP by sparsity", caption, heads, rows)

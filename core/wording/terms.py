@@ -44,6 +44,10 @@ TERMS = {
     "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
     "the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
+    "by ranking, by decisions": "By ranking: whether images with the class still get higher "
+    "probabilities than those without. By decisions: whether sensitivity and specificity at an "
+    "operating point stay within 5 percentage points of dense.",
+    "test patients": "Patients in the test set with an image that carries the class.",
     "test positives": "Test images that carry the class. Where they are of fewer than 10 patients, "
     "its numbers are unstable: shown, and marked.",
     "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend, which "
@@ -68,9 +72,9 @@ OF_PAGE = {
         "Somers\u2019 D", "paper, corrected", "head, medium, tail", "test positives", "run",
     ),
     "Safe sparsity": (
-        "sparsity", "dense", "safe sparsity", "margin", "AP", "calibrated AP", "AUROC",
-        "Somers\u2019 D",
-        "test positives", "head, medium, tail",
+        "sparsity", "dense", "safe sparsity", "margin", "by ranking, by decisions",
+        "operating point", "test patients", "Somers\u2019 D", "AP", "calibrated AP", "AUROC",
+        "head, medium, tail",
     ),
     "PIE browser": (
         "PIE", "agreement", "sparsity", "dense", "lost, raised", "operating point",
