@@ -37,7 +37,7 @@ TERMS = {
     "pruned model's probabilities (means over runs). 1: the same order.",
     "operating point": "The probability from which a finding counts as found, fixed on validation "
     "images at one specificity for all classes, by the dense model.",
-    "lost, raised": "A labelled finding is lost at the sparsity from which on, to the end of the "
+    "lost, raised": "A labelled finding is lost from the sparsity on from which, to the end of the "
     "grid, the pruned model no longer calls it, though the dense model does. A finding that the "
     "image does not have is raised where it is called from there on, though the dense model does "
     "not: a false alarm. Called: at the operating point, or by rank.",
