@@ -74,7 +74,7 @@ metrics = loaders.class_metrics(opened)
 has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(opened)
 if has_losses:  # in its place, though it takes a moment: set in later, it would move the rest
-    answer.show_forgotten_first(opened, "ap", corrected=True)
+    answer.show_answer(opened)
 tour.show_tour(opened.config.synthetic and not has_losses)
 with st.container(key="facts"):
     st.html(markup.facts(study_facts(opened)))

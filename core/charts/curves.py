@@ -64,7 +64,6 @@ def class_curves_chart(
     metric: str,
     relative: bool,
     sparsity: float | None,
-    interval: str = "quartiles",
 ) -> Chart:
     """Every class over sparsity: highlighted ones named, the others grey behind them.
 
@@ -99,8 +98,8 @@ def class_curves_chart(
         figure.update_yaxes(title=label, rangemode="tozero")
     title = _curves_title(highlighted, facts, metric, sparsity)
     caption = (
-        f"{words.count(curves['class_name'].nunique(), 'class')}; dotted: chance level of the "
-        f"named classes. {over_runs(curves, 'band', interval)}"
+        f"{words.count(curves['class_name'].nunique(), 'class')}. {over_runs(curves)} Dotted: what "
+        "a random order is expected to reach with as many test positives as the named class has."
     )
     return Chart(title, figure, caption)
 
@@ -111,7 +110,6 @@ def pair_curves_chart(
     pair: tuple[str, str],
     fcd: float,
     metric: str,
-    interval: str = "quartiles",
 ) -> Chart:
     """Two forgettability curves with their interval over runs (columns lower, upper)."""
     figure = empty_figure(400)
@@ -131,7 +129,7 @@ def pair_curves_chart(
     label = words.METRICS[metric]
     figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
     title = f"{pair[0]} and {pair[1]}: FCD {words.number(fcd)}"
-    return Chart(title, figure, over_runs(curves, interval=interval))
+    return Chart(title, figure, over_runs(curves))
 
 
 def _curves_title(
