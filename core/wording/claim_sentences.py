@@ -39,6 +39,18 @@ AGAINST = {
     claims.FIRST_DROP: "Frequent classes are forgotten at lower sparsity",
     claims.CHANGE: "Frequent classes lose more at 95 % sparsity",
 }
+# What a ratio of frequencies counts, and what the corrected one is held against.
+CARRIED = {
+    claims.RARE: "PIEs carry a tail class",
+    claims.MANY: "PIEs have two findings or more",
+    claims.NOISE: "PIEs carry a wrong label",
+}
+LIKE = {
+    claims.RARE: "other images with as many findings",
+    claims.MANY: "the losses of their classes give",
+    claims.NOISE: "other images with as many findings",
+}
+NO_CLASSES = claims.TOO_FEW_CLASSES
 SUBJECT = "a class ten times as frequent"
 # How an effect over classes is said, and what a rising and a falling one are called.
 EFFECTS = {
@@ -66,6 +78,7 @@ def sentence(one: Claim) -> str:
         verdict = f"{verdict}: {one.reason}"
     if not _known(one.estimate):
         return f"{verdict}."
+    opens = f"{verdict}. Observed: " if one.reason else f"{verdict}: "
     n = words.count(one.n, UNITS.get(one.claim, "class"))
     if one.claim == claims.TOGETHER and one.reading == claims.CORRECTED:
         low, high = (words.number(one.detail[f"null_{end}"]) for end in ("low", "high"))
@@ -75,8 +88,8 @@ def sentence(one: Claim) -> str:
         )
     if one.reading == claims.CORRECTED and one.claim in EFFECTS:
         said = effect(one.claim, one.estimate, one.ci_low, one.ci_high)
-        return f"{verdict}: {said.removesuffix(')')}; {_null(one)}; {n})."
-    return f"{verdict}: {_estimate(one)} (95 % interval {_interval(one)}; {_null(one)}; {n})."
+        return f"{opens}{said.removesuffix(')')}; {_null(one)}; {n})."
+    return f"{opens}{_estimate(one)} (95 % interval {_interval(one)}; {_null(one)}; {n})."
 
 
 def effect(claim: str, estimate: float, ci_low: float, ci_high: float) -> str:
@@ -107,7 +120,8 @@ def rarity(table: pd.DataFrame) -> str:
         if name in rows.index and rows.loc[name, "verdict"] != claims.CANNOT_TELL
     ]
     if not known:
-        return "Whether rarity plays a part cannot be told here: too few classes can be judged."
+        why = _reason(rows.loc[claims.CHANGE]) if claims.CHANGE in rows.index else NO_CLASSES
+        return f"Whether rarity plays a part cannot be told here: {why}."
     verdicts = {row["verdict"] for row in known}
     if verdicts >= {claims.AS_CLAIMED, claims.OPPOSITE}:
         opening = "Rarity works both ways"
@@ -164,11 +178,19 @@ def reasoning(table: pd.DataFrame) -> list[str]:
     return found
 
 
+def _reason(row: pd.Series) -> str:
+    """Why a claim cannot be told, as its sentence says."""
+    said = row["sentence"].removeprefix(f"{VERDICTS[claims.CANNOT_TELL]}: ")
+    return said.split(". ")[0].removesuffix(".")
+
+
 def _points(value: float) -> str:
     return words.number(abs(value) * 100, 1)
 
 
 def _estimate(one: Claim) -> str:
+    if one.reading == claims.PAPER and one.null == 1:
+        return f"{CARRIED[one.claim]} {_value(one, one.estimate)} times as often as others"
     if one.reading == claims.PAPER:
         return f"{_paper_name(one)} = {_value(one, one.estimate)}"
     if one.claim == claims.FREQUENCY:
@@ -180,8 +202,8 @@ def _estimate(one: Claim) -> str:
         )
     if one.null == 1:
         return (
-            f"{_value(one, one.detail['pruned'])} times as often as in other images, "
-            f"{_value(one, one.estimate)} times what retraining alone gives"
+            f"{CARRIED[one.claim]} {_value(one, one.detail['pruned'])} times as often as "
+            f"{LIKE[one.claim]}, {_value(one, one.estimate)} times what retraining alone gives"
         )
     return f"{one.statistic} {_value(one, one.estimate)}"
 
