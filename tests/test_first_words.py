@@ -37,8 +37,8 @@ def test_classes_are_named_by_probability_with_their_intervals():
     assert first_words.headline(found()) == "Forgotten first: Mass and Hernia"
     assert first_words.details(found()) == (
         "They are among the first three to lose a fifth of Somers\u2019 D in 81 and 62 of 100 "
-        "draws of runs and patients, at 60 % (95 % interval 50 to 72 %) and 70 % (55 % or later than "
-        "95 %); which other classes are cannot be told."
+        "draws of runs and patients, at 60 % (95 % interval 50 to 72 %) and 70 % (55 % or later "
+        "than 95 %); which other classes are cannot be told."
     )
 
 

@@ -26,9 +26,11 @@ from core.wording import words
 
 
 def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images: int) -> Chart:
-    """mAP over sparsity. band: sparsity, median, lower, upper, n_runs."""
+    """mAP over sparsity. band: sparsity, median, lower, upper, n_runs; where it has interval_over,
+    its values are means and their intervals; see `over_runs`."""
     figure = empty_figure(360)
     x = percents(band["sparsity"])
+    between = "95 % interval" if "interval_over" in band else "quartiles"
     add_band(figure, x, band["lower"], band["upper"], GROUP_COLOURS["head"])
     figure.add_scatter(
         x=x,
@@ -37,7 +39,7 @@ def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images
         line={"color": GROUP_COLOURS["head"], "width": 3},
         customdata=np.column_stack([band["lower"], band["upper"], band["n_runs"]]),
         hovertemplate=(
-            "sparsity %{x} %<br>mAP %{y:.3f}<br>quartiles %{customdata[0]:.3f} to "
+            f"sparsity %{{x}} %<br>mAP %{{y:.3f}}<br>{between} %{{customdata[0]:.3f}} to "
             "%{customdata[1]:.3f}<br>runs %{customdata[2]}<extra></extra>"
         ),
         showlegend=False,

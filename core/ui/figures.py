@@ -17,7 +17,7 @@ from core.analysis.correlations import STABLE, named_row
 from core.analysis.losses import most_lost, with_intervals
 from core.charts import Chart
 from core.charts.classes import changes_chart, losses_chart
-from core.charts.curves import class_curves_chart, pair_curves_chart
+from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
 from core.charts.forest import forest_chart
 from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
 from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
@@ -76,6 +76,17 @@ def _losses(of: Source, metric: str, corrected: bool, sparsity: float) -> pd.Dat
     if not corrected:
         return table
     return with_intervals(table, statistics.forgettability(of, metric), sparsity)
+
+
+@of_study(shared=True)
+def mean_ap(of: Source) -> Chart:
+    """mAP over sparsity with its interval: the numbers of the table `overall`."""
+    names = {"mean_ap": "median", "ci_low": "lower", "ci_high": "upper"}
+    table = statistics.overall(of).rename(columns=names)
+    if table.empty:  # no run has a dense model
+        table = loaders.mean_ap_band(of)
+    n_classes, n_undefined = decay.defined_classes(loaders.class_metrics(of))
+    return mean_ap_chart(table, n_classes, n_undefined, loaders.split_sizes(of)["test"])
 
 
 @of_study(MOST, shared=True)
