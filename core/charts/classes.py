@@ -77,7 +77,7 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
     """
     known = changes[changes["change"].notna()].sort_values("change", kind="stable")
     known = pd.concat([known[known["judged"]], known[~known["judged"]]])
-    figure = empty_figure(max(240, 21 * len(known) + 70))
+    figure = empty_figure(max(240, 20 * len(known) + 70))  # all of it above the fold
     positions = np.arange(len(known))
     colours = known["group"].map(GROUP_COLOURS)
     if known["n_runs"].max() > 1:

@@ -23,7 +23,7 @@ from core.ui import (
     statistics,
     widgets,
 )
-from core.wording import claim_sentences, first_words
+from core.wording import claim_sentences, first_words, markup
 
 SPARSITY = 0.9
 # Each says one more sentence of a study at a sparsity, or nothing; bold words open it.
@@ -77,19 +77,8 @@ def _show_so_far(opened: OpenStudy, metrics: pd.DataFrame) -> None:
 
 def _show_claims(opened: OpenStudy) -> None:
     st.markdown("## The paper\u2019s claims, tested here")
-    table = statistics.claims(opened)
-    readings = {name: rows.set_index("claim") for name, rows in table.groupby("reading")}
-    told = table.assign(told=claim_sentences.reasoning(table))
-    corrected = told[told["reading"] == "corrected"]
-    paper = readings["paper"]["verdict"].reindex(corrected["claim"])
-    shown = {
-        "Claim": corrected["claim"].map(claim_sentences.HEADINGS),
-        "By the paper\u2019s statistic": paper.map(claim_sentences.VERDICTS).to_numpy(),
-        "Corrected": corrected["verdict"].map(claim_sentences.VERDICTS),
-        "Why": corrected["told"],
-    }
-    escaped = pd.DataFrame({name: [said(one) for one in values] for name, values in shown.items()})
-    st.table(escaped, hide_index=True, border="horizontal", alt="The paper's claims with verdicts")
+    head, rows = claim_sentences.claims_told(statistics.claims(opened))
+    st.html(markup.table("The paper\u2019s claims with their verdicts", head, rows))
     widgets.downloads(opened, "claims", lambda: evidence_tables.claims(opened.folder))
 
 

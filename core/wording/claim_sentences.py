@@ -168,14 +168,18 @@ def trend_caption(row: pd.Series) -> str:
     )
 
 
-def reasoning(table: pd.DataFrame) -> list[str]:
-    """The sentences of the table `claims` without the verdicts they open with."""
-    found = []
-    for row in table.to_dict(orient="records"):
+def claims_told(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table `claims` as a page shows it: a row per claim with both verdicts,
+    and the corrected sentence without the verdict it opens with."""
+    paper = table[table["reading"] == claims.PAPER].set_index("claim")["verdict"]
+    rows = []
+    for row in table[table["reading"] == claims.CORRECTED].to_dict(orient="records"):
         said = row["sentence"].removeprefix(VERDICTS[row["verdict"]]).lstrip(":. ")
         symbol = said[1:3] == " ="  # r = 0.12: a symbol stays as it is
-        found.append(said if symbol else f"{said[:1].upper()}{said[1:]}")
-    return found
+        why = said if symbol else f"{said[:1].upper()}{said[1:]}"
+        verdicts = VERDICTS[paper[row["claim"]]], VERDICTS[row["verdict"]]
+        rows.append([HEADINGS[row["claim"]], *verdicts, why])
+    return ["Claim", "By the paper\u2019s statistic", "Corrected", "Why"], rows
 
 
 def _reason(row: pd.Series) -> str:

@@ -104,7 +104,7 @@ def test_the_overview_says_where_the_drop_is_significant_and_over_what():
     text = plainly(open_page("overview.py", study="toy"))
     assert "Corrected (paired over runs" in text
     assert "Paper (Welch" in text
-    assert "other trainings on these test images" in text
+    assert "95 % intervals over 2 runs and patients" in text
     assert "One run: no interval" in plainly(open_page("overview.py", study="odd"))
 
 
