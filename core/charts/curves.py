@@ -109,7 +109,7 @@ def pair_curves_chart(
     curves: pd.DataFrame,
     groups: dict[str, str],
     pair: tuple[str, str],
-    fcd: float,
+    title: str,
     metric: str,
     interval: str = "quartiles",
 ) -> Chart:
@@ -130,7 +130,6 @@ def pair_curves_chart(
     sparsity_axis(figure)
     label = words.METRICS[metric]
     figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
-    title = f"{pair[0]} and {pair[1]}: FCD {words.number(fcd)}"
     return Chart(title, figure, over_runs(curves, interval=interval))
 
 

@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core.analysis import decay
+from core.analysis import claims, decay
+from core.analysis.class_pairs import pair_row
 from core.analysis.correlations import STABLE, named_row
 from core.analysis.losses import most_lost, with_intervals
+from core.analysis.pair_evidence import n_different
 from core.charts import Chart
 from core.charts.classes import losses_chart
 from core.charts.curves import class_curves_chart, pair_curves_chart
-from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
+from core.charts.pairs import (
+    evidence_heatmap,
+    fcd_heatmap,
+    frequency_heatmap,
+    iou_heatmap,
+    matrix_of,
+)
 from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
-from core.wording import findings
+from core.wording import findings, pair_findings, words
 from core.wording.published import EXTREME, FIRST_DROP, FIRST_DROP_STABLE, Figures
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
 OF_MEDIAN, QUARTILES = "95 % of the median", "quartiles"
+SQUARED = "Squared FCD without noise"
+LOG_FREQUENCY, IOU = "Difference of log frequency", "Co-occurrence, IoU^(1/4)"
 
 
 @of_study(MOST, shared=True)
@@ -100,9 +110,15 @@ def _said(
 @of_study(MOST, shared=True)
 def fcd(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
     """How differently every two classes are forgotten."""
-    values = _matrix(of, metric, "fcd_rms" if corrected else "fcd")
     metrics = loaders.class_metrics(of)
     n_runs, n_grid = decay.n_runs(metrics), len(decay.pruned_sparsities(metrics))
+    if corrected and statistics.has_patients(of):
+        table = statistics.class_pairs(of, metric)
+        n_judged = int(table["fcd_corrected"].notna().sum())
+        title = pair_findings.pairs_apart(n_different(table), n_judged)
+        caption = pair_findings.pairs_caption(n_judged, len(table), n_grid, n_runs)
+        return evidence_heatmap(table, list(order), title, caption, pair_findings.pair_in_short)
+    values = _matrix(of, metric, "fcd_rms" if corrected else "fcd")
     unstable = statistics.unstable_classes(of)
     return fcd_heatmap(values, list(order), n_runs, n_grid, corrected, unstable)
 
@@ -130,59 +146,73 @@ def _matrix(of: Source, metric: str, column: str) -> pd.DataFrame:
 
 
 @of_study(MOST, shared=True)
-def two_curves(
-    of: Source, metric: str, corrected: bool, pair: tuple[str, str], distance: float
-) -> Chart:
+def two_curves(of: Source, metric: str, corrected: bool, pair: tuple[str, str]) -> Chart:
     """The forgettability curves of two classes."""
     table = (
         statistics.curves_with_intervals(of, metric)
         if corrected
         else loaders.class_curves(of, metric, True)
     )
-    interval = OF_MEDIAN if corrected else QUARTILES
-    groups = loaders.groups_of_classes(of)
-    return pair_curves_chart(table, groups, pair, distance, metric, interval)
+    first, second = pair
+    if corrected and statistics.has_patients(of):
+        row = pair_row(statistics.class_pairs(of, metric), pair)
+        title = pair_findings.pair_title(first, second, row)
+    else:
+        row = pair_row(statistics.pair_statistics(of, metric), pair)
+        distance = words.number(float(row["fcd_rms" if corrected else "fcd"]))
+        title = f"{first} and {second}: FCD{', RMS' if corrected else ''} {distance}"
+    groups, interval = loaders.groups_of_classes(of), OF_MEDIAN if corrected else QUARTILES
+    return pair_curves_chart(table, groups, pair, title, metric, interval)
 
 
 @of_study(MOST, shared=True)
 def pairs_against_frequency(
     of: Source, metric: str, corrected: bool, published: Figures | None
 ) -> Chart:
-    """FCD of every pair against its difference of log frequency."""
-    name = f"log_frequency_difference{'' if corrected else '_paper'}"
-    x = statistics.pair_statistics(of, metric)[name]
-    return _pairs(
-        of, metric, corrected, name, x, "Difference of log frequency", findings.FREQUENCY, published
-    )
+    """Every pair against its difference of frequency: the debiased squared FCD of judged pairs with
+    the verdict of the claim, or the paper's FCD with its correlation."""
+    if corrected:
+        table, row = _judged(of, metric), statistics.claim(of, claims.FREQUENCY)
+        x = table["log10_frequency_difference"]
+        axes = ("Difference of log10 frequency", SQUARED)
+        title = pair_findings.WITH_FREQUENCY[row["verdict"]]
+        return pair_scatter(table, x, table["fcd_squared_debiased"], axes, title, row["sentence"])
+    name = "log_frequency_difference_paper"
+    table = statistics.pair_statistics(of, metric)
+    return _by_paper(of, metric, name, table[name], LOG_FREQUENCY, findings.FREQUENCY, published)
 
 
 @of_study(MOST, shared=True)
 def pairs_against_cooccurrence(
     of: Source, metric: str, corrected: bool, published: Figures | None
 ) -> Chart:
-    """FCD of every pair against its IoU^(1/4)."""
-    name = f"cooccurrence_iou{'' if corrected else '_paper'}"
+    """The same against IoU^(1/4); corrected without a verdict."""
+    if corrected:
+        table, row = _judged(of, metric), statistics.claim(of, claims.TOGETHER)
+        x, axes = table["cooccurrence_iou"] ** 0.25, (IOU, SQUARED)
+        title = pair_findings.WITH_COOCCURRENCE
+        return pair_scatter(table, x, table["fcd_squared_debiased"], axes, title, row["sentence"])
+    name = "cooccurrence_iou_paper"
     x = statistics.pair_statistics(of, metric)[name] ** 0.25
     named = f"{name}_fourth_root"
-    return _pairs(
-        of, metric, corrected, named, x, "Co-occurrence, IoU^(1/4)", findings.TOGETHER, published
-    )
+    return _by_paper(of, metric, named, x, IOU, findings.TOGETHER, published)
 
 
-def _pairs(
+def _judged(of: Source, metric: str) -> pd.DataFrame:
+    table = statistics.class_pairs(of, metric)
+    return table[table["fcd_squared_debiased"].notna()]
+
+
+def _by_paper(
     of: Source,
     metric: str,
-    corrected: bool,
     name: str,
     x: pd.Series,
     x_title: str,
     said: tuple[str, str],
     published: Figures | None,
 ) -> Chart:
-    stable = STABLE if corrected else ""
-    row = named_row(statistics.correlations(of), f"fcd~{name}{stable}", metric)
-    title, caption = findings.pairs_told(row, corrected, said, published)
+    row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
+    title, caption = findings.pairs_told(row, False, said, published)
     table = statistics.pair_statistics(of, metric)
-    y, y_title = (table["fcd_rms"], "FCD, RMS") if corrected else (table["fcd"], "FCD")
-    left_out = statistics.unstable_classes(of) if corrected else frozenset()
-    return pair_scatter(table, x, y, (x_title, y_title), title, caption, left_out)
+    return pair_scatter(table, x, table["fcd"], (x_title, "FCD"), title, caption)
