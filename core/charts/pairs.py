@@ -3,13 +3,11 @@ they are. One ordering serves all three."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.analysis.pair_evidence import SIGNIFICANT
+from core.analysis.pair_evidence import SIGNIFICANT, n_different
 from core.charts.parts import (
     GROUP_COLOURS,
     Chart,
@@ -20,7 +18,7 @@ from core.charts.parts import (
     with_more,
 )
 from core.labels import FEW_PATIENTS
-from core.wording import words
+from core.wording import pair_findings, words
 
 Pair = tuple[str, str]
 
@@ -48,16 +46,16 @@ def fcd_heatmap(
     return Chart(title, figure, _stars(order, unstable) + caption)
 
 
-def evidence_heatmap(
-    table: pd.DataFrame, order: list[str], title: str, caption: str, says: Callable[[dict], str]
-) -> Chart:
+def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid: int) -> Chart:
     """Class by class FCD without noise, from the table of `ClassPairs`: pairs that are not told
-    apart carry a dot, those that are not judged stay blank. `says` of a row what it comes to."""
+    apart carry a dot, those that are not judged stay blank."""
     fcd = matrix_of(table, "fcd_corrected", order)
     judged = fcd.notna().any()
     names = zip(table["class_a"], table["class_b"], strict=True)
-    said = dict(zip(names, map(says, table.to_dict(orient="records")), strict=True))
-    texts = {pair: text for (a, b), text in said.items() for pair in ((a, b), (b, a))}
+    said = map(pair_findings.pair_in_short, table.to_dict(orient="records"))
+    texts = {
+        pair: text for (a, b), text in zip(names, said, strict=True) for pair in ((a, b), (b, a))
+    }
     not_judged = frozenset(judged.index[~judged])
     figure, _ = _heatmap(fcd, order, "FCD without noise", ".2f", not_judged, texts)
     q = matrix_of(table, "q_value", order).to_numpy(float)
@@ -74,7 +72,9 @@ def evidence_heatmap(
     )
     # The squares that take clicks lie above the dots.
     figure.data = (figure.data[0], figure.data[2], figure.data[1])
-    return Chart(title, figure, caption)
+    n_judged = int(table["fcd_corrected"].notna().sum())
+    title = pair_findings.pairs_apart(n_different(table), n_judged)
+    return Chart(title, figure, pair_findings.pairs_caption(n_judged, len(table), n_grid, n_runs))
 
 
 def iou_heatmap(

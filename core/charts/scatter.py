@@ -16,8 +16,9 @@ from core.charts.parts import (
     short,
     with_more,
 )
-from core.wording import words
+from core.wording import pair_findings, words
 
+SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
 
 
@@ -91,6 +92,24 @@ def pair_scatter(
     figure.update_yaxes(title=axes[1], rangemode="tozero")
     figure.update_layout(clickmode="event+select", dragmode=False)
     return Chart(title, figure, caption)
+
+
+def frequency_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
+    """The judged pairs of `ClassPairs` against their difference of frequency, with what the claim
+    (a corrected row of the table `claims`) comes to."""
+    judged = table[table["fcd_squared_debiased"].notna()]
+    x, y = judged["log10_frequency_difference"], judged["fcd_squared_debiased"]
+    title = pair_findings.WITH_FREQUENCY[claim["verdict"]]
+    axes = ("Difference of log10 frequency", SQUARED)
+    return pair_scatter(judged, x, y, axes, title, claim["sentence"])
+
+
+def cooccurrence_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
+    """The same against their co-occurrence, without a verdict."""
+    judged = table[table["fcd_squared_debiased"].notna()]
+    x, y = judged["cooccurrence_iou"] ** 0.25, judged["fcd_squared_debiased"]
+    title = pair_findings.WITH_COOCCURRENCE
+    return pair_scatter(judged, x, y, (IOU, SQUARED), title, claim["sentence"])
 
 
 def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:

@@ -12,7 +12,6 @@ from core.analysis import claims, decay
 from core.analysis.class_pairs import pair_row
 from core.analysis.correlations import STABLE, named_row
 from core.analysis.losses import most_lost, with_intervals
-from core.analysis.pair_evidence import n_different
 from core.charts import Chart
 from core.charts.classes import losses_chart
 from core.charts.curves import class_curves_chart, pair_curves_chart
@@ -23,7 +22,14 @@ from core.charts.pairs import (
     iou_heatmap,
     matrix_of,
 )
-from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
+from core.charts.scatter import (
+    IOU,
+    change_scatter,
+    cooccurrence_and_distance,
+    first_drop_scatter,
+    frequency_and_distance,
+    pair_scatter,
+)
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
 from core.wording import findings, pair_findings, words
@@ -31,8 +37,7 @@ from core.wording.published import EXTREME, FIRST_DROP, FIRST_DROP_STABLE, Figur
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
 OF_MEDIAN, QUARTILES = "95 % of the median", "quartiles"
-SQUARED = "Squared FCD without noise"
-LOG_FREQUENCY, IOU = "Difference of log frequency", "Co-occurrence, IoU^(1/4)"
+LOG_FREQUENCY = "Difference of log frequency"
 
 
 @of_study(MOST, shared=True)
@@ -113,11 +118,7 @@ def fcd(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Cha
     metrics = loaders.class_metrics(of)
     n_runs, n_grid = decay.n_runs(metrics), len(decay.pruned_sparsities(metrics))
     if corrected and statistics.has_patients(of):
-        table = statistics.class_pairs(of, metric)
-        n_judged = int(table["fcd_corrected"].notna().sum())
-        title = pair_findings.pairs_apart(n_different(table), n_judged)
-        caption = pair_findings.pairs_caption(n_judged, len(table), n_grid, n_runs)
-        return evidence_heatmap(table, list(order), title, caption, pair_findings.pair_in_short)
+        return evidence_heatmap(statistics.class_pairs(of, metric), list(order), n_runs, n_grid)
     values = _matrix(of, metric, "fcd_rms" if corrected else "fcd")
     unstable = statistics.unstable_classes(of)
     return fcd_heatmap(values, list(order), n_runs, n_grid, corrected, unstable)
@@ -172,11 +173,8 @@ def pairs_against_frequency(
     """Every pair against its difference of frequency: the debiased squared FCD of judged pairs with
     the verdict of the claim, or the paper's FCD with its correlation."""
     if corrected:
-        table, row = _judged(of, metric), statistics.claim(of, claims.FREQUENCY)
-        x = table["log10_frequency_difference"]
-        axes = ("Difference of log10 frequency", SQUARED)
-        title = pair_findings.WITH_FREQUENCY[row["verdict"]]
-        return pair_scatter(table, x, table["fcd_squared_debiased"], axes, title, row["sentence"])
+        row = statistics.claim(of, claims.FREQUENCY)
+        return frequency_and_distance(statistics.class_pairs(of, metric), row)
     name = "log_frequency_difference_paper"
     table = statistics.pair_statistics(of, metric)
     return _by_paper(of, metric, name, table[name], LOG_FREQUENCY, findings.FREQUENCY, published)
@@ -188,19 +186,12 @@ def pairs_against_cooccurrence(
 ) -> Chart:
     """The same against IoU^(1/4); corrected without a verdict."""
     if corrected:
-        table, row = _judged(of, metric), statistics.claim(of, claims.TOGETHER)
-        x, axes = table["cooccurrence_iou"] ** 0.25, (IOU, SQUARED)
-        title = pair_findings.WITH_COOCCURRENCE
-        return pair_scatter(table, x, table["fcd_squared_debiased"], axes, title, row["sentence"])
+        row = statistics.claim(of, claims.TOGETHER)
+        return cooccurrence_and_distance(statistics.class_pairs(of, metric), row)
     name = "cooccurrence_iou_paper"
     x = statistics.pair_statistics(of, metric)[name] ** 0.25
     named = f"{name}_fourth_root"
     return _by_paper(of, metric, named, x, IOU, findings.TOGETHER, published)
-
-
-def _judged(of: Source, metric: str) -> pd.DataFrame:
-    table = statistics.class_pairs(of, metric)
-    return table[table["fcd_squared_debiased"].notna()]
 
 
 def _by_paper(

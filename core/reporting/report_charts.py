@@ -1,0 +1,129 @@
+"""The figures of the report, drawn as the pages draw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from core import evidence_tables, tables
+from core.analysis import claims as names
+from core.analysis import decay, losses
+from core.analysis.chance import chance_levels
+from core.analysis.class_changes import PRIMARY
+from core.analysis.class_summary import ClassSummary
+from core.analysis.correlations import named_row
+from core.analysis.losses import with_intervals
+from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
+from core.charts import Chart
+from core.charts.classes import frequency_chart, losses_chart
+from core.charts.curves import class_curves_chart, mean_ap_chart
+from core.charts.pairs import evidence_heatmap
+from core.charts.safety import safety_chart
+from core.charts.scatter import (
+    cooccurrence_and_distance,
+    first_drop_scatter,
+    frequency_and_distance,
+)
+from core.labels import Labels
+from core.metrics import with_somers_d
+from core.store import read_config
+from core.wording import findings
+from core.wording.published import FIRST_DROP
+
+PREFERRED_SPARSITY = 0.9
+INTERVAL = "95 %"
+Coloured = tuple[Chart, bool]  # whether its colours are those of the groups
+
+
+def preferred(sparsities: list[float]) -> float:
+    return min(sparsities, key=lambda s: abs(s - PREFERRED_SPARSITY))
+
+
+def charts(
+    folder: Path,
+    labels: Labels,
+    metrics: pd.DataFrame,
+    safety: pd.DataFrame | None,
+    claims: pd.DataFrame | None,
+) -> list[Coloured]:
+    """metrics: class metrics; safety: the table `safe_sparsity`, and claims: `claims`, where they
+    are known."""
+    drawn: list[Coloured] = []
+    if not metrics.empty:
+        drawn.append((_mean_ap(metrics, labels), False))
+    if safety is not None:
+        drawn.append((_safety(safety, labels), False))
+    if claims is not None:
+        known = with_somers_d(metrics)
+        drawn += _losses(folder, labels, known)
+        drawn.append((_first_drop(folder, known), True))
+        drawn += [(chart, False) for chart in _pairs(folder, known, claims)]
+    frequencies, groups = tables.frequencies(folder), read_config(folder).groups
+    n_train = len(labels.split("train"))
+    drawn.append((frequency_chart(frequencies, groups.tail_below, n_train), True))
+    return drawn
+
+
+def _mean_ap(metrics: pd.DataFrame, labels: Labels) -> Chart:
+    means = decay.mean_over_classes(metrics)
+    band = decay.band_over_runs(means, "mean_ap", ["sparsity"])
+    return mean_ap_chart(band, *decay.defined_classes(metrics), len(labels.split("test")))
+
+
+def _safety(table: pd.DataFrame, labels: Labels) -> Chart:
+    test = labels.split("test")
+    n_patients = test["patient_id"].nunique()
+    return safety_chart(table, safe_answers(table)[ALL], SafeSparsity(), len(test), n_patients)
+
+
+def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Coloured]:
+    """Curves and losses of Somers' D with intervals over runs and patients (corrected), and losses
+    of AP with quartiles over runs (paper)."""
+    frequencies = tables.frequencies(folder)
+    sparsity = preferred(decay.pruned_sparsities(metrics))
+    n_test = len(labels.split("test"))
+    drawn: list[Coloured] = []
+    for metric in (PRIMARY, "ap"):
+        curves = decay.ForgettabilityCurves(metric)(metrics)
+        chance = chance_levels(labels, metric)
+        lost = losses.Losses(metric, sparsity)(curves, metrics, frequencies, chance)
+        if metric == PRIMARY:
+            table = tables.forgettability(folder, metric)
+            lost = with_intervals(lost, table, sparsity)
+            columns = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
+            named = losses.most_lost(lost)
+            relative = table.rename(columns=columns)
+            chart = class_curves_chart(
+                relative, lost, named, chance, metric, True, sparsity, INTERVAL
+            )
+            drawn.append((chart, True))
+            drawn.append((losses_chart(lost, metric, sparsity, n_test, interval=INTERVAL), True))
+        else:
+            drawn.append((losses_chart(lost, metric, sparsity, n_test), True))
+    return drawn
+
+
+def _first_drop(folder: Path, metrics: pd.DataFrame) -> Chart:
+    """By the paper."""
+    correlations = tables.correlations(folder)
+    told = findings.classes_told(
+        named_row(correlations, FIRST_DROP), "ap", False, findings.DROP_FIRST
+    )
+    summary = ClassSummary()(metrics, tables.frequencies(folder))
+    return first_drop_scatter(summary, *told, False, max(decay.pruned_sparsities(metrics)))
+
+
+def _pairs(folder: Path, metrics: pd.DataFrame, claims: pd.DataFrame) -> list[Chart]:
+    """FCD without noise, and what goes with it (corrected)."""
+    table = evidence_tables.class_pairs(folder, PRIMARY)
+    order = list(tables.frequencies(folder)["class_name"])
+    if len(order) < 2:
+        return []
+    corrected = claims[claims["reading"] == names.CORRECTED].set_index("claim")
+    n_runs, n_grid = decay.n_runs(metrics), len(decay.pruned_sparsities(metrics))
+    return [
+        evidence_heatmap(table, order, n_runs, n_grid),
+        frequency_and_distance(table, corrected.loc[names.FREQUENCY]),
+        cooccurrence_and_distance(table, corrected.loc[names.TOGETHER]),
+    ]
