@@ -46,12 +46,7 @@ def pie_composition(
     """What PIEs hold. pies: image_id, agreement, is_pie; the others as `PieClassRatio`,
     `PieFindingCountRatio`."""
     known = by_class[by_class["ratio"].notna()].sort_values("ratio", ascending=False)
-    stable = known[~known["unstable"]]
     most = [f"{row.class_name} {row.ratio:.1f} times" for row in known.head(3).itertuples()]
-    sure = [
-        f"{row.class_name} {row.ratio:.1f} times ({row.ci_low:.1f} to {row.ci_high:.1f})"
-        for row in stable.head(3).itertuples()
-    ]
     counts = [f"{row.finding_count}: {words.number(row.ratio)}" for row in by_count.itertuples()]
     n_pies = int(pies["is_pie"].sum())
     return Reading(
@@ -64,8 +59,6 @@ def pie_composition(
             f"Ratio by number of findings: {'; '.join(counts)}.",
         ),
         (
-            "Most over-represented of the classes with enough patients (95 % interval over "
-            f"patients): {', '.join(sure) if sure else words.NONE}.",
             "Such ratios alone say nothing of pruning: models that were only trained again have "
             "PIEs with ratios of their own.",
         ),

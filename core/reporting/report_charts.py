@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -100,18 +101,23 @@ def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Coloure
             drawn.append((chart, True))
             drawn.append((losses_chart(lost, metric, sparsity, n_test, interval=INTERVAL), True))
         else:
-            drawn.append((losses_chart(lost, metric, sparsity, n_test), True))
+            drawn.append((_by_paper(losses_chart(lost, metric, sparsity, n_test)), True))
     return drawn
 
 
 def _first_drop(folder: Path, metrics: pd.DataFrame) -> Chart:
-    """By the paper."""
+    """The paper's grid points of AP against frequency."""
     correlations = tables.correlations(folder)
     told = findings.classes_told(
         named_row(correlations, FIRST_DROP), "ap", False, findings.DROP_FIRST
     )
     summary = ClassSummary()(metrics, tables.frequencies(folder))
-    return first_drop_scatter(summary, *told, False, max(decay.pruned_sparsities(metrics)))
+    last = max(decay.pruned_sparsities(metrics))
+    return _by_paper(first_drop_scatter(summary, *told, False, last))
+
+
+def _by_paper(chart: Chart) -> Chart:
+    return replace(chart, title=f"By the paper: {chart.title}")
 
 
 def _pairs(folder: Path, metrics: pd.DataFrame, claims: pd.DataFrame) -> list[Chart]:
