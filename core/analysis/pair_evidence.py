@@ -81,11 +81,14 @@ def pair_evidence(moments: pd.DataFrame, curves: Curves, log_frequency: pd.Serie
     """moments: PAIRED_MOMENTS; log_frequency: class_name to log10 of the frequency, missing where
     it never occurs."""
     changes = ClassChanges(PRIMARY)(moments)
+    grid = np.sort(changes["sparsity"].unique())
     changes = changes[changes["found"] & ~changes["unstable"]]
     changes = changes.assign(
         variance=changes["se_runs"].fillna(0) ** 2 + changes["se_patients"].fillna(0) ** 2
     )
     wide = changes.pivot(index="class_name", columns="sparsity", values=["change", "variance"])
+    # Where no class is judged there would be no columns either.
+    wide = wide.reindex(columns=pd.MultiIndex.from_product([["change", "variance"], grid]))
     wide = wide.reindex([name for name in curves.class_names if name in wide.index]).dropna()
     wide = wide[np.isfinite(log_frequency.reindex(wide.index).to_numpy(float))]
     names = list(wide.index)

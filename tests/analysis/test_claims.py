@@ -28,7 +28,7 @@ def claim(low: float, high: float, name: str = claims.CHANGE, **columns) -> Clai
             "p_value": 0.5,
             "n": 18,
         }
-        | columns  # fmt: skip
+        | columns
     )
 
 

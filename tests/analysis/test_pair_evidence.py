@@ -7,6 +7,7 @@ import scipy
 
 from core.analysis.class_pairs import ClassPairs
 from core.analysis.mrqap import mrqap
+from core.analysis.onset import Curves
 from core.analysis.pair_evidence import (
     DifferentPairs,
     FrequencyAndDistance,
@@ -14,6 +15,7 @@ from core.analysis.pair_evidence import (
     combined_p,
     most_apart,
     n_different,
+    pair_evidence,
     together,
 )
 from tests.simulations import metrics_frame
@@ -129,6 +131,25 @@ def test_frequency_is_seldom_found_where_classes_are_forgotten_alike(repetitions
     p = [tests(simulated(s)).set_index("term").loc["log_frequency_difference", "permutation_p"]
          for s in range(repetitions)]  # fmt: skip
     assert np.mean(np.array(p) < 0.05) <= most
+
+
+def test_where_no_class_is_judged_nothing_is_claimed():
+    """Three patients have the one class: tables are empty or missing, nothing fails."""
+    row = {
+        "metric": "somers_d", "class_name": "a", "sparsity": 0.5, "n_runs": 2, "n_positive": 3,
+        "n_positive_patients": 3, "dense": 0.5, "pruned": 0.4, "patients_var_dense": 0.1,
+        "patients_var_pruned": 0.1, "patients_cov": 0.0, "runs_var_dense": 0.1,
+        "runs_var_pruned": 0.1, "runs_cov": 0.0,
+    }  # fmt: skip
+    curves = Curves(
+        ["a"], np.array([0.0, 0.5]), np.full((2, 1, 2), 0.5), np.zeros((5, 1, 2), np.float32),
+        np.zeros((5, 1, 2), np.float32), np.array([3]),
+    )  # fmt: skip
+    nothing = pair_evidence(pd.DataFrame([row]), curves, pd.Series([-1.0], ["a"]))
+    assert nothing.class_names == []
+    assert DifferentPairs()(nothing).empty
+    assert FrequencyAndDistance()(nothing)["coefficient"].isna().all()
+    assert np.isnan(together(nothing, np.empty((0, 0))).r)
 
 
 def test_co_occurrence_has_a_range_and_no_test():
