@@ -31,7 +31,7 @@ from core.tables import PIE_SPARSITY
 from core.wording.claim_sentences import sentence
 
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
-EDITION = 3
+EDITION = 5
 CLASS_EVIDENCE = (
     "class_name",
     "judged",
@@ -136,13 +136,21 @@ def _of_pies(folder: Path) -> list[Claim]:
 
 
 def make_ready(folder: Path) -> None:
-    """What pages open with, made when a study is finished."""
+    """What pages open with, made when a study is finished; the claims last."""
     for make in (class_onsets, trends, class_effects, different_pairs, claims):
         make(folder)
 
 
+def is_ready(folder: Path) -> bool:
+    """Whether all of that is there to be read."""
+    return store.is_kept(study.evidence_path(folder, "claims"), _key(folder))
+
+
 def _kept(folder: Path, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    return store.kept(study.evidence_path(folder, name), _key(folder), make)
+
+
+def _key(folder: Path) -> str:
     quality = study.image_quality_path(folder)  # measured when somebody asks for it
     measured = quality.stat().st_mtime_ns if quality.exists() else 0
-    key = f"{EDITION}-{store.predictions_key(folder)}-{measured}"
-    return store.kept(study.evidence_path(folder, name), key, make)
+    return f"{EDITION}-{store.predictions_key(folder)}-{measured}"

@@ -346,7 +346,8 @@ ADDRESS = {
     "study": ("every page of a study", "Name of the study, or its id where two share a name."),
     "metric": (
         "Class AP, Forgettability, Safe sparsity",
-        "`AP`, `Calibrated AP`, `AUROC` or `Somers' D`.",
+        "`AP`, `Calibrated AP`, `AUROC` or `Somers' D`. If none is named, Class AP shows Somers' D "
+        "in the corrected reading; everything else shows AP.",
     ),
     "sparsity": ("Class AP, PIE browser", "In whole percent; a point of the study's grid."),
     "reading": (

@@ -2,45 +2,68 @@
 
 import streamlit as st
 
-from core import ui
-from core.analysis import decay
+from core import evidence_tables, ui
+from core.analysis import claims, decay
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.losses import with_intervals
 from core.charts import Chart
 from core.people.access import SEES_STUDIES
 from core.study import percent
-from core.ui import answer, figures, filters, loaders, people, statistics, told, widgets
+from core.ui import evidence, figures, filters, loaders, people, statistics, told, widgets
+from core.ui.answer import said
 from core.ui.operating import show_operating_characteristics
-from core.wording import findings, markup, terms, words
+from core.wording import findings, first_words, markup, terms, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
-WHY_BOTH = (
+WHY_NOT_AP = (
     "AP cannot fall below a class's prevalence, so a rare class can lose a larger share of it "
-    "than a frequent one even when both are forgotten alike. Calibrated AP lies too high by chance "
-    "where positives are few (0.16, 0.10 and 0.07 with 1, 3 and 10, else 0.05). Somers\u2019 D has "
-    "the floor 0 for every class and can carry the comparison."
+    "than a frequent one even when both are forgotten alike. The corrected reading compares "
+    "Somers\u2019 D, whose floor is 0 for every class."
+)
+NO_TREND = (
+    "No trend over frequency is tested here: it needs every run and the patients of all test "
+    "images. The paper\u2019s reading shows its scatter plots."
+)
+NOT_ON_THE_GRID = "95 % sparsity is not on this study's grid, or not finished."
+ONSET_MEANS = (
+    "Onset: the sparsity at which a fifth of Somers\u2019 D is gone, with its 95 % interval over "
+    "runs and patients. Among the first three: in how many draws of runs and patients. "
 )
 NUMBER = st.column_config.NumberColumn
 CLASS = st.column_config.TextColumn("Class", width=190)
-SUMMARY_COLUMNS = {
-    "class_name": CLASS,
-    "group": "Group",
-    "n_positive": NUMBER("Test positives", help=terms.TERMS["test positives"]),
-    "first_drop_interpolated": NUMBER("First drop, interpolated", help=terms.TERMS["first drop"]),
-    "first_drop_sparsity": NUMBER("First drop, grid (paper)"),
+FIRST_COLUMNS = {"class_name": CLASS, "group": "Group"}
+ONSET_COLUMNS = {
+    "p_among_first": NUMBER("Among the first three", help=terms.TERMS["forgotten first"]),
+    "onset": NUMBER("Onset", help=terms.TERMS["onset"]),
+    "onset_ci_low": NUMBER("Lower 95 %"),
+    "onset_ci_high": NUMBER("Upper 95 %"),
+    "onset_censored": st.column_config.CheckboxColumn("Later than the grid"),
+    "judged": st.column_config.CheckboxColumn("Judged"),
+}
+DROP_COLUMNS = {
+    "first_drop_sparsity": NUMBER("First drop, grid (paper)", help=terms.TERMS["first drop"]),
+    "first_drop_interpolated": NUMBER("First drop, interpolated"),
     "first_drop_censored": st.column_config.CheckboxColumn("Never dropped"),
     "relative_ap_change_at_95": NUMBER("AP at 95 %"),
     "relative_calibrated_ap_change_at_95": NUMBER(
         "Calibrated AP at 95 %", help=terms.TERMS["calibrated AP"]
     ),
-    "q_value": NUMBER("q", format="%.2g", help=terms.TERMS["p and q"]),
-    "unstable": st.column_config.CheckboxColumn("Unstable (< 10 patients)"),
-    "p_value": NUMBER("p", format="%.2g"),
+}
+LAST_COLUMNS = {
+    "n_positive": NUMBER("Test positives", help=terms.TERMS["test positives"]),
+    "n_positive_patients": NUMBER("Patients with it"),
     "train_frequency": NUMBER("Train frequency"),
     "test_frequency": NUMBER("Test frequency"),
+    "q_value": NUMBER("q", format="%.2g", help=terms.TERMS["p and q"]),
+    "p_value": NUMBER("p", format="%.2g"),
     "n_runs": "Runs",
+    "unstable": st.column_config.CheckboxColumn("Unstable (< 10 patients)"),
 }
 TELLINGS = {
+    "p_among_first": told.sparsity,
+    "onset": told.sparsity,
+    "onset_ci_low": told.sparsity,
+    "onset_ci_high": told.sparsity,
     "first_drop_interpolated": told.sparsity,
     "first_drop_sparsity": told.sparsity,
     "relative_ap_change_at_95": told.change,
@@ -62,22 +85,27 @@ def scale_switch() -> bool:
     return chosen == options[0]
 
 
-@st.fragment  # moving the slider draws these two charts anew, and nothing else
+@st.fragment  # moving the slider draws these two charts again, and nothing else
 def show_sparsity() -> None:
     people.require(*SEES_STUDIES)  # a fragment runs without the page above it
     sparsity = None
+    slider, picker = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
+    with picker:
+        label = "Classes to name (empty: those that lost most)"
+        picked = widgets.class_picker(label, names)
     if pruned:
-        sparsity = widgets.sparsity_slider(pruned)
+        with slider:
+            sparsity = widgets.sparsity_slider(pruned)
     else:
         st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
-    show_curves(sparsity)
+    show_curves(sparsity, tuple(picked))
     if sparsity is not None:
         show_losses(sparsity)
         show_operating_characteristics(opened, sparsity)
 
 
-def show_curves(sparsity: float | None) -> None:
-    chart = figures.curves(opened, metric, relative, corrected, sparsity, tuple(picked))
+def show_curves(sparsity: float | None, picked: tuple[str, ...]) -> None:
+    chart = figures.curves(opened, metric, relative, corrected, sparsity, picked)
     widgets.draw(chart, key="curves_chart", legend=groups, of=opened, about=about(sparsity))
     with st.container(horizontal=True):
         widgets.downloads(
@@ -104,12 +132,13 @@ def show_losses(sparsity: float) -> None:
 
 def losses_table(sparsity: float) -> None:
     table, interval = loaders.class_losses(opened, metric, sparsity), "quartile"
+    left_out = ["n_runs"]
     if corrected:
         table = with_intervals(table, statistics.forgettability(opened, metric), sparsity)
-        interval = "95 %"
+        interval, left_out = "95 %", ["n_runs", "interval_over"]
     label = words.METRICS[metric]
     st.dataframe(
-        told.told(table.drop(columns="n_runs"), TELLINGS),
+        told.told(table.drop(columns=left_out), TELLINGS),
         hide_index=True,
         height="content",
         alt=f"What each class has lost at {words.percent(sparsity)} sparsity",
@@ -135,42 +164,77 @@ def draw_beside(chart: Chart, key: str) -> None:
 
 
 def show_frequency() -> None:
-    """First drop and change at 95 % against train frequency, of AP and of calibrated AP."""
+    """The trends over classes, or the paper's scatter plots."""
     st.markdown("## Do rare classes lose more?")
-    st.caption(WHY_BOTH)
+    if corrected and not known:
+        st.info(NO_TREND)
+        return
+    if not corrected:
+        st.caption(WHY_NOT_AP)
     st.html(markup.group_legend(groups))
-    beside = {} if opened.subgroup else published(opened.config)
     cells = st.grid(2, min_column_width=300, gap="medium")
-    for name in ("ap", "calibrated_ap"):
+    draws = (forest_of_changes, forest_of_onsets) if corrected else (drop_scatter, extreme_scatter)
+    for draw in draws:
         with cells.cell():
-            theirs = beside.get(FIRST_DROP) if name == "ap" else None
-            chart = figures.first_drop(opened, name, corrected, theirs)
-            draw_beside(chart, f"first_drop_{name}")
-    for name in ("ap", "calibrated_ap"):
-        with cells.cell():
-            if EXTREME_SPARSITY in pruned:
-                theirs = beside.get(EXTREME) if name == "ap" else None
-                chart = figures.extreme_change(opened, name, corrected, theirs)
-                draw_beside(chart, f"extreme_{name}")
-            else:
-                st.info("95 % sparsity is not on this study's grid, or not finished.")
-    widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
+            draw()
+    if corrected:
+        with st.container(horizontal=True):
+            widgets.downloads(opened, "trends", lambda: evidence_tables.trends(opened.folder))
+            widgets.downloads(
+                opened, "class_effects", lambda: evidence_tables.class_effects(opened.folder)
+            )
+    else:
+        widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
+
+
+def forest_of_changes() -> None:
+    if EXTREME_SPARSITY in pruned:
+        draw_beside(figures.forest(opened, claims.CHANGE), "forest_change")
+    else:
+        st.info(NOT_ON_THE_GRID)
+
+
+def forest_of_onsets() -> None:
+    draw_beside(figures.forest(opened, claims.FIRST_DROP), "forest_onset")
+
+
+def drop_scatter() -> None:
+    draw_beside(figures.first_drop(opened, "ap", False, beside.get(FIRST_DROP)), "first_drop_ap")
+
+
+def extreme_scatter() -> None:
+    if EXTREME_SPARSITY in pruned:
+        chart = figures.extreme_change(opened, "ap", False, beside.get(EXTREME))
+        draw_beside(chart, "extreme_ap")
+    else:
+        st.info(NOT_ON_THE_GRID)
 
 
 def show_summary() -> None:
-    st.markdown("## Every class: first drop and change at 95 %")
+    summary = statistics.class_summary(opened, metric)
+    columns = FIRST_COLUMNS | DROP_COLUMNS | LAST_COLUMNS
+    if with_onsets := corrected and known:
+        st.markdown("## Every class: when it is forgotten, and how sure that is")
+        columns = FIRST_COLUMNS | ONSET_COLUMNS | LAST_COLUMNS | DROP_COLUMNS
+        summary = summary.sort_values("p_among_first", ascending=False, kind="stable")
+    else:
+        st.markdown("## Every class: first drop and change at 95 %")
+        drops = statistics.first_drops(opened, metric, corrected)
+        st.markdown(said(first_words.first_drops(drops, metric, corrected)))
     st.dataframe(
         told.told(summary, TELLINGS),
         hide_index=True,
         height="content",
-        alt="First drop, change at 95 % sparsity and q-value of every class",
-        column_order=list(SUMMARY_COLUMNS),
-        column_config=SUMMARY_COLUMNS,
+        alt="When every class is forgotten, and what is left of it at 95 % sparsity",
+        column_order=list(columns),
+        column_config=columns,
     )
+    label = words.METRICS[metric]
+    onset = ONSET_MEANS if with_onsets else ""
     st.caption(
-        f"First drop: the curve of {words.METRICS[metric]} falls below \u221220 %. p: paired over "
-        f"runs, {words.METRICS[metric]} at 95 % against dense; q: Benjamini-Hochberg over the "
-        "classes. They speak for other trainings, not for other patients."
+        f"{onset}First drop: the curve of {label} falls below \u221220 %. p: paired over runs, "
+        f"{label} at 95 % against dense; q: Benjamini-Hochberg over the classes. Both are about "
+        "other trainings, not other patients."
     )
     widgets.downloads(
         opened, "class_summary", lambda: statistics.class_summary(opened, metric), tag
@@ -181,9 +245,9 @@ opened = ui.open_study()
 ui.page_head("Class AP", opened)
 loaders.finished_metrics(opened)
 with st.container(key="controls", horizontal=True, vertical_alignment="bottom"):
-    metric = widgets.metric_switch()
-    relative = scale_switch()
     corrected = widgets.reading_switch()
+    metric = widgets.metric_switch(default="Somers' D" if corrected else "AP")
+    relative = scale_switch()
     opened = filters.subgroup_filter(opened)
 st.caption(findings.READINGS["Class AP"][corrected])
 filters.show_subgroup(opened)
@@ -193,11 +257,9 @@ groups = opened.config.groups
 tag = "" if metric == "ap" else metric
 version = "corrected" if corrected else "paper"
 pruned = decay.pruned_sparsities(metrics)
-summary = statistics.class_summary(opened, metric)
-if pruned:
-    answer.show_forgotten_first(opened, metric, corrected)
+known = bool(pruned) and evidence.is_known(opened)
+beside = {} if opened.subgroup else published(opened.config)
 names = list(loaders.frequencies(opened)["class_name"])
-picked = widgets.class_picker("Classes to name in the chart (empty: those that lost most)", names)
 show_sparsity()
 if pruned:
     show_frequency()

@@ -10,7 +10,7 @@ from core.analysis.interaction import with_plain_terms
 from core.analysis.pair_evidence import most_apart
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
-from core.ui import figures, filters, loaders, statistics, widgets
+from core.ui import evidence, figures, filters, loaders, statistics, widgets
 from core.wording import pair_findings, words
 from core.wording.published import COOCCURRENCE, FREQUENCY, published
 
@@ -160,7 +160,7 @@ if len(by_frequency) < 2 or not pruned:
     st.stop()
 with controls:
     order = order_switch()
-tested = corrected and statistics.has_patients(opened)
+tested = corrected and (evidence.is_known(opened) or statistics.has_patients(opened))
 if corrected and not tested:
     st.info(pair_findings.IN_SUBGROUP if opened.subgroup else pair_findings.NOT_READ)
 pair = chosen_pair()

@@ -5,10 +5,9 @@ import streamlit as st
 from core import store, ui
 from core.analysis import decay
 from core.charts.classes import frequency_chart
-from core.charts.curves import mean_ap_chart
 from core.pictures import repairs
 from core.study import labels_path
-from core.ui import answer, loaders, reporting, statistics, told, tour, widgets
+from core.ui import answer, figures, loaders, reporting, statistics, told, tour, widgets
 from core.wording import findings, markup, terms, words
 
 NUMBER = st.column_config.NumberColumn
@@ -74,7 +73,7 @@ metrics = loaders.class_metrics(opened)
 has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(opened)
 if has_losses:  # in its place, though it takes a moment: set in later, it would move the rest
-    answer.show_forgotten_first(opened, "ap", corrected=True)
+    answer.show_answer(opened)
 tour.show_tour(opened.config.synthetic and not has_losses)
 with st.container(key="facts"):
     st.html(markup.facts(study_facts(opened)))
@@ -83,11 +82,7 @@ reporting.download(opened)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")
 else:
-    n_classes, n_undefined = decay.defined_classes(metrics)
-    n_test = loaders.split_sizes(opened)["test"]
-    chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
-    # Before the statistics, which take a second to load.
-    widgets.draw(chart, key="mean_ap_chart", of=opened)
+    widgets.draw(figures.mean_ap(opened), key="mean_ap_chart", of=opened)
     show_overall()
 
 if has_labels:

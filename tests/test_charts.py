@@ -164,7 +164,7 @@ def test_pairs_that_are_not_told_apart_carry_a_dot_and_others_that_are_not_judge
         [("A", "B", 0.2, 0.01), ("A", "C", 0.0, 0.5), ("B", "C", 0.1, 0.06)]
         + [(one, "D", nan, nan) for one in "ABC"],
         columns=["class_a", "class_b", "fcd_corrected", "q_value"],
-    )
+    ).assign(p_value=lambda rows: rows["q_value"])
     chart = evidence_heatmap(table, ["A", "B", "C", "D"], 3, 19)
     assert chart.title == "1 of 3 pairs of classes is told apart"
     assert "Blank: 3 pairs" in chart.caption

@@ -92,7 +92,7 @@ def test_a_page_of_a_whole_study_tells_both_readings_and_how(pages):
         "Corrected",
         "told apart",
         "5 % by definition",
-        "Test patients",
+        "P(first 3)",
         "Methods",
         "Non-inferiority",
         "Siblini",

@@ -91,6 +91,12 @@ def n_runs(class_metrics: pd.DataFrame) -> int:
     return int(class_metrics["run"].nunique())
 
 
+def complete_runs(class_metrics: pd.DataFrame, sparsities: tuple[float, ...] = ()) -> int:
+    """Runs that have every sparsity of the grid; without one, every sparsity that any run has."""
+    wanted = len(sparsities) or class_metrics["sparsity"].nunique()
+    return int((class_metrics.groupby("run")["sparsity"].nunique() >= wanted).sum())
+
+
 def defined_classes(class_metrics: pd.DataFrame, metric: str = "ap") -> tuple[int, int]:
     """How many classes have the metric somewhere, and how many nowhere."""
     defined = class_metrics.groupby("class_name")[metric].count() > 0

@@ -1,106 +1,138 @@
-"""Which classes are forgotten first, and how far the evidence carries it.
+"""Which classes are forgotten first, and how sure that is.
 
-One definition for every page: the classes whose first drop of AP, read between grid points
-(corrected), comes at the smallest sparsity, among those with enough test positives. The same of
-another metric, or by the paper's grid points, is a first drop and goes by that name.
+Two editions. Corrected: the order of classes by how probable it is that each is among the first
+three to lose a fifth of its Somers' D, over draws of runs and patients (`onset`). Paper, and of a
+subgroup, whose patients are not drawn: the first drops of a metric as they were observed.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-SIGNIFICANT = 0.05
+from core.analysis.onset import FIRST
+
+LIKELY = 0.5  # a class is said to be among the first from this probability on
+CANDIDATE = 0.1
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """A class and its first drop; `sparsity` is NaN where it never drops or has no metric.
-
-    change, ci_low and ci_high are `Forgettability`'s at the grid point of the first drop, which
-    is `at`: the median over n_runs runs and its 95 % interval, missing below two runs.
-    """
+class Onset:
+    """A judged class: probability to be among the first FIRST, and the sparsity at which a fifth of
+    its Somers' D is gone with its interval; NaN and `censored` where that lies beyond the grid."""
 
     class_name: str
-    n_positive: int
-    sparsity: float
-    at: float
-    change: float
-    ci_low: float
-    ci_high: float
-    n_runs: int
-
-    @property
-    def falls(self) -> bool:
-        return not math.isnan(self.sparsity)
-
-    @property
-    def told(self) -> int:
-        """The first drop as a page tells it, in whole percent: those that are equal are a tie."""
-        return round(self.sparsity * 100)
+    n_patients: int
+    among_first: float
+    onset: float
+    low: float
+    high: float
+    censored: bool
 
 
 @dataclass(frozen=True)
 class FirstForgotten:
-    """The classes that drop first among those with enough positives, with all that tie with the
-    last of them, and what was left out.
+    """likely: the classes of at least LIKELY; candidates: the next ones, down to CANDIDATE; both
+    most probable first. few_patients and not_found are not judged: class name and patients with it,
+    the most first. n_censored of the n_judged lose no fifth by `last`, the end of the grid."""
 
-    left_out have fewer than ten positives, those that drop first first; as_early of these would be
-    among the first if they were judged. n_judged have enough; n_never of these are known and never
-    drop. n_significant of the n_tested have changed at 95 % with q below SIGNIFICANT, over n_runs.
-    """
-
-    first: tuple[Dropped, ...]
-    left_out: tuple[Dropped, ...]
-    as_early: tuple[Dropped, ...]
+    likely: tuple[Onset, ...]
+    candidates: tuple[Onset, ...]
+    few_patients: tuple[tuple[str, int], ...]
+    not_found: tuple[tuple[str, int], ...]
     n_judged: int
-    n_never: int
-    n_significant: int
-    n_tested: int
+    n_censored: int
     n_runs: int
+    last: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether any class can be named: of FIRST classes or fewer all are among the first."""
+        return bool(self.likely) and self.n_judged > FIRST
 
 
-def first_forgotten(
-    summary: pd.DataFrame, forgettability: pd.DataFrame, corrected: bool, n: int = 3
-) -> FirstForgotten:
-    """Takes `ClassSummary`'s and `Forgettability`'s tables of one metric; by the first drop read
-    between grid points, or by the paper's. More than `n` where first drops are told alike."""
-    column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
-    there = forgettability.set_index(["class_name", "sparsity"])
-    ordered = summary.sort_values(column, kind="stable")  # those that never drop come last
-    dropped = [_dropped(row, column, there) for row in ordered.to_dict(orient="records")]
-    few = set(summary.loc[summary["unstable"], "class_name"])
-    judged = [one for one in dropped if one.class_name not in few]
-    left_out = [one for one in dropped if one.class_name in few]
-    stable = summary[~summary["unstable"]]
-    tested = stable["q_value"].dropna()
+def first_forgotten(summary: pd.DataFrame, n_runs: int, last: float) -> FirstForgotten:
+    """Takes `ClassSummary`'s table with onsets; n_runs: that have every sparsity."""
+    judged = summary[summary["judged"]].sort_values(
+        "p_among_first", ascending=False, kind="stable", ignore_index=True
+    )
+    rows = [_onset(row) for row in judged.to_dict(orient="records")]
+    others = summary[~summary["judged"]].sort_values(
+        "n_positive_patients", ascending=False, kind="stable"
+    )
     return FirstForgotten(
-        _earliest(judged, n),
-        tuple(left_out),
-        tuple(one for one in _earliest(dropped, n) if one in left_out),
-        len(judged),
+        tuple(one for one in rows if one.among_first >= LIKELY),
+        tuple(one for one in rows if CANDIDATE <= one.among_first < LIKELY),
+        _names(others[others["unstable"]]),
+        _names(others[~others["unstable"]]),
+        len(rows),
+        sum(one.censored for one in rows),
+        n_runs,
+        last,
+    )
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A class and the sparsity of its first drop."""
+
+    class_name: str
+    sparsity: float
+
+    @property
+    def percent(self) -> int:
+        """As a page shows it, in whole percent: those that are equal are a tie."""
+        return round(self.sparsity * 100)
+
+
+@dataclass(frozen=True)
+class FirstDrops:
+    """first: the classes that drop first, with all that tie with the last of them; n_classes have
+    enough patients, n_left_out have not, n_never of the former never drop on the grid."""
+
+    first: tuple[Drop, ...]
+    n_classes: int
+    n_left_out: int
+    n_never: int
+
+
+def first_drops(summary: pd.DataFrame, corrected: bool, n: int = FIRST) -> FirstDrops:
+    """Takes `ClassSummary`'s table; between grid points, or the paper's grid points."""
+    column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
+    stable = summary[~summary["unstable"]].sort_values(column, kind="stable")
+    drops = [
+        Drop(name, float(sparsity))
+        for name, sparsity in zip(stable["class_name"], stable[column], strict=True)
+        if not pd.isna(sparsity)
+    ]
+    latest = drops[:n][-1].percent if drops else 0
+    return FirstDrops(
+        tuple(one for one in drops if one.percent <= latest),
+        len(stable),
+        int(summary["unstable"].sum()),
         int(stable["first_drop_censored"].sum()),
-        int((tested < SIGNIFICANT).sum()),
-        len(tested),
-        int(stable["n_runs"].max()) if len(stable) else 0,
     )
 
 
-def _earliest(ordered: list[Dropped], n: int) -> tuple[Dropped, ...]:
-    """The first `n` that fall, and all that tie with the last of them."""
-    falling = [one for one in ordered if one.falls]
-    last = falling[:n][-1].told if falling else 0
-    return tuple(one for one in falling if one.told <= last)
-
-
-def _dropped(row: dict, column: str, there: pd.DataFrame) -> Dropped:
-    at = float(row["first_drop_sparsity"])
-    key = (row["class_name"], at)
-    found = there.loc[key] if key in there.index else {}
-    change, low, high = (
-        float(found.get(name, math.nan)) for name in ("relative_ap_change", "ci_low", "ci_high")
+def _onset(row: dict) -> Onset:
+    return Onset(
+        row["class_name"],
+        int(row["n_positive_patients"]),
+        _number(row["p_among_first"]),
+        _number(row["onset"]),
+        _number(row["onset_ci_low"]),
+        _number(row["onset_ci_high"]),
+        bool(row["onset_censored"]),  # known of a class that is judged
     )
-    n_positive, n_runs = int(row["n_positive"]), int(found.get("n_runs", 0))
-    return Dropped(row["class_name"], n_positive, float(row[column]), at, change, low, high, n_runs)
+
+
+def _number(value: Any) -> float:
+    return math.nan if pd.isna(value) else float(value)
+
+
+def _names(rows: pd.DataFrame) -> tuple[tuple[str, int], ...]:
+    patients = rows["n_positive_patients"].astype(int)
+    return tuple(zip(rows["class_name"], patients, strict=True))

@@ -25,6 +25,20 @@ COLUMNS = (
     "unstable",
 )
 
+CHANGES = (
+    "class_name",
+    "group",
+    "n_positive_patients",
+    "judged",
+    "change",
+    "lower",
+    "upper",
+    "lowest",
+    "highest",
+    "n_runs",
+    "interval_over",
+)
+
 
 @dataclass(frozen=True)
 class Losses:
@@ -66,10 +80,32 @@ class Losses:
 def with_intervals(
     losses: pd.DataFrame, forgettability: pd.DataFrame, sparsity: float
 ) -> pd.DataFrame:
-    """`Losses`' table with the 95 % intervals of `Forgettability` in place of the quartiles."""
+    """`Losses`' table with the mean changes of `Forgettability` and their 95 % intervals in place
+    of the medians and quartiles, and what the intervals are over (corrected)."""
     here = forgettability[forgettability["sparsity"] == sparsity].set_index("class_name")
     names = losses["class_name"]
-    return losses.assign(lower=names.map(here["ci_low"]), upper=names.map(here["ci_high"]))
+    table = losses.assign(
+        relative_change=names.map(here["mean_change"]),
+        lower=names.map(here["ci_low"]),
+        upper=names.map(here["ci_high"]),
+        interval_over=names.map(here["interval_over"]),
+    )
+    return table.sort_values("relative_change", kind="stable", ignore_index=True)
+
+
+def changes_at(
+    forgettability: pd.DataFrame, summary: pd.DataFrame, sparsity: float
+) -> pd.DataFrame:
+    """CHANGES, one row per class with a change at `sparsity`, in the order of the summary.
+
+    Takes `Forgettability`'s table of one metric and `ClassSummary`'s. judged as there, or where
+    nothing is known over patients: whether enough patients have the class.
+    """
+    here = forgettability[forgettability["sparsity"] == sparsity]
+    names = {"mean_change": "change", "ci_low": "lower", "ci_high": "upper"}
+    judged = summary["judged"] if summary["judged"].any() else ~summary["unstable"]
+    table = summary[["class_name", "group", "n_positive_patients"]].assign(judged=judged)
+    return table.merge(here.rename(columns=names), on="class_name")[list(CHANGES)]
 
 
 def class_curves(class_metrics: pd.DataFrame, metric: str, relative: bool) -> pd.DataFrame:

@@ -178,6 +178,12 @@ def combined_p(
     return np.where(total > 0, p, np.nan)
 
 
+def told_apart(pairs: pd.DataFrame) -> list[tuple[str, str]]:
+    """The pairs that are told apart, the surest first."""
+    rows = pairs[pairs["q_value"] < SIGNIFICANT].sort_values("p_value", kind="stable")
+    return list(zip(rows["class_a"], rows["class_b"], strict=True))
+
+
 def most_apart(pairs: pd.DataFrame) -> tuple[str, str] | None:
     """The pair that is told apart most surely; None where none is tested."""
     tested = pairs[pairs["p_value"].notna()]

@@ -1,4 +1,4 @@
-"""One bar per class: its frequency, and what it has lost."""
+"""One row per class: its frequency, and what it has lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from core.charts.parts import (
     short,
 )
 from core.labels import GROUPS
-from core.wording import words
+from core.wording import claims, words
+
+RUNS_FOR_A_RANGE = 6  # of fewer runs a range is no estimate of the spread
 
 
 def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) -> Chart:
@@ -67,12 +69,98 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) 
     return Chart(title, figure, f"n = {n_train:,} train images.")
 
 
+def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> Chart:
+    """The change of every class at one sparsity with its interval, the most lost first.
+
+    changes: `losses.changes_at`. Dot: mean; line: the interval; bar: lowest to highest run; classes
+    that are not judged are hollow and starred, and do not set the scale.
+    """
+    known = changes[changes["change"].notna()].sort_values("change", kind="stable")
+    known = pd.concat([known[known["judged"]], known[~known["judged"]]])
+    figure = empty_figure(max(240, 20 * len(known) + 70))  # all of it above the fold
+    positions = np.arange(len(known))
+    colours = known["group"].map(GROUP_COLOURS)
+    if known["n_runs"].max() > 1:
+        figure.add_bar(
+            x=(known["highest"] - known["lowest"]) * 100, base=known["lowest"] * 100, y=positions,
+            orientation="h", width=0.34, marker={"color": colours, "opacity": 0.35},
+            hoverinfo="skip",
+        )  # fmt: skip
+    change = known["change"] * 100
+    figure.add_scatter(
+        x=change,
+        y=positions,
+        mode="markers",
+        marker={
+            "size": 9,
+            "color": colours,
+            "symbol": ["circle" if judged else "circle-open" for judged in known["judged"]],
+            "line": {"width": 2, "color": colours},
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": known["upper"] * 100 - change,
+            "arrayminus": change - known["lower"] * 100,
+            "color": RULE,
+            "thickness": 1.5,
+            "width": 3,
+        },
+        customdata=np.column_stack(
+            [
+                escaped(known["class_name"]),
+                known["group"],
+                [
+                    f"{claims.signed(low)} to {claims.signed(high)}" if low == low else "not known"
+                    for low, high in zip(known["lower"], known["upper"], strict=True)
+                ],
+                known["n_positive_patients"],
+            ]
+        ),
+        hovertemplate=(
+            "%{customdata[0]} (%{customdata[1]})<br>%{x:.0f} %<br>95 % interval "
+            "%{customdata[2]}<br>%{customdata[3]} patients<extra></extra>"
+        ),
+    )
+    names = [
+        short(name) if judged else f"{short(name, 26)} *"
+        for name, judged in zip(known["class_name"], known["judged"], strict=True)
+    ]
+    class_axis(figure, names)
+    label = words.METRICS[metric]
+    figure.update_xaxes(
+        title=f"Change of {label} against dense (%)", ticksuffix=" %", zeroline=True,
+        range=_scale(known),
+    )  # fmt: skip
+    at = words.percent(sparsity)
+    if not len(known):
+        return Chart(f"No class has both a dense and a pruned {label} at {at}", figure, "")
+    caption = f"{n_images:,} test images. {over_runs(known, 'line')}"
+    if (runs := int(known["n_runs"].max())) > 1:
+        spread = "lowest to highest" if runs < RUNS_FOR_A_RANGE else "range"
+        caption += f" Bar: {spread} of the runs."
+    if metric == "somers_d":
+        caption += " Somers\u2019 D is 2 AUROC \u2212 1: 0 by chance, 1 without an error."
+    if not known["judged"].all():
+        caption += " * and hollow: not judged."
+    return Chart(f"{_range_title(known, metric)} at {at} sparsity", figure, caption)
+
+
+def _scale(known: pd.DataFrame) -> list[float]:
+    """From the lowest to the highest that a judged class reaches, and every dot, with 0."""
+    judged = known[known["judged"]] if known["judged"].any() else known
+    ends = [judged["lower"], judged["upper"], judged["lowest"], judged["highest"], known["change"]]
+    values = pd.concat(ends).dropna() * 100
+    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
+    room = 0.03 * max(high - low, 1.0)
+    return [low - room, high + room]
+
+
 def losses_chart(
     losses: pd.DataFrame,
     metric: str,
     sparsity: float,
     n_images: int,
-    interval: str = "quartiles",
 ) -> Chart:
     """What each class has lost at one sparsity, the most lost first."""
     known = losses[losses["relative_change"].notna()]
@@ -134,16 +222,35 @@ def losses_chart(
         title=f"Change of {label} against dense (%)", ticksuffix=" %", zeroline=True
     )
     if len(known):
-        title = f"{_groups_title(known, metric)} at {words.percent(sparsity)} sparsity"
+        corrected = "interval_over" in known
+        said = _range_title if corrected else _groups_title
+        title = f"{said(known, metric)} at {words.percent(sparsity)} sparsity"
     else:
         title = f"No class has both a dense and a pruned {label} at {words.percent(sparsity)}"
     caption = (
         f"{words.count(len(known), 'class')}, {n_images:,} test images. "
-        f"{over_runs(known, 'whiskers', interval)} Upright tick: where the class is down to chance."
+        f"{over_runs(known, 'whiskers')} Upright tick: what a random order is "
+        "expected to reach with as many test positives."
     )
     if known["unstable"].any():
         caption += f" * and hatched: {words.FEW}, unstable."
     return Chart(title, figure, caption)
+
+
+def _range_title(known: pd.DataFrame, metric: str) -> str:
+    """Which judged class loses most and which least; nothing is said of groups, whose comparison
+    needs a test."""
+    column = "change" if "change" in known else "relative_change"
+    kept = known["judged"] if "judged" in known else ~known["unstable"]
+    known = (known[kept] if kept.any() else known).dropna(subset=column)
+    worst, best = (known.loc[at()] for at in (known[column].idxmin, known[column].idxmax))
+    if len(known) == 1:
+        return f"{worst['class_name']} {words.loss(worst[column], metric)}"
+    most, least = (claims.signed(row[column], 0) for row in (worst, best))
+    return (
+        f"{words.METRICS[metric]} changes by {most} ({worst['class_name']}) to {least} "
+        f"({best['class_name']})"
+    )
 
 
 def _groups_title(known: pd.DataFrame, metric: str) -> str:

@@ -26,9 +26,11 @@ from core.wording import words
 
 
 def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images: int) -> Chart:
-    """mAP over sparsity. band: sparsity, median, lower, upper, n_runs."""
+    """mAP over sparsity. band: sparsity, median, lower, upper, n_runs; where it has interval_over,
+    its values are means and their intervals; see `over_runs`."""
     figure = empty_figure(360)
     x = percents(band["sparsity"])
+    between = "95 % interval" if "interval_over" in band else "quartiles"
     add_band(figure, x, band["lower"], band["upper"], GROUP_COLOURS["head"])
     figure.add_scatter(
         x=x,
@@ -37,7 +39,7 @@ def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images
         line={"color": GROUP_COLOURS["head"], "width": 3},
         customdata=np.column_stack([band["lower"], band["upper"], band["n_runs"]]),
         hovertemplate=(
-            "sparsity %{x} %<br>mAP %{y:.3f}<br>quartiles %{customdata[0]:.3f} to "
+            f"sparsity %{{x}} %<br>mAP %{{y:.3f}}<br>{between} %{{customdata[0]:.3f}} to "
             "%{customdata[1]:.3f}<br>runs %{customdata[2]}<extra></extra>"
         ),
         showlegend=False,
@@ -64,7 +66,6 @@ def class_curves_chart(
     metric: str,
     relative: bool,
     sparsity: float | None,
-    interval: str = "quartiles",
 ) -> Chart:
     """Every class over sparsity: highlighted ones named, the others grey behind them.
 
@@ -99,8 +100,8 @@ def class_curves_chart(
         figure.update_yaxes(title=label, rangemode="tozero")
     title = _curves_title(highlighted, facts, metric, sparsity)
     caption = (
-        f"{words.count(curves['class_name'].nunique(), 'class')}; dotted: chance level of the "
-        f"named classes. {over_runs(curves, 'band', interval)}"
+        f"{words.count(curves['class_name'].nunique(), 'class')}. {over_runs(curves)} Dotted: what "
+        "a random order is expected to reach with as many test positives as the named class has."
     )
     return Chart(title, figure, caption)
 
@@ -111,7 +112,6 @@ def pair_curves_chart(
     pair: tuple[str, str],
     title: str,
     metric: str,
-    interval: str = "quartiles",
 ) -> Chart:
     """Two forgettability curves with their interval over runs (columns lower, upper)."""
     figure = empty_figure(400)
@@ -130,7 +130,7 @@ def pair_curves_chart(
     sparsity_axis(figure)
     label = words.METRICS[metric]
     figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
-    return Chart(title, figure, over_runs(curves, interval=interval))
+    return Chart(title, figure, over_runs(curves))
 
 
 def _curves_title(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.analysis.pair_evidence import SIGNIFICANT, n_different
+from core.analysis.pair_evidence import SIGNIFICANT, told_apart
 from core.charts.parts import (
     GROUP_COLOURS,
     Chart,
@@ -57,7 +57,7 @@ def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid:
         pair: text for (a, b), text in zip(names, said, strict=True) for pair in ((a, b), (b, a))
     }
     not_judged = frozenset(judged.index[~judged])
-    figure, _ = _heatmap(fcd, order, "FCD without noise", ".2f", not_judged, texts)
+    figure, _ = _heatmap(fcd, order, "FCD", ".2f", not_judged, texts)
     q = matrix_of(table, "q_value", order).to_numpy(float)
     rows, columns = np.nonzero(q >= SIGNIFICANT)
     figure.add_scatter(
@@ -73,8 +73,10 @@ def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid:
     # The squares that take clicks lie above the dots.
     figure.data = (figure.data[0], figure.data[2], figure.data[1])
     n_judged = int(table["fcd_corrected"].notna().sum())
-    title = pair_findings.pairs_apart(n_different(table), n_judged)
-    return Chart(title, figure, pair_findings.pairs_caption(n_judged, len(table), n_grid, n_runs))
+    apart = told_apart(table)
+    title = pair_findings.pairs_apart(len(apart), n_judged)
+    caption = pair_findings.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
+    return Chart(title, figure, caption)
 
 
 def iou_heatmap(

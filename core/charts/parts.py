@@ -202,11 +202,18 @@ def with_more(
     return replace(chart, figure=go.Figure(plain, _validate=False))
 
 
-def over_runs(table: pd.DataFrame, band: str = "band", interval: str = "quartiles") -> str:
+def over_runs(table: pd.DataFrame, band: str = "band") -> str:
+    """What a point and its band or whiskers are: the median and quartiles over runs, or where the
+    table says what its interval is over (interval_over, corrected), the mean and that interval."""
     runs = int(table["n_runs"].max()) if len(table) else 0
+    over = table["interval_over"].iloc[0] if "interval_over" in table and len(table) else ""
+    if runs < 2 and over == "patients":
+        return f"One run; {band}: 95 % interval over patients, for this training only."
     if runs < 2:
         return "One run, so no interval."
-    return f"Median over {words.count(runs, 'run')}, {band}: {interval}."
+    if over:
+        return f"Mean over {words.count(runs, 'run')}; {band}: 95 % interval over {over}."
+    return f"Median over {words.count(runs, 'run')}, {band}: quartiles."
 
 
 def percents(sparsities: pd.Series | pd.Index) -> list[float]:

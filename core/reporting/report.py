@@ -122,6 +122,7 @@ class _Contents:
         self._pruned = decay.pruned_sparsities(self.metrics)
         self.safety: pd.DataFrame | None = None
         self.claims: pd.DataFrame | None = None
+        self.overall: pd.DataFrame | None = None
         if self.labels is None or self.metrics.empty:
             if self.metrics.empty:
                 self.missing.append("Everything about results: no prediction is finished yet.")
@@ -175,6 +176,7 @@ class _Contents:
         overall = self._try("mAP over patients", make)
         if overall is None:  # a damaged prediction: what is left is over runs
             overall = Overall()(self.metrics)
+        self.overall = overall
         self.claims = self._try("The paper's claims", lambda: evidence_tables.claims(folder))
         if self.claims is not None:
             self.readings += readings.of_claims(self.claims, published(self.config))
@@ -207,7 +209,7 @@ class _Contents:
         if self.labels is None:
             return []
         drawn = report_charts.charts(
-            self._folder, self.labels, self.metrics, self.safety, self.claims
+            self._folder, self.labels, self.metrics, self.safety, self.claims, self.overall
         )
         legend = words.groups(self.config.groups)
         return [

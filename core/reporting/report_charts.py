@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from core.analysis import claims as names
 from core.analysis import decay, losses
 from core.analysis.chance import chance_levels
 from core.analysis.class_changes import PRIMARY
-from core.analysis.class_summary import ClassSummary
+from core.analysis.class_evidence import CHANGE, ONSET
+from core.analysis.class_summary import EXTREME_SPARSITY, ClassSummary
 from core.analysis.correlations import named_row
-from core.analysis.losses import with_intervals
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
-from core.charts.classes import frequency_chart, losses_chart
+from core.charts.classes import changes_chart, frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart
+from core.charts.forest import FORESTS, forest_chart
 from core.charts.pairs import evidence_heatmap
 from core.charts.safety import safety_chart
 from core.charts.scatter import (
@@ -29,11 +31,10 @@ from core.charts.scatter import (
 from core.labels import Labels
 from core.metrics import with_somers_d
 from core.store import read_config
-from core.wording import findings
+from core.wording import claim_sentences, findings
 from core.wording.published import FIRST_DROP
 
 PREFERRED_SPARSITY = 0.9
-INTERVAL = "95 %"
 Coloured = tuple[Chart, bool]  # whether its colours are those of the groups
 
 
@@ -47,17 +48,18 @@ def charts(
     metrics: pd.DataFrame,
     safety: pd.DataFrame | None,
     claims: pd.DataFrame | None,
+    overall: pd.DataFrame | None,
 ) -> list[Coloured]:
-    """metrics: class metrics; safety: the table `safe_sparsity`, and claims: `claims`, where they
-    are known."""
+    """metrics: class metrics; safety: the table `safe_sparsity`, claims: `claims`, and overall:
+    `overall`, where they are known."""
     drawn: list[Coloured] = []
     if not metrics.empty:
-        drawn.append((_mean_ap(metrics, labels), False))
+        drawn.append((_mean_ap(metrics, labels, overall), False))
     if safety is not None:
         drawn.append((_safety(safety, labels), False))
     if claims is not None:
         known = with_somers_d(metrics)
-        drawn += _losses(folder, labels, known)
+        drawn += [(chart, True) for chart in _losses(folder, labels, known)]
         drawn.append((_first_drop(folder, known), True))
         drawn += [(chart, False) for chart in _pairs(folder, known, claims)]
     frequencies, groups = tables.frequencies(folder), read_config(folder).groups
@@ -66,10 +68,15 @@ def charts(
     return drawn
 
 
-def _mean_ap(metrics: pd.DataFrame, labels: Labels) -> Chart:
-    means = decay.mean_over_classes(metrics)
-    band = decay.band_over_runs(means, "mean_ap", ["sparsity"])
-    return mean_ap_chart(band, *decay.defined_classes(metrics), len(labels.split("test")))
+def _mean_ap(metrics: pd.DataFrame, labels: Labels, overall: pd.DataFrame | None) -> Chart:
+    """With the intervals of the table `overall`, where a run has a dense model."""
+    if overall is None or overall.empty:
+        means = decay.mean_over_classes(metrics)
+        table = decay.band_over_runs(means, "mean_ap", ["sparsity"])
+    else:
+        names = {"mean_ap": "median", "ci_low": "lower", "ci_high": "upper"}
+        table = overall.rename(columns=names)
+    return mean_ap_chart(table, *decay.defined_classes(metrics), len(labels.split("test")))
 
 
 def _safety(table: pd.DataFrame, labels: Labels) -> Chart:
@@ -78,31 +85,54 @@ def _safety(table: pd.DataFrame, labels: Labels) -> Chart:
     return safety_chart(table, safe_answers(table)[ALL], SafeSparsity(), len(test), n_patients)
 
 
-def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Coloured]:
-    """Curves and losses of Somers' D with intervals over runs and patients (corrected), and losses
-    of AP with quartiles over runs (paper)."""
-    frequencies = tables.frequencies(folder)
+def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Chart]:
+    """Curves and changes of Somers' D with intervals over runs and patients and the trends over
+    frequency (corrected), and losses of AP with quartiles over runs (paper)."""
+    frequencies, n_test = tables.frequencies(folder), len(labels.split("test"))
     sparsity = preferred(decay.pruned_sparsities(metrics))
-    n_test = len(labels.split("test"))
-    drawn: list[Coloured] = []
-    for metric in (PRIMARY, "ap"):
+
+    def lost(metric: str) -> pd.DataFrame:
         curves = decay.ForgettabilityCurves(metric)(metrics)
         chance = chance_levels(labels, metric)
-        lost = losses.Losses(metric, sparsity)(curves, metrics, frequencies, chance)
-        if metric == PRIMARY:
-            table = tables.forgettability(folder, metric)
-            lost = with_intervals(lost, table, sparsity)
-            columns = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
-            named = losses.most_lost(lost)
-            relative = table.rename(columns=columns)
-            chart = class_curves_chart(
-                relative, lost, named, chance, metric, True, sparsity, INTERVAL
-            )
-            drawn.append((chart, True))
-            drawn.append((losses_chart(lost, metric, sparsity, n_test, interval=INTERVAL), True))
-        else:
-            drawn.append((_by_paper(losses_chart(lost, metric, sparsity, n_test)), True))
-    return drawn
+        return losses.Losses(metric, sparsity)(curves, metrics, frequencies, chance)
+
+    table = tables.forgettability(folder, PRIMARY)
+    summary = evidence_tables.class_summary(folder, PRIMARY)
+    columns = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
+    rows = losses.with_intervals(lost(PRIMARY), table, sparsity)
+    curves = class_curves_chart(
+        table.rename(columns=columns),
+        rows,
+        losses.most_lost(rows),
+        chance_levels(labels, PRIMARY),
+        PRIMARY,
+        True,
+        sparsity,
+    )
+    changes = losses.changes_at(table, summary, sparsity)
+    return [
+        curves,
+        changes_chart(changes, PRIMARY, sparsity, n_test),
+        *_forests(folder, table, summary),
+        _by_paper(losses_chart(lost("ap"), "ap", sparsity, n_test)),
+    ]
+
+
+def _forests(folder: Path, table: pd.DataFrame, summary: pd.DataFrame) -> Iterator[Chart]:
+    """Each class's own value beside the trend over frequency, of those that could be fitted."""
+    trends = evidence_tables.trends(folder).set_index("name")
+    effects = evidence_tables.class_effects(folder)
+    bounds = {"onset_ci_low": "lower", "onset_ci_high": "upper"}
+    own = {
+        ONSET: summary.rename(columns=bounds),
+        CHANGE: losses.changes_at(table, summary, EXTREME_SPARSITY),
+    }
+    for claim, (name, axis) in FORESTS.items():
+        rows = effects[effects["name"] == name]
+        rows = rows.merge(own[name][["class_name", "group", "lower", "upper"]], on="class_name")
+        if len(rows):
+            title = claim_sentences.trend_title(claim, trends.loc[name])
+            yield forest_chart(rows, axis, title, claim_sentences.trend_caption(trends.loc[name]))
 
 
 def _first_drop(folder: Path, metrics: pd.DataFrame) -> Chart:

@@ -57,16 +57,17 @@ def summary_table(summary: pd.DataFrame) -> Table:
     heads = [
         "Class",
         "Group",
-        "Train frequency",
-        "Test patients",
+        "Train",
+        "Patients",
         "First drop (paper)",
         "AP at 95 % (paper)",
-        "Onset (corrected)",
+        "Onset",
         "95 % interval",
-        "P(among first three)",
+        "P(first 3)",
     ]
     caption = (
-        "First drop: first grid point at which the median AP lies over 20 % below dense. Onset: "
+        "Train: share of training images; patients: with the class in the test set. First drop: "
+        "first grid point at which the median AP lies over 20 % below dense. Onset (corrected): "
         "sparsity at which a fifth of Somers\u2019 D is gone, interval over runs and patients. P: "
         "probability of being among the first three of the judged classes. * not judged: "
         f"{pair_findings.NOT_JUDGED}."

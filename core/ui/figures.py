@@ -13,8 +13,9 @@ from core.analysis.class_pairs import pair_row
 from core.analysis.correlations import STABLE, named_row
 from core.analysis.losses import most_lost, with_intervals
 from core.charts import Chart
-from core.charts.classes import losses_chart
-from core.charts.curves import class_curves_chart, pair_curves_chart
+from core.charts.classes import changes_chart, losses_chart
+from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
+from core.charts.forest import FORESTS, forest_chart
 from core.charts.pairs import (
     evidence_heatmap,
     fcd_heatmap,
@@ -32,11 +33,10 @@ from core.charts.scatter import (
 )
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
-from core.wording import findings, pair_findings, words
+from core.wording import claim_sentences, findings, pair_findings, words
 from core.wording.published import EXTREME, FIRST_DROP, FIRST_DROP_STABLE, Figures
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
-OF_MEDIAN, QUARTILES = "95 % of the median", "quartiles"
 LOG_FREQUENCY = "Difference of log frequency"
 
 
@@ -57,7 +57,8 @@ def curves(
         else loaders.class_curves(of, metric, relative)
     )
     last = float(loaders.class_metrics(of)["sparsity"].max())
-    lost = loaders.class_losses(of, metric, last if sparsity is None else sparsity)
+    at = last if sparsity is None else sparsity
+    lost = _losses(of, metric, with_ci, at)
     return class_curves_chart(
         table,
         lost,
@@ -66,19 +67,49 @@ def curves(
         metric,
         relative,
         sparsity,
-        interval=OF_MEDIAN if with_ci else QUARTILES,
     )
 
 
 @of_study(MOST, shared=True)
 def losses(of: Source, metric: str, corrected: bool, sparsity: float) -> Chart:
     """What each class has lost at one sparsity."""
+    table = _losses(of, metric, corrected, sparsity)
+    return losses_chart(table, metric, sparsity, loaders.split_sizes(of)["test"])
+
+
+def _losses(of: Source, metric: str, corrected: bool, sparsity: float) -> pd.DataFrame:
+    """Medians over runs, or means with their intervals."""
     table = loaders.class_losses(of, metric, sparsity)
-    if corrected:
-        table = with_intervals(table, statistics.forgettability(of, metric), sparsity)
-    n_test = loaders.split_sizes(of)["test"]
-    interval = OF_MEDIAN if corrected else QUARTILES
-    return losses_chart(table, metric, sparsity, n_test, interval=interval)
+    if not corrected:
+        return table
+    return with_intervals(table, statistics.forgettability(of, metric), sparsity)
+
+
+@of_study(shared=True)
+def mean_ap(of: Source) -> Chart:
+    """mAP over sparsity with its interval: the numbers of the table `overall`."""
+    names = {"mean_ap": "median", "ci_low": "lower", "ci_high": "upper"}
+    table = statistics.overall(of).rename(columns=names)
+    if table.empty:  # no run has a dense model
+        table = loaders.mean_ap_band(of)
+    n_classes, n_undefined = decay.defined_classes(loaders.class_metrics(of))
+    return mean_ap_chart(table, n_classes, n_undefined, loaders.split_sizes(of)["test"])
+
+
+@of_study(MOST, shared=True)
+def changes(of: Source, metric: str, sparsity: float) -> Chart:
+    """The change of every class at one sparsity, with its interval."""
+    table = statistics.changes_at(of, metric, sparsity)
+    return changes_chart(table, metric, sparsity, loaders.split_sizes(of)["test"])
+
+
+@of_study(shared=True)
+def forest(of: Source, claim: str) -> Chart:
+    """Every class's own change at 95 %, or its onset, beside the trend over frequency."""
+    name, axis = FORESTS[claim]
+    row, table = statistics.trends(of).loc[name], statistics.class_effects(of, name)
+    title, caption = claim_sentences.trend_title(claim, row), claim_sentences.trend_caption(row)
+    return forest_chart(table, axis, title, caption)
 
 
 @of_study(MOST, shared=True)
@@ -162,8 +193,7 @@ def two_curves(of: Source, metric: str, corrected: bool, pair: tuple[str, str]) 
         row = pair_row(statistics.pair_statistics(of, metric), pair)
         distance = words.number(float(row["fcd_rms" if corrected else "fcd"]))
         title = f"{first} and {second}: FCD{', RMS' if corrected else ''} {distance}"
-    groups, interval = loaders.groups_of_classes(of), OF_MEDIAN if corrected else QUARTILES
-    return pair_curves_chart(table, groups, pair, title, metric, interval)
+    return pair_curves_chart(table, loaders.groups_of_classes(of), pair, title, metric)
 
 
 @of_study(MOST, shared=True)

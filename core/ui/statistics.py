@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core import evidence_tables, tables
-from core.analysis import pairs
+from core import evidence_tables, study, tables
+from core.analysis import decay, losses, pairs
+from core.analysis import first_forgotten as first
 from core.analysis.claims import CORRECTED
+from core.analysis.class_changes import PRIMARY
+from core.analysis.class_evidence import ONSET
 from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
-from core.analysis.class_summary import ClassSummary
+from core.analysis.class_summary import EXTREME_SPARSITY, ClassSummary
 from core.analysis.correlations import Correlations
-from core.analysis.first_forgotten import FirstForgotten
-from core.analysis.first_forgotten import first_forgotten as find_first
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
 from core.labels import FEW_PATIENTS
-from core.ui import OpenStudy
+from core.ui import OpenStudy, modified
 from core.ui.cached import Source, of_study
 from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
 
@@ -55,9 +56,55 @@ def class_summary(of: Source, metric: str) -> pd.DataFrame:
 
 
 @of_study()
-def first_forgotten(of: Source, metric: str, corrected: bool) -> FirstForgotten:
-    """Which classes drop first, with what was left out."""
-    return find_first(class_summary(of, metric), forgettability(of, metric), corrected)
+def first_forgotten(of: Source) -> first.FirstForgotten:
+    """Which classes are forgotten first, and how sure that is; see `has_patients`."""
+    metrics = class_metrics(of)
+    last = max(decay.pruned_sparsities(metrics))
+    return first.first_forgotten(class_summary(of, PRIMARY), decay.complete_runs(metrics), last)
+
+
+@of_study()
+def first_drops(of: Source, metric: str, corrected: bool) -> first.FirstDrops:
+    """Which classes drop first, as observed."""
+    return first.first_drops(class_summary(of, metric), corrected)
+
+
+@of_study(entries=256)
+def changes_at(of: Source, metric: str, sparsity: float) -> pd.DataFrame:
+    """`losses.CHANGES` of every class at one sparsity."""
+    return losses.changes_at(forgettability(of, metric), class_summary(of, metric), sparsity)
+
+
+def claims(opened: OpenStudy) -> pd.DataFrame:
+    """The paper's claims; of a study with `has_patients`."""
+    return _claims(opened, modified(study.evidence_path(opened.folder, "claims")))
+
+
+@of_study()
+def _claims(of: Source, time: int) -> pd.DataFrame:
+    """`time`: measuring the images' quality, when somebody asks for it, changes the claims."""
+    return evidence_tables.claims(of.path)
+
+
+@of_study()
+def trends(of: Source) -> pd.DataFrame:
+    """The trends over classes, by name; of a study with `has_patients`."""
+    return evidence_tables.trends(of.path).set_index("name")
+
+
+@of_study()
+def class_effects(of: Source, name: str) -> pd.DataFrame:
+    """What each class adds to one of the trends, with its group and its own interval (lower,
+    upper); of a study with `has_patients`."""
+    table = evidence_tables.class_effects(of.path)
+    table = table[table["name"] == name].drop(columns="name")
+    summary = class_summary(of, PRIMARY)
+    if name == ONSET:
+        bounds = {"onset_ci_low": "lower", "onset_ci_high": "upper"}
+        own = summary.rename(columns=bounds)[["class_name", "group", *bounds.values()]]
+    else:
+        own = changes_at(of, PRIMARY, EXTREME_SPARSITY)[["class_name", "group", "lower", "upper"]]
+    return table.merge(own, on="class_name")
 
 
 @of_study()
@@ -101,15 +148,9 @@ def class_pairs(of: Source, metric: str) -> pd.DataFrame:
     return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
 
 
-@of_study(spinner=RESAMPLING)
-def claims(of: Source) -> pd.DataFrame:
-    """The table `claims`, of a study whose patients are known."""
-    return evidence_tables.claims(of.path)
-
-
 def claim(of: Source, name: str) -> pd.Series:
     """The corrected row of one claim."""
-    table = claims(of)
+    table = _claims(of, modified(study.evidence_path(of.path, "claims")))
     return table[(table["claim"] == name) & (table["reading"] == CORRECTED)].iloc[0]
 
 

@@ -24,9 +24,9 @@ CARDS = (
     ),
     (
         "Forgettability",
-        "Every class loses average precision (AP) at its own pace, rare ones often sooner. Its "
-        "curve is the change of AP against the dense, unpruned model.",
-        ("class_ap.py", "Which class is forgotten first"),
+        "Pruning takes some classes sooner than others. A class's curve shows how much of its "
+        "dense, unpruned level is gone; whether rare classes go sooner has to be tested.",
+        ("class_ap.py", "How each class is forgotten"),
     ),
     (
         "PIE",
@@ -92,12 +92,12 @@ def _weights() -> str:
 
 
 def _curves() -> str:
-    """A frequent class that holds on, and a rare one that does not."""
-    frequent, rare = "M40 25 L170 26 L220 32 L255 62", "M40 25 L110 28 L150 60 L190 100 L255 115"
+    """A class that holds on, and one that does not."""
+    one, other = "M40 25 L170 26 L220 32 L255 62", "M40 25 L110 28 L150 60 L190 100 L255 115"
     drawn = (
         f'<path d="M40 10 V125 H265" fill="none" stroke="{INK}" stroke-opacity="0.5"/>'
-        f'<path d="{frequent}" fill="none" stroke="{HEAD}" stroke-width="3"/>'
-        f'<path d="{rare}" fill="none" stroke="{TAIL}" stroke-width="3" stroke-dasharray="7 4"/>'
+        f'<path d="{one}" fill="none" stroke="{HEAD}" stroke-width="3"/>'
+        f'<path d="{other}" fill="none" stroke="{TAIL}" stroke-width="3" stroke-dasharray="7 4"/>'
         f'<path d="M40 45 H265" stroke="{INK}" stroke-opacity="0.5" stroke-dasharray="2 3"/>'
         f'<circle cx="131" cy="45" r="5" fill="none" stroke="{TAIL}" stroke-width="2"/>'
         '<text x="139" y="41">first drop</text>'
@@ -105,9 +105,9 @@ def _curves() -> str:
         '<text x="36" y="49" text-anchor="end">\u221220 %</text>'
         '<text x="40" y="139">dense</text>'
         '<text x="265" y="139" text-anchor="end">95 % sparsity</text>'
-        '<text x="258" y="60">often</text><text x="258" y="112">rare</text>'
+        '<text x="258" y="60">A</text><text x="258" y="112">B</text>'
     )
-    return _image(drawn, "Change of AP over sparsity: a frequent class holds on, a rare one drops")
+    return _image(drawn, "Change of AP over sparsity: one class holds on, another drops")
 
 
 def _rankings() -> str:

@@ -68,25 +68,36 @@ def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
     return sparsities[options.index(chosen)]
 
 
-def metric_switch() -> str:
-    """ap, calibrated_ap, auroc or somers_d; in the address as `metric`."""
+def metric_switch(default: str = "AP") -> str:
+    """ap, calibrated_ap, auroc or somers_d; in the address as `metric` once somebody has chosen.
+    Until then it is `default`, which may change with the reading."""
     names = {
         "AP": "ap",
         "Calibrated AP": "calibrated_ap",
         "AUROC": "auroc",
         "Somers' D": "somers_d",
     }
-    drop_stale("metric", list(names))
+    asked = st.query_params.get("metric", st.session_state.get("chosen_metric"))
+    if asked in names:
+        st.query_params["metric"] = st.session_state["chosen_metric"] = asked
+    else:
+        st.query_params.pop("metric", None)
+    st.session_state["metric"] = asked if asked in names else default  # also after a page before
     chosen = st.segmented_control(
         "Metric",
         list(names),
-        default="AP",
         required=True,
         key="metric",
-        bind="query-params",
+        on_change=_name_metric,
         help=terms.METRICS,
     )
-    return names[chosen]
+    return names[str(chosen)]
+
+
+def _name_metric() -> None:
+    """Not bound: a bound widget leaves its default out of the address, and this one has two."""
+    chosen = st.session_state["metric"]
+    st.query_params["metric"] = st.session_state["chosen_metric"] = chosen
 
 
 def addressed(key: str, options: list[str], begin: str) -> str:

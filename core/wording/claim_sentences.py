@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from core.analysis import claims
 from core.analysis.claims import Claim
 from core.wording import words
@@ -33,6 +35,41 @@ UNITS = {
     "pies~image_quality": "image",
 }
 
+AGAINST = {
+    claims.FIRST_DROP: "Frequent classes are forgotten at lower sparsity",
+    claims.CHANGE: "Frequent classes lose more at 95 % sparsity",
+}
+# What a ratio of frequencies counts, and what the corrected one is held against.
+CARRIED = {
+    claims.RARE: "PIEs carry a tail class",
+    claims.MANY: "PIEs have two findings or more",
+    claims.NOISE: "PIEs carry a wrong label",
+}
+LIKE = {
+    claims.RARE: "other images with as many findings",
+    claims.MANY: "the losses of their classes give",
+    claims.NOISE: "other images with as many findings",
+}
+NO_CLASSES = claims.TOO_FEW_CLASSES
+SUBJECT = "a class ten times as frequent"
+# How an effect over classes is said, and what a rising and a falling one are called.
+EFFECTS = {
+    claims.FIRST_DROP: (
+        f"{SUBJECT} is forgotten {{points}} percentage points of sparsity {{which}}",
+        ("later", "earlier"),
+    ),
+    claims.CHANGE: (
+        f"{SUBJECT} loses {{points}} percentage points {{which}} of its dense Somers\u2019 D at "
+        "95 % sparsity",
+        ("less", "more"),
+    ),
+    claims.TAIL: (
+        "a tail class loses {points} percentage points {which} of its dense Somers\u2019 D at 95 % "
+        "sparsity than a head class",
+        ("less", "more"),
+    ),
+}
+
 
 def sentence(one: Claim) -> str:
     """Verdict, estimate, interval, the null it was held against, and n."""
@@ -41,40 +78,136 @@ def sentence(one: Claim) -> str:
         verdict = f"{verdict}: {one.reason}"
     if not _known(one.estimate):
         return f"{verdict}."
+    opens = f"{verdict}. Observed: " if one.reason else f"{verdict}: "
     n = words.count(one.n, UNITS.get(one.claim, "class"))
     if one.claim == claims.TOGETHER and one.reading == claims.CORRECTED:
+        low, high = (words.number(one.detail[f"null_{end}"]) for end in ("low", "high"))
         return (
-            f"{verdict}. r = {words.number(one.estimate)} over {n}; noise and class differences "
-            f"alone give {_range(one.detail['null_low'], one.detail['null_high'])} in 95 % of "
-            "cases."
+            f"{verdict}. r = {words.number(one.estimate)} over {n}; where co-occurrence plays no "
+            f"part, r lies between {low} and {high} in 95 % of cases."
         )
-    return f"{verdict}: {_estimate(one)} (95 % interval {_interval(one)}; {_null(one)}; {n})."
+    if one.reading == claims.CORRECTED and one.claim in EFFECTS:
+        said = effect(one.claim, one.estimate, one.ci_low, one.ci_high)
+        return f"{opens}{said.removesuffix(')')}; {_null(one)}; {n})."
+    return f"{opens}{_estimate(one)} (95 % interval {_interval(one)}; {_null(one)}; {n})."
+
+
+def effect(claim: str, estimate: float, ci_low: float, ci_high: float) -> str:
+    """A corrected effect over classes with its interval, in words: "a class ten times as frequent
+    loses 11.5 percentage points more of its dense Somers\u2019 D (95 % interval 26.1 more to 3.1
+    less)". claim: of EFFECTS; the numbers as in the table `claims`, fractions."""
+    said, (rising, falling) = EFFECTS[claim]
+
+    def which(value: float) -> str:
+        return rising if value >= 0 else falling
+
+    low, high = (_points(value) for value in (ci_low, ci_high))
+    between = f"{low} to {high} {which(ci_high)}"
+    if which(ci_low) != which(ci_high):
+        between = f"{low} {which(ci_low)} to {high} {which(ci_high)}"
+    elif abs(ci_low) > abs(ci_high):
+        between = f"{high} to {low} {which(ci_high)}"
+    told = said.format(points=_points(estimate), which=which(estimate))
+    return f"{told} (95 % interval {between})"
+
+
+def rarity(table: pd.DataFrame) -> str:
+    """Whether rare classes are hit harder, in one sentence, from the table `claims`."""
+    rows = table[table["reading"] == claims.CORRECTED].set_index("claim")
+    known = [
+        rows.loc[name]
+        for name in (claims.CHANGE, claims.FIRST_DROP)
+        if name in rows.index and rows.loc[name, "verdict"] != claims.CANNOT_TELL
+    ]
+    if not known:
+        why = _reason(rows.loc[claims.CHANGE]) if claims.CHANGE in rows.index else NO_CLASSES
+        return f"Whether rarity plays a part cannot be told here: {why}."
+    verdicts = {row["verdict"] for row in known}
+    if verdicts >= {claims.AS_CLAIMED, claims.OPPOSITE}:
+        opening = "Rarity works both ways"
+    elif claims.AS_CLAIMED in verdicts:
+        opening = "Rare classes are hit harder"
+    elif claims.OPPOSITE in verdicts:
+        opening = "Frequent classes are hit harder"
+    else:
+        opening = "That rarity plays a part is not shown"
+    told = [
+        effect(row.name, row["estimate"], row["ci_low"], row["ci_high"])
+        for row in sorted(known, key=lambda row: row["verdict"] == claims.NOT_SHOWN)
+    ]
+    told[1:] = [one.replace(SUBJECT, "it", 1) for one in told[1:]]
+    return f"{opening}: {', and '.join(told)}."
+
+
+def trend_title(claim: str, row: pd.Series) -> str:
+    """The title of a forest plot: what `row` of the table `trends` says of the claim."""
+    if not _known(row["slope"]):
+        return "Too few classes can be judged for a trend"
+    numbers = row["slope"], row["ci_low"], row["ci_high"]
+    opening = "No clear relation"
+    if row["ci_low"] > 0 or row["ci_high"] < 0:
+        opening = HEADINGS[claim] if row["slope"] > 0 else AGAINST[claim]
+    return f"{opening}: {effect(claim, *numbers)}"
+
+
+def trend_caption(row: pd.Series) -> str:
+    """The coefficient, the classes' own scatter, n, and what is drawn."""
+    drawn = (
+        "Dot and line: each class with its 95 % interval over runs and patients. Classes stand "
+        "from frequent to rare."
+    )
+    n = words.count(int(row["n"]), "class")
+    if not _known(row["slope"]):
+        return f"{n}. {drawn}"
+    b, low, high = (words.number(row[name], 3) for name in ("slope", "ci_low", "ci_high"))
+    return (
+        f"Meta-regression over {n}: b = {b} per tenfold frequency (95 % interval {low} to {high}, "
+        f"{words.p_value(row['p_value'])}), scatter of classes \u03c4 = "
+        f"{words.number(row['tau'], 3)}. {drawn} Dashed: the trend. Light diamond: the class drawn "
+        "towards it by as much as its difference is noise."
+    )
+
+
+def claims_told(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table `claims` as a page shows it: a row per claim with both verdicts,
+    and the corrected sentence without the verdict it opens with."""
+    paper = table[table["reading"] == claims.PAPER].set_index("claim")["verdict"]
+    rows = []
+    for row in table[table["reading"] == claims.CORRECTED].to_dict(orient="records"):
+        said = row["sentence"].removeprefix(VERDICTS[row["verdict"]]).lstrip(":. ")
+        symbol = said[1:3] == " ="  # r = 0.12: a symbol stays as it is
+        why = said if symbol else f"{said[:1].upper()}{said[1:]}"
+        verdicts = VERDICTS[paper[row["claim"]]], VERDICTS[row["verdict"]]
+        rows.append([HEADINGS[row["claim"]], *verdicts, why])
+    return ["Claim", "By the paper\u2019s statistic", "Corrected", "Why"], rows
+
+
+def _reason(row: pd.Series) -> str:
+    """Why a claim cannot be told, as its sentence says."""
+    said = row["sentence"].removeprefix(f"{VERDICTS[claims.CANNOT_TELL]}: ")
+    return said.split(". ")[0].removesuffix(".")
+
+
+def _points(value: float) -> str:
+    return words.number(abs(value) * 100, 1)
 
 
 def _estimate(one: Claim) -> str:
+    if one.reading == claims.PAPER and one.null == 1:
+        return f"{CARRIED[one.claim]} {_value(one, one.estimate)} times as often as others"
     if one.reading == claims.PAPER:
         return f"{_paper_name(one)} = {_value(one, one.estimate)}"
-    if one.claim == claims.FIRST_DROP:
-        later = "later" if one.estimate >= 0 else "earlier"
-        points = words.number(abs(one.estimate) * 100, 1)
-        return f"a class ten times as frequent is forgotten {points} points of sparsity {later}"
-    if one.claim == claims.CHANGE:
-        less = "less" if one.estimate >= 0 else "more"
-        return (
-            f"a class ten times as frequent loses {words.percent(abs(one.estimate), 1)} {less} of "
-            "its dense Somers\u2019 D"
-        )
-    if one.claim == claims.TAIL:
-        return f"tail minus head is {_value(one, one.estimate)} of dense Somers\u2019 D"
     if one.claim == claims.FREQUENCY:
+        n = int(one.detail["n_different"])
+        are = f"{words.count(n, 'pair')} {'is' if n == 1 else 'are'}"
         return (
-            f"squared FCD changes by {_value(one, one.estimate)} per tenfold difference in "
-            f"frequency; {words.count(int(one.detail['n_different']), 'pair')} told apart"
+            f"{are} forgotten differently; squared FCD changes by {_value(one, one.estimate)} per "
+            "tenfold difference in frequency"
         )
     if one.null == 1:
         return (
-            f"{_value(one, one.detail['pruned'])} times as often as in other images, "
-            f"{_value(one, one.estimate)} times what retraining alone gives"
+            f"{CARRIED[one.claim]} {_value(one, one.detail['pruned'])} times as often as "
+            f"{LIKE[one.claim]}, {_value(one, one.estimate)} times what retraining alone gives"
         )
     return f"{one.statistic} {_value(one, one.estimate)}"
 
@@ -84,24 +217,18 @@ def _paper_name(one: Claim) -> str:
 
 
 def _interval(one: Claim) -> str:
-    return _range(_value(one, one.ci_low), _value(one, one.ci_high))
-
-
-def _range(low: float | str, high: float | str) -> str:
-    low, high = (v if isinstance(v, str) else words.number(v) for v in (low, high))
-    return f"{low} to {high}"
+    low, high = (_value(one, value) for value in (one.ci_low, one.ci_high))
+    return f"{low.removesuffix(' percentage points')} to {high}"
 
 
 def _null(one: Claim) -> str:
-    return f"no effect is {words.number(one.null, 0)}"
+    return f"no effect: {words.number(one.null, 0)}"
 
 
 def _value(one: Claim, value: float) -> str:
-    """In the unit of the estimate: percent of dense, points of sparsity, or a plain number."""
-    if one.claim == claims.FIRST_DROP and one.reading == claims.CORRECTED:
-        return f"{words.number(value * 100, 1)} points"
-    if one.claim == claims.TAIL or (one.claim == claims.CHANGE and one.reading == claims.CORRECTED):
-        return signed(value, 1)
+    """In the unit of the estimate: percentage points of dense, or a plain number."""
+    if one.claim == claims.TAIL:
+        return signed(value, 1).replace(" %", " percentage points")
     if one.claim == claims.FREQUENCY and one.reading == claims.CORRECTED:
         return words.number(value, 4)
     return words.number(value)

@@ -11,8 +11,8 @@ NOT_A_LICENCE = (
 )
 OTHER_FIRST = (
     "First here is the first class outside the margin with this confidence. \u201cForgotten "
-    "first\u201d, on Overview and Class AP, is another question: where a fifth of AP is gone, by "
-    "the median over runs."
+    "first\u201d, on Overview, is another question: which classes are the first to lose a fifth of "
+    "their Somers\u2019 D."
 )
 MOST_NAMED = 4
 

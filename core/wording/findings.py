@@ -8,173 +8,23 @@ from typing import Any
 
 import pandas as pd
 
-from core.analysis.first_forgotten import SIGNIFICANT, Dropped, FirstForgotten
-from core.labels import FEW_PATIENTS
-from core.wording import claims, words
+from core.analysis.pair_evidence import SIGNIFICANT
+from core.wording import words
 from core.wording.published import Figures
 
 Row = Mapping[str, Any]
-DROP = 0.20  # the loss that makes a first drop
-MOST_TOLD = 6  # classes told of one by one
-MOST_LEFT_OUT = 12
-FEW_RUNS = 5
-ENOUGH_RUNS = 10  # from which an interval of a median keeps what it promises
 READINGS = {
     "Class AP": {
         True: (
-            "Corrected: first drops are read between grid points, classes that never drop count as "
-            "later than all others, bands are 95 % intervals over runs, and p-values come from "
-            "permuting classes. The paper takes the first grid point and leaves those classes out."
+            "Corrected: 95 % intervals over runs and patients; trends of Somers\u2019 D, whose "
+            "chance level is 0 for every class."
         ),
         False: (
-            "Paper: the first grid point more than 20 % below dense, classes that never drop left "
-            "out, bands of quartiles, and p-values that take every class as an independent draw. "
-            "Corrected reads between grid points and keeps those classes."
+            "Paper: medians and quartiles over runs; first drops of AP, whose chance level is "
+            "higher for frequent classes."
         ),
     },
 }
-
-
-def forgotten_first(
-    found: FirstForgotten, metric: str, corrected: bool, of_subgroup: bool = False
-) -> str:
-    """Which classes are forgotten first. "Forgotten first" is of AP on all test images, read
-    between grid points; of another metric, of a subgroup, or by the paper's grid points, it is a
-    first drop. Names are as given."""
-    label = words.METRICS[metric]
-    if not found.n_judged:
-        return (
-            f"No class has the {FEW_PATIENTS} patients in the test set that it takes to say what "
-            "goes first."
-        )
-    if not found.first:
-        return f"No class with enough patients falls 20 % below its dense {label} on this grid."
-    if corrected:
-        opening = f"First drops of {label}"
-        if metric == "ap":
-            opening = f"{opening} in this subgroup" if of_subgroup else "Forgotten first"
-        meaning = f"the sparsity at which a fifth of {label} is gone"
-    else:
-        opening = f"First drops of {label}, by the paper"
-        meaning = f"the first grid point at which more than a fifth of {label} is gone"
-    return f"{opening}: {_ranked(found.first)} \u2013 {meaning}."
-
-
-def another_first(metric: str, corrected: bool, of_subgroup: bool = False) -> str:
-    """How first drops differ from "forgotten first", where they do; else nothing."""
-    differs = []
-    if metric != "ap":
-        differs.append(f"of AP, not of {words.METRICS[metric]}")
-    if not corrected:
-        differs.append("read between grid points")
-    if of_subgroup:
-        differs.append("on all test images")
-    if not differs:
-        return ""
-    return f"\u201cForgotten first\u201d, as Overview tells it, is {'; '.join(differs)}."
-
-
-def first_in_detail(found: FirstForgotten, metric: str) -> list[str]:
-    """Of each class that is named: its test positives, and its change at the grid point of its
-    first drop with the interval. Names are as given."""
-    told = [_in_detail(one, metric) for one in found.first[:MOST_TOLD]]
-    if len(found.first) > MOST_TOLD:
-        told.append(f"and {len(found.first) - MOST_TOLD} more")
-    return told
-
-
-def left_out(found: FirstForgotten) -> str:
-    """Which classes are not judged and why, and which of them would be named by their curves."""
-    if not found.left_out:
-        return ""
-    few = [
-        f"{one.class_name} ({words.count(one.n_positive, 'image') if one.n_positive else 'none'})"
-        for one in found.left_out
-    ]
-    text = (
-        f"Not judged, seen in fewer than {FEW_PATIENTS} patients of the test set: "
-        f"{claims.names(few, MOST_LEFT_OUT)}."
-    )
-    early = [f"{one.class_name} ({one.told} %)" for one in found.as_early]
-    if not early:
-        return text
-    would = claims.names(early, MOST_LEFT_OUT)
-    as_well = " as well" if found.first else ""
-    return f"{text} By the curve alone {would} would be named{as_well}."
-
-
-def evidence(found: FirstForgotten, metric: str, finished: bool = True) -> str:
-    """How far the evidence carries the losses; `finished`: all of the study is. Names are as
-    given."""
-    label, parts = words.METRICS[metric], []
-    if found.n_never:
-        so_far = "never fell by a fifth" if finished else "did not fall by a fifth so far"
-        parts.append(f"{words.count(found.n_never, 'class')} {so_far}.")
-    if found.n_judged and not finished:
-        parts.append("The study is not finished, and what is left of it may change all of this.")
-    n_runs = max((one.n_runs for one in found.first), default=found.n_runs)
-    if n_runs == 1:
-        parts.append("One run: nothing says how much of this is chance.")
-        return " ".join(parts)
-    later = [one.class_name for one in found.first if one.ci_high > -DROP]
-    if later:
-        parts.append(
-            f"{_whose(later, len(found.first))} above {words.MINUS}20 %: the drop may come later."
-        )
-    if found.first and n_runs < ENOUGH_RUNS:
-        parts.append(f"Intervals over {words.count(n_runs, 'run')} are narrower than they claim.")
-    if found.n_tested:
-        parts.append(
-            f"At 95 % sparsity {label} has changed in {found.n_significant} of "
-            f"{words.count(found.n_tested, 'class')} with q < {SIGNIFICANT:g} over "
-            f"{words.count(found.n_runs, 'run')}."
-        )
-        if found.n_runs < FEW_RUNS:
-            parts.append("So few runs find only large changes.")
-    elif found.n_judged:
-        parts.append(
-            "95 % sparsity is not on this study's grid, or not finished, so no change is tested "
-            "there."
-        )
-    if not parts:
-        return ""
-    return f"{' '.join(parts)} All of this speaks for other trainings, not for other patients."
-
-
-def _ranked(first: tuple[Dropped, ...]) -> str:
-    """Edema (64 %), Fibrosis (68 %) and Mass (73 %); ties as Mass and Nodule (both 73 %)."""
-    by_sparsity: dict[int, list[str]] = {}
-    for one in first:
-        by_sparsity.setdefault(one.told, []).append(one.class_name)
-    every = {1: "", 2: "both "}
-    parts = [
-        f"{claims.names(tied)} ({every.get(len(tied), 'all ')}{at} %)"
-        for at, tied in by_sparsity.items()
-    ]
-    if len(by_sparsity[first[-1].told]) > 1 or len(parts) == 1:  # these have their own "and"
-        return ", ".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _whose(later: list[str], n_first: int) -> str:
-    if len(later) == n_first:
-        return "Every interval reaches" if n_first > 1 else "The interval reaches"
-    if len(later) == 1:
-        return f"The interval of {later[0]} reaches"
-    return f"The intervals of {claims.names(later)} reach"
-
-
-def _in_detail(one: Dropped, metric: str) -> str:
-    text = (
-        f"{one.class_name}: {words.count(one.n_positive, 'test positive')}; "
-        f"{words.METRICS[metric]} {claims.signed(one.change)} at {words.percent(one.at)} sparsity"
-    )
-    if not _known(one.ci_low):
-        return f"{text}; one run, so no interval"
-    return (
-        f"{text}, 95 % interval over {words.count(one.n_runs, 'run')} "
-        f"{claims.signed(one.ci_low)} to {claims.signed(one.ci_high)}"
-    )
 
 
 def relation(row: Row | None, corrected: bool, rising: str, falling: str) -> str:

@@ -42,6 +42,23 @@ def facts(pairs: dict[str, str]) -> str:
     return f'<dl class="ps-facts">{entries}</dl>'
 
 
+def table(caption: str, head: list[str], rows: list[list[str]]) -> str:
+    """A table of sentences, whose cells stand below each other in a narrow window."""
+    first, *others = (html.escape(name) for name in head)
+    names = f'<th scope="col">{first}</th>' + "".join(f'<th scope="col">{n}</th>' for n in others)
+    lines = []
+    for row in rows:
+        begin, *cells = (html.escape(cell).replace(" %", "&nbsp;%") for cell in row)
+        told = "".join(
+            f'<td data-name="{name}">{cell}</td>' for name, cell in zip(others, cells, strict=True)
+        )
+        lines.append(f'<tr><th scope="row">{begin}</th>{told}</tr>')
+    return (
+        f'<table class="ps-table" aria-label="{html.escape(caption)}"><thead><tr>{names}</tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
 def class_chips(
     names: list[str], groups: dict[str, str], said: dict[str, str] | None = None, kind: str = ""
 ) -> str:
@@ -131,6 +148,18 @@ STYLE = """<style>
 .ps-facts div {padding: .3rem 0; border-bottom: 1px solid rgba(128, 134, 142, .35)}
 .ps-facts dt {font-size: .8rem}
 .ps-facts dd {margin: 0 !important; font-weight: 600; overflow-wrap: anywhere}
+.ps-table {width: 100%; border-collapse: collapse; font-size: .9rem; line-height: 1.4}
+.ps-table :is(th, td) {text-align: left; vertical-align: top; padding: .35rem 1rem .35rem 0;
+  border: 0; border-bottom: 1px solid rgba(128, 134, 142, .35)}
+.ps-table thead th {font-weight: 400; font-size: .8rem}
+.ps-table tbody th {font-weight: 600}
+@media (max-width: 640px) {
+  .ps-table thead {display: none}
+  .ps-table :is(tr, th, td) {display: block}
+  .ps-table :is(tbody th, td) {border: 0; padding: .1rem 0}
+  .ps-table td::before {content: attr(data-name) ": "; font-size: .8rem; opacity: .75}
+  .ps-table tr {padding: .4rem 0; border-bottom: 1px solid rgba(128, 134, 142, .35)}
+}
 .ps-chip {display: inline-block; border-left: .55em solid; padding: 0 .1em 0 .35em;
   margin: .1em .35em .1em 0; overflow-wrap: anywhere; line-height: 1.25}
 .ps-chip.ps-tail {font-weight: 700}

@@ -52,6 +52,7 @@ WITH_FREQUENCY = {
     verdicts.CANNOT_TELL: "Whether difference in frequency goes with FCD cannot be told here",
 }
 WITH_COOCCURRENCE = "Whether classes that occur together are forgotten alike cannot be told here"
+MOST_NAMED = 3
 TERMS = {
     "intercept": "where both classes are equally frequent and never meet",
     "log_frequency_difference": "frequency difference",
@@ -70,8 +71,11 @@ def pairs_apart(n_different: int, n_pairs: int) -> str:
     return f"{n_different:,} of {words.count(n_pairs, 'pair')} of classes {are} told apart"
 
 
-def pairs_caption(n_pairs: int, n_all: int, n_grid: int, n_runs: int) -> str:
-    """What the map of FCD shows, and of which pairs it says nothing."""
+def pairs_caption(
+    apart: list[tuple[str, str]], n_pairs: int, n_all: int, n_grid: int, n_runs: int
+) -> str:
+    """What the map of FCD shows, and of which pairs it says nothing. apart: the pairs that are told
+    apart, surest first."""
     over = "runs and patients" if n_runs > 1 else "patients (one run: nothing of other trainings)"
     parts = [
         "FCD without noise, of Somers\u2019 D: root mean square distance of two curves over "
@@ -79,6 +83,10 @@ def pairs_caption(n_pairs: int, n_all: int, n_grid: int, n_runs: int) -> str:
         "noise.",
         f"Dots: not told apart (q \u2265 {SIGNIFICANT:g} over {over}, Benjamini-Hochberg).",
     ]
+    if apart:
+        told = "; ".join(f"{first} and {second}" for first, second in apart[:MOST_NAMED])
+        more = f"; {len(apart) - MOST_NAMED:,} more" if len(apart) > MOST_NAMED else ""
+        parts.append(f"Told apart: {told}{more}.")
     if n_all > n_pairs:
         parts.append(
             f"Blank: {words.count(n_all - n_pairs, 'pair')} with a class that is not judged (*: "

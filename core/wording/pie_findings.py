@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.analysis.first_forgotten import SIGNIFICANT
+from core.analysis.pair_evidence import SIGNIFICANT
 from core.wording import words
 
 Row = Mapping[str, Any]

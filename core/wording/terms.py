@@ -23,11 +23,16 @@ TERMS = {
     "probability than one without it. 0.5 by chance.",
     "head, medium, tail": "Classes by their share of the training images: frequent, between, rare.",
     "forgettability curve": "Change of a class's metric against dense, as a share of dense, over "
-    "sparsity: the median over runs.",
+    "sparsity: the median over runs (paper), or the ratio of means (corrected).",
     "first drop": "The sparsity at which the forgettability curve falls below \u221220 %: read "
     "between grid points (corrected), or the first grid point below it (paper).",
-    "forgotten first": "The classes with at least 10 patients in the test set whose first drop of "
-    "AP, read between grid points, comes at the smallest sparsity.",
+    "onset": "The sparsity at which a fifth of a class's Somers\u2019 D is gone, read between grid "
+    "points of a curve that never rises.",
+    "forgotten first": "The classes that are among the first three to lose a fifth of their "
+    "Somers\u2019 D in at least 50 of 100 draws of runs and patients.",
+    "interval over runs and patients": "Where the value would lie, in 95 of 100 cases, for other "
+    "trainings tested on other patients.",
+    "judged": "A class with at least 10 patients in the test set that the dense model finds.",
     "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. 0: "
     "forgotten alike.",
     "co-occurrence IoU": "Images with both classes over images with either. 0: never together.",
@@ -46,8 +51,8 @@ TERMS = {
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
     "test positives": "Test images that carry the class. Where they are of fewer than 10 patients, "
     "its numbers are unstable: shown, and marked.",
-    "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend, which "
-    "mends what Statistics in the documentation names.",
+    "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend; "
+    "Statistics in the documentation says why.",
     "p and q": "p: how often chance alone would give as much. q: the same after Benjamini and "
     "Hochberg, for many classes looked at together.",
     "preflight": "A look at the file before anything runs: what it is, and whether it fits the "
@@ -56,12 +61,15 @@ TERMS = {
 }
 OF_PAGE = {
     "Overview": (
-        "sparsity", "dense", "run", "AP", "mAP", "forgotten first", "head, medium, tail", "PIE",
+        "sparsity", "dense", "run", "Somers\u2019 D", "forgotten first", "judged",
+        "interval over runs and patients", "paper, corrected", "head, medium, tail", "AP", "mAP",
+        "FCD", "PIE",
     ),
     "Class AP": (
         "AP", "calibrated AP", "AUROC", "Somers\u2019 D", "sparsity", "dense", "paper, corrected",
-        "forgettability curve", "first drop", "forgotten first", "head, medium, tail",
-        "test positives", "p and q", "operating point",
+        "forgettability curve", "onset", "first drop", "forgotten first", "judged",
+        "interval over runs and patients", "head, medium, tail", "test positives", "p and q",
+        "operating point",
     ),
     "Forgettability": (
         "forgettability curve", "FCD", "co-occurrence IoU", "AP", "calibrated AP", "AUROC",

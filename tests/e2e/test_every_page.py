@@ -30,7 +30,7 @@ FIGURES = {
     "Overview": ("mean_ap_chart", "large_overview_mean_ap", "Sparsity"),
     "Class AP": ("curves_chart", "large_class_ap_curves_ap_corrected_sparsity-85", "Change of AP"),
     "Forgettability": (
-        "fcd_heatmap", "large_forgettability_fcd_heatmap_somers_d_corrected", "FCD without noise",
+        "fcd_heatmap", "large_forgettability_fcd_heatmap_somers_d_corrected", "FCD",
     ),
     "Safe sparsity": ("safety_chart", "large_safe_sparsity_safety_ap", "Sparsity"),
     "PIE browser": (

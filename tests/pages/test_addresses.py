@@ -31,7 +31,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "sparsity": ("50", 50),
         "classes": (["Hernia", "Effusion"], ["Hernia", "Effusion"]),
         "losses": ("true", True),
-        "operating": ("true", True),
+        "operating": ("true", None),  # of all test images, so not drawn in a subgroup
         "by": ("view", None),
         "is": ("PA", None),
     },
@@ -112,4 +112,14 @@ def test_an_address_that_makes_no_sense_shows_the_page_all_the_same() -> None:
     odd = {"metric": "Beauty", "sparsity": "7", "classes": "Nobody", "by": "moon", "is": "full"}
     at = open_page("class_ap.py", study="toy", **odd)
     assert not at.error
-    assert at.session_state["metric"] == "AP"
+    assert at.session_state["metric"] == "Somers' D"
+
+
+def test_the_metric_follows_the_reading_until_somebody_chooses_one() -> None:
+    at = open_page("class_ap.py", study="toy")
+    assert (at.session_state["metric"], "metric" in at.query_params) == ("Somers' D", False)
+    at = open_page("class_ap.py", study="toy", reading="Paper")
+    assert (at.session_state["metric"], "metric" in at.query_params) == ("AP", False)
+    at = open_page("class_ap.py", study="toy", metric="AP")
+    assert at.session_state["metric"] == "AP", "named, though it is no default of this reading"
+    assert at.query_params["metric"] in ("AP", ["AP"])

@@ -134,9 +134,8 @@ def test_a_class_without_positives_has_no_ap_and_is_counted(full_cache):
 
 
 def test_both_correlations_are_shown_with_n(full_cache):
-    text = said(open_page("class_ap.py", study="toy")).replace("\\", "")
-    assert "### AP: " in text
-    assert "### Calibrated AP: " in text
+    text = said(open_page("class_ap.py", study="toy", reading="Paper")).replace("\\", "")
+    assert text.count("### AP: ") == 2
     assert "n = 5 classes" in text
 
 
@@ -222,12 +221,45 @@ def test_the_tour_is_open_on_a_demonstration_until_there_is_an_answer(has_result
     assert ("smallest weights to zero" in said(open_page("overview.py"))) != has_results
 
 
-def test_overview_tells_first_what_is_forgotten_first(full_cache):
-    text = said(open_page("overview.py", study="toy"))
+def test_overview_opens_with_the_answer_and_the_claims(full_cache):
+    at = open_page("overview.py", study="toy")
+    text = said(at)
     answer = next(line for line in text.split("\n") if line.startswith("## "))
-    assert answer.startswith("## Forgotten first")
-    assert "Not judged, seen in fewer than 10 patients of the test set" in text
+    assert answer.startswith(("## Forgotten first: ", "## Which classes go first cannot be told"))
+    assert "**Is it rarity?**" in text
+    assert "Not judged, with fewer than 10 patients in the test set" in text.replace("\\", "")
+    claims = next(line for line in text.split("\n") if "ps-table" in line)
+    assert claims.count('<th scope="row">') == 9
+    assert "By the paper\u2019s statistic" in claims
 
 
-def test_class_ap_calls_other_first_drops_by_another_name(full_cache):
-    assert "## First drops of AUROC" in said(open_page("class_ap.py", study="toy", metric="AUROC"))
+def test_one_run_says_nothing_of_other_trainings(full_cache):
+    text = said(open_page("overview.py", study="odd")).replace("\\", "")
+    assert "cannot be told here: one run says nothing of other trainings." in text
+
+
+def test_an_unfinished_study_has_no_answer_yet():
+    folder = write_toy_study()
+    store.write_json(asdict(report()), study.progress_path(folder))
+    store.write_json(
+        {"config": toy_config(runs={"count": 3}).model_dump(mode="json")}, study.study_json(folder)
+    )
+    text = said(open_page("overview.py"))
+    assert "So far, 2 of 3 runs" in text.replace("\\", "")
+    assert "Forgotten first" not in text
+    assert "tested here" not in text
+
+
+def test_class_ap_calls_observed_first_drops_by_another_name(full_cache):
+    page = open_page("class_ap.py", study="toy", metric="AUROC", reading="Paper")
+    text = said(page).replace("\\", "").replace("\u00a0", " ")
+    assert "First drops of AUROC, by the paper: " in text
+    assert "Forgotten first: " not in text
+
+
+def test_class_ap_tests_trends_of_all_test_images_alone(full_cache):
+    text = said(open_page("class_ap.py", study="toy")).replace("\\", "")
+    assert "Too few classes can be judged for a trend" in text
+    part = open_page("class_ap.py", study="toy", by="view", **{"is": "PA"})
+    assert "No trend over frequency is tested here" in "".join(e.value for e in part.info)
+    assert "First drops of Somers\u2019 D, in this subgroup" in said(part).replace("\\", "")

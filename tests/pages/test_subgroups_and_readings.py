@@ -93,9 +93,9 @@ def test_a_list_of_patients_is_a_subgroup():
 
 
 def test_published_values_stand_beside_ours_for_the_papers_data_alone():
-    text = plainly(open_page("class_ap.py", study="published"))
+    text = plainly(open_page("class_ap.py", study="published", reading="Paper"))
     assert "Published: r = 0.64" in text
-    assert "Published: r" not in said(open_page("class_ap.py", study="toy"))
+    assert "Published: r" not in said(open_page("class_ap.py", study="toy", reading="Paper"))
     paper = plainly(open_page("forgettability.py", study="published", reading="Paper"))
     assert "Published: r = 0.71" in paper
 
@@ -104,15 +104,18 @@ def test_the_overview_says_where_the_drop_is_significant_and_over_what():
     text = plainly(open_page("overview.py", study="toy"))
     assert "Corrected (paired over runs" in text
     assert "Paper (Welch" in text
-    assert "other trainings on these test images" in text
+    assert "95 % intervals over 2 runs and patients" in text
     assert "One run: no interval" in plainly(open_page("overview.py", study="odd"))
 
 
 @pytest.mark.parametrize(
     ("script", "names"),
     [
-        ("overview.py", {"overall"}),
-        ("class_ap.py", {"class_metrics", "forgettability", "class_summary", "correlations"}),
+        ("overview.py", {"overall", "claims"}),
+        (
+            "class_ap.py",
+            {"class_metrics", "forgettability", "class_summary", "trends", "class_effects"},
+        ),
         ("forgettability.py", {"class_pairs", "correlations", "interaction"}),
     ],
 )

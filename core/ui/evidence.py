@@ -1,0 +1,27 @@
+"""What may be claimed of a study, known before a page speaks of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import evidence_tables, tables
+from core.errors import InputError
+from core.ui import OpenStudy, is_finished
+
+MAKING = "Working out what may be claimed, once for this study: all its predictions are read …"
+
+
+def is_known(opened: OpenStudy) -> bool:
+    """Whether the intervals over patients and the claims are there. A finished study that lacks
+    them, because an older version made it, gets them now, behind a note."""
+    if opened.subgroup or not is_finished(opened):
+        return False
+    if tables.moments_kept(opened.folder) and evidence_tables.is_ready(opened.folder):
+        return True
+    try:
+        with st.spinner(MAKING):
+            tables.moments(opened.folder)
+            evidence_tables.make_ready(opened.folder)
+    except InputError:  # no run has both dense and pruned predictions
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""Which classes are forgotten first, in sentences: only of classes for which that is probable, and
+with the probability and the interval."""
+
+from __future__ import annotations
+
+import math
+
+from core.analysis.first_forgotten import Drop, FirstDrops, FirstForgotten, Onset
+from core.analysis.onset import FIRST  # three: the sentences say so
+from core.labels import FEW_PATIENTS
+from core.wording import claims, words
+
+LOST = "a fifth of Somers\u2019 D"
+MOST_NAMED = 6
+MOST_CANDIDATES = 4
+MOST_LEFT_OUT = 12
+NUMBERS = {1: "one class", 2: "two classes", 3: "three classes"}
+
+
+def headline(found: FirstForgotten) -> str:
+    """The answer in a few words. Class names are as given."""
+    if found.decided:
+        return f"Forgotten first: {claims.names(_named(found.likely), MOST_NAMED)}"
+    if found.n_judged and found.n_censored == found.n_judged and not found.likely:
+        return f"No class loses {LOST} by {words.percent(found.last)} sparsity"
+    return "Which classes go first cannot be told"
+
+
+def details(found: FirstForgotten) -> str:
+    """How sure it is, in one sentence with the numbers."""
+    if not found.n_judged:
+        return (
+            f"No class can be judged: each has fewer than {FEW_PATIENTS} patients in the test "
+            "set, or the dense model does not find it."
+        )
+    if found.n_judged <= FIRST:
+        return f"Only {NUMBERS[found.n_judged]} can be judged, too few for an order."
+    if found.decided:
+        return _of_likely(found)
+    shown = found.candidates[:MOST_CANDIDATES]
+    if not shown:
+        return (
+            f"No class is among the first three to lose {LOST} in more than 10 of 100 "
+            f"{_draws(found)}."
+        )
+    told = "; ".join(
+        f"{one.class_name} in {_times(one)}, {at}"
+        for one, at in zip(shown, _sparsities(shown, found.last), strict=True)
+    )
+    return (
+        f"Candidates, by how often they are among the first three to lose {LOST} in 100 "
+        f"{_draws(found)}, with the sparsity: {told}."
+    )
+
+
+def not_judged(found: FirstForgotten) -> str:
+    """Which classes are not judged, and why; empty where all are."""
+    parts = []
+    if found.few_patients:
+        few = [f"{name} ({n:,})" for name, n in found.few_patients]
+        parts.append(
+            f"Not judged, with fewer than {FEW_PATIENTS} patients in the test set: "
+            f"{claims.names(few, MOST_LEFT_OUT)}."
+        )
+    if found.not_found:
+        names = [name for name, _ in found.not_found]
+        parts.append(
+            "Not judged, because the dense model does not find them: "
+            f"{claims.names(names, MOST_LEFT_OUT)}."
+        )
+    return " ".join(parts)
+
+
+def so_far(n_runs: int, n_wanted: int) -> str:
+    """In place of a headline while the study is not finished."""
+    return (
+        f"So far, {n_runs} of {words.count(n_wanted, 'run')}: what is forgotten first is said "
+        "when all are finished"
+    )
+
+
+def first_drops(found: FirstDrops, metric: str, corrected: bool) -> str:
+    """The first drops that were observed, by the paper or in a subgroup: they say nothing of how
+    sure the order is."""
+    label = words.METRICS[metric]
+    where = "in this subgroup" if corrected else "by the paper"
+    if not found.n_classes:
+        return f"First drops of {label}, {where}: no class has {FEW_PATIENTS} patients."
+    if not found.first:
+        return f"First drops of {label}, {where}: no class falls 20 % below dense on this grid."
+    point = "a fifth is gone" if corrected else "the first grid point more than 20 % below dense"
+    text = f"First drops of {label}, {where}: {_ranked(found.first)} \u2013 {point}."
+    notes = []
+    if found.n_never:
+        notes.append(f"{words.count(found.n_never, 'class')} did not fall by a fifth on this grid")
+    if found.n_left_out:
+        notes.append(
+            f"{words.count(found.n_left_out, 'class')} of fewer than {FEW_PATIENTS} patients "
+            "left out"
+        )
+    notes.append("observed, without a probability")
+    said = "; ".join(notes)
+    return f"{text} {said[0].upper()}{said[1:]}."
+
+
+def _of_likely(found: FirstForgotten) -> str:
+    likely = found.likely[:MOST_NAMED]
+    times = claims.names([str(_times(one)) for one in likely], MOST_NAMED)
+    at = claims.names(_sparsities(likely, found.last), MOST_NAMED)
+    who = "It is" if len(likely) == 1 else "They are"
+    text = f"{who} among the first three to lose {LOST} in {times} of 100 {_draws(found)}, at {at}"
+    if len(likely) < FIRST:
+        text += "; which other classes are cannot be told"
+    return f"{text}."
+
+
+def _draws(found: FirstForgotten) -> str:
+    if found.n_runs < 2:
+        return "draws of patients (one run: nothing is known of other trainings)"
+    return "draws of runs and patients"
+
+
+def _times(one: Onset) -> int:
+    """Of 100 draws; never 100 of what is only nearly certain."""
+    return min(round(one.among_first * 100), 99) if one.among_first < 1 else 100
+
+
+def _sparsities(shown: tuple[Onset, ...], last: float) -> list[str]:
+    """72 % (95 % interval 56 to 92 %), and the next ones shorter."""
+    return [
+        f"{_point(one, last)} ({'95 % interval ' if at == 0 else ''}{_range(one, last)})"
+        for at, one in enumerate(shown)
+    ]
+
+
+def _point(one: Onset, last: float) -> str:
+    if one.censored or math.isnan(one.onset):
+        return f"later than {words.percent(last)}"
+    return words.percent(one.onset)
+
+
+def _range(one: Onset, last: float) -> str:
+    """56 to 92 %; what lies beyond the grid is no number."""
+    if math.isnan(one.low) and math.isnan(one.high):
+        return "not known"
+    if math.isnan(one.low) or one.low > last:
+        return f"later than {words.percent(last)}"
+    if math.isnan(one.high) or one.high > last:
+        return f"{words.percent(one.low)} or later than {words.percent(last)}"
+    return f"{words.number(one.low * 100, 0)} to {words.percent(one.high)}"
+
+
+def _named(shown: tuple[Onset, ...]) -> list[str]:
+    return [one.class_name for one in shown]
+
+
+def _ranked(first: tuple[Drop, ...]) -> str:
+    """Edema (64 %), Fibrosis (68 %) and Mass (73 %); ties as Mass and Nodule (both 73 %)."""
+    by_sparsity: dict[int, list[str]] = {}
+    for one in first:
+        by_sparsity.setdefault(one.percent, []).append(one.class_name)
+    every = {1: "", 2: "both "}
+    parts = [
+        f"{claims.names(tied, MOST_NAMED)} ({every.get(len(tied), 'all ')}{at} %)"
+        for at, tied in by_sparsity.items()
+    ]
+    if len(by_sparsity[first[-1].percent]) > 1 or len(parts) == 1:  # these have their own "and"
+        return ", ".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

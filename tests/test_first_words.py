@@ -1,0 +1,104 @@
+"""Which classes are said to be forgotten first: only where that is probable, and how sure."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from core.analysis.first_forgotten import first_drops, first_forgotten
+from core.wording import first_words
+
+
+def summary(**columns) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "class_name": ["Hernia", "Mass", "Edema", "Nodule", "Rare", "Unseen"],
+            "n_positive_patients": [30, 150, 25, 80, 3, 20],
+            "judged": [True, True, True, True, False, False],
+            "p_among_first": [0.62, 0.81, 0.3, 0.04, math.nan, math.nan],
+            "onset": [0.7, 0.6, 0.8, math.nan, 0.2, 0.3],
+            "onset_ci_low": [0.55, 0.5, 0.7, 0.9, 0.1, 0.1],
+            "onset_ci_high": [math.nan, 0.72, 0.97, math.nan, 0.9, 0.9],
+            "onset_censored": [False, False, False, True, False, False],
+            "first_drop_sparsity": [0.7, 0.6, None, 0.9, 0.2, 0.3],
+            "first_drop_interpolated": [0.66, 0.58, None, 0.86, 0.15, 0.26],
+            "first_drop_censored": [False, False, True, False, False, False],
+            "unstable": [False, False, False, False, True, False],
+        }
+    )
+    return table.assign(**columns)
+
+
+def found(n_runs: int = 3, **columns):
+    return first_forgotten(summary(**columns), n_runs, 0.95)
+
+
+def test_classes_are_named_by_probability_with_their_intervals():
+    assert first_words.headline(found()) == "Forgotten first: Mass and Hernia"
+    assert first_words.details(found()) == (
+        "They are among the first three to lose a fifth of Somers\u2019 D in 81 and 62 of 100 "
+        "draws of runs and patients, at 60 % (95 % interval 50 to 72 %) and 70 % (55 % or later "
+        "than 95 %); which other classes are cannot be told."
+    )
+
+
+def test_no_class_is_named_that_is_not_more_probable_than_not():
+    unsure = found(p_among_first=[0.42, 0.49, 0.3, 0.04, math.nan, math.nan])
+    assert first_words.headline(unsure) == "Which classes go first cannot be told"
+    assert first_words.details(unsure) == (
+        "Candidates, by how often they are among the first three to lose a fifth of Somers\u2019 D "
+        "in 100 draws of runs and patients, with the sparsity: Mass in 49, 60 % (95 % interval 50 "
+        "to 72 %); Hernia in 42, 70 % (55 % or later than 95 %); Edema in 30, 80 % (70 % or later "
+        "than 95 %)."
+    )
+
+
+def test_what_is_not_judged_is_said_with_the_reason():
+    assert first_words.not_judged(found()) == (
+        "Not judged, with fewer than 10 patients in the test set: Rare (3). Not judged, because "
+        "the dense model does not find them: Unseen."
+    )
+
+
+def test_one_run_is_said_to_be_over_patients_only():
+    assert "draws of patients (one run: nothing is known of other trainings)" in (
+        first_words.details(found(n_runs=1))
+    )
+
+
+@pytest.mark.parametrize(("n_judged", "told"), [(0, "No class can be judged"), (2, "Only two")])
+def test_of_three_classes_or_fewer_no_order_is_told(n_judged, told):
+    few = found(judged=[at < n_judged for at in range(6)])
+    assert first_words.headline(few) == "Which classes go first cannot be told"
+    assert first_words.details(few).startswith(told)
+
+
+def test_classes_that_lose_no_fifth_on_the_grid_are_a_finding():
+    none = found(p_among_first=[0.0] * 4 + [math.nan] * 2, onset_censored=True)
+    assert first_words.headline(none) == (
+        "No class loses a fifth of Somers\u2019 D by 95 % sparsity"
+    )
+
+
+def test_what_rounds_to_certain_is_not_called_certain():
+    nearly = found(p_among_first=[0.998, 1.0, 0.9, 0.0, math.nan, math.nan])
+    assert "in 100, 99 and 90 of 100" in first_words.details(nearly)
+
+
+def test_first_drops_are_observed_and_called_so():
+    paper = first_words.first_drops(first_drops(summary(), False), "ap", False)
+    assert paper == (
+        "First drops of AP, by the paper: Unseen (30 %), Mass (60 %) and Hernia (70 %) \u2013 the "
+        "first grid point more than 20 % below dense. 1 class did not fall by a fifth on this "
+        "grid; 1 class of fewer than 10 patients left out; observed, without a probability."
+    )
+    part = first_words.first_drops(first_drops(summary(), True), "auroc", True)
+    assert part.startswith("First drops of AUROC, in this subgroup: Unseen (26 %), Mass (58 %)")
+
+
+def test_classes_that_drop_at_one_sparsity_are_all_named():
+    """The third and the fourth of these are told alike, so neither is before the other."""
+    drops = first_drops(summary(first_drop_interpolated=[0.5, 0.6, 0.704, 0.699, 0.1, 0.9]), True)
+    assert [one.class_name for one in drops.first] == ["Hernia", "Mass", "Nodule", "Edema"]
+    text = first_words.first_drops(drops, "ap", True)
+    assert "Hernia (50 %), Mass (60 %), Nodule and Edema (both 70 %) \u2013" in text
