@@ -6,53 +6,19 @@ the tables of a real study, so none can be missing and none can be left over.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from core.reference_columns import (
+    CLASS,
+    EXCESS,
+    GROUP,
+    INTERVAL,
+    N_RUNS,
+    RATIO,
+    SPARSITY,
+    Table,
+)
+from core.reference_evidence import EVIDENCE
 
-
-class Table(NamedTuple):
-    """An exported table: what it answers, what a row is, and what each column means, in order."""
-
-    what: str
-    row: str
-    columns: dict[str, str]
-
-
-CLASS = {"class_name": "The class, as the dataset calls it."}
-GROUP = {"group": "head, medium or tail, by train frequency and the study's `[groups]`."}
-SPARSITY = {"sparsity": "Fraction of the prunable weights that are zero; 0 is dense."}
-INTERVAL = {
-    "ci_low": "Lower end of the 95 % interval.",
-    "ci_high": "Upper end of the 95 % interval.",
-}
-RATIO = {
-    "pie_frequency": "Share of the PIEs that carry it.",
-    "non_pie_frequency": "Share of the other test images that carry it.",
-    "ratio": "`pie_frequency` over `non_pie_frequency`; missing where no other image carries it.",
-    "ci_low": "Lower end of the 95 % bootstrap interval over patients.",
-    "ci_high": "Upper end of it.",
-    "n_pie_positive": "PIEs that carry it.",
-    "n_positive": "Test images that carry it.",
-    "n_positive_patients": "Patients with such an image.",
-    "unstable": "True below 10 of `n_positive_patients`: no verdict is given.",
-}
-EXCESS = {
-    "pruned_ratio": "The ratio among PIEs of single pruned against single dense models of other "
-    "runs, by ranks within class, with 0.5 added to PIEs seen and expected.",
-    "pruned_ci_low": "Lower end of its 95 % interval over runs and patients, PIEs found again in "
-    "each draw.",
-    "pruned_ci_high": "Upper end of it.",
-    "dense_ratio": "The same of dense against dense models: what is no property of pruning.",
-    "ratio_of_ratios": "`pruned_ratio` over `dense_ratio`, 1 if pruning adds nothing (corrected).",
-    "ror_ci_low": "Lower end of its 95 % interval over runs and patients.",
-    "ror_ci_high": "Upper end of it.",
-    "ror_p": "Two-sided p-value that it is 1. All of these are missing below 3 runs.",
-    "ror_q": "Benjamini-Hochberg of `ror_p` over the rows that are not unstable.",
-    "n_pruned": "PIEs of pruned against dense models that carry it.",
-    "n_dense": "PIEs of dense against dense models that carry it.",
-}
-N_RUNS = {"n_runs": "Runs (trainings) the row rests on."}
-
-TABLES = {
+TABLES = EVIDENCE | {
     "class_metrics": Table(
         "How well each run recognises each class at each sparsity.",
         "a run, sparsity and class",
@@ -92,75 +58,6 @@ TABLES = {
             "n_weights": "Prunable weights in it.",
             "n_zero": "How many of them are zero.",
             "achieved_sparsity": "`n_zero` over `n_weights`.",
-        },
-    ),
-    "forgettability": Table(
-        "The forgettability curves.",
-        "a class and sparsity",
-        {
-            **CLASS,
-            **SPARSITY,
-            "relative_ap_change": "Median over runs of (AP pruned - AP dense) / AP dense.",
-            "ci_low": "Lower end of its 95 % bootstrap interval over runs.",
-            "ci_high": "Upper end of it; both are missing with a single run.",
-            **N_RUNS,
-        },
-    ),
-    "class_summary": Table(
-        "When each class is first forgotten, and what is left of it at 95 % sparsity.",
-        "a class",
-        {
-            **CLASS,
-            **GROUP,
-            "train_frequency": "Share of the training images that carry the class.",
-            "test_frequency": "Share of the test images that carry the class.",
-            "n_positive": "Test images that carry the class.",
-            "first_drop_sparsity": "Smallest sparsity of the grid with the curve below -20 %; "
-            "missing where it never is (paper).",
-            "first_drop_interpolated": "The same between grid points (corrected).",
-            "first_drop_censored": "True where the curve is known and never falls that far.",
-            "relative_ap_change_at_95": "Relative change of AP at 95 % sparsity.",
-            "relative_calibrated_ap_change_at_95": "The same of calibrated AP.",
-            "p_value": "t test over runs that the metric at 95 % equals dense.",
-            "q_value": "Benjamini-Hochberg of `p_value` over the classes.",
-            **N_RUNS,
-            "unstable": "True where fewer than 10 patients of the test set have the class.",
-        },
-    ),
-    "class_pairs": Table(
-        "How differently two classes are forgotten, and how differently frequent they are.",
-        "a pair of classes",
-        {
-            "class_a": "One class.",
-            "class_b": "The other.",
-            "fcd": "Euclidean distance of the two curves over sparsities above 0 (paper).",
-            "fcd_rms": "Root mean square distance, which does not grow with the grid (corrected).",
-            "ci_low": "Lower end of the 95 % bootstrap interval of `fcd_rms` over runs.",
-            "ci_high": "Upper end of it.",
-            "noise_floor": "Distance of a class's own curve between two halves of the runs, mean "
-            "of the two classes: compare `fcd_rms` with it, not with 0.",
-            "cooccurrence_iou": "Test images with both over images with either.",
-            "cooccurrence_iou_paper": "The same from column sums, as the paper's code has it.",
-            "log_frequency_difference": "Difference of the log test counts.",
-            "log_frequency_difference_paper": "The same from column sums (paper).",
-        },
-    ),
-    "correlations": Table(
-        "The paper's correlations, with p-values that hold for pairs of classes.",
-        "a correlation; one with `:calibrated_ap` is of that metric; one ending in `:stable` is of "
-        "the classes with at least 10 patients in the test set, its first drop read between grid "
-        "points (corrected)",
-        {
-            "name": "`x~y`, as in the paper's figures.",
-            "n": "Classes, or pairs of classes.",
-            "pearson_r": "Pearson's correlation.",
-            "pearson_p": "Its p-value, which takes the points as independent (paper).",
-            "spearman_rho": "Spearman's rank correlation.",
-            "spearman_p": "Its p-value (paper).",
-            "permutation_p": "From permuting classes; Mantel's test for pairs (corrected).",
-            "kendall_tau_b": "Of the interpolated first drop, classes that never drop tied last.",
-            "kendall_p": "Its p-value.",
-            "n_kendall": "Classes in it.",
         },
     ),
     "overall": Table(
@@ -218,19 +115,6 @@ TABLES = {
             "specificity_change": "The same of specificity.",
             "specificity_change_low": "Its lower bound.",
             "operating_verdict": "`safe`, `unsafe` or `cannot tell`, by decisions.",
-        },
-    ),
-    "interaction": Table(
-        "Do frequency and co-occurrence act together? A regression over pairs of classes.",
-        "a term of the corrected model, then of the paper's",
-        {
-            "term": "Of the regression; `a:b` is a product.",
-            "model": "`corrected` or `paper`: which pair statistics went in.",
-            "n": "Pairs of classes.",
-            "coefficient": "Of ordinary least squares on FCD.",
-            "t": "Its t value.",
-            "ols_p": "Its p-value, which takes pairs as independent (paper).",
-            "permutation_p": "From permuting classes: MRQAP, double semi-partialing (corrected).",
         },
     ),
     "pies": Table(

@@ -124,8 +124,6 @@ def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.n
     return thresholds
 
 
-
-
 def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     """`Moments.by_class` of every finished cell. It, `mean_moments` and `patient_draws` are worked
     out together, which reads every prediction, and kept in the study's folder until a file changes.

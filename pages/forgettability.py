@@ -4,14 +4,15 @@ import streamlit as st
 
 from core import ui
 from core.analysis import decay, pairs
+from core.analysis.class_changes import PRIMARY
 from core.analysis.class_pairs import pair_row
-from core.analysis.interaction import one_model
-from core.analysis.pair_evidence import n_different
+from core.analysis.interaction import with_plain_terms
+from core.analysis.pair_evidence import most_apart
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
-from core.ui import figures, filters, loaders, statistics, widgets
-from core.wording import findings, words
-from core.wording.published import published
+from core.ui import evidence, figures, filters, loaders, statistics, widgets
+from core.wording import pair_findings, words
+from core.wording.published import COOCCURRENCE, FREQUENCY, published
 
 HEATMAPS = {
     "fcd_heatmap": figures.fcd,
@@ -19,8 +20,8 @@ HEATMAPS = {
     "frequency_heatmap": figures.frequency,
 }
 SCATTERS = {
-    "frequency": ("fcd~log_frequency_difference{}", figures.pairs_against_frequency),
-    "iou": ("fcd~cooccurrence_iou{}_fourth_root", figures.pairs_against_cooccurrence),
+    "frequency": (FREQUENCY, figures.pairs_against_frequency),
+    "iou": (COOCCURRENCE, figures.pairs_against_cooccurrence),
 }
 PAIR = {"first": "First class", "second": "Second class"}
 
@@ -39,7 +40,8 @@ def order_switch() -> list[str]:
 
 def chosen_pair() -> tuple[str, str]:
     """Two classes, in the address as `first` and `second`; the most different to begin with."""
-    first, second = pairs.most_different(fcd, unstable)
+    found = most_apart(statistics.class_pairs(opened, metric)) if tested else None
+    first, second = found or pairs.most_different(fcd, unstable)
     return (
         widgets.addressed("first", by_frequency, first),
         widgets.addressed("second", by_frequency, second),
@@ -77,25 +79,17 @@ def show_heatmaps() -> None:
         with cells.cell():
             draw_clickable(outlined(chart, order, pair), key)
     st.caption("A click on a square shows the curves of its two classes below.")
-
-
-def show_intervals() -> None:
-    if corrected:
-        n_judged = int(table["p_value"].notna().sum())
-        said = findings.pairs_apart(n_different(table), n_judged, len(table))
-        st.caption(ui.plain(said))
     widgets.downloads(opened, "class_pairs", lambda: statistics.class_pairs(opened, metric), tag)
 
 
 def show_pair() -> None:
-    facts = statistics.pair_facts(opened, metric, pair)
-    row = pair_row(table, pair)
-    value = float(row["fcd_rms" if corrected else "fcd"])
-    chart = figures.two_curves(opened, metric, corrected, pair, value)
+    chart = figures.two_curves(opened, metric, corrected, pair)
     groups, about = opened.config.groups, (metric, version, *pair)
     widgets.draw(chart, key="pair_chart", legend=groups, of=opened, about=about)
-    if corrected:
-        st.markdown(ui.plain(findings.pair_apart(row)))
+    if tested:
+        row = pair_row(statistics.class_pairs(opened, metric), pair)
+        st.markdown(ui.plain(pair_findings.pair_apart(row, decay.n_runs(metrics))))
+    facts = statistics.pair_facts(opened, metric, pair)
     st.markdown(
         f"Together on **{facts.n_both:,}** test images; {ui.plain(pair[0])} on "
         f"{facts.n_first:,}, {ui.plain(pair[1])} on {facts.n_second:,}. "
@@ -108,19 +102,23 @@ def show_scatters() -> None:
     beside = {} if opened.subgroup or metric != "ap" else published(opened.config)
     cells = st.grid(2, min_column_width=300, gap="medium")
     for key, (correlation, draw) in SCATTERS.items():
-        chart = draw(opened, metric, corrected, beside.get(correlation.format(paper)))
+        chart = draw(opened, metric, corrected, beside.get(correlation))
         with cells.cell():
             draw_clickable(ringed(chart, pair) if two_classes else chart, f"scatter_{key}")
-    widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
+    if corrected:
+        widgets.downloads(opened, "claims", lambda: statistics.claims(opened))
+        st.caption(pair_findings.NO_INTERACTION)
+    else:
+        widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
 
 
 def show_interaction() -> None:
     st.markdown("## Do frequency and co-occurrence act together?")
-    rows = one_model(statistics.interaction(opened, metric), corrected)
-    st.markdown(ui.plain(findings.interaction(rows, corrected)))
-    shown = rows.assign(meaning=rows["plain_term"].map(findings.TERMS))
+    rows = with_plain_terms(statistics.interaction(opened, metric))
+    st.markdown(ui.plain(pair_findings.interaction(rows)))
+    shown = rows.assign(meaning=rows["plain_term"].map(pair_findings.TERMS))
     st.dataframe(
-        shown[["meaning", "coefficient", "t", "ols_p", "permutation_p", "n"]],
+        shown[["meaning", "coefficient", "t", "ols_p", "n"]],
         hide_index=True,
         height="content",
         alt="Terms of the interaction model with their coefficients and p-values",
@@ -128,16 +126,13 @@ def show_interaction() -> None:
             "meaning": "Term",
             "coefficient": st.column_config.NumberColumn("Coefficient", format="%.3f"),
             "t": st.column_config.NumberColumn("t", format="%.2f"),
-            "ols_p": st.column_config.NumberColumn("p, pairs independent (paper)", format="%.2g"),
-            "permutation_p": st.column_config.NumberColumn(
-                "p, permuting classes (corrected)", format="%.2g"
-            ),
+            "ols_p": st.column_config.NumberColumn("p, pairs independent", format="%.2g"),
             "n": "Pairs",
         },
     )
     st.caption(
         "Ordinary least squares of FCD on the difference of log frequency, IoU^(1/4) and their "
-        "product; permutation p by MRQAP, double semi-partialing."
+        "product."
     )
     widgets.downloads(opened, "interaction", lambda: statistics.interaction(opened, metric), tag)
 
@@ -147,15 +142,14 @@ ui.page_head("Forgettability", opened)
 loaders.finished_metrics(opened)
 controls = st.container(key="controls", horizontal=True, vertical_alignment="bottom")
 with controls:
-    metric = widgets.metric_switch()
     corrected = widgets.reading_switch()
+    metric = PRIMARY if corrected else widgets.metric_switch()
     opened = filters.subgroup_filter(opened)
-st.caption(findings.READINGS["Forgettability"][corrected])
+st.caption(pair_findings.READING[corrected])
 filters.show_subgroup(opened)
 
 metrics = loaders.class_metrics(opened)
 pruned = decay.pruned_sparsities(metrics)
-paper = "" if corrected else "_paper"
 tag = "" if metric == "ap" else metric
 version = "corrected" if corrected else "paper"
 unstable = statistics.unstable_classes(opened)
@@ -166,15 +160,18 @@ if len(by_frequency) < 2 or not pruned:
     st.stop()
 with controls:
     order = order_switch()
+tested = corrected and (evidence.is_known(opened) or statistics.has_patients(opened))
+if corrected and not tested:
+    st.info(pair_findings.IN_SUBGROUP if opened.subgroup else pair_findings.NOT_READ)
 pair = chosen_pair()
 show_heatmaps()
-table = statistics.pairs_table(opened, metric, corrected)  # the heatmaps need no interval
-show_intervals()
 pair_picker()
 two_classes = pair[0] != pair[1]
 if two_classes:
     show_pair()
 else:
     st.info("Choose two different classes.")
-show_scatters()
-show_interaction()
+if tested or not corrected:
+    show_scatters()
+if not corrected:
+    show_interaction()

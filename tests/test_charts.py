@@ -12,7 +12,13 @@ from core.analysis.image_curves import curves_table, finding_fates
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
 from core.charts.images import image_curves_chart, image_ranks_chart
-from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, outlined
+from core.charts.pairs import (
+    evidence_heatmap,
+    fcd_heatmap,
+    frequency_heatmap,
+    iou_heatmap,
+    outlined,
+)
 from core.charts.parts import GROUP_COLOURS
 from core.labels import class_frequencies
 from core.metrics import class_metrics
@@ -82,7 +88,7 @@ def test_no_name_enters_a_figure_unescaped(names):
         class_curves_chart(curves, lost, list(names[:2]), chance, "ap", True, 0.9),
         frequency_chart(frequencies, GROUPS.tail_below, 150),
         outlined(fcd_heatmap(fcd, list(names), 3, 2), list(names), (names[0], names[1])),
-        pair_curves_chart(forget, groups, (names[0], names[1]), 0.3, "ap"),
+        pair_curves_chart(forget, groups, (names[0], names[1]), "A pair", "ap"),
         image_curves_chart(image, fates, points, groups, 0.9),
         image_ranks_chart(image, fates, points, groups, 0.9),
     ]
@@ -138,7 +144,7 @@ def test_a_title_over_pairs_says_where_it_leaves_out_the_pair_of_the_largest_val
     matrix = pd.DataFrame(
         [[0, 1, 5], [1, 0, 2], [5, 2, 0]], index=names, columns=names, dtype=float
     )
-    options = (3, 2, True) if draw is fcd_heatmap else (100, True)
+    options = (3, 2) if draw is fcd_heatmap else (100, True)
     whole = draw(matrix, names, *options)
     assert whole.title.startswith("A and C ")
     assert "*" not in whole.caption
@@ -150,6 +156,25 @@ def test_a_title_over_pairs_says_where_it_leaves_out_the_pair_of_the_largest_val
     assert chart.caption.startswith("* fewer than 10 patients with the class in the test set")
     of_all = draw(matrix, names, *options, unstable=frozenset({"B"}))
     assert of_all.title.startswith("A and C "), "one stable pair is left, B's pairs are smaller"
+
+
+def test_pairs_that_are_not_told_apart_carry_a_dot_and_others_that_are_not_judged_stay_blank():
+    nan = np.nan
+    table = pd.DataFrame(
+        [("A", "B", 0.2, 0.01), ("A", "C", 0.0, 0.5), ("B", "C", 0.1, 0.06)]
+        + [(one, "D", nan, nan) for one in "ABC"],
+        columns=["class_a", "class_b", "fcd_corrected", "q_value"],
+    ).assign(p_value=lambda rows: rows["q_value"])
+    chart = evidence_heatmap(table, ["A", "B", "C", "D"], 3, 19)
+    assert chart.title == "1 of 3 pairs of classes is told apart"
+    assert "Blank: 3 pairs" in chart.caption
+    colours, dots, squares = chart.figure.data
+    assert set(zip(dots.x, dots.y, strict=True)) == {(0, 2), (2, 0), (1, 2), (2, 1)}
+    assert np.isnan(np.array(colours.z, float)[3]).all()
+    assert json_of(chart)["layout"]["xaxis"]["ticktext"] == ["A", "B", "C", "D *"]
+    assert len(squares.customdata) == 12, "squares that are blank take clicks as well"
+    assert "A and B: FCD 0.20, told apart" in squares.text
+    assert "D and A: FCD not judged" in squares.text
 
 
 def test_one_run_has_no_interval_and_says_so():

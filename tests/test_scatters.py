@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy
 
-from core import store, tables
+from core import evidence_tables, store, tables
 from core.analysis.correlations import STABLE, named_row
 from core.charts import Chart
 from core.labels import Labels
@@ -52,9 +52,19 @@ def printed(chart: Chart) -> tuple[float, float]:
     return r, rho
 
 
-@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize(
+    ("name", "corrected"),
+    [
+        *(
+            (name, edition)
+            for name in ("first_drop", "extreme_change")
+            for edition in (True, False)
+        ),
+        ("frequency", False),
+        ("cooccurrence", False),
+    ],
+)
 @pytest.mark.parametrize("metric", ["ap", "calibrated_ap"])
-@pytest.mark.parametrize("name", ["first_drop", "extreme_change", "frequency", "cooccurrence"])
 def test_r_and_rho_are_those_of_the_points(
     opened: OpenStudy, name: str, metric: str, corrected: bool
 ) -> None:
@@ -65,14 +75,36 @@ def test_r_and_rho_are_those_of_the_points(
         "cooccurrence": figures.pairs_against_cooccurrence,
     }[name]
     chart = draw(opened, metric, corrected, None)
-    x, y = counted(chart, hollow_counts=not corrected)
     over_classes = name in ("first_drop", "extreme_change")
-    x = np.log(x) if over_classes else x
+    x, y = counted(chart, not corrected) if over_classes else points(chart)
     assert f"n = {len(x)} {'classes' if over_classes else 'pairs'}" in chart.caption
+    x = np.log(x) if over_classes else x
     wanted = scipy.stats.pearsonr(x, y).statistic, scipy.stats.spearmanr(x, y).statistic
     assert printed(chart) == pytest.approx(wanted, abs=0.00501)
-    assert ("Hollow" in chart.caption) == (over_classes or corrected)
+    assert ("Hollow" in chart.caption) == over_classes
     assert ("not counted" in chart.caption) == corrected
+
+
+def points(chart: Chart) -> tuple[np.ndarray, np.ndarray]:
+    x, y = chart.figure.data[0].x, chart.figure.data[0].y
+    return np.array(x, float), np.array(y, float)
+
+
+def test_corrected_pairs_are_drawn_as_the_claims_count_them(opened: OpenStudy) -> None:
+    """One point per judged pair, the sentence of the exported claim, and r of these very points."""
+    evidence_tables.make_ready(opened.folder)
+    claims = evidence_tables.claims(opened.folder).query("reading == 'corrected'")
+    rows = claims.set_index("claim")
+    pairs = evidence_tables.class_pairs(opened.folder)
+    for draw, name in (
+        (figures.pairs_against_frequency, "frequency~fcd"),
+        (figures.pairs_against_cooccurrence, "cooccurrence~fcd"),
+    ):
+        chart = draw(opened, "somers_d", True, None)
+        x, y = points(chart)
+        assert len(x) == rows.loc[name, "n"] == pairs["fcd_corrected"].notna().sum()
+        assert chart.caption == rows.loc[name, "sentence"]
+    assert np.corrcoef(x, y)[0, 1] == pytest.approx(rows.loc["cooccurrence~fcd", "estimate"])
 
 
 def test_the_corrected_statistics_are_in_the_exported_table(opened: OpenStudy) -> None:

@@ -37,6 +37,7 @@ PAIR_EVIDENCE = (
     "difference_ci_high",
     "p_value",
     "q_value",
+    "log10_frequency_difference",
 )
 SIGNIFICANT = 0.05
 LEAST_CLASSES = 5
@@ -136,7 +137,7 @@ class DifferentPairs:
     noise, in fractions of dense as fcd_rms. difference: how much less class_a loses than class_b,
     averaged over the sparsities; its interval and p-value are over runs and patients, both classes
     seen by the same ones, with Welch's degrees of freedom; q_value: Benjamini-Hochberg over the
-    pairs.
+    pairs. log10_frequency_difference is what `FrequencyAndDistance` holds FCD against.
     """
 
     confidence: float = CONFIDENCE
@@ -170,6 +171,9 @@ class DifferentPairs:
                 "difference_ci_high": difference + half,
                 "p_value": p,
                 "q_value": benjamini_hochberg(p),
+                "log10_frequency_difference": np.abs(
+                    evidence.log_frequency[first] - evidence.log_frequency[second]
+                ),
             }
         )
 
@@ -188,6 +192,21 @@ def combined_p(
     t = np.divide(np.abs(value), np.sqrt(total), out=np.zeros(len(total)), where=total > 0)
     p = 2 * scipy.stats.t.sf(t, freedom)
     return np.where(total > 0, p, np.nan)
+
+
+def told_apart(pairs: pd.DataFrame) -> list[tuple[str, str]]:
+    """The pairs that are told apart, the surest first."""
+    rows = pairs[pairs["q_value"] < SIGNIFICANT].sort_values("p_value", kind="stable")
+    return list(zip(rows["class_a"], rows["class_b"], strict=True))
+
+
+def most_apart(pairs: pd.DataFrame) -> tuple[str, str] | None:
+    """The pair that is told apart most surely; None where none is tested."""
+    tested = pairs[pairs["p_value"].notna()]
+    if tested.empty:
+        return None
+    row = tested.loc[tested["p_value"].idxmin()]
+    return str(row["class_a"]), str(row["class_b"])
 
 
 def n_different(pairs: pd.DataFrame) -> int:

@@ -107,7 +107,7 @@ ACTIONS = (
     _switch("class_ap", "class picker", "classes"),
     _switch("class_ap", "metric", "metric", "AP"),
     _subgroup("class_ap"),
-    _switch("forgettability", "metric", "metric", "AP"),
+    _switch("forgettability", "reading", "reading", "Corrected"),
     _subgroup("forgettability"),
     Action(
         "forgettability",

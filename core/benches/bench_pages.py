@@ -29,6 +29,7 @@ Say = Callable[[str], None]
 Taken = tuple[float, float]  # seconds of the clock, and of the processor
 SHELL = Path(__file__).resolve().parents[2] / "pages" / "shell.py"
 METRICS = ("AP", "Calibrated AP", "AUROC")  # as the switch calls them
+READINGS = ("Paper", "Corrected")
 # Milliseconds at the 95th percentile.
 TABLE_GOAL = 100
 SUBGROUP_GOAL = 1500
@@ -109,12 +110,13 @@ def interactions(folder: Path, n: int) -> list[Interaction]:
     picks = [sorted(chance.sample(names, 1 + at % min(3, len(names)))) for at in range(n)]
     slider = _widget("select_slider", "sparsity")
     metric = _widget("segmented_control", "metric")
+    reading = _widget("segmented_control", "reading")
     picker = _widget("multiselect", "classes")
     return [
         Interaction("class_ap.py", "class picker", picks, picker),
         Interaction("class_ap.py", "metric switch", METRICS, metric),
         Interaction("forgettability.py", "pair of classes", pairs, _set_pair),
-        Interaction("forgettability.py", "metric switch", METRICS, metric),
+        Interaction("forgettability.py", "reading switch", READINGS, reading),
         Interaction("pie_browser.py", "class picker", picks, picker),
         *(
             Interaction(page, "sparsity slider", sparsities, slider)

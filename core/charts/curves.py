@@ -110,7 +110,7 @@ def pair_curves_chart(
     curves: pd.DataFrame,
     groups: dict[str, str],
     pair: tuple[str, str],
-    fcd: float,
+    title: str,
     metric: str,
 ) -> Chart:
     """Two forgettability curves with their interval over runs (columns lower, upper)."""
@@ -130,7 +130,6 @@ def pair_curves_chart(
     sparsity_axis(figure)
     label = words.METRICS[metric]
     figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
-    title = f"{pair[0]} and {pair[1]}: FCD {words.number(fcd)}"
     return Chart(title, figure, over_runs(curves))
 
 

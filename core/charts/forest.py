@@ -6,6 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.analysis.claims import CHANGE, FIRST_DROP
+from core.analysis.class_evidence import CHANGE as CHANGE_TREND
+from core.analysis.class_evidence import ONSET
 from core.charts.parts import (
     GREY,
     GROUP_COLOURS,
@@ -18,6 +21,11 @@ from core.charts.parts import (
     short,
 )
 
+# What is in each forest: the trend, and the title of its axis.
+FORESTS = {
+    CHANGE: (CHANGE_TREND, "Change of Somers\u2019 D at 95 % sparsity (%)"),
+    FIRST_DROP: (ONSET, "Sparsity at which a fifth of it is gone (%)"),
+}
 LONGEST = 26  # letters of a class's name: two forests stand side by side
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.analysis.pair_evidence import SIGNIFICANT, told_apart
 from core.charts.parts import (
     GROUP_COLOURS,
     Chart,
@@ -17,7 +18,7 @@ from core.charts.parts import (
     with_more,
 )
 from core.labels import FEW_PATIENTS
-from core.wording import words
+from core.wording import pair_findings, words
 
 Pair = tuple[str, str]
 
@@ -27,19 +28,55 @@ def fcd_heatmap(
     order: list[str],
     n_runs: int,
     n_grid: int,
-    corrected: bool = False,
+    untested: bool = False,
     unstable: frozenset[str] = frozenset(),
 ) -> Chart:
-    """Class by class FCD; `corrected`: as a root mean square."""
-    figure, off_diagonal = _heatmap(fcd, order, "FCD, RMS" if corrected else "FCD", ".2f", unstable)
-    distance = "Root mean square" if corrected else "Euclidean"
+    """Class by class FCD as the paper has it; `untested`: as a root mean square, where no pair is
+    tested, so that the title names none."""
+    figure, off_diagonal = _heatmap(fcd, order, "FCD, RMS" if untested else "FCD", ".2f", unstable)
+    distance = "Root mean square" if untested else "Euclidean"
     caption = (
         f"FCD: {distance} distance of two median curves over {words.count(n_grid, 'sparsity')} "
         f"above 0, {words.count(n_runs, 'run')}. "
         "0: forgotten alike."
     )
     title = _most(off_diagonal, order, unstable, "are forgotten most differently")
+    if untested:
+        title = "FCD as measured, noise included; no pair is tested"
     return Chart(title, figure, _stars(order, unstable) + caption)
+
+
+def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid: int) -> Chart:
+    """Class by class FCD without noise, from the table of `ClassPairs`: pairs that are not told
+    apart carry a dot, those that are not judged stay blank."""
+    fcd = matrix_of(table, "fcd_corrected", order)
+    judged = fcd.notna().any()
+    names = zip(table["class_a"], table["class_b"], strict=True)
+    said = map(pair_findings.pair_in_short, table.to_dict(orient="records"))
+    texts = {
+        pair: text for (a, b), text in zip(names, said, strict=True) for pair in ((a, b), (b, a))
+    }
+    not_judged = frozenset(judged.index[~judged])
+    figure, _ = _heatmap(fcd, order, "FCD", ".2f", not_judged, texts)
+    q = matrix_of(table, "q_value", order).to_numpy(float)
+    rows, columns = np.nonzero(q >= SIGNIFICANT)
+    figure.add_scatter(
+        x=columns,
+        y=rows,
+        mode="markers",
+        marker={"size": 4, "color": "#ffffff", "line": {"color": "#444444", "width": 0.8}},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    # The squares that take clicks lie above the dots.
+    figure.data = (figure.data[0], figure.data[2], figure.data[1])
+    n_judged = int(table["fcd_corrected"].notna().sum())
+    apart = told_apart(table)
+    title = pair_findings.pairs_apart(len(apart), n_judged)
+    caption = pair_findings.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
+    return Chart(title, figure, caption)
 
 
 def iou_heatmap(
@@ -100,6 +137,7 @@ def _heatmap(
     label: str,
     digits: str,
     unstable: frozenset[str],
+    texts: dict[Pair, str] | None = None,
 ) -> tuple[go.Figure, np.ndarray]:
     """The figure, and its values without the diagonal. The squares that take clicks carry both
     class names as customdata."""
@@ -122,8 +160,15 @@ def _heatmap(
         ygap=1,
     )
     # Clicks on a heatmap do not reach Streamlit; those on a scatter do.
-    rows, columns = np.nonzero(np.isfinite(off_diagonal))
+    there = np.isfinite(off_diagonal) if texts is None else ~np.eye(len(order), dtype=bool)
+    rows, columns = np.nonzero(there)
     shown = [escape(name) for name in order]
+
+    def value(row: np.integer, column: np.integer) -> str:
+        if texts is None:
+            return f"{values[row, column]:{digits}}"
+        return texts[order[row], order[column]]
+
     figure.add_scatter(
         x=columns,
         y=rows,
@@ -131,7 +176,7 @@ def _heatmap(
         marker={"symbol": "square", "size": 15, "opacity": 0, "color": "#000000"},
         customdata=[[order[row], order[column]] for row, column in zip(rows, columns, strict=True)],
         text=[
-            f"{shown[row]} and {shown[column]}: {values[row, column]:{digits}}"
+            f"{shown[row]} and {shown[column]}: {value(row, column)}"
             for row, column in zip(rows, columns, strict=True)
         ],
         hovertemplate="%{text}<extra></extra>",

@@ -16,8 +16,9 @@ from core.charts.parts import (
     short,
     with_more,
 )
-from core.wording import words
+from core.wording import pair_findings, words
 
+SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
 
 
@@ -72,39 +73,52 @@ def pair_scatter(
     axes: tuple[str, str],
     title: str,
     caption: str,
-    not_counted: frozenset[str] = frozenset(),
 ) -> Chart:
-    """One point per pair of classes; points carry both names as customdata and take clicks. Pairs
-    with a class that is `not_counted` in the statistic of the title are hollow."""
+    """One point per pair of classes; points carry both names as customdata and take clicks."""
     figure = empty_figure(360)
     pairs = list(zip(table["class_a"], table["class_b"], strict=True))
-    hollow = pd.Series([not not_counted.isdisjoint(pair) for pair in pairs], dtype=bool)
     figure.add_scatter(
         x=x.tolist(),
         y=y.tolist(),
         mode="markers",
-        marker={
-            "size": 8,
-            "color": GROUP_COLOURS["head"],
-            "opacity": 0.6,
-            "symbol": ["circle-open" if one else "circle" for one in hollow],
-        },
+        marker={"size": 8, "color": GROUP_COLOURS["head"], "opacity": 0.6},
         selected={"marker": {"opacity": 0.6}},
         unselected={"marker": {"opacity": 0.6}},
         customdata=[list(pair) for pair in pairs],
         text=[f"{escape(a)} and {escape(b)}" for a, b in pairs],
-        hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+        hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
     )
     figure.update_xaxes(title=axes[0], zeroline=False)
     figure.update_yaxes(title=axes[1], rangemode="tozero")
     figure.update_layout(clickmode="event+select", dragmode=False)
-    return Chart(title, figure, caption + _hollow(hollow, corrected=True))
+    return Chart(title, figure, caption)
+
+
+def frequency_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
+    """The judged pairs of `ClassPairs` against their difference of frequency, with what the claim
+    (a corrected row of the table `claims`) comes to."""
+    judged = table[table["fcd_squared_debiased"].notna()]
+    x, y = judged["log10_frequency_difference"], judged["fcd_squared_debiased"]
+    title = pair_findings.WITH_FREQUENCY[claim["verdict"]]
+    axes = ("Difference of log10 frequency", SQUARED)
+    return pair_scatter(judged, x, y, axes, title, claim["sentence"])
+
+
+def cooccurrence_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
+    """The same against their co-occurrence, without a verdict."""
+    judged = table[table["fcd_squared_debiased"].notna()]
+    x, y = judged["cooccurrence_iou"] ** 0.25, judged["fcd_squared_debiased"]
+    title = pair_findings.WITH_COOCCURRENCE
+    return pair_scatter(judged, x, y, (IOU, SQUARED), title, claim["sentence"])
 
 
 def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
-    """A `pair_scatter` with a ring around one pair's point."""
+    """A `pair_scatter` with a ring around one pair's point, if it has one."""
     points = chart.figure.data[0]
-    at = [set(names) == set(pair) for names in points.customdata].index(True)
+    here = [set(names) == set(pair) for names in points.customdata or ()]
+    if True not in here:
+        return chart
+    at = here.index(True)
     ring = {
         "type": "scatter",
         "x": [points.x[at]],

@@ -17,30 +17,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core import evidence_tables, pie_tables, safe_tables, store, study, tables
-from core.analysis import decay, losses
-from core.analysis.chance import chance_levels
-from core.analysis.class_pairs import pair_matrices, pair_table
+from core.analysis import decay
 from core.analysis.class_summary import ClassSummary
-from core.analysis.correlations import STABLE, named_row
 from core.analysis.overall import Overall
 from core.analysis.safe_operation import operating_answers
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
-from core.charts.classes import frequency_chart, losses_chart
-from core.charts.curves import class_curves_chart, mean_ap_chart
-from core.charts.pairs import fcd_heatmap, matrix_of
-from core.charts.safety import safety_chart
-from core.charts.scatter import first_drop_scatter, pair_scatter
 from core.errors import InputError, WorkError
 from core.known_settings import known_settings, unknown_names
-from core.labels import FEW_PATIENTS, Labels, label_matrix
+from core.labels import Labels
 from core.pictures.repairs import sentences
 from core.progress import read_progress
-from core.reporting import readings, report_methods, report_tables
-from core.wording import claims, findings, words
-from core.wording.published import FIRST_DROP_STABLE, published
+from core.reporting import readings, report_charts, report_methods, report_tables
+from core.wording import claims, words
+from core.wording.published import published
 
-PREFERRED_SPARSITY = 0.9
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("prunescope", "numpy", "pandas", "scipy", "plotly")
 TITLE_ROOM = {"automargin": True, "title": {"standoff": 12}, "gridcolor": "rgba(120,128,138,.25)"}
@@ -131,6 +122,8 @@ class _Contents:
         self.metrics = store.read_class_metrics(folder)
         self._pruned = decay.pruned_sparsities(self.metrics)
         self.safety: pd.DataFrame | None = None
+        self.claims: pd.DataFrame | None = None
+        self.overall: pd.DataFrame | None = None
         if self.labels is None or self.metrics.empty:
             if self.metrics.empty:
                 self.missing.append("Everything about results: no prediction is finished yet.")
@@ -182,32 +175,32 @@ class _Contents:
         self.caveats += claims.safe_caveats(everything, settings)
 
     def _read_claims(self) -> None:
-        folder, theirs = self._folder, published(self.config)
-        correlations = self._try("Correlations", lambda: tables.correlations(folder))
-        if correlations is not None:
-            self.readings.append(readings.rare_classes(correlations, theirs))
-            interaction = tables.interaction(folder)
-            distance = readings.forgettability_distance(correlations, interaction, theirs)
-            self.readings.append(distance)
-        composition = self._try("PIEs", self._composition)
-        if composition is not None:
-            self.readings.append(composition)
+        folder = self._folder
         make = lambda: tables.overall(folder, advance=self._advance)  # noqa: E731
         overall = self._try("mAP over patients", make)
         if overall is None:  # a damaged prediction: what is left is over runs
             overall = Overall()(self.metrics)
+        self.overall = overall
+        self.claims = self._try("The paper's claims", lambda: evidence_tables.claims(folder))
+        if self.claims is not None:
+            self.readings += readings.of_claims(self.claims, published(self.config))
+        composition = self._try("PIEs", self._composition)
+        if composition is not None:
+            self.readings.append(composition)
         self.readings.append(readings.first_drop(overall))
-        every = self._try("Onsets", lambda: evidence_tables.class_summary(folder))
-        if every is None:  # the same: what is read of class metrics is there
+        if self.claims is None:  # the same reason: what is read of class metrics is there
             every = ClassSummary()(self.metrics, tables.frequencies(folder))
+        else:
+            every = evidence_tables.class_summary(folder)
         self.tables.append(report_tables.summary_table(every))
         self.tables.append(report_tables.overall_table(overall))
+        correlations = self._try("Correlations", lambda: tables.correlations(folder))
         if correlations is not None:
             self.tables.append(report_tables.correlations_table(correlations))
         self.tables += self._ratios
 
     def _composition(self) -> readings.Reading:
-        sparsity = self._preferred(
+        sparsity = report_charts.preferred(
             [s for s in store.finished_ensembles(self._folder) if s > 0] or self._pruned
         )
         pies = tables.paper_pies(self._folder, sparsity)
@@ -216,100 +209,17 @@ class _Contents:
         self._ratios = [report_tables.ratio_table(by_class, sparsity)]
         return readings.pie_composition(pies, by_class, by_count, sparsity)
 
-    def _preferred(self, sparsities: list[float]) -> float:
-        return min(sparsities, key=lambda s: abs(s - PREFERRED_SPARSITY))
-
     def charts(self) -> list[_Shown]:
         if self.labels is None:
             return []
-        drawn = []
-        if not self.metrics.empty:
-            drawn.append((self._mean_ap(self.labels), False))
-        if self.safety is not None:
-            drawn.append((self._safety(self.labels, self.safety), False))
-            drawn += self._losses(self.labels)
-            drawn += self._scatters(self.labels)
-        frequencies = tables.frequencies(self._folder)
-        groups, n_train = self.config.groups, len(self.labels.split("train"))
-        drawn.append((frequency_chart(frequencies, groups.tail_below, n_train), True))
-        legend = words.groups(groups)
+        drawn = report_charts.charts(
+            self._folder, self.labels, self.metrics, self.safety, self.claims, self.overall
+        )
+        legend = words.groups(self.config.groups)
         return [
             _shown(chart, number, legend if coloured else "")
             for number, (chart, coloured) in enumerate(drawn)
         ]
-
-    def _mean_ap(self, labels: Labels) -> Chart:
-        means = decay.mean_over_classes(self.metrics)
-        band = decay.band_over_runs(means, "mean_ap", ["sparsity"])
-        n_test = len(labels.split("test"))
-        return mean_ap_chart(band, *decay.defined_classes(self.metrics), n_test)
-
-    def _safety(self, labels: Labels, table: pd.DataFrame) -> Chart:
-        test = labels.split("test")
-        answer = safe_answers(table)[ALL]
-        n_patients = test["patient_id"].nunique()
-        return safety_chart(table, answer, SafeSparsity(), len(test), n_patients)
-
-    def _losses(self, labels: Labels) -> list[tuple[Chart, bool]]:
-        """Each with whether its colours are those of the groups."""
-        frequencies = tables.frequencies(self._folder)
-        sparsity, n_test = self._preferred(self._pruned), len(labels.split("test"))
-        charts = []
-        for metric in ("ap", "calibrated_ap"):
-            curves = decay.ForgettabilityCurves(metric)(self.metrics)
-            chance = chance_levels(labels, metric)
-            lost = losses.Losses(metric, sparsity)(curves, self.metrics, frequencies, chance)
-            if metric == "ap":
-                relative = losses.class_curves(self.metrics, metric, relative=True)
-                named = losses.most_lost(lost)
-                curve_chart = class_curves_chart(
-                    relative, lost, named, chance, metric, True, sparsity
-                )
-                charts.append((curve_chart, True))
-            charts.append((losses_chart(lost, metric, sparsity, n_test), True))
-        order = list(frequencies["class_name"])
-        if len(order) > 1:
-            n_runs, table = decay.n_runs(self.metrics), self._pairs(labels)
-            distances = matrix_of(table, "fcd_rms", order)
-            unstable = _unstable(frequencies)
-            chart = fcd_heatmap(distances, order, n_runs, len(self._pruned), True, unstable)
-            charts.append((chart, False))
-        return charts
-
-    def _pairs(self, labels: Labels) -> pd.DataFrame:
-        """Every pair of classes, of AP."""
-        names, curves = list(labels.class_names), decay.ForgettabilityCurves("ap")(self.metrics)
-        truth = label_matrix(labels.split("test"), labels.class_names)
-        return pair_table(pair_matrices(curves, truth, names), names)
-
-    def _scatters(self, labels: Labels) -> list[tuple[Chart, bool]]:
-        """Corrected: classes against their frequency, pairs against what sets them apart."""
-        correlations = self._try("Scatter plots", lambda: tables.correlations(self._folder))
-        if correlations is None:
-            return []
-        charts, frequencies = [], tables.frequencies(self._folder)
-        for metric in ("ap", "calibrated_ap"):
-            summary = ClassSummary(metric)(self.metrics, frequencies)
-            row = named_row(correlations, FIRST_DROP_STABLE, metric)
-            told = findings.classes_told(row, metric, True, findings.DROP_FIRST)
-            charts.append((first_drop_scatter(summary, *told, True, max(self._pruned)), True))
-        table, unstable = self._pairs(labels), _unstable(frequencies)
-        for name, x, axis, said in (
-            ("log_frequency_difference", table["log_frequency_difference"],
-             "Difference of log frequency", findings.FREQUENCY),
-            ("cooccurrence_iou_fourth_root", table["cooccurrence_iou"] ** 0.25,
-             "Co-occurrence, IoU^(1/4)", findings.TOGETHER),
-        ):  # fmt: skip
-            row = named_row(correlations, f"fcd~{name}{STABLE}", "ap")
-            told = findings.pairs_told(row, True, said)
-            axes = (axis, "FCD, RMS")
-            charts.append((pair_scatter(table, x, table["fcd_rms"], axes, *told, unstable), False))
-        return charts
-
-
-def _unstable(frequencies: pd.DataFrame) -> frozenset[str]:
-    few = frequencies["test_positive_patients"] < FEW_PATIENTS
-    return frozenset(frequencies.loc[few, "class_name"])
 
 
 def _shown(chart: Chart, number: int, legend: str) -> _Shown:

@@ -42,25 +42,34 @@ METHODS = (
     (
         "Forgettability curve",
         "Median over runs of (AP pruned minus AP dense) over AP dense, per sparsity.",
-        "The same.",
+        "Mean Somers' D of the pruned models over that of the dense ones, minus 1; interval over "
+        "runs and patients.",
     ),
     (
-        "First drop",
+        "First drop, onset",
         "Smallest sparsity of the grid at which the curve lies below minus 20 %; classes that "
         "never do are left out.",
-        "Linear interpolation between grid points; classes that never drop count as latest "
-        "(Kendall tau-b).",
+        "Where the curve that never rises and lies nearest crosses minus 20 %; interval, and "
+        "probability of being among the first three, over draws of runs and patients.",
+    ),
+    (
+        "Trends over classes",
+        "Pearson's correlation; every class counts the same.",
+        "Meta-regression: each class weighs by its own error; restricted maximum likelihood, "
+        "interval after Knapp and Hartung.",
     ),
     (
         "First significant drop of mAP",
         "Welch's t test of mAP over runs against dense, p < 0.05, each sparsity by itself.",
-        "t test of the differences paired by run, from the highest sparsity down.",
+        "t test of the differences paired by run, from the highest sparsity down to the first that "
+        "is not significant.",
     ),
     (
         "FCD",
         "Euclidean distance of two curves over sparsities above 0; it grows with the grid.",
-        "Root mean square instead of the sum, in the exported table class_pairs; correlations are "
-        "the same.",
+        "Root mean square of the differences of Somers' D, less what noise alone is expected to "
+        "add; 0 is within noise. Pairs are told apart by a t test over runs and patients, "
+        "Benjamini-Hochberg.",
     ),
     (
         "Frequency difference and co-occurrence of two classes",
@@ -72,8 +81,8 @@ METHODS = (
     (
         "p-values over pairs of classes",
         "Pearson's and the regression's, which take pairs as independent.",
-        "Permuting classes, rows and columns together (Mantel; MRQAP with double semi-partialing "
-        "for the interaction).",
+        "Permuting classes, with a term for the noise of each pair (MRQAP with double "
+        "semi-partialing). Against co-occurrence no test keeps its error rate, so there is none.",
     ),
     (
         "PIEs",
@@ -94,9 +103,9 @@ METHODS = (
     (
         "Intervals",
         NOTHING,
-        "Differences are paired by run. Of classes, pairs and mAP: over runs alone, so they speak "
-        "for other trainings, not for other patients (the exported table overall takes both). Of "
-        "PIEs and of safe sparsity: patients, not images, are the unit. Bands in charts are "
-        "quartiles over runs.",
+        "Differences are paired by run. Of classes, pairs and mAP: over runs and patients, "
+        "Student's t at Satterthwaite's degrees of freedom, never narrower than over runs or over "
+        "patients. Of PIEs and of safe sparsity: patients, not images, are the unit. Bands of the "
+        "paper's charts are quartiles over runs.",
     ),
 )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from core.wording import claims, words
+from core.analysis.claims import PAPER_ROWS
+from core.wording import claims, pair_findings, words
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def overall_table(overall: pd.DataFrame) -> Table:
     caption = (
         f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over "
         f"{overall['interval_over'].iloc[-1]}. Welch: paper. "
-        "Paired, from the highest sparsity down: corrected."
+        "Paired, from the highest sparsity down to the first that is not significant: corrected."
     )
     heads = ["Sparsity", "mAP", "95 % interval", "Against dense", "p, Welch", "p, paired"]
     return Table("mAP by sparsity", caption, heads, rows)
@@ -41,37 +42,41 @@ def overall_table(overall: pd.DataFrame) -> Table:
 def summary_table(summary: pd.DataFrame) -> Table:
     rows = [
         [
-            row.class_name + (" *" if row.unstable else ""),
+            row.class_name + ("" if row.judged else " *"),
             row.group,
             words.frequency(row.train_frequency),
-            f"{row.n_positive:,}",
+            f"{row.n_positive_patients:,}",
             words.percent(row.first_drop_sparsity),
-            "never" if row.first_drop_censored else words.percent(row.first_drop_interpolated, 1),
             claims.signed(row.relative_ap_change_at_95),
-            claims.signed(row.relative_calibrated_ap_change_at_95),
-            _bare_p(row.q_value),
+            _onset(row.onset, row.onset_censored),
+            _percents(row.onset_ci_low, row.onset_ci_high),
+            words.number(row.p_among_first),
         ]
         for row in summary.itertuples()
     ]
     heads = [
         "Class",
         "Group",
-        "Train frequency",
-        "Test positives",
+        "Train",
+        "Patients",
         "First drop (paper)",
-        "First drop (corrected)",
-        "AP at 95 %",
-        "Calibrated AP at 95 %",
-        "q",
+        "AP at 95 % (paper)",
+        "Onset",
+        "95 % interval",
+        "P(first 3)",
     ]
     caption = (
-        "First drop: sparsity at which the median AP lies 20 % below dense. q: paired t test of AP "
-        f"at 95 %, Benjamini-Hochberg. * {words.FEW}, unstable."
+        "Train: share of training images; patients: with the class in the test set. First drop: "
+        "first grid point at which the median AP lies over 20 % below dense. Onset (corrected): "
+        "sparsity at which a fifth of Somers\u2019 D is gone, interval over runs and patients. P: "
+        "probability of being among the first three of the judged classes. * not judged: "
+        f"{pair_findings.NOT_JUDGED}."
     )
     return Table("Every class", caption, heads, rows)
 
 
 def correlations_table(correlations: pd.DataFrame) -> Table:
+    """Those of the paper."""
     rows = [
         [
             row.name_.replace("~", " ~ ").replace("_", " "),
@@ -80,16 +85,16 @@ def correlations_table(correlations: pd.DataFrame) -> Table:
             _bare_p(row.pearson_p),
             words.number(row.spearman_rho),
             _bare_p(row.spearman_p),
-            _bare_p(row.permutation_p),
         ]
         for row in correlations.rename(columns={"name": "name_"}).itertuples()
+        if row.name_ in PAPER_ROWS.values()
     ]
-    heads = ["Correlation", "n", "r", "p", "rho", "p of rho", "Permutation p"]
+    heads = ["Correlation", "n", "r", "p", "rho", "p of rho"]
     caption = (
-        "Paper: r, rho and their p. Corrected: permutation p, which permutes classes, because "
-        "pairs of classes are not independent."
+        "By the paper, of AP: every class or pair counts as one independent point. What may be "
+        "concluded is in the claims above."
     )
-    return Table("Correlations", caption, heads, rows)
+    return Table("The paper\u2019s correlations", caption, heads, rows)
 
 
 def ratio_table(by_class: pd.DataFrame, sparsity: float) -> Table:
@@ -117,6 +122,19 @@ def _between(low: float, high: float, digits: int) -> str:
     if pd.isna(low) or pd.isna(high):
         return words.NONE
     return f"{words.number(low, digits)} to {words.number(high, digits)}"
+
+
+def _onset(onset: float, censored: bool) -> str:
+    if pd.isna(onset) or censored is True:
+        return "later" if censored is True else words.NONE
+    return words.percent(onset, 1)
+
+
+def _percents(low: float, high: float) -> str:
+    if pd.isna(low):
+        return words.NONE
+    end = "later" if pd.isna(high) else words.percent(high)
+    return f"{words.percent(low).removesuffix(' %')} to {end}"
 
 
 def _bare_p(p: float) -> str:

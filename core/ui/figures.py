@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core.analysis import decay
-from core.analysis.claims import CHANGE
-from core.analysis.claims import FIRST_DROP as ONSET_CLAIM
-from core.analysis.class_evidence import CHANGE as CHANGE_TREND
-from core.analysis.class_evidence import ONSET
+from core.analysis import claims, decay
+from core.analysis.class_pairs import pair_row
 from core.analysis.correlations import STABLE, named_row
 from core.analysis.losses import most_lost, with_intervals
 from core.charts import Chart
 from core.charts.classes import changes_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
-from core.charts.forest import forest_chart
-from core.charts.pairs import fcd_heatmap, frequency_heatmap, iou_heatmap, matrix_of
-from core.charts.scatter import change_scatter, first_drop_scatter, pair_scatter
+from core.charts.forest import FORESTS, forest_chart
+from core.charts.pairs import (
+    evidence_heatmap,
+    fcd_heatmap,
+    frequency_heatmap,
+    iou_heatmap,
+    matrix_of,
+)
+from core.charts.scatter import (
+    IOU,
+    change_scatter,
+    cooccurrence_and_distance,
+    first_drop_scatter,
+    frequency_and_distance,
+    pair_scatter,
+)
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
-from core.wording import claim_sentences, findings
+from core.wording import claim_sentences, findings, pair_findings, words
 from core.wording.published import EXTREME, FIRST_DROP, FIRST_DROP_STABLE, Figures
 
-FORESTS = {
-    CHANGE: (CHANGE_TREND, "Change of Somers\u2019 D at 95 % sparsity (%)"),
-    ONSET_CLAIM: (ONSET, "Sparsity at which a fifth of it is gone (%)"),
-}
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
+LOG_FREQUENCY = "Difference of log frequency"
 
 
 @of_study(MOST, shared=True)
@@ -139,9 +146,11 @@ def _said(
 @of_study(MOST, shared=True)
 def fcd(of: Source, metric: str, corrected: bool, order: tuple[str, ...]) -> Chart:
     """How differently every two classes are forgotten."""
-    values = _matrix(of, metric, "fcd_rms" if corrected else "fcd")
     metrics = loaders.class_metrics(of)
     n_runs, n_grid = decay.n_runs(metrics), len(decay.pruned_sparsities(metrics))
+    if corrected and statistics.has_patients(of):
+        return evidence_heatmap(statistics.class_pairs(of, metric), list(order), n_runs, n_grid)
+    values = _matrix(of, metric, "fcd_rms" if corrected else "fcd")
     unstable = statistics.unstable_classes(of)
     return fcd_heatmap(values, list(order), n_runs, n_grid, corrected, unstable)
 
@@ -169,58 +178,62 @@ def _matrix(of: Source, metric: str, column: str) -> pd.DataFrame:
 
 
 @of_study(MOST, shared=True)
-def two_curves(
-    of: Source, metric: str, corrected: bool, pair: tuple[str, str], distance: float
-) -> Chart:
+def two_curves(of: Source, metric: str, corrected: bool, pair: tuple[str, str]) -> Chart:
     """The forgettability curves of two classes."""
     table = (
         statistics.curves_with_intervals(of, metric)
         if corrected
         else loaders.class_curves(of, metric, True)
     )
-    groups = loaders.groups_of_classes(of)
-    return pair_curves_chart(table, groups, pair, distance, metric)
+    first, second = pair
+    if corrected and statistics.has_patients(of):
+        row = pair_row(statistics.class_pairs(of, metric), pair)
+        title = pair_findings.pair_title(first, second, row)
+    else:
+        row = pair_row(statistics.pair_statistics(of, metric), pair)
+        distance = words.number(float(row["fcd_rms" if corrected else "fcd"]))
+        title = f"{first} and {second}: FCD{', RMS' if corrected else ''} {distance}"
+    return pair_curves_chart(table, loaders.groups_of_classes(of), pair, title, metric)
 
 
 @of_study(MOST, shared=True)
 def pairs_against_frequency(
     of: Source, metric: str, corrected: bool, published: Figures | None
 ) -> Chart:
-    """FCD of every pair against its difference of log frequency."""
-    name = f"log_frequency_difference{'' if corrected else '_paper'}"
-    x = statistics.pair_statistics(of, metric)[name]
-    return _pairs(
-        of, metric, corrected, name, x, "Difference of log frequency", findings.FREQUENCY, published
-    )
+    """Every pair against its difference of frequency: the debiased squared FCD of judged pairs with
+    the verdict of the claim, or the paper's FCD with its correlation."""
+    if corrected:
+        row = statistics.claim(of, claims.FREQUENCY)
+        return frequency_and_distance(statistics.class_pairs(of, metric), row)
+    name = "log_frequency_difference_paper"
+    table = statistics.pair_statistics(of, metric)
+    return _by_paper(of, metric, name, table[name], LOG_FREQUENCY, findings.FREQUENCY, published)
 
 
 @of_study(MOST, shared=True)
 def pairs_against_cooccurrence(
     of: Source, metric: str, corrected: bool, published: Figures | None
 ) -> Chart:
-    """FCD of every pair against its IoU^(1/4)."""
-    name = f"cooccurrence_iou{'' if corrected else '_paper'}"
+    """The same against IoU^(1/4); corrected without a verdict."""
+    if corrected:
+        row = statistics.claim(of, claims.TOGETHER)
+        return cooccurrence_and_distance(statistics.class_pairs(of, metric), row)
+    name = "cooccurrence_iou_paper"
     x = statistics.pair_statistics(of, metric)[name] ** 0.25
     named = f"{name}_fourth_root"
-    return _pairs(
-        of, metric, corrected, named, x, "Co-occurrence, IoU^(1/4)", findings.TOGETHER, published
-    )
+    return _by_paper(of, metric, named, x, IOU, findings.TOGETHER, published)
 
 
-def _pairs(
+def _by_paper(
     of: Source,
     metric: str,
-    corrected: bool,
     name: str,
     x: pd.Series,
     x_title: str,
     said: tuple[str, str],
     published: Figures | None,
 ) -> Chart:
-    stable = STABLE if corrected else ""
-    row = named_row(statistics.correlations(of), f"fcd~{name}{stable}", metric)
-    title, caption = findings.pairs_told(row, corrected, said, published)
+    row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
+    title, caption = findings.pairs_told(row, False, said, published)
     table = statistics.pair_statistics(of, metric)
-    y, y_title = (table["fcd_rms"], "FCD, RMS") if corrected else (table["fcd"], "FCD")
-    left_out = statistics.unstable_classes(of) if corrected else frozenset()
-    return pair_scatter(table, x, y, (x_title, y_title), title, caption, left_out)
+    return pair_scatter(table, x, table["fcd"], (x_title, "FCD"), title, caption)

@@ -7,6 +7,7 @@ import pandas as pd
 from core import evidence_tables, study, tables
 from core.analysis import decay, losses, pairs
 from core.analysis import first_forgotten as first
+from core.analysis.claims import CORRECTED
 from core.analysis.class_changes import PRIMARY
 from core.analysis.class_evidence import ONSET
 from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
@@ -39,11 +40,12 @@ def curves_with_intervals(of: Source, metric: str) -> pd.DataFrame:
     return forgettability(of, metric).rename(columns=names)
 
 
-def has_patients(of: Source) -> bool:
+def has_patients(of: OpenStudy | Source) -> bool:
     """Whether it is known what other patients would change: not in a subgroup, whose predictions
     are not read again, nor before all predictions of the study have been read once
     (`core.ready`)."""
-    return of.subgroup is None and tables.moments_kept(of.path)
+    folder = of.path if isinstance(of, Source) else of.folder
+    return of.subgroup is None and tables.moments_kept(folder)
 
 
 @of_study()
@@ -146,9 +148,10 @@ def class_pairs(of: Source, metric: str) -> pd.DataFrame:
     return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
 
 
-def pairs_table(of: OpenStudy | Source, metric: str, corrected: bool) -> pd.DataFrame:
-    """`class_pairs`, or `pair_statistics` where the reading has no intervals to show."""
-    return (class_pairs if corrected else pair_statistics)(of, metric)
+def claim(of: Source, name: str) -> pd.Series:
+    """The corrected row of one claim."""
+    table = _claims(of, modified(study.evidence_path(of.path, "claims")))
+    return table[(table["claim"] == name) & (table["reading"] == CORRECTED)].iloc[0]
 
 
 @of_study(entries=512)

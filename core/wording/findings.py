@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from core.analysis.pair_evidence import SIGNIFICANT
-from core.wording import claims, words
+from core.wording import words
 from core.wording.published import Figures
 
 Row = Mapping[str, Any]
@@ -24,24 +24,6 @@ READINGS = {
             "higher for frequent classes."
         ),
     },
-    "Forgettability": {
-        True: (
-            "Corrected: FCD as a root mean square, which does not grow with the grid, with its "
-            "interval and noise floor; true class counts; p-values from permuting classes, because "
-            "pairs that share a class are not independent. The paper has none of these."
-        ),
-        False: (
-            "Paper: FCD as a Euclidean distance, which grows with the number of grid points; class "
-            "counts as column sums of the co-occurrence matrix, as in the published code; p-values "
-            "that take all pairs as independent. Corrected does none of these."
-        ),
-    },
-}
-TERMS = {
-    "intercept": "where both classes are equally frequent and never meet",
-    "log_frequency_difference": "frequency difference",
-    "cooccurrence_iou_fourth_root": "co-occurrence, IoU^(1/4)",
-    "log_frequency_difference:cooccurrence_iou_fourth_root": "both together (interaction)",
 }
 
 
@@ -150,62 +132,6 @@ def overall_interval(overall: pd.DataFrame) -> str:
     return (
         f"95 % intervals over {n} and patients: they speak for other trainings and other patients. "
         "The p-values are over runs."
-    )
-
-
-def pairs_apart(n_different: int, n_pairs: int, n_all: int) -> str:
-    """How many pairs are told apart, of Somers' D."""
-    if not n_pairs:
-        return "No pair of classes can be judged: too few patients or runs."
-    left = f"; {n_all - n_pairs:,} more hold a class that is not judged" if n_all > n_pairs else ""
-    return (
-        f"{n_different:,} of {words.count(n_pairs, 'pair')} are forgotten more differently than "
-        f"noise (Somers\u2019 D, over runs and patients, q < {SIGNIFICANT:g}){left}."
-    )
-
-
-def pair_apart(row: Row) -> str:
-    """The debiased FCD of one pair, and whether the two are told apart."""
-    if not _known(row["p_value"]):
-        return (
-            "Not judged: one of the two has too few patients, or the dense model does not find it."
-        )
-    low, high = (claims.signed(row[f"difference_ci_{end}"], 1) for end in ("low", "high"))
-    told = "forgotten differently" if row["q_value"] < SIGNIFICANT else "not told apart"
-    return (
-        f"FCD without noise {words.number(row['fcd_corrected'], 3)}: {told}. Change of "
-        f"Somers\u2019 D averaged over sparsities, {row['class_a']} minus {row['class_b']}: "
-        f"{claims.signed(row['difference'], 1)} (95 % over runs and patients: {low} to {high}; "
-        f"q = {words.number(row['q_value'], 3)})."
-    )
-
-
-def _signed(coefficient: float) -> str:
-    text = words.number(coefficient, 3)
-    return f"+{text}" if coefficient > 0 and float(text) else text
-
-
-def interaction(rows: pd.DataFrame, corrected: bool) -> str:
-    """The interaction model in words. rows: one model of `Interaction`, with `plain_term`."""
-    by_term = rows.set_index("plain_term")
-    if by_term["coefficient"].isna().any() or by_term["ols_p"].drop("intercept").isna().any():
-        return "Too few pairs of classes for the interaction model."
-    which = "permutation_p" if corrected else "ols_p"
-    _, frequency, _, both = (by_term.loc[term] for term in TERMS)
-    distance = "FCD, RMS" if corrected else "FCD"
-    text = (
-        f"Of classes that never meet, one e-fold more difference in frequency goes with "
-        f"{_signed(frequency['coefficient'])} of {distance} ({words.p_value(frequency[which])}). "
-    )
-    if _known(both[which]) and both[which] < SIGNIFICANT:
-        how = "weaker" if both["coefficient"] * frequency["coefficient"] < 0 else "stronger"
-        return text + (
-            f"The more often two classes occur together, the {how} that is: "
-            f"{_signed(both['coefficient'])} per unit of IoU^(1/4) ({words.p_value(both[which])})."
-        )
-    return text + (
-        "That co-occurrence changes this is not shown: interaction "
-        f"{_signed(both['coefficient'])}, {words.p_value(both[which])}."
     )
 
 

@@ -244,22 +244,17 @@ def test_interaction(case):
     simulation, metrics, _, _, medians = case
     table = Interaction(permutations=99)(metrics, simulation.matrix, simulation.class_names)
     pairs = plain_pairs(simulation, medians)
-    for model, suffix in (("corrected", ""), ("paper", "_paper")):
-        data = pairs.assign(
-            f=pairs[f"log_frequency_difference{suffix}"],
-            i=pairs[f"cooccurrence_iou{suffix}"] ** 0.25,
-        )
-        # Corrected: root mean square over the sparsities above 0, as on every page.
-        data["fcd"] /= 1 if suffix else np.sqrt(len(simulation.sparsities) - 1)
-        fit = ols("fcd ~ f * i", data).fit()
-        ours = table[table["model"] == model]
-        assert list(ours["term"])[3] == (
-            f"log_frequency_difference{suffix}:cooccurrence_iou{suffix}_fourth_root"
-        )
-        for column, theirs in (("coefficient", fit.params), ("t", fit.tvalues)):
-            assert ours[column].to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-9, abs=1e-9)
-        assert ours["ols_p"].to_numpy() == pytest.approx(fit.pvalues.to_numpy(), **CLOSE)
-        assert ours["permutation_p"].iloc[1:].between(0.01, 1).all()
+    data = pairs.assign(
+        f=pairs["log_frequency_difference_paper"], i=pairs["cooccurrence_iou_paper"] ** 0.25
+    )
+    fit = ols("fcd ~ f * i", data).fit()
+    assert list(table["term"])[3] == (
+        "log_frequency_difference_paper:cooccurrence_iou_paper_fourth_root"
+    )
+    for column, theirs in (("coefficient", fit.params), ("t", fit.tvalues)):
+        assert table[column].to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-9, abs=1e-9)
+    assert table["ols_p"].to_numpy() == pytest.approx(fit.pvalues.to_numpy(), **CLOSE)
+    assert table["permutation_p"].iloc[1:].between(0.01, 1).all()
 
 
 def test_pies_and_their_composition(case):

@@ -29,7 +29,9 @@ PAGES = {
 FIGURES = {
     "Overview": ("mean_ap_chart", "large_overview_mean_ap", "Sparsity"),
     "Class AP": ("curves_chart", "large_class_ap_curves_ap_corrected_sparsity-85", "Change of AP"),
-    "Forgettability": ("fcd_heatmap", "large_forgettability_fcd_heatmap_ap_corrected", "FCD, RMS"),
+    "Forgettability": (
+        "fcd_heatmap", "large_forgettability_fcd_heatmap_somers_d_corrected", "FCD",
+    ),
     "Safe sparsity": ("safety_chart", "large_safe_sparsity_safety_ap", "Sparsity"),
     "PIE browser": (
         "pie_class_chart", "large_pie_browser_pie_class_sparsity-90", "Share among PIEs",

@@ -120,7 +120,7 @@ def test_the_overview_says_where_the_drop_is_significant_and_over_what():
     ],
 )
 def test_every_table_can_be_taken_along(script, names):
-    at = open_page(script, study="toy")
+    at = open_page(script, study="toy", **({"reading": "Paper"} if "interaction" in names else {}))
     labels = [(e.proto.label, e.proto.help) for e in at.get("download_button")]
     for name in names:
         assert ("CSV", f"The table {name} as CSV") in labels
