@@ -14,11 +14,11 @@ from core import (
     image_curves,
     operating_tables,
     pie_tables,
+    safe_tables,
     store,
     study,
     tables,
 )
-from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.metrics import METRICS
 
@@ -28,10 +28,6 @@ def _achieved_sparsity(folder: Path) -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"{folder.name} has no achieved_sparsity yet: no model of it is pruned.")
     return store.read_table(path)
-
-
-def _safe_sparsity(folder: Path, metric: str = "ap") -> pd.DataFrame:
-    return tables.safe_sparsity(folder, SafeSparsity(metric))
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ TABLES = {
     "class_effects": Table(evidence_tables.class_effects),
     "correlations": Table(tables.correlations),
     "overall": Table(tables.overall, by_metric=True),
-    "safe_sparsity": Table(_safe_sparsity, by_metric=True),
+    "safe_sparsity": Table(safe_tables.by_metric, by_metric=True),
     "interaction": Table(tables.interaction, by_metric=True),
     "pies": Table(pie_tables.pies, by_sparsity=True),
     "operating_points": Table(operating_tables.operating_points),
@@ -114,7 +110,8 @@ def export(
     """Write a table of a study to `out`, whole or not at all; returns its number of rows.
 
     The suffix of `out` names the format; `sparsity` is for the tables BY_SPARSITY, 0.9 if None;
-    `metric`, one of METRICS, is for the tables BY_METRIC, "ap" if None.
+    `metric`, one of METRICS, is for the tables BY_METRIC; if None "ap", and
+    "somers_d" for safe_sparsity.
     Raises InputError that lists what is allowed for an unknown study, table, suffix or option.
     """
     if table_name not in TABLES:

@@ -151,6 +151,27 @@ def operating_characteristics(folder: Path) -> pd.DataFrame:
     return table
 
 
+def subgroup_characteristics(folder: Path, rows: np.ndarray) -> pd.DataFrame:
+    """`operating_characteristics` of some test images only, at the operating points of the study,
+    which no test image has a say in. rows: (test images,) bool."""
+    known, labels = operating_characteristics(folder), store.read_labels(folder)
+    if known.empty or not rows.any():
+        return no_operating_characteristics()
+    points: Points = {DENSE: {}, REFIXED: {}}
+    for (threshold, sparsity), of in known.groupby(["threshold", "sparsity"]):
+        by_class = of.set_index("class_name")["operating_point"]
+        points[threshold][sparsity] = by_class.reindex(labels.class_names).to_numpy(float)
+    test = labels.split("test")[rows]
+    return operating_characteristics_of(
+        label_matrix(test, labels.class_names),
+        labels.class_names,
+        test["patient_id"],
+        ((sparsity, values[rows]) for sparsity, values in _ensembles(folder, labels)),
+        {threshold: of for threshold, of in points.items() if of},
+        class_frequencies(labels, store.read_config(folder).groups),
+    )
+
+
 def _all_points(folder: Path, labels: Labels) -> Points:
     """The operating points of every finished sparsity; nothing where there are none to go by."""
     dense = operating_points(folder)["operating_point"].to_numpy(float)

@@ -26,7 +26,7 @@ from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_re
 from core.analysis.pie_lost import labels_lost
 from core.analysis.pie_null import PairAgreements
 from core.analysis.pie_quality import PieQuality
-from core.analysis.pie_quality_excess import PieQualityExcess, badness
+from core.analysis.pie_quality_excess import BADNESS, PieQualityExcess, badness
 from core.analysis.ranks import ranks
 from core.errors import InputError
 from core.labels import class_frequencies, label_matrix
@@ -137,10 +137,20 @@ def pie_quality(
     return table.merge(quality_excess(folder, sparsity, measured), on="measure")
 
 
-def quality_excess(folder: Path, sparsity: float, measures: pd.DataFrame) -> pd.DataFrame:
-    """`PieQualityExcess` of (images,) measures in test-set order."""
+def quality_excess(folder: Path, sparsity: float, measured: pd.DataFrame) -> pd.DataFrame:
+    """`PieQualityExcess` of `image_quality`'s table, and a row of `badness`; kept in the study's
+    folder until a prediction or a measure changes."""
+    path, measures = study.pie_quality_path(folder, sparsity), study.image_quality_path(folder)
+    key = f"{_key(folder)} {measures.stat().st_mtime_ns if measures.exists() else 0}"
+    kept = store.read_kept(path, key)
+    if kept is not None:
+        return kept
     n_runs, agreements = pair_agreements(folder, sparsity)
-    return PieQualityExcess()(n_runs, agreements, _patients(folder), measures)
+    every = measured.assign(**{BADNESS: badness(measured)})
+    table = PieQualityExcess()(n_runs, agreements, _patients(folder), every)
+    with suppress(OSError):  # a cache that may not be written only makes the next call slower
+        store.write_kept(table, path, key)
+    return table
 
 
 def pair_agreements(folder: Path, sparsity: float) -> tuple[int, PairAgreements]:
@@ -165,9 +175,10 @@ def pie_claims(
     if study.images_dir(store.read_config(folder).dataset) is not None:
         measured = kept_quality(folder)
         if measured is not None:
-            one = measured[["image_id"]].assign(badness=badness(measured))
+            one = measured[["image_id"]].assign(**{BADNESS: badness(measured)})
             table = PieQuality()(paper_pies(folder, sparsity), rows, one)
-            quality = table.merge(quality_excess(folder, sparsity, one), on="measure").iloc[0]
+            beside = quality_excess(folder, sparsity, measured)
+            quality = table.merge(beside, on="measure").iloc[0]
     return pie_claims_table(
         paper_pies(folder, sparsity),
         rows,

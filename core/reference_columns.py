@@ -28,6 +28,22 @@ RATIO = {
     "ci_high": "Upper end of it.",
     "n_pie_positive": "PIEs that carry it.",
     "n_positive": "Test images that carry it.",
-    "unstable": "True below 10 of `n_positive`: read with care.",
+    "n_positive_patients": "Patients with such an image.",
+    "unstable": "True below 10 of `n_positive_patients`: no verdict is given.",
+}
+EXCESS = {
+    "pruned_ratio": "The ratio among PIEs of single pruned against single dense models of other "
+    "runs, by ranks within class, with 0.5 added to PIEs seen and expected.",
+    "pruned_ci_low": "Lower end of its 95 % interval over runs and patients, PIEs found again in "
+    "each draw.",
+    "pruned_ci_high": "Upper end of it.",
+    "dense_ratio": "The same of dense against dense models: what is no property of pruning.",
+    "ratio_of_ratios": "`pruned_ratio` over `dense_ratio`, 1 if pruning adds nothing (corrected).",
+    "ror_ci_low": "Lower end of its 95 % interval over runs and patients.",
+    "ror_ci_high": "Upper end of it.",
+    "ror_p": "Two-sided p-value that it is 1. All of these are missing below 3 runs.",
+    "ror_q": "Benjamini-Hochberg of `ror_p` over the rows that are not unstable.",
+    "n_pruned": "PIEs of pruned against dense models that carry it.",
+    "n_dense": "PIEs of dense against dense models that carry it.",
 }
 N_RUNS = {"n_runs": "Runs (trainings) the row rests on."}

@@ -6,7 +6,16 @@ the tables of a real study, so none can be missing and none can be left over.
 
 from __future__ import annotations
 
-from core.reference_columns import CLASS, GROUP, INTERVAL, N_RUNS, RATIO, SPARSITY, Table
+from core.reference_columns import (
+    CLASS,
+    EXCESS,
+    GROUP,
+    INTERVAL,
+    N_RUNS,
+    RATIO,
+    SPARSITY,
+    Table,
+)
 from core.reference_evidence import EVIDENCE
 
 TABLES = EVIDENCE | {
@@ -74,7 +83,8 @@ TABLES = EVIDENCE | {
         },
     ),
     "safe_sparsity": Table(
-        "Whether each class stays within 10 % of dense: a test of non-inferiority.",
+        "Whether each class stays as good as dense: by ranking within 10 % (a test of "
+        "non-inferiority), by decisions within 5 percentage points.",
         "a class and sparsity above 0",
         {
             **CLASS,
@@ -82,21 +92,33 @@ TABLES = EVIDENCE | {
             "n_positive": "Test images that carry the class.",
             "n_positive_patients": "Patients of these images.",
             **SPARSITY,
-            "dense": "Mean AP over runs of the dense models.",
-            "pruned": "Mean AP over runs of the pruned models.",
+            "dense": "Mean Somers' D, or other metric, over runs of the dense models.",
+            "pruned": "The same of the pruned models.",
             "relative_change": "`pruned` over `dense`, minus 1.",
             "ci_low": "One-sided 95 % lower bound of it.",
             "ci_high": "One-sided 95 % upper bound of it.",
-            "verdict": "`safe`, `unsafe` or `cannot tell`.",
+            "smallest_margin": "The smallest margin at which the class would be safe here; missing "
+            "where it is not judged.",
+            "unsafe_p": "That the loss is no more than the margin: one-sided p, in fixed sequence "
+            "from the highest sparsity down, times the number of classes (Bonferroni).",
+            "verdict": "`safe`, `unsafe` or `cannot tell`, by ranking.",
             "reason": "Why.",
             "safe_so_far": "Safe here and at every smaller sparsity.",
             "chance_passes": "A classifier that knows nothing would pass too: `safe` says little.",
             **N_RUNS,
             "interval_over": "`patients`, or `runs and patients`.",
+            "operating_threshold": "`re-fixed`: the operating point is fixed again on validation "
+            "for the pruned model. `dense`: it is the dense model's. This and what follows is "
+            "missing where the study has no operating points.",
+            "sensitivity_change": "Sensitivity at it minus that of the dense model at its own.",
+            "sensitivity_change_low": "Conservative one-sided 97.5 % lower bound of it (MOVER).",
+            "specificity_change": "The same of specificity.",
+            "specificity_change_low": "Its lower bound.",
+            "operating_verdict": "`safe`, `unsafe` or `cannot tell`, by decisions.",
         },
     ),
     "pies": Table(
-        "Every test image, PIE or not, by three definitions, and what the operating point loses.",
+        "Every test image, PIE or not, by four definitions, and what the operating point loses.",
         "a test image, in test-set order",
         {
             "image_id": "The image, as in the study's labels.",
@@ -106,8 +128,20 @@ TABLES = EVIDENCE | {
             "n_modal_disagreements": "Classes whose majority label over runs differs between dense "
             "and pruned (Hooker et al.).",
             "is_pie_modal": "Whether there is any.",
+            "modal_excess": "How many more classes' majority labels differ between halves of the "
+            "dense and of the pruned runs than between halves of the dense ones.",
             "agreement_z": "How far the agreement lies below that of two sets of dense models; "
-            "0 where pruning changed nothing.",
+            "0 where pruning changed nothing; missing below 3 runs.",
+            "agreement_dense_dense": "Agreement of single dense models, mean over pairs of runs.",
+            "agreement_dense_pruned": "Agreement of a dense with a pruned model of another run, "
+            "mean over the same pairs.",
+            "rank_agreement": "`agreement` of the ensembles on ranks within class (share of the "
+            "images certain not to carry the class that lie below), which no change common to all "
+            "images of a class can move.",
+            "is_pie_rank": "Among the 5 % of lowest `rank_agreement`.",
+            "rank_agreement_dense_dense": "`agreement_dense_dense` on ranks within class.",
+            "rank_agreement_dense_pruned": "`agreement_dense_pruned` on ranks within class: the "
+            "5 % lowest of these two are the PIEs of `dense_ratio` and `pruned_ratio`.",
             "lost_at_sparsity": "Earliest of its labels, by the operating point.",
             "lost_classes": "The labelled classes lost by it anywhere on the grid, joined by |.",
         },
@@ -186,12 +220,12 @@ TABLES = EVIDENCE | {
     "pie_class_ratio": Table(
         "Which findings PIEs hold more of.",
         "a finding",
-        {**CLASS, **RATIO},
+        {**CLASS, **RATIO, **EXCESS},
     ),
     "pie_finding_count_ratio": Table(
         "Whether PIEs have more findings.",
         "a number of findings",
-        {"finding_count": "0, 1, 2, 3 or 4+ certain findings.", **RATIO},
+        {"finding_count": "0, 1, 2, 3 or 4+ certain findings.", **RATIO, **EXCESS},
     ),
     "pie_label_noise": Table(
         "Whether PIEs hold more wrong labels, where that is known: phantoms record it.",
@@ -207,6 +241,8 @@ TABLES = EVIDENCE | {
             "ratio": "`pie_share` over `non_pie_share`.",
             "ci_low": "Lower end of its 95 % bootstrap interval over patients.",
             "ci_high": "Upper end of it.",
+            "n_wrong_patients": "Patients with an image with a wrong label.",
+            **EXCESS,
         },
     ),
     "pie_quality": Table(
@@ -224,6 +260,18 @@ TABLES = EVIDENCE | {
             "ci_high": "Upper end of it.",
             "p": "Two-sided p-value of the difference.",
             "q": "Benjamini-Hochberg of `p` over the measures.",
+            "pruned_difference": "The difference for PIEs of single pruned against single dense "
+            "models of other runs, by ranks within class.",
+            "pruned_ci_low": "Lower end of its 95 % interval over runs and patients, PIEs found "
+            "again in each draw.",
+            "pruned_ci_high": "Upper end of it.",
+            "dense_difference": "The same of dense against dense models.",
+            "difference_of_differences": "`pruned_difference` minus `dense_difference`: 0 where "
+            "pruning adds nothing (corrected).",
+            "dod_ci_low": "Lower end of its 95 % interval over runs and patients.",
+            "dod_ci_high": "Upper end of it.",
+            "dod_p": "Two-sided p-value that it is 0. All of these are missing below 3 runs.",
+            "dod_q": "Benjamini-Hochberg of `dod_p` over the measures.",
         },
     ),
 }
@@ -365,7 +413,10 @@ ADDRESS = {
     "second": ("Forgettability", "Second class of the pair."),
     "margin": ("Safe sparsity", "In percent of dense that may be lost."),
     "confidence": ("Safe sparsity", "In percent, one-sided."),
-    "positives": ("Safe sparsity", "Classes with fewer test positives are not judged."),
+    "min_patients": (
+        "Safe sparsity",
+        "Classes with fewer test patients are not judged. `positives`, its old name, still works.",
+    ),
     "tour": ("Overview", "`true` or `false`: whether the three pictures are open."),
     "definition": ("PIE browser", "Which images are PIEs, as its switch says."),
     "lost": ("PIE browser", "Labels of which one is lost by the sparsity."),

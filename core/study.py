@@ -328,6 +328,10 @@ def pie_excess_path(folder: Path, sparsity: float) -> Path:
     return folder / "pie_excess" / f"sparsity={percent(sparsity):02d}.parquet"
 
 
+def pie_quality_path(folder: Path, sparsity: float) -> Path:
+    return folder / "pie_quality" / f"sparsity={percent(sparsity):02d}.parquet"
+
+
 def lost_at_path(folder: Path, by_rank: bool) -> Path:
     return folder / ("lost_by_rank.parquet" if by_rank else "lost_at.parquet")
 

@@ -14,7 +14,6 @@ import pandas as pd
 
 from core import store, study
 from core.analysis import decay
-from core.analysis.chance import chance_levels
 from core.analysis.correlations import Correlations
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
@@ -22,7 +21,6 @@ from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.analysis.pie import Pies, agreement
 from core.analysis.pie_definitions import best_f1_thresholds
-from core.analysis.safe_sparsity import SafeSparsity
 from core.errors import InputError
 from core.labels import Labels, class_frequencies, label_matrix
 from core.metrics import with_somers_d
@@ -124,20 +122,6 @@ def validation_thresholds(folder: Path, labels: Labels, runs: list[int]) -> np.n
             predicted = store.read_predictions(path, rows["image_id"], labels.class_names)
             thresholds[at] = best_f1_thresholds(truth, predicted)
     return thresholds
-
-
-def safe_sparsity(
-    folder: Path, settings: SafeSparsity | None = None, advance: Advance | None = None
-) -> pd.DataFrame:
-    """`SafeSparsity` of a study; `advance(done, total)` hears of the cells read, if any are."""
-    return safe_verdicts(folder, settings or SafeSparsity(), moments(folder, advance))
-
-
-def safe_verdicts(folder: Path, settings: SafeSparsity, known: pd.DataFrame) -> pd.DataFrame:
-    """`SafeSparsity` of moments that are known already."""
-    labels = store.read_labels(folder)
-    frequencies = class_frequencies(labels, store.read_config(folder).groups)
-    return settings(known, frequencies, chance_levels(labels, settings.metric))
 
 
 def moments(folder: Path, advance: Advance | None = None) -> pd.DataFrame:

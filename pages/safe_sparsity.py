@@ -1,4 +1,4 @@
-"""Up to which sparsity every class is as good as dense, within a margin, and which breaks first."""
+"""Up to which sparsity every class is as good as dense, by ranking and by decisions."""
 
 import streamlit as st
 
@@ -10,19 +10,26 @@ from core.wording import claims
 COLUMNS = {
     "class_name": st.column_config.TextColumn("Class", width=190),
     "group": "Group",
-    "n_positive": "Test positives",
+    "n_positive_patients": "Patients",
     "sparsity": "Sparsity",
     "dense": st.column_config.NumberColumn("Dense", format="%.3f"),
     "pruned": st.column_config.NumberColumn("Pruned", format="%.3f"),
     "relative_change": "Change",
     "ci_low": "Lower",
     "ci_high": "Upper",
-    "verdict": "Verdict",
-    "reason": "Why",
+    "smallest_margin": "Smallest margin",
+    "verdict": "By ranking",
+    "operating_verdict": "By decisions",
+    "sensitivity_change": "Sensitivity",
+    "specificity_change": "Specificity",
+    "operating_threshold": "Threshold",
+    "reason": "Why, by ranking",
 }
 TELLINGS = {
     "sparsity": told.sparsity,
     **dict.fromkeys(("relative_change", "ci_low", "ci_high"), told.bound),
+    "smallest_margin": told.margin,
+    **dict.fromkeys(("sensitivity_change", "specificity_change"), told.points),
 }
 
 
@@ -32,6 +39,7 @@ def show_groups() -> None:
             st.markdown(f"- {ui.plain(claims.safe_headline(answer, settings))}")
 
 
+safety.follow_old_address()
 opened = ui.open_study()
 ui.page_head("Safe sparsity", opened)
 loaders.finished_metrics(opened)
@@ -46,10 +54,14 @@ tag = safety.tag(settings)
 
 with top:
     st.markdown(f"## {ui.plain(claims.safe_headline(answers[ALL], settings))}")
+    for sentence in claims.by_decisions(found.by_decisions):
+        st.markdown(f"**{ui.plain(sentence)}**")
     st.markdown(ui.plain(claims.safe_details(answers[ALL], settings)))
     st.caption(f"{claims.OTHER_FIRST} {claims.NOT_A_LICENCE}")
     safety.note_subgroup()
 show_groups()
+if found.by_decisions:
+    st.caption(ui.plain(claims.DECISIONS_ARE))
 for caveat in claims.safe_caveats(answers[ALL], settings):
     st.caption(ui.plain(caveat))
 
@@ -57,7 +69,7 @@ widgets.draw(found.chart, key="safety_chart", of=opened, about=(settings.metric,
 st.dataframe(
     told.told(table[list(COLUMNS)], TELLINGS),
     hide_index=True,
-    alt="Every class at every sparsity: change of the metric, its bounds, and the verdict",
+    alt="Every class at every sparsity: changes, bounds, and the verdicts by both criteria",
     column_config=COLUMNS,
 )
 widgets.downloads(opened, "safe_sparsity", lambda: table, tag)

@@ -109,6 +109,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first study")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--images-per-patient", type=float, default=1.0)
+    parser.add_argument("--class-sd", type=float, default=0.0, help="of losses, at any frequency")
     parser.add_argument("--offsets", action="store_true", help="logits around logit(prevalence)")
     parser.add_argument("--table", default="claims")
     parser.add_argument("--out", type=Path, help="a .csv of every study's rows")
@@ -117,6 +118,7 @@ def main() -> None:
         kind=given.kind,
         n_runs=given.runs,
         images_per_patient=given.images_per_patient,
+        class_sd=given.class_sd,
         offsets=given.offsets,
     )
     claims = all_claims(design, range(given.seed, given.seed + given.studies), given.table)

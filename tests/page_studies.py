@@ -11,6 +11,7 @@ from PIL import Image
 from core import store, study
 from core.labels import Labels, label_matrix
 from core.metrics import metrics_table
+from core.pictures.repairs import counted
 from core.study import StudyConfig
 from tests.toys import toy_config, toy_labels, toy_probabilities
 
@@ -41,6 +42,7 @@ def write_study(
     image_shape: tuple[int, int] | None = None,
     constant_images: int = 0,
     skipped: tuple[str, ...] = (),
+    repairs: tuple[tuple[str, list[str]], ...] = (),
 ) -> Path:
     """A finished study of `labels`; the first `constant_images` have no ranking when pruned."""
     folder = study.study_dir(config)
@@ -67,7 +69,11 @@ def write_study(
     metrics = pd.concat(cells, ignore_index=True)[list(store.CLASS_METRICS)]
     store.write_table(metrics, study.class_metrics_path(folder))
     skipped_images = [{"image_id": name} for name in skipped]
-    provenance = {"config": config.model_dump(mode="json"), "skipped_images": skipped_images}
+    provenance = {
+        "config": config.model_dump(mode="json"),
+        "skipped_images": skipped_images,
+        "image_repairs": counted(repairs),
+    }
     store.write_json(provenance, study.study_json(folder))
     return folder
 
@@ -136,7 +142,12 @@ def write_odd_study(name: str = "odd") -> Path:
     table = labels.table.copy()
     table.loc[table.index[::7], ODD_CLASSES[1]] = pd.NA
     folder = write_study(
-        config, Labels(table, ODD_CLASSES), (90, 40), constant_images=3, skipped=("broken<b>.png",)
+        config,
+        Labels(table, ODD_CLASSES),
+        (90, 40),
+        constant_images=3,
+        skipped=("broken<b>.png",),
+        repairs=(("odd<b>.dcm", ["slope"]), ("other.dcm", ["slope", "number"])),
     )
     for path in sorted(config.dataset.images.iterdir())[::3]:
         path.write_bytes(b"this is no image")

@@ -17,6 +17,7 @@ from core.cli import app
 from core.cli.studies import STUDY_FILES
 from core.errors import WorkError
 from core.progress import Progress
+from tests.page_studies import with_validation, write_imported_study
 from tests.toys import toy_config, write_toy_study
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +93,24 @@ def test_a_study_that_is_finished_is_not_queued_again(study_file: Path) -> None:
     Progress(study.study_dir(study.read_config(study_file)), 1).end("finished")
     assert call("run", study_file, "--background") == (0, "mine is finished already.\n", "")
     assert jobs.jobs() == []
+
+
+def test_a_finished_study_of_an_older_version_is_queued_by_its_name() -> None:
+    """Its validation predictions of pruned models are still to be made; see `run_study`."""
+    with_validation(folder := write_toy_study("older", images=False))
+    Progress(folder, 1).end("finished")
+    status, out, _ = call("run", "older", "--background")
+    assert status == 0
+    assert "queued as job" in out
+    assert [job.study_id for job in jobs.jobs()] == [folder.name]
+
+
+def test_an_imported_study_cannot_be_run() -> None:
+    folder = write_imported_study(n_images=60)
+    status, _, err = call("run", "published")
+    assert status == 2
+    assert "imported, without the network" in err
+    assert not study.progress_path(folder).exists()
 
 
 def test_an_unknown_study_file_is_refused_with_the_ones_that_come_along() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
@@ -126,6 +128,35 @@ def test_deep_colours_of_png_are_stretched(tmp_path, kind, top):
     path.write_bytes(imagecodecs.png_encode(values))
     assert_shown(path, stretched(grey))
     assert read_samples(path).values.max() > 255  # the lower bytes are there
+
+
+def interlaced(values: np.ndarray, colour_type: int) -> bytes:
+    """A 16-bit PNG whose seven passes are Adam7's: begin and step of columns and rows."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    passes = ((0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2),
+              (0, 1, 1, 2))  # fmt: skip
+    rows = [
+        b"\0" + row.astype(">u2").tobytes()
+        for x, dx, y, dy in passes
+        for row in values[y::dy, x::dx]
+    ]
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, colour_type, 0, 0, 1)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+    return b"\x89PNG\r\n\x1a\n" + data + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_interlaced_deep_colours_of_png(tmp_path, kind):
+    values, grey = deep_colours(kind, 4095)
+    path = tmp_path / "a.png"
+    path.write_bytes(interlaced(values, {2: 4, 3: 2, 4: 6}[values.shape[2]]))
+    np.testing.assert_array_equal(imagecodecs.png_decode(path.read_bytes()), values)
+    assert_shown(path, stretched(grey))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -16,7 +16,7 @@ from core.errors import InputError
 from core.export import BY_METRIC, TABLES, export
 from core.labels import Labels
 from core.metrics import METRICS
-from tests.page_studies import with_validation
+from tests.page_studies import with_rising, with_validation
 from tests.toys import TOY_CLASSES, write_toy_study
 
 
@@ -25,6 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     folder = write_toy_study(images=False)
     with_validation(folder)
+    with_rising(folder)
     achieved = pd.DataFrame({"run": [0], "sparsity": [0.5], "layer": ["all"], "achieved": [1 / 3]})
     store.write_table(achieved, study.achieved_sparsity_path(folder))
     labels = store.read_labels(folder)

@@ -123,6 +123,8 @@ def test_neither_images_nor_their_ids_nor_folders_of_this_machine_are_told(pages
         assert str(cache) not in page
     assert "broken" not in pages["odd"]  # a skipped image is counted, not named
     assert re.search(r"Skipped images</dt><dd>1</dd>", pages["odd"])
+    assert "2 images: the rescale slope is 0, missing or no number; 1 is taken." in pages["odd"]
+    assert "odd&lt;b&gt;.dcm" not in pages["odd"]
 
 
 def test_hostile_names_stay_text(pages):

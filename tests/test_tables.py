@@ -41,10 +41,12 @@ def with_validation(folder) -> Labels:
     return changed
 
 
-def test_without_validation_predictions_modal_columns_are_missing_and_z_is_not(folder):
+def test_without_validation_predictions_modal_columns_are_missing(folder):
     table = pie_tables.pies(folder)
-    assert table[["n_modal_disagreements", "is_pie_modal"]].isna().all(axis=None)
-    assert table["agreement_z"].notna().all()
+    modal = ["n_modal_disagreements", "is_pie_modal", "modal_excess"]
+    assert table[modal].isna().all(axis=None)
+    assert table["agreement_z"].isna().all(), "two runs have one pair of halves, and no spread"
+    assert table[["agreement_dense_dense", "rank_agreement"]].notna().all(axis=None)
     assert table["is_pie"].sum() == 10
 
 

@@ -201,6 +201,23 @@ def permuted_pairs(matrix: np.ndarray, orders: np.ndarray) -> Iterator[np.ndarra
         yield flat.take(some[:, first] * len(matrix) + some[:, second])
 
 
+def row_pearson(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pearson r of (n,) x with each of (permutations, n) rows; a missing value leaves its pair out,
+    a row without variation gives 0."""
+    there = ~(np.isnan(rows) | np.isnan(x)[None, :])
+    if there.all():
+        a, b = x - x.mean(), rows - rows.mean(axis=1, keepdims=True)
+        scale = np.sqrt((a @ a) * np.einsum("ij,ij->i", b, b))
+        return np.divide(b @ a, scale, out=np.zeros(len(rows)), where=scale > 0)
+    n = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    a = np.where(there, x[None, :], 0.0)
+    b = np.where(there, rows, 0.0)
+    a = np.where(there, a - a.sum(axis=1, keepdims=True) / n, 0.0)
+    b = np.where(there, b - b.sum(axis=1, keepdims=True) / n, 0.0)
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(rows)), where=scale > 0)
+
+
 def patient_sums(patient_ids: pd.Series | np.ndarray, values: np.ndarray) -> np.ndarray:
     """Sums per patient of (images, columns) values, patients in order of first appearance."""
     codes, patients = pd.factorize(np.asarray(patient_ids))

@@ -16,6 +16,7 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 
 from core.analysis.class_evidence import ClassEvidence
 from core.analysis.pair_evidence import (
+    PAIR_CONFIDENCE,
     FrequencyAndDistance,
     PairEvidence,
     Together,
@@ -71,7 +72,7 @@ TOO_FEW_CLASSES = "too few classes can be judged"
 class Claim:
     """One row of CLAIMS but its sentence. null: the value without an effect. beside: further
     (low, high) intervals that must lie on the same side of the null for a verdict. reason: why it
-    cannot be told, else empty. detail: numbers that its sentence tells."""
+    cannot be told, else empty. confidence: of the interval. detail: numbers of its sentence."""
 
     claim: str
     reading: str
@@ -84,6 +85,7 @@ class Claim:
     null: float = 0.0
     beside: tuple[tuple[float, float], ...] = ()
     reason: str = ""
+    confidence: float = CONFIDENCE
     detail: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -127,20 +129,19 @@ def pair_claims(
     evidence: PairEvidence, correlations: pd.DataFrame, together: Together, n_different: int
 ) -> list[Claim]:
     """The two claims over pairs."""
-    n = len(evidence.class_names)
-    table = FrequencyAndDistance()(evidence).set_index("term")
-    row = table.loc["log_frequency_difference"]
+    n, found = len(evidence.class_names), FrequencyAndDistance()(evidence)
     frequency = Claim(
         FREQUENCY,
         CORRECTED,
-        "MRQAP coefficient of |difference of log10 frequency| on debiased squared FCD",
-        float(row["coefficient"]),
-        float(row["ci_low"]),
-        float(row["ci_high"]),
-        float(row["permutation_p"]),
-        int(row["n"]),
+        "coefficient of |difference of log10 frequency| on debiased squared FCD",
+        found.coefficient,
+        found.ci_low,
+        found.ci_high,
+        found.p_value,
+        found.n_pairs,
         reason=_too_little(len(evidence.of_runs))
-        or ("" if np.isfinite(row["permutation_p"]) else TOO_FEW_CLASSES),
+        or ("" if np.isfinite(found.p_value) else TOO_FEW_CLASSES),
+        confidence=PAIR_CONFIDENCE,
         detail={"n_classes": n, "n_different": n_different},
     )
     cooccurrence = Claim(

@@ -223,15 +223,15 @@ def order_fates(images: Images, sparsity: float) -> np.ndarray:
     return np.select([lost, images.table["n_findings"] > 0], [0, 1], default=2)
 
 
-def n_raised(images: Images, sparsity: float) -> np.ndarray:
-    """(images,) how many findings are raised by a sparsity on an image certain not to have them."""
+def n_raised(images: Images, sparsity: float, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """(rows,) how many findings are raised by a sparsity on an image certain not to have them."""
     columns = np.isin(images.class_names, findings(images.class_names))
-    return (images.absent & by_now(images.raised, sparsity))[:, columns].sum(axis=1)
+    return (images.absent[rows] & by_now(images.raised[rows], sparsity))[:, columns].sum(axis=1)
 
 
 def count_raised(images: Images, shown: pd.DataFrame, sparsity: float) -> int:
     """On how many of the shown images a finding is raised by a sparsity."""
-    return int((n_raised(images, sparsity)[shown["test_order"]] > 0).sum())
+    return int((n_raised(images, sparsity, shown["test_order"].to_numpy()) > 0).sum())
 
 
 def lost_by(row: int, images: Images, sparsity: float) -> dict[str, float]:

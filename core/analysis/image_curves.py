@@ -3,7 +3,7 @@ operating point."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -110,7 +110,7 @@ def finding_fates(
     """
     judge = _by_rank if by == RANK else _by_point
     fates = [
-        judge(str(name), labelled[name], curve, points[name])
+        _with_ends(judge(str(name), labelled[name], curve, points[name]), curve)
         for name, curve in curves.groupby("class_name", sort=False)
     ]
     kinds = ["raised", "lost"]  # of what an image is not labelled with
@@ -139,7 +139,6 @@ def _by_point(name: str, labelled: bool | None, curve: pd.DataFrame, point: floa
         float(row["sparsity"]),
         int(row["n_below"]),
         int(row["n_runs"]),
-        **_ends(curve),
     )
 
 
@@ -158,17 +157,17 @@ def _by_rank(name: str, labelled: bool | None, curve: pd.DataFrame, least: float
         dense_rank=float(ranks.iloc[0]),
         rank=float(row["rank"]),
         least=least,
-        **_ends(curve),
     )
 
 
-def _ends(curve: pd.DataFrame) -> dict[str, float]:
+def _with_ends(fate: FindingFate, curve: pd.DataFrame) -> FindingFate:
     first, last = curve.iloc[0], curve.iloc[-1]
-    return {
-        "dense_mean": float(first["mean"]),
-        "last_mean": float(last["mean"]),
-        "last_sparsity": float(last["sparsity"]),
-    }
+    return replace(
+        fate,
+        dense_mean=float(first["mean"]),
+        last_mean=float(last["mean"]),
+        last_sparsity=float(last["sparsity"]),
+    )
 
 
 def _fate(values: pd.Series, limit: float, absent: bool) -> tuple[Fate, int | None]:

@@ -20,10 +20,11 @@ from core.analysis.bootstrap import (
     SEED,
     benjamini_hochberg,
     combined_half_width,
+    permutation_p,
     permutations_of,
+    row_pearson,
 )
 from core.analysis.class_changes import PRIMARY, ClassChanges
-from core.analysis.mrqap import mrqap
 from core.analysis.onset import Curves
 
 PAIR_EVIDENCE = (
@@ -40,6 +41,19 @@ PAIR_EVIDENCE = (
 )
 SIGNIFICANT = 0.05
 LEAST_CLASSES = 5
+PAIR_CONFIDENCE = 0.98
+DRAWS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A coefficient with its interval, its two-sided p, and the pairs it is over, else NaN."""
+
+    coefficient: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    n_pairs: int
 
 
 @dataclass(frozen=True)
@@ -81,18 +95,20 @@ def pair_evidence(moments: pd.DataFrame, curves: Curves, log_frequency: pd.Serie
     """moments: PAIRED_MOMENTS; log_frequency: class_name to log10 of the frequency, missing where
     it never occurs."""
     changes = ClassChanges(PRIMARY)(moments)
-    grid = np.sort(changes["sparsity"].unique())
     changes = changes[changes["found"] & ~changes["unstable"]]
     changes = changes.assign(
         variance=changes["se_runs"].fillna(0) ** 2 + changes["se_patients"].fillna(0) ** 2
     )
-    wide = changes.pivot(index="class_name", columns="sparsity", values=["change", "variance"])
-    # Where no class is judged there would be no columns either.
-    wide = wide.reindex(columns=pd.MultiIndex.from_product([["change", "variance"], grid]))
-    wide = wide.reindex([name for name in curves.class_names if name in wide.index]).dropna()
-    wide = wide[np.isfinite(log_frequency.reindex(wide.index).to_numpy(float))]
-    names = list(wide.index)
-    rows = [curves.class_names.index(name) for name in names]
+    of_class = {
+        column: changes.pivot(index="class_name", columns="sparsity", values=column)
+        .reindex(curves.class_names)
+        .to_numpy(float)
+        for column in ("change", "variance")
+    }
+    logs = log_frequency.reindex(curves.class_names).to_numpy(float)
+    known = np.isfinite(logs) & np.isfinite(of_class["change"]).all(axis=1)
+    rows = np.flatnonzero(known & (of_class["change"].shape[1] > 0))
+    names = [curves.class_names[row] for row in rows]
     dense, pruned = curves.mean[rows, 0], curves.mean[rows, 1:]
 
     def linear(parts: np.ndarray) -> np.ndarray:
@@ -103,9 +119,9 @@ def pair_evidence(moments: pd.DataFrame, curves: Curves, log_frequency: pd.Serie
 
     return PairEvidence(
         names,
-        log_frequency.reindex(names).to_numpy(float),
-        wide["change"].to_numpy(float),
-        wide["variance"].to_numpy(float),
+        logs[rows],
+        of_class["change"][rows],
+        of_class["variance"][rows],
         (pruned / dense[:, None] - 1).mean(axis=1),
         linear(curves.of_runs - curves.mean),
         linear(curves.patient_draws.astype(float)),
@@ -197,30 +213,75 @@ def n_different(pairs: pd.DataFrame) -> int:
     return int((pairs["q_value"] < SIGNIFICANT).sum())
 
 
+def exchanged_distances(evidence: PairEvidence, draws: int, seed: int) -> np.ndarray:
+    """(draws, pairs) of `PairEvidence.squared` where neither frequency nor co-occurrence matters:
+    the curves, drawn towards their mean until only the scatter between classes is left, are dealt
+    out to the classes anew, each with the noise of the class that it is dealt to."""
+    first, second = np.triu_indices(len(evidence.class_names), k=1)
+    centre = evidence.change.mean(axis=0)
+    between = np.maximum(evidence.change.var(axis=0, ddof=1) - evidence.variance.mean(axis=0), 0)
+    total = between + evidence.variance
+    share = np.divide(between, total, out=np.zeros_like(total), where=total > 0)
+    curves = centre + np.sqrt(share) * (evidence.change - centre)
+    orders = permutations_of(len(curves), draws, seed)
+    # A class's noise hardly changes from one sparsity to the next: one draw moves its whole curve.
+    luck = np.random.default_rng(seed).standard_normal((draws, len(curves), 1))
+    noise = np.sqrt(evidence.variance)
+    found = np.empty((draws, len(first)))
+    for begin in range(0, draws, DRAWS_AT_ONCE):
+        some = slice(begin, begin + DRAWS_AT_ONCE)
+        drawn = curves[orders[some]] + luck[some] * noise
+        found[some] = ((drawn[:, first] - drawn[:, second]) ** 2).mean(axis=2)
+    return found - evidence.noise[first, second]
+
+
 @dataclass(frozen=True)
 class FrequencyAndDistance:
-    """MRQAP of the debiased squared FCD on |difference of log10 frequency| and the noise term
-    v_a + v_b, without which noisy pairs would speak for frequency. Returns `mrqap`'s table, whose
-    row log_frequency_difference holds coefficient, interval and permutation p; missing below
-    LEAST_CLASSES classes."""
+    """By how much the debiased squared FCD rises with a tenfold difference of frequency, beside the
+    noise term v_a + v_b, without which noisy pairs would speak for frequency.
 
-    permutations: int = 2000
+    Least squares over the pairs; the null is that of `exchanged_distances`, and the interval the
+    coefficient with its standard error times the `confidence` quantile of |t| under it. That is
+    98 % because with 20 classes of unequal noise 95 % of permutations, these or plain MRQAP, hold
+    only 93 % of null studies. Missing below LEAST_CLASSES classes.
+    """
+
+    confidence: float = PAIR_CONFIDENCE
+    draws: int = 2000
     seed: int = SEED
 
-    def __call__(self, evidence: PairEvidence) -> pd.DataFrame:
+    def __call__(self, evidence: PairEvidence) -> Relation:
+        first, second = np.triu_indices(len(evidence.class_names), k=1)
         logs = evidence.log_frequency
-        terms = {
-            "log_frequency_difference": np.abs(logs[:, None] - logs[None]),
-            "noise": evidence.noise,
-        }
-        return mrqap(evidence.squared, terms, self.permutations, self.seed)
+        terms = (np.abs(logs[first] - logs[second]), evidence.noise[first, second])
+        design = np.column_stack([np.ones(len(first)), *terms])
+        if len(logs) < LEAST_CLASSES or np.linalg.matrix_rank(design) < design.shape[1]:
+            return Relation(np.nan, np.nan, np.nan, np.nan, len(first))
+        coefficient, t = _second_term(design, evidence.squared[first, second][None])
+        _, drawn = _second_term(design, exchanged_distances(evidence, self.draws, self.seed))
+        half = np.quantile(np.abs(drawn), self.confidence) * abs(coefficient[0] / t[0])
+        return Relation(
+            float(coefficient[0]),
+            float(coefficient[0] - half),
+            float(coefficient[0] + half),
+            permutation_p(float(t[0]), drawn),
+            len(first),
+        )
+
+
+def _second_term(design: np.ndarray, outcomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficient and t of the second column of (n, terms), for each of (m, n) outcomes."""
+    inverse = np.linalg.inv(design.T @ design)
+    coefficients = outcomes @ design @ inverse
+    left = outcomes - coefficients @ design.T
+    variance = (left**2).sum(axis=1) / (len(design) - design.shape[1]) * inverse[1, 1]
+    return coefficients[:, 1], coefficients[:, 1] / np.sqrt(variance)
 
 
 @dataclass(frozen=True)
 class Together:
     """Pearson r of the debiased squared FCD with IoU^(1/4), and the range in which 95 % of r lie
-    when co-occurrence plays no part: curves shrunken towards their mean, dealt out to the classes
-    anew, each with the noise of the class that it is dealt to."""
+    under `exchanged_distances`."""
 
     r: float
     null_low: float
@@ -237,21 +298,7 @@ def together(
     known = ~np.isnan(side)
     if len(evidence.class_names) < LEAST_CLASSES or known.sum() < 3 or np.ptp(side[known]) == 0:
         return Together(np.nan, np.nan, np.nan, int(known.sum()))
-    observed = np.corrcoef(side[known], evidence.squared[first, second][known])[0, 1]
-    centre = evidence.change.mean(axis=0)
-    between = np.maximum(evidence.change.var(axis=0, ddof=1) - evidence.variance.mean(axis=0), 0)
-    own = between + evidence.variance
-    share = np.divide(between, own, out=np.zeros_like(own), where=own > 0)
-    shrunken = centre + share * (evidence.change - centre)
-    orders = permutations_of(len(shrunken), draws, seed)
-    rng = np.random.default_rng(seed)
-    found = np.empty(draws)
-    # A class's noise hardly changes from one sparsity to the next: one draw moves its whole curve.
-    noise = rng.standard_normal((draws, len(shrunken), 1)) * np.sqrt(evidence.variance)
-    for at, order in enumerate(orders):
-        curves = shrunken[order] + noise[at]
-        apart = ((curves[first] - curves[second]) ** 2).mean(axis=1)
-        values = apart - evidence.noise[first, second]
-        found[at] = np.corrcoef(side[known], values[known])[0, 1]
+    observed = row_pearson(side[known], evidence.squared[first, second][known][None])[0]
+    found = row_pearson(side[known], exchanged_distances(evidence, draws, seed)[:, known])
     low, high = np.percentile(found, [2.5, 97.5])
     return Together(float(observed), float(low), float(high), int(known.sum()))

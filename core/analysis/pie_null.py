@@ -83,14 +83,14 @@ def pair_agreements(
     """`PairAgreements` of dense and pruned (runs, images, classes), paired by run; the order of
     values within an image is all that counts. `advance` hears of each of the 2 * runs models."""
 
-    def unit(matrix: np.ndarray) -> np.ndarray:
-        found = unit_ranks(matrix)
-        if advance:
-            advance()
-        return found
-
+    units: list[list[np.ndarray]] = [[], []]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        of_dense, of_pruned = (list(pool.map(unit, models)) for models in (dense, pruned))
+        for models, found in zip((dense, pruned), units, strict=True):
+            for unit in pool.map(unit_ranks, models):
+                found.append(unit)
+                if advance:  # in the caller's thread: a page's progress belongs to it
+                    advance()
+        of_dense, of_pruned = units
         null = list(pool.map(lambda pair: _agree(of_dense, of_dense, *pair), pairs))
         cross = list(
             pool.map(

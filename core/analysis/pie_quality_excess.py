@@ -34,6 +34,7 @@ QUALITY_EXCESS = (
 WORSE_HIGH = ("blur", "black_share", "white_share")
 WORSE_LOW = ("contrast", "entropy")
 BRIGHTNESS = "brightness"
+BADNESS = "badness"  # the name of what `badness` gives, as a measure
 
 
 def badness(measures: pd.DataFrame) -> pd.Series:
@@ -53,8 +54,9 @@ class PieQualityExcess:
     Takes measures ((images,) columns in test-set order), (images,) patient numbers and
     `PairAgreements`. pruned_difference and dense_difference: `rank_biserial` of the PIEs of dense
     against pruned and of dense against dense models. Intervals: estimate +- 1.96 standard
-    deviations over pigeonhole draws of runs and patients, PIEs found anew in each; p from the same,
-    q by Benjamini-Hochberg over the measures. Missing below LEAST_RUNS runs.
+    deviations over pigeonhole draws of runs and patients, PIEs found again in each; p from the
+    same, q by Benjamini-Hochberg over the measures without BADNESS, which sums them up. Missing
+    below LEAST_RUNS runs.
     """
 
     confidence: float = CONFIDENCE
@@ -77,7 +79,8 @@ class PieQualityExcess:
         table["dod_ci_low"], table["dod_ci_high"], table["dod_p"] = normal_interval(
             change, self.confidence
         )
-        return table.assign(dod_q=benjamini_hochberg(table["dod_p"].to_numpy(float)))
+        p = table["dod_p"].where(table["measure"] != BADNESS).to_numpy(float)
+        return table.assign(dod_q=benjamini_hochberg(p))
 
     def _drawn(
         self, n_runs: int, found: PairAgreements, patients: np.ndarray, values: np.ndarray

@@ -228,6 +228,8 @@ def _ratio_caption(known: pd.DataFrame, held: bool) -> str:
         )
     if known["unstable"].any():
         caption += f" Hollow: fewer than {FEW_PATIENTS} patients, unstable."
+    if held and (known["n_pruned"] == 0).any():
+        caption += " Half a PIE is added, so what is on no PIE lies above 0."
     if not held and (known["ratio"] == 0).any():
         caption += " At 0: on no PIE, where resampling gives no interval."
     return caption

@@ -57,17 +57,17 @@ def safety_chart(
                     here["relative_change"].map(claims.signed),
                     here["ci_low"].map(claims.signed),
                     here["ci_high"].map(claims.signed),
-                    here["n_positive"],
+                    here["n_positive_patients"],
                     here["reason"],
                 ]
             ),
             hovertemplate=(
                 "%{customdata[0]} at %{x} %<br>" + LEGEND[verdict] + ": %{customdata[5]}<br>"
                 "change %{customdata[1]}, bounds %{customdata[2]} and %{customdata[3]}<br>"
-                "test positives: %{customdata[4]}<extra></extra>"
+                "patients with the class: %{customdata[4]}<extra></extra>"
             ),
         )
-    labels = [f"{short(b.class_name, 26)} *" if b.too_few else b.class_name for b in breaks]
+    labels = [f"{short(b.class_name, 26)} *" if not b.judged else b.class_name for b in breaks]
     sparsity_axis(figure)
     class_axis(figure, labels)
     breaks_at = answer.first.breaks_at if answer.first else None
@@ -81,19 +81,23 @@ def safety_chart(
     caption = (
         f"Test of non-inferiority: safe where the {_share(settings.confidence)} one-sided lower "
         f"bound of the change of {words.METRICS[settings.metric]} lies above "
-        f"{claims.signed(-settings.margin)}, shown to be unsafe where the upper bound lies below "
-        f"it. Paired over {words.count(n_patients, 'patient')} ({n_images:,} test images)"
-        f"{_over_runs(answer)}. Dashed: end of what is safe for every class with enough positives."
+        f"{claims.signed(-settings.margin)}, shown to be unsafe where it is significantly below "
+        "that at this and every higher sparsity, corrected for all classes. "
+        f"Paired over {words.count(n_patients, 'patient')} ({n_images:,} test images)"
+        f"{_over_runs(answer)}. Dashed: end of what is safe for every class judged."
     )
-    if any(one.too_few for one in breaks):
-        caption += f" * fewer than {words.count(settings.min_positives, 'test positive')}."
+    if any(not one.judged for one in breaks):
+        caption += (
+            f" * Not judged: fewer than {words.count(settings.min_patients, 'test patient')}, or "
+            "not found by the dense model."
+        )
     return Chart(_title(answer, breaks), figure, caption)
 
 
 def _title(answer: SafeAnswer, breaks: list[ClassBreak]) -> str:
     if answer.n_classes == 0:
-        return "No class has enough positives to tell"
-    enough = [one for one in breaks if not one.too_few]
+        return "No class has enough patients to tell"
+    enough = [one for one in breaks if one.judged]
     n_safe = sum(one.breaks_at is None for one in enough)
     n_unsafe = sum(one.unsafe_at is not None for one in enough)
     of = f"{n_safe or 'None'} of {words.count(answer.n_classes, 'class')}"

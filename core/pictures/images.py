@@ -290,7 +290,10 @@ def _limits(
         *near, low, high = range_of_blocks(pieces, n_pixels)
         shown = near[0], near[1]
         if not np.isfinite(high - low):
-            raise BadImage(path, "it holds values that are not finite")
+            raise BadImage(
+                path,
+                "it holds values that are not finite, such as NaN; replace them and save it again",
+            )
     if shown != (low, high):
         repairs.add("far_pixels")
     return shown, float(low), float(high), kind.kind in "iu"

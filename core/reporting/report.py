@@ -16,10 +16,11 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from core import evidence_tables, pie_tables, store, study, tables
+from core import evidence_tables, pie_tables, safe_tables, store, study, tables
 from core.analysis import decay
 from core.analysis.class_summary import ClassSummary
 from core.analysis.overall import Overall
+from core.analysis.safe_operation import operating_answers
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.errors import InputError, WorkError
@@ -151,16 +152,19 @@ class _Contents:
 
     def _safe_sparsity(self) -> None:
         settings = SafeSparsity()
-        make = lambda: tables.safe_sparsity(self._folder, settings, self._advance)  # noqa: E731
+        make = lambda: safe_tables.safe_sparsity(self._folder, settings, self._advance)  # noqa: E731
         table = self._try("Safe sparsity", make)
         answers = safe_answers(table) if table is not None else {}
         if not answers:
             return
         self.safety = table
         everything = answers[ALL]
+        operation = safe_tables.safe_operation(self._folder, settings)
+        by_decisions = operating_answers(operation)
         told = (
             claims.safe_headline(everything, settings),
             claims.safe_details(everything, settings),
+            *claims.by_decisions(by_decisions),
         )
         self.answers += [line for line in told if line]
         self.groups += [

@@ -32,7 +32,7 @@ def overall_table(overall: pd.DataFrame) -> Table:
     ]
     caption = (
         f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over "
-        f"{overall['interval_over'].iloc[0]}. Welch: paper. "
+        f"{overall['interval_over'].iloc[-1]}. Welch: paper. "
         "Paired, from the highest sparsity down to the first that is not significant: corrected."
     )
     heads = ["Sparsity", "mAP", "95 % interval", "Against dense", "p, Welch", "p, paired"]

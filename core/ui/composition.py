@@ -38,8 +38,7 @@ def _show_label_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
     pies = exemplars.pies(opened, sparsity)
     table = _label_noise(opened, pies, _edition(opened, sparsity))
     table = exemplars.pie_label_noise(opened, sparsity, table)
-    title = "Wrong labels among PIEs"
-    chart = label_noise_chart(table, title)
+    chart = label_noise_chart(table, pie_findings.label_noise_title(table))
     widgets.draw(chart, key="label_noise_chart", level=3, of=opened, about=(tag,))
     st.markdown(plain(pie_findings.label_noise(table)))
     widgets.downloads(opened, "pie_label_noise", lambda: table, tag)

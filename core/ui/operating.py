@@ -27,15 +27,12 @@ ORDER = (
 def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
     """The chart of a sparsity, what a new threshold would mend, the table and its download; where
     there is nothing to show, why, and what to do."""
-    if opened.subgroup:
-        st.caption(operating.OF_ALL_IMAGES)
-        return
     table = characteristics(opened)
     if table.empty:
         st.info(_why_nothing(opened), icon=":material/info:")
         return
     if not operating.false_alarms_sentence(table, sparsity):
-        st.info("Sensitivity and specificity at this sparsity follow once every run has it.")
+        st.info(operating.NOT_YET)
         return
     about = (f"sparsity-{percent(sparsity)}",)
     chart = _chart(source(opened), _times(opened), opened.config.operating_point.specificity,
@@ -54,7 +51,7 @@ def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
     widgets.downloads(
         opened,
         "operating_characteristics",
-        lambda: operating_tables.operating_characteristics(opened.folder),
+        lambda: characteristics(opened),
     )
 
 
@@ -72,7 +69,7 @@ def link_to_numbers(opened: OpenStudy, sparsity: float) -> None:
 
 
 def characteristics(opened: OpenStudy) -> pd.DataFrame:
-    """`operating_tables.operating_characteristics` of a study, of all its test images."""
+    """`operating_tables.operating_characteristics` of a study, or of the subgroup in view."""
     return _characteristics(source(opened), _times(opened))
 
 
@@ -93,12 +90,15 @@ def _times(opened: OpenStudy) -> tuple[object, ...]:
 
 @of_study(spinner="Counting who is found at the operating points …")
 def _characteristics(of: Source, times: tuple[object, ...]) -> pd.DataFrame:
-    return operating_tables.operating_characteristics(of.path)
+    if of.subgroup is None:
+        return operating_tables.operating_characteristics(of.path)
+    rows = of.subgroup(loaders.whole_labels(of))
+    return operating_tables.subgroup_characteristics(of.path, rows)
 
 
 @of_study(MOST, shared=True)
 def _chart(of: Source, times: tuple[object, ...], specificity: float, sparsity: float) -> Chart:
-    test = loaders.whole_labels(of).split("test")
+    test = loaders.labels(of).split("test")
     n_patients = int(test["patient_id"].nunique())
     table = _characteristics(of, times)
     return operating_chart(table, sparsity, specificity, len(test), n_patients)

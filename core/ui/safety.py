@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core import store, tables
+from core import safe_tables, store, tables
+from core.analysis.safe_operation import OperatingAnswer, operating_answers
 from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.safety import safety_chart
 from core.errors import InputError
-from core.labels import FEW_POSITIVES
+from core.labels import FEW_PATIENTS
 from core.ui import OpenStudy, loaders, widgets
 from core.ui.cached import Source, source
 from core.wording import terms
@@ -25,9 +26,9 @@ CONFIDENCES = (80.0, 90.0, 95.0, 97.5, 99.0)
 
 
 def ask_settings() -> SafeSparsity:
-    """Metric, margin, confidence and least number of positives, all in the address."""
+    """Metric, margin, confidence and least number of patients, all in the address."""
     with st.container(key="controls", horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        metric = widgets.metric_switch()
+        metric = _metric_switch()
         margin = st.number_input(
             "Margin (% of dense that may be lost)",
             1.0, 50.0, 10.0, step=1.0, format="%g", key="margin", bind="query-params", width=250,
@@ -45,11 +46,41 @@ def ask_settings() -> SafeSparsity:
             help=CONFIDENCE,
         )
         least = st.number_input(
-            "At least this many test positives",
-            1, 10_000, FEW_POSITIVES, key="positives", bind="query-params", width=225,
-            help=terms.TERMS["test positives"],
+            "At least this many test patients",
+            1, 10_000, FEW_PATIENTS, key="min_patients", bind="query-params", width=225,
+            help=terms.TERMS["test patients"],
         )  # fmt: skip
     return SafeSparsity(metric, round(margin / 100, 6), confidence / 100, int(least))
+
+
+METRICS = {
+    "Somers' D": "somers_d", "AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc",
+}  # fmt: skip
+
+
+def _metric_switch() -> str:
+    """As `widgets.metric_switch`, with Somers' D, which claims rest on, first."""
+    widgets.drop_stale("metric", list(METRICS))
+    chosen = st.segmented_control(
+        "Metric",
+        list(METRICS),
+        default=next(iter(METRICS)),
+        required=True,
+        key="metric",
+        bind="query-params",
+        help=terms.METRICS,
+    )
+    return METRICS[chosen]
+
+
+def follow_old_address() -> None:
+    """`positives`, the least number of images, became `min_patients`."""
+    old = st.query_params.get("positives")
+    if old is None:
+        return
+    del st.query_params["positives"]
+    if old.isdecimal() and "min_patients" not in st.query_params and 0 < int(old) <= 10_000:
+        st.session_state["min_patients"] = int(old)
 
 
 def note_subgroup() -> None:
@@ -60,10 +91,11 @@ def note_subgroup() -> None:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """SAFE_SPARSITY's table, the answer per scope, and the chart of both."""
+    """The table `safe_sparsity`, the answers per scope and per threshold, and the chart."""
 
     table: pd.DataFrame
     answers: dict[str, SafeAnswer]
+    by_decisions: dict[str, OperatingAnswer]
     chart: Chart
 
 
@@ -95,13 +127,14 @@ def _compare(opened: OpenStudy) -> None:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _verdicts(of: Source, key: str, settings: SafeSparsity) -> Verdicts | None:
-    table = tables.safe_verdicts(of.path, settings, tables.moments(of.path))
+    table = safe_tables.safe_verdicts(of.path, settings, tables.moments(of.path))
     answers = safe_answers(table)
     if not answers:
         return None
     n_images = loaders.split_sizes(of)["test"]
     chart = safety_chart(table, answers[ALL], settings, n_images, n_test_patients(of))
-    return Verdicts(table, answers, chart)
+    decided = operating_answers(safe_tables.safe_operation(of.path, settings))
+    return Verdicts(table, answers, decided, chart)
 
 
 def n_test_patients(of: OpenStudy | Source) -> int:

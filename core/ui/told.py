@@ -39,6 +39,16 @@ def bound(value: float | None) -> str:
     return words.NONE if value is None or pd.isna(value) else claims.signed(value, 1)
 
 
+def margin(value: float | None) -> str:
+    """A margin, which has no sign."""
+    return words.NONE if value is None or pd.isna(value) else words.percent(value, 1)
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares, in percentage points."""
+    return words.NONE if value is None or pd.isna(value) else claims.points(value)
+
+
 def told(table: pd.DataFrame, tellings: Mapping[str, Telling]) -> Styler:
     """`table` with the columns of `tellings` in words; the others as they are."""
     there = {name: telling for name, telling in tellings.items() if name in table.columns}

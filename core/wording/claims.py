@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from core.analysis.operating_characteristics import REFIXED
+from core.analysis.safe_operation import MARGIN_POINTS, OperatingAnswer
 from core.analysis.safe_sparsity import ALL, UNSAFE, ClassBreak, SafeAnswer, SafeSparsity
 from core.wording import words
 
 NOT_A_LICENCE = (
     "A finding about this test set and this way of training, for research only: "
     "not a licence to deploy."
+)
+NO_DECISIONS = (
+    "By decisions: cannot tell. This study has no operating points, because it keeps no validation "
+    "predictions; so nothing is known of sensitivity and specificity."
+)
+DECISIONS_ARE = (
+    "By decisions, each change is held against the dense model at its own operating point, with "
+    "the 95 % intervals over patients of both models. The bounds take the two as independent, "
+    "though they share their patients, so they are conservative. They say nothing of other "
+    "trainings."
 )
 OTHER_FIRST = (
     "First here is the first class outside the margin with this confidence. \u201cForgotten "
@@ -27,47 +39,107 @@ def names(given: tuple[str, ...] | list[str], most: int = MOST_NAMED) -> str:
 
 def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
     """The answer for all classes, or for one group, in one sentence."""
-    who = _who(answer, settings)
+    who = _who(answer)
     if answer.n_classes == 0:
-        return f"Cannot tell: no {_class_of(answer)} has {_enough(settings)}."
-    kept = _kept(settings)
-    if answer.first is None:
+        return f"By ranking, cannot tell: no {_class_of(answer)} has enough patients to tell."
+    kept, first = _kept(settings), answer.first
+    if first is None:
         return (
-            f"{who} keeps {kept} up to {words.percent(answer.last_sparsity)} sparsity, the end of "
-            "the grid."
+            f"By ranking, {who} keeps {kept} up to {words.percent(answer.last_sparsity)} sparsity, "
+            "the end of the grid."
         )
-    first, at = answer.first, words.percent(answer.first.breaks_at)
+    at = words.percent(first.breaks_at)
     if answer.safe_up_to is None:
-        opening = f"No sparsity can be called safe: already at {at}"
+        opening = f"By ranking, no sparsity is shown to be safe for {_all(answer)}: already at {at}"
         if first.verdict == UNSAFE:
             return f"{opening} {first.class_name} no longer keeps {kept}."
         return f"{opening} it cannot be told whether {first.class_name} keeps {kept}."
-    kept_up_to = f"{who} keeps {kept} up to {words.percent(answer.safe_up_to)} sparsity"
+    kept_up_to = f"By ranking, {who} keeps {kept} up to {words.percent(answer.safe_up_to)} sparsity"
     if first.verdict == UNSAFE:
         return f"{kept_up_to}; {first.class_name} breaks first, at {at}."
     return f"{kept_up_to}; at {at} it cannot be told whether {first.class_name} still does."
 
 
 def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
-    """What is known where the first class breaks, and which class is first shown to be unsafe."""
-    if answer.n_classes == 0 or answer.first is None:
+    """The smallest margin shown, what is known where the first class breaks, and which class is
+    first shown to be unsafe."""
+    if answer.n_classes == 0:
         return ""
-    first, unsafe = answer.first, answer.first_unsafe
-    label = words.METRICS[settings.metric]
     bound = words.percent(settings.confidence, 1).replace(".0", "")
+    label = words.METRICS[settings.metric]
+    whose = f"any of the {answer.n_classes} classes" if answer.n_classes > 1 else "the class"
     text = (
-        f"{first.class_name} at {words.percent(first.breaks_at)}: {label} changes by "
-        f"{signed(first.relative_change, 1)}, with {bound} confidence by no less than "
-        f"{signed(first.ci_low, 1)}: {_meaning(first)}."
+        f"The smallest margin shown at {words.percent(answer.shown_at)}: with {bound} confidence, "
+        f"{whose} loses at most {words.percent(answer.smallest_margin, 1)} of its {label}."
+    )
+    if answer.first is None:
+        return text
+    first, unsafe = answer.first, answer.first_unsafe
+    text += (
+        f" {first.class_name} at {words.percent(first.breaks_at)}: {label} changes by "
+        f"{signed(first.relative_change, 1)}, lower bound {signed(first.ci_low, 1)}: "
+        f"{_meaning(first)}."
     )
     if unsafe is None:
         return f"{text} No class is shown to be unsafe at any sparsity."
     if unsafe.class_name == first.class_name and unsafe.unsafe_at == first.breaks_at:
         return text
     return (
-        f"{text} The first class shown to be unsafe is {unsafe.class_name}, at "
-        f"{words.percent(unsafe.unsafe_at)}."
+        f"{text} The first class shown to be unsafe is {unsafe.class_name}, from "
+        f"{words.percent(unsafe.unsafe_at)} on."
     )
+
+
+def by_decisions(answers: dict[str, OperatingAnswer]) -> list[str]:
+    """The second criterion, a sentence per threshold; why there is none, where there is none."""
+    return [_decided(answer) for answer in answers.values()] or [NO_DECISIONS]
+
+
+def _decided(answer: OperatingAnswer) -> str:
+    again = answer.threshold == REFIXED
+    threshold = (
+        "thresholds re-fixed at each sparsity" if again else "the dense model\u2019s thresholds"
+    )
+    who = f"{'each of ' if answer.n_classes > 1 else ''}the {_classes(answer.n_classes)}"
+    within = f"within {100 * MARGIN_POINTS:.0f} points of dense"
+    kept = f"{who} keeps sensitivity and specificity {within}"
+    if answer.first is None:
+        safe = f"{kept} up to {words.percent(answer.last_sparsity)} sparsity."
+    elif answer.safe_up_to is None:
+        everyone = f"{'all ' if answer.n_classes > 1 else 'the '}{_classes(answer.n_classes)}"
+        safe = (
+            f"no sparsity is shown to be safe for {everyone}: already at {_told_of(answer.first)}."
+        )
+    else:
+        safe = f"{kept} up to {words.percent(answer.safe_up_to)} sparsity; at "
+        safe += f"{_told_of(answer.first)}."
+    text = f"By decisions at {threshold}, {safe}"
+    unsafe = answer.first_unsafe
+    if unsafe is None:
+        return f"{text} No class is shown to be unsafe."
+    changes = " and ".join(
+        f"{rate} {points(float(str(unsafe[f'{rate}_change'])))}"
+        for rate in ("sensitivity", "specificity")
+    )
+    return (
+        f"{text} Shown to be unsafe: {answer.n_unsafe} of {answer.n_classes}, first "
+        f"{unsafe['class_name']}, from {words.percent(float(str(unsafe['sparsity'])))} on "
+        f"({changes} there)."
+    )
+
+
+def _told_of(first: dict[str, object]) -> str:
+    at, name = words.percent(float(str(first["sparsity"]))), first["class_name"]
+    if first["verdict"] == UNSAFE:
+        return f"{at} {name} does not"
+    return f"{at} it cannot be told for {name}"
+
+
+def points(change: float) -> str:
+    """A difference of shares in percentage points."""
+    text = f"{abs(change) * 100:.1f}"
+    sign = "" if text == "0.0" else words.MINUS if change < 0 else "+"
+    return f"{sign}{text} points"
 
 
 def safe_caveats(answer: SafeAnswer, settings: SafeSparsity) -> list[str]:
@@ -76,7 +148,13 @@ def safe_caveats(answer: SafeAnswer, settings: SafeSparsity) -> list[str]:
     if answer.too_few:
         found.append(
             f"Cannot tell for {words.count(len(answer.too_few), 'class')} with fewer than "
-            f"{words.count(settings.min_positives, 'test positive')}: {names(answer.too_few)}."
+            f"{words.count(settings.min_patients, 'test patient')}: {names(answer.too_few)}."
+        )
+    if answer.not_found:
+        found.append(
+            f"No verdict for {names(answer.not_found)}: the dense model does not find "
+            f"{'this class' if len(answer.not_found) == 1 else 'these classes'}. The interval of "
+            f"its {words.METRICS[settings.metric]} includes chance, so there is nothing to keep."
         )
     if answer.chance_passes:
         found.append(
@@ -101,18 +179,23 @@ def signed(change: float, digits: int | None = None) -> str:
     return f"{words.MINUS if change < 0 else '+'}{text}"
 
 
-def _who(answer: SafeAnswer, settings: SafeSparsity) -> str:
-    if answer.n_classes == 1 and answer.first is not None:
-        return f"{answer.first.class_name}, the only {_class_of(answer)} with {_enough(settings)},"
-    return f"Every {_class_of(answer)} with {_enough(settings)}"
+def _who(answer: SafeAnswer) -> str:
+    kind = "" if answer.scope == ALL else f"{answer.scope} "
+    if answer.n_classes == 1:
+        return f"the one {kind}class with enough patients to tell"
+    return f"each of the {answer.n_classes} {kind}classes with enough patients to tell"
+
+
+def _all(answer: SafeAnswer) -> str:
+    return _who(answer).replace("each of the", "all", 1)
 
 
 def _class_of(answer: SafeAnswer) -> str:
     return "class" if answer.scope == ALL else f"{answer.scope} class"
 
 
-def _enough(settings: SafeSparsity) -> str:
-    return f"at least {words.count(settings.min_positives, 'test positive')}"
+def _classes(n: int) -> str:
+    return "class with enough patients" if n == 1 else f"{n} classes with enough patients"
 
 
 def _kept(settings: SafeSparsity, whose: str = "its") -> str:

@@ -18,10 +18,7 @@ NO_SPLIT = (
     "No operating points: this study has no validation images to fix them on. Sensitivity, "
     "specificity and false alarms cannot be told."
 )
-OF_ALL_IMAGES = (
-    "Sensitivity and specificity at operating points are shown for all test images together: show "
-    "all images to see them."
-)
+NOT_YET = "Sensitivity and specificity at this sparsity follow once every run has it."
 
 
 def false_alarms_sentence(table: pd.DataFrame, sparsity: float) -> str:

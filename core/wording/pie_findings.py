@@ -85,6 +85,25 @@ def label_noise(table: pd.DataFrame) -> str:
     return f"{sentence} {_held(row)}"
 
 
+def label_noise_title(table: pd.DataFrame) -> str:
+    """The same as a title, with what is no property of pruning."""
+    row = table[table["images"] == "all"].iloc[0]
+    held = held_against_dense(table)
+    of, n = ("pruned_", row["n_pruned"]) if held else ("", row["n_pie_wrong"])
+    if not row[f"{of}ci_low"] > 1:
+        return f"PIEs are not clearly richer in wrong labels (n = {words.count(int(n), 'PIE')})"
+    found = (
+        f"PIEs carry a wrong label {words.number(row[f'{of}ratio'], 1)} times as often as other "
+        f"images (n = {words.count(int(n), 'PIE')})"
+    )
+    if not held:
+        return f"{found}, not compared with dense models"
+    dense = f"{words.number(row['dense_ratio'], 1)} times when nothing is pruned"
+    if row["ror_ci_low"] > 1:
+        return f"{found}; {dense}"
+    return f"{found}, {dense}: no property of pruning is shown"
+
+
 def _held(row: Row) -> str:
     """What dense models compared with each other say of a ratio."""
     if math.isnan(row.get("ror_ci_low", math.nan)):
@@ -115,6 +134,7 @@ def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:
     row = clear.loc[clear["difference"].abs().idxmax()]
     word = "higher" if row["difference"] > 0 else "lower"
     found = f"{names[row['measure']]} is {word} in PIEs than in other images"
+    found += f" (n = {words.count(int(row['n_pie']), 'PIE')})"
     if held and not row["dod_q"] < SIGNIFICANT:
         return f"{found}; that pruning is the reason is not shown"
     return found

@@ -42,13 +42,17 @@ TERMS = {
     "pruned model's probabilities (means over runs). 1: the same order.",
     "operating point": "The probability from which a finding counts as found, fixed on validation "
     "images at one specificity for all classes, by the dense model.",
-    "lost, raised": "A labelled finding is lost at the sparsity from which on, to the end of the "
+    "lost, raised": "A labelled finding is lost from the sparsity on from which, to the end of the "
     "grid, the pruned model no longer calls it, though the dense model does. A finding that the "
     "image does not have is raised where it is called from there on, though the dense model does "
     "not: a false alarm. Called: at the operating point, or by rank.",
     "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
     "the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
+    "by ranking, by decisions": "By ranking: whether images with the class still get higher "
+    "probabilities than those without. By decisions: whether sensitivity and specificity at an "
+    "operating point stay within 5 percentage points of dense.",
+    "test patients": "Patients in the test set with an image that carries the class.",
     "test positives": "Test images that carry the class. Where they are of fewer than 10 patients, "
     "its numbers are unstable: shown, and marked.",
     "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend; "
@@ -76,9 +80,9 @@ OF_PAGE = {
         "Somers\u2019 D", "paper, corrected", "head, medium, tail", "test positives", "run",
     ),
     "Safe sparsity": (
-        "sparsity", "dense", "safe sparsity", "margin", "AP", "calibrated AP", "AUROC",
-        "Somers\u2019 D",
-        "test positives", "head, medium, tail",
+        "sparsity", "dense", "safe sparsity", "margin", "by ranking, by decisions",
+        "operating point", "test patients", "Somers\u2019 D", "AP", "calibrated AP", "AUROC",
+        "head, medium, tail",
     ),
     "PIE browser": (
         "PIE", "agreement", "sparsity", "dense", "lost, raised", "operating point",

@@ -94,10 +94,10 @@ def test_models_trained_anew_have_z_centred_on_zero_and_pruned_ones_below(n_runs
     assert AgreementZ()(dense, pruned).mean() < -0.5
 
 
-def test_z_needs_two_runs_and_is_missing_where_agreement_is():
+def test_z_needs_three_runs_and_is_missing_where_agreement_is():
     rng = np.random.default_rng(0)
     dense = rng.random((4, 5, 6))
-    assert np.isnan(AgreementZ()(dense[:1], dense[:1])).all()
+    assert np.isnan(AgreementZ()(dense[:2], dense[:2])).all()
     dense[:, 2] = 0.5
     z = AgreementZ()(dense, dense)
     assert np.isnan(z[2])

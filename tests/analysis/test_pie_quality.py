@@ -52,7 +52,7 @@ def test_a_difference_is_found_and_its_absence_is_not():
     assert rows.loc["worse", "q"] < 0.001
     assert rows.loc["same", "ci_low"] < 0 < rows.loc["same", "ci_high"]
     assert pie_findings.image_quality(table, {"worse": "Blur"}) == (
-        "Blur is higher in PIEs than in other images"
+        f"Blur is higher in PIEs than in other images (n = {is_pie.sum()} PIEs)"
     )
     chart = quality_chart(table, {"worse": "Blur", "same": "Contrast"}, "title")
     assert f"n = {is_pie.sum()} PIEs" in chart.caption
@@ -108,7 +108,9 @@ def test_the_share_of_wrong_labels_is_counted():
     sentence = pie_findings.label_noise(table)
     assert sentence.startswith("PIEs are richer in wrong labels: ")
     assert f"{row['n_pie_wrong']} of {row['n_pie']} PIEs" in sentence
-    label_noise_chart(table, "title")
+    title = pie_findings.label_noise_title(table)
+    assert f"(n = {row['n_pie_wrong']} PIEs), not compared with dense models" in title
+    assert label_noise_chart(table, title).title == title
 
 
 def test_no_difference_in_noise_is_no_finding():

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from core import store, study
-from core.engine.pipeline import run_study
+from core.cli.studies import run_here
 from core.pictures.images import read_grey
+from core.pictures.repairs import REPAIRS
 from core.study import StudyConfig
 from tests.dicoms import write_dicom
 
@@ -26,9 +27,11 @@ def config(tmp_path, monkeypatch):
     for number in range(N_IMAGES):
         pixels = rng.integers(0, 4096, (40, 36), dtype=np.uint16)
         photometric = "MONOCHROME1" if number % 3 == 0 else "MONOCHROME2"
+        slope = 0 if number in (5, 17) else 1
         write_dicom(
             folder / f"{number:02d}.dcm", pixels, BitsStored=12, WindowCenter=2000,
             WindowWidth=3000, PhotometricInterpretation=photometric,
+            RescaleSlope=slope, RescaleIntercept=0,
         )  # fmt: skip
         split = "train" if number < 12 else "validation" if number < 16 else "test"
         rows.append((f"{number:02d}.dcm", number // 2, split, number % 2, number % 4 == 1))
@@ -47,8 +50,8 @@ def config(tmp_path, monkeypatch):
     )
 
 
-def test_a_table_of_dicom_files_is_trained_swept_and_cached_as_it_is_shown(config):
-    run_study(config)
+def test_a_table_of_dicom_files_is_trained_swept_and_cached_as_it_is_shown(config, capsys):
+    run_here(config)
     folder = study.study_dir(config)
     labels = store.read_labels(folder)
     assert len(store.read_class_metrics(folder)) == 4  # two sparsities, two classes
@@ -59,4 +62,7 @@ def test_a_table_of_dicom_files_is_trained_swept_and_cached_as_it_is_shown(confi
     images = study.images_dir(config.dataset)
     for row, path in enumerate(labels.table["path"]):
         np.testing.assert_array_equal(decoded[row], read_grey(images / path, 32))
+    repairs = [{"repair": "slope", "n_images": 2, "first": "05.dcm"}]
+    assert store.read_provenance(folder)["image_repairs"] == repairs
+    assert f"Repaired 2 images: {REPAIRS['slope']} (first: 05.dcm)." in capsys.readouterr().out
     assert not set(labels.table.columns) & {"PatientName", "PatientID", "Modality"}

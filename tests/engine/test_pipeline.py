@@ -180,9 +180,15 @@ def test_runs_differ_and_a_checkpoint_describes_itself(undisturbed):
 
 def test_running_a_finished_study_again_writes_no_cell(finished):
     config, folder = finished
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("sparsity=*.parquet")}
+
+    def written() -> dict[Path, int]:
+        kinds = ("predictions/*/*.parquet", "validation/**/*.parquet", "ensemble/*.parquet")
+        return {p: p.stat().st_mtime_ns for kind in kinds for p in folder.glob(kind)}
+
+    before = written()
     run_study(config)
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("sparsity=*.parquet")} == before
+    assert written() == before
+    assert len(before) == 6 + 6 + 3
 
 
 def test_a_truncated_cell_is_named_and_made_again_and_the_rest_is_left(

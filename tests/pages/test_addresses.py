@@ -48,7 +48,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "metric": ("AUROC", "AUROC"),
         "margin": ("5", 5.0),
         "confidence": ("99", 99.0),
-        "positives": ("20", 20),
+        "min_patients": ("20", 20),
     },
     "pie_browser.py": {
         "definition": ("Every test image", "Every test image"),

@@ -221,6 +221,13 @@ def test_the_tour_is_open_on_a_demonstration_until_there_is_an_answer(has_result
     assert ("smallest weights to zero" in said(open_page("overview.py"))) != has_results
 
 
+def test_overview_says_what_was_repaired_in_images(full_cache):
+    text = said(open_page("overview.py", study="odd"))
+    assert "2 images: the rescale slope is 0, missing or no number; 1 is taken" in text
+    assert "(first: odd" in text
+    assert "Repaired images" not in said(open_page("overview.py", study="toy"))
+
+
 def test_overview_opens_with_the_answer_and_the_claims(full_cache):
     at = open_page("overview.py", study="toy")
     text = said(at)

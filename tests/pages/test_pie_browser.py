@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import image_curves, pie_tables
+from core import image_curves, operating_tables, pie_tables
 from core.analysis.lost import OPERATING_POINT, RANK
 from core.people import access, saved_views
 from core.store import find_study
@@ -26,6 +26,8 @@ def cache(tmp_path_factory):
         patch.setenv("PRUNESCOPE_CACHE", str(folder))
         page_studies.with_validation(write_toy_study())
         write_toy_study("bare")
+        page_studies.with_validation(rising := write_toy_study("rising"))
+        page_studies.with_rising(rising)
         page_studies.write_odd_study()
         page_studies.write_imported_study(n_images=200)
     return folder
@@ -152,6 +154,44 @@ def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_fil
     assert shown.loc[name, "rank_dense"] >= 90
     assert shown.loc[name, "rank_pruned"] < 90
     assert f"Lost {name} by 95 % in rank" in [b.label.replace("\\", "") for b in at.button]
+
+
+@pytest.mark.parametrize("by", [OPERATING_POINT, RANK])
+def test_a_false_alarm_is_told_on_its_card_in_a_sentence_in_its_filter_and_counted(by):
+    folder = find_study("rising")
+    table = image_curves.raised_findings(folder)
+    table = table[(table["raised_by"] == by) & (table["class_name"] != "No Finding")]
+    found = table.sort_values("raised_at_sparsity", kind="stable").iloc[0]
+    name, at_sparsity = found["class_name"], words.percent(found["raised_at_sparsity"])
+    address = {"study": "rising", "definition": "Every test image", "sparsity": "95", "lost_by": by}
+    at = browse(**address, image=found["image_id"], raised=name, sort="Most raised")
+    text = said(at).replace("\\", "")
+    assert f"raised at {at_sparsity}" in text
+    assert f"{name} (not labelled) is raised from {at_sparsity} sparsity on" in text
+    n = int((table["class_name"] == name).sum())
+    assert f"{n} shown of 200 test images" in text
+    how = " in rank" if by == RANK else ""
+    assert f"Raised {name} by 95 %{how}" in [b.label.replace("\\", "") for b in at.button]
+    shown = at.dataframe[0].value.set_index("class_name")
+    assert shown.loc[name, "raised_at_sparsity"] == pytest.approx(100 * found["raised_at_sparsity"])
+    if by == OPERATING_POINT:  # acceptance: the numbers of the table
+        numbers = operating_tables.operating_characteristics(folder)
+        row = numbers[(numbers["threshold"] == "dense") & (numbers["sparsity"] == 0.95)]
+        assert row.set_index("class_name").loc[name, "n_raised"] == n
+
+
+def test_rank_is_what_counts_where_the_address_says_nothing():
+    assert browse().segmented_control(key="lost_by").value == RANK
+    assert browse(lost_by=OPERATING_POINT).segmented_control(key="lost_by").value == (
+        OPERATING_POINT
+    )
+
+
+def test_where_nothing_is_lost_the_page_says_that_false_alarms_rise():
+    at = browse(study="rising", definition="Every test image", lost_by=OPERATING_POINT)
+    text = said(at).replace("\\", "")
+    assert "A finding that the image does not have is raised on" in text
+    assert "findings on more than half" in text or "no finding is called" in text
 
 
 def test_a_study_without_validation_loses_by_rank_and_by_nothing_else():

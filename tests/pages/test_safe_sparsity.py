@@ -55,43 +55,53 @@ def test_the_class_that_collapses_is_named_in_the_answer():
     write_known_study("known", collapses=True)
     text = spoken(open_page(PAGE))
     assert (
-        "## Every class with at least 10 test positives keeps 90 % of its AP up to 25 % sparsity; "
-        "Mass breaks first, at 50 %." in text
+        "## By ranking, each of the 3 classes with enough patients to tell keeps 90 % of its "
+        "Somers\u2019 D up to 25 % sparsity; Mass breaks first, at 50 %." in text
     )
     assert "shown to be unsafe" in text
+    assert "The smallest margin shown at 25 %: with 95 % confidence" in text
+    assert "By decisions: cannot tell. This study has no operating points" in text
     assert "not a licence to deploy" in text
-    assert "Cannot tell for 1 class with fewer than 10 test positives: Hernia." in text
-    assert "Cannot tell: no tail class has at least 10 test positives." in text
+    assert "Cannot tell for 1 class with fewer than 10 test patients: Hernia." in text
+    assert "By ranking, cannot tell: no tail class has enough patients to tell." in text
 
 
 def test_identical_models_are_safe_to_the_end():
     write_known_study("null", collapses=False)
     text = spoken(open_page(PAGE))
-    assert "keeps 90 % of its AP up to 75 % sparsity, the end of the grid." in text
+    assert "keeps 90 % of its Somers\u2019 D up to 75 % sparsity, the end of the grid." in text
 
 
-def test_margin_confidence_positives_and_metric_stand_in_the_address():
+def test_margin_confidence_patients_and_metric_stand_in_the_address():
     write_known_study("known", collapses=True)
-    at = open_page(PAGE, margin="50", confidence="99", positives="30", metric="AUROC")
-    assert at.number_input(key="margin").value == 50
+    at = open_page(PAGE, margin="20", confidence="99", min_patients="30", metric="AUROC")
+    assert at.number_input(key="margin").value == 20
     text = spoken(at)
-    assert "at least 30 test positives" in text
-    assert "keeps 50 % of its AUROC" in text
+    assert at.number_input(key="min_patients").value == 30
+    assert "keeps 80 % of its AUROC" in text
     assert "99 % one-sided lower bound" in text
     at.number_input(key="margin").set_value(5.0).run()
     assert "keeps 95 % of its AUROC up to 25 % sparsity" in spoken(at)
 
 
+def test_addresses_of_before_keep_working():
+    write_known_study("known", collapses=True)
+    at = open_page(PAGE, positives="30", metric="AP")
+    assert at.number_input(key="min_patients").value == 30
+    assert "keeps 90 % of its AP up to 25 % sparsity" in spoken(at)
+    assert "Mass breaks first" in spoken(open_page(PAGE, positives="<b>"))
+
+
 def test_nonsense_in_the_address_is_ignored():
     write_known_study("known", collapses=True)
-    at = open_page(PAGE, margin="-4", confidence="<b>", positives="1e99", metric="x")
+    at = open_page(PAGE, margin="-4", confidence="<b>", min_patients="1e99", metric="x")
     assert "Mass breaks first" in spoken(at)
 
 
-def test_no_class_with_enough_positives_cannot_tell():
+def test_no_class_with_enough_patients_cannot_tell():
     write_known_study("known", collapses=True)
-    text = spoken(open_page(PAGE, positives="9000"))
-    assert "## Cannot tell: no class has at least 9,000 test positives." in text
+    text = spoken(open_page(PAGE, min_patients="9000"))
+    assert "## By ranking, cannot tell: no class has enough patients to tell." in text
 
 
 def test_one_run_is_told():

@@ -144,15 +144,19 @@ def _written(path, content):
     return path
 
 
-def test_compositions_and_z_scores_of_pies():
+def test_what_pies_hold_more_of_is_held_against_dense_models():
     at = open_page("pie_browser.py", study="toy", composition="true")
     text = said(at)
     assert "it would find as many had pruning changed nothing" in text
-    next(b for b in at.button if b.label == "Work them out").click().run()
-    assert "have z" in said(at)
+    assert "not compared with dense models" in text or "carry nothing clearly" in text
+    label = "Compare dense models with each other"
+    next(b for b in at.button if b.label == label).click().run()
+    assert not at.exception, at.exception
     again = open_page("pie_browser.py", study="toy", composition="true")
-    assert "have z" in said(again), "what was worked out is kept"
-    assert not [b for b in again.button if b.label == "Work them out"]
+    assert not [b for b in again.button if b.label == label], "what was worked out is kept"
+    assert "it takes 3 runs" in said(again), "the toy study has two"
+    assert "training again would lose these too" in said(again)
+    assert "No z-score: below 3 runs" in said(again)
 
 
 def test_an_import_without_images_lists_its_pies_by_name():

@@ -1,0 +1,89 @@
+"""Class AP says how often findings are called in vain, or why it cannot."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import operating_tables, store
+from core.charts.operating import operating_chart
+from core.store import find_study
+from core.wording import operating
+from tests import page_studies
+from tests.pages.test_pages import open_page, said
+from tests.toys import write_toy_study
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory):
+    """Four studies: with validation at every sparsity, of the dense model only, without, imported;
+    and one of odd class names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        page_studies.with_validation(rising := write_toy_study("rising", images=False))
+        page_studies.with_rising(rising)
+        page_studies.with_validation(write_toy_study("older", images=False))
+        write_toy_study("bare", images=False)
+        page_studies.write_imported_study(n_images=200)
+        page_studies.with_validation(odd := page_studies.write_odd_study())
+        page_studies.with_rising(odd)
+        yield
+
+
+def words_of(**address: str) -> str:
+    return said(open_page("class_ap.py", **address)).replace("\\", "").replace("\u00a0", " ")
+
+
+def test_a_sentence_a_chart_and_what_a_new_threshold_mends_stand_below_the_losses():
+    at = open_page("class_ap.py", study="rising", sparsity="90", operating="true")
+    text = said(at).replace("\\", "").replace("\u00a0", " ")
+    table = operating_tables.operating_characteristics(find_study("rising"))
+    sentence = operating.false_alarms_sentence(table, 0.9)
+    assert sentence.startswith("At 90 % sparsity")
+    assert f"## {sentence.removesuffix('.')}" in text
+    assert operating.refixed_sentence(table, 0.9) in text
+    shown = at.dataframe[0].value
+    assert set(shown["threshold"]) == {"dense", "re-fixed"}
+    assert set(shown["sparsity"]) == {0.0, 0.9}
+    assert any(button.key.startswith("download_operating") for button in at.get("download_button"))
+
+
+def test_a_study_of_an_older_version_says_which_command_makes_the_rest():
+    text = words_of(study="older")
+    assert "prunescope run older" in text
+    assert "validation predictions of its dense models only" in text
+
+
+def test_a_study_that_cannot_have_them_says_why():
+    assert "these predictions were imported" in words_of(study="published")
+    assert "no validation images to fix them on" in words_of(study="bare")
+
+
+def test_a_subgroup_has_its_own_numbers_at_the_same_points():
+    folder = find_study("rising")
+    labels = store.read_labels(folder)
+    test = labels.split("test")
+    rows = (test["view"] == "PA").to_numpy()
+    whole = operating_tables.operating_characteristics(folder)
+    pd.testing.assert_frame_equal(
+        operating_tables.subgroup_characteristics(folder, np.ones(len(test), bool)), whole
+    )
+    table = operating_tables.subgroup_characteristics(folder, rows)
+    assert table["operating_point"].tolist() == whole["operating_point"].tolist()
+    values = store.query(folder, "select image_id, Nodule from ensembles where sparsity = 0.9")
+    joined = test[rows].merge(values, on="image_id", suffixes=("", "_value"))
+    negative = joined[joined["Nodule"] == 0]
+    row = table[(table["class_name"] == "Nodule") & (table["sparsity"] == 0.9)].iloc[0]
+    assert row["specificity"] == (negative["Nodule_value"] < row["operating_point"]).mean()
+    text = words_of(study="rising", by="view", sparsity="90", **{"is": "PA"})
+    assert operating.false_alarms_sentence(table, 0.9).removesuffix(".") in text
+
+
+def test_odd_class_names_and_classes_without_positives_are_drawn():
+    table = operating_tables.operating_characteristics(find_study("odd"))
+    chart = operating_chart(table, 0.9, 0.9, 200, 100)
+    assert chart.title
+    assert "<img" not in str(chart.figure.to_json())
+    assert "unstable" in chart.caption
+    never = table[table["class_name"] == "Never seen"]
+    assert never["sensitivity"].isna().all()
+    assert never["specificity"].notna().all()
