@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from core import export, store
+from core.reporting.report import report_html
 from core.wording import words
 from core.wording.claims import signed
 from tests import page_studies
@@ -63,9 +64,13 @@ def points(value: float) -> str:
 
 three = partial(words.number, digits=3)
 whole = partial(signed, digits=0)
+tenth = partial(signed, digits=1)
 OVERVIEW: tuple[str, dict[str, str]] = ("overview.py", {})
 CORRECTED: tuple[str, dict[str, str]] = ("class_ap.py", {})
 PAPER: tuple[str, dict[str, str]] = ("class_ap.py", {"reading": "Paper"})
+PAIRS: tuple[str, dict[str, str]] = ("forgettability.py", {})
+PAPER_PAIRS: tuple[str, dict[str, str]] = ("forgettability.py", {"reading": "Paper"})
+SUREST = {"p_value": LEAST}
 FIRST = {"p_among_first": HIGHEST}
 CHANGE = {"claim": "frequency~change_at_95", "reading": "corrected"}
 ONSET = {"claim": "frequency~first_drop", "reading": "corrected"}
@@ -124,6 +129,32 @@ SENTENCES = (
     Said(*PAPER, "by 90 % sparsity", "forgettability", "ap",
          {**AT_90, "relative_ap_change": LEAST}, "relative_ap_change",
          lambda v: words.percent(-v)),
+    Said(*PAIRS, ": FCD ", "class_pairs", "somers_d", SUREST, "fcd_corrected", words.number),
+    *(
+        Said(*PAIRS, "averaged over sparsities", "class_pairs", "somers_d", SUREST, column, shown)
+        for column, shown in (
+            ("difference", tenth),
+            ("difference_ci_low", tenth),
+            ("difference_ci_high", tenth),
+            ("q_value", three),
+        )
+    ),
+    *(
+        Said(*PAPER_PAIRS, part, "correlations", None, {"name": name}, column, words.number)
+        for name, part in (
+            ("fcd~log_frequency_difference_paper", "in frequency"),
+            ("fcd~cooccurrence_iou_paper_fourth_root", "### "),
+        )
+        for column in ("pearson_r", "spearman_rho")
+    ),
+    *(
+        Said(*PAPER_PAIRS, "Of classes that never meet", "interaction", None, {"term": term},
+             "coefficient", lambda v: words.number(abs(v), 3))
+        for term in (
+            "log_frequency_difference_paper",
+            "log_frequency_difference_paper:cooccurrence_iou_paper_fourth_root",
+        )
+    ),
 )  # fmt: skip
 
 
@@ -218,10 +249,33 @@ def test_the_classes_that_are_named_are_those_of_the_exported_table(lines, expor
         assert f"{row.class_name} ({row.n_positive_patients})" in not_judged
 
 
+def test_pairs_are_counted_as_the_exported_table_has_them(lines, exported) -> None:
+    table = exported("class_pairs", "somers_d")
+    n_judged, n_apart = table["fcd_corrected"].notna().sum(), (table["q_value"] < 0.05).sum()
+    title = next(line for line in lines(*PAIRS) if "told apart" in line and "###" in line)
+    assert f"of {n_judged} pairs of classes" in title
+    assert (f"{n_apart} of" if n_apart else "None of") in title
+    left_out = next(line for line in lines(*PAIRS) if "Blank:" in line)
+    assert f"Blank: {len(table) - n_judged} pairs" in left_out
+
+
+def test_forgettability_and_the_report_say_the_sentences_of_the_exported_claims(
+    folder, lines, exported
+) -> None:
+    claims = exported("claims", None).set_index(["claim", "reading"])["sentence"]
+    for name in ("frequency~fcd", "cooccurrence~fcd"):
+        assert claims[name, "corrected"] in lines(*PAIRS)
+    report = html.unescape(report_html(folder))
+    for sentence in claims:
+        assert sentence in report
+    title = next(line for line in lines(*PAIRS) if "told apart" in line and "###" in line)
+    assert f". {title.removeprefix('### ')}</h3>" in report
+
+
 def test_a_page_and_the_command_line_write_the_same_file(folder, exported, tmp_path) -> None:
     from core.store import find_study
 
-    for name in ("claims", "trends", "class_effects", "class_summary"):
+    for name in ("claims", "trends", "class_effects", "class_summary", "class_pairs"):
         out = tmp_path / f"{name}.csv"
         export.export("said", name, out)
         assert export.FORMATS[".csv"](export.TABLES[name](find_study("said"))) == out.read_bytes()
