@@ -96,8 +96,8 @@ def combined_p(
 ) -> np.ndarray:
     """One-sided p that a mean found `above` a bound is not above it: below 1 - c exactly where the
     end of the two-sided interval of `combined_half_width` at 2 c - 1 lies above the bound."""
-    errors, freedoms, known = _sources(se_runs, n_runs, se_patients, n_patients)
-    distance = np.asarray(above, float)
+    distance, *sources = np.broadcast_arrays(above, se_runs, n_runs, se_patients, n_patients)
+    errors, freedoms, known = _sources(*sources)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = scipy.stats.t.sf(distance / errors, freedoms)
     # Without an error the mean is the truth; the bound itself is not above the bound.

@@ -89,7 +89,8 @@ def sentence(one: Claim) -> str:
     if one.reading == claims.CORRECTED and one.claim in EFFECTS:
         said = effect(one.claim, one.estimate, one.ci_low, one.ci_high)
         return f"{opens}{said.removesuffix(')')}; {_null(one)}; {n})."
-    return f"{opens}{_estimate(one)} (95 % interval {_interval(one)}; {_null(one)}; {n})."
+    interval = f"{words.percent(one.confidence)} interval {_interval(one)}"
+    return f"{opens}{_estimate(one)} ({interval}; {_null(one)}; {n})."
 
 
 def effect(claim: str, estimate: float, ci_low: float, ci_high: float) -> str:

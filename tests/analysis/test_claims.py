@@ -85,8 +85,8 @@ def test_a_sentence_has_verdict_estimate_interval_null_and_n(table):
         assert row.sentence.startswith(VERDICTS[row.verdict])
         assert row.sentence.endswith(".")
         if row.verdict != "cannot tell":
-            assert "95 % interval" in row.sentence
-            assert "no effect is" in row.sentence
+            assert " % interval" in row.sentence
+            assert "no effect" in row.sentence
             assert f"{row.n:,} " in row.sentence
 
 
@@ -103,5 +103,5 @@ def test_the_sentence_of_every_claim_carries_its_numbers(name, reading):
         assert "\u22120.30" in said
         return
     assert "95 % interval" in said
-    assert f"no effect is {words.number(null, 0)}" in said
+    assert f"no effect: {words.number(null, 0)}" in said
     assert "18 " in said

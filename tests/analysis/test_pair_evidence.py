@@ -1,18 +1,20 @@
 """FCD without noise is 0 on average for classes that are forgotten alike; its test keeps 5 %."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy
 
+from core.analysis.bootstrap import permutation_p
 from core.analysis.class_pairs import ClassPairs
-from core.analysis.mrqap import mrqap
 from core.analysis.onset import Curves
 from core.analysis.pair_evidence import (
     DifferentPairs,
     FrequencyAndDistance,
     PairEvidence,
-    combined_p,
+    exchanged_distances,
     most_apart,
     n_different,
     pair_evidence,
@@ -99,27 +101,26 @@ def test_classes_that_differ_are_told_apart_and_only_they():
 
 
 def test_equal_runs_without_any_spread_are_no_evidence():
-    nothing = np.zeros(1)
-    assert np.isnan(combined_p(np.ones(1), nothing, 3, nothing, np.full(1, 50)))[0]
+    one = simulated(0)
+    still = replace(one, of_runs=0 * one.of_runs, of_patients=0 * one.of_patients)
+    assert DifferentPairs()(still)["p_value"].isna().all()
 
 
 def test_frequency_is_tested_beside_the_noise_of_the_pair():
     evidence = simulated(3)
-    logs = evidence.log_frequency
-    terms = {
-        "log_frequency_difference": np.abs(logs[:, None] - logs[None]),
-        "noise": evidence.noise,
-    }
-    expected = mrqap(evidence.squared, terms, 200, 0)
-    found = FrequencyAndDistance(permutations=200)(evidence)
-    pd.testing.assert_frame_equal(found, expected)
-    row = found.set_index("term").loc["log_frequency_difference"]
+    logs, upper = evidence.log_frequency, np.triu_indices(8, k=1)
+    found = FrequencyAndDistance(draws=200)(evidence)
     sm = pytest.importorskip("statsmodels.api")
-    upper = np.triu_indices(8, k=1)
-    design = sm.add_constant(np.column_stack([term[upper] for term in terms.values()]))
-    fit = sm.OLS(evidence.squared[upper], design).fit()
-    assert row["coefficient"] == pytest.approx(fit.params[1])
-    assert (row["ci_low"] > 0 or row["ci_high"] < 0) == (row["permutation_p"] < 0.05)
+    terms = (np.abs(logs[:, None] - logs[None])[upper], evidence.noise[upper])
+    fit = sm.OLS(evidence.squared[upper], sm.add_constant(np.column_stack(terms))).fit()
+    assert found.coefficient == pytest.approx(fit.params[1])
+    assert found.n_pairs == 28
+    drawn = [sm.OLS(y, sm.add_constant(np.column_stack(terms))).fit().tvalues[1]
+             for y in exchanged_distances(evidence, 200, 0)]  # fmt: skip
+    assert found.p_value == permutation_p(fit.tvalues[1], np.array(drawn))
+    half = np.quantile(np.abs(drawn), 0.98) * fit.bse[1]
+    assert found.ci_high - found.coefficient == pytest.approx(half)
+    assert found.coefficient - found.ci_low == pytest.approx(half)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +128,8 @@ def test_frequency_is_tested_beside_the_noise_of_the_pair():
     [(40, 0.2), pytest.param(400, 0.08, marks=pytest.mark.slow)],
 )
 def test_frequency_is_seldom_found_where_classes_are_forgotten_alike(repetitions, most):
-    tests = FrequencyAndDistance(permutations=200)
-    p = [tests(simulated(s)).set_index("term").loc["log_frequency_difference", "permutation_p"]
-         for s in range(repetitions)]  # fmt: skip
-    assert np.mean(np.array(p) < 0.05) <= most
+    found = [FrequencyAndDistance(draws=200)(simulated(s)) for s in range(repetitions)]
+    assert np.mean([one.ci_low > 0 or one.ci_high < 0 for one in found]) <= most
 
 
 def test_where_no_class_is_judged_nothing_is_claimed():
@@ -148,7 +147,7 @@ def test_where_no_class_is_judged_nothing_is_claimed():
     nothing = pair_evidence(pd.DataFrame([row]), curves, pd.Series([-1.0], ["a"]))
     assert nothing.class_names == []
     assert DifferentPairs()(nothing).empty
-    assert FrequencyAndDistance()(nothing)["coefficient"].isna().all()
+    assert np.isnan(FrequencyAndDistance()(nothing).coefficient)
     assert np.isnan(together(nothing, np.empty((0, 0))).r)
 
 
