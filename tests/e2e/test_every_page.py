@@ -34,7 +34,7 @@ FIGURES = {
     "Forgettability": (
         "fcd_heatmap", "large_forgettability_fcd_heatmap_somers_d_corrected", "FCD",
     ),
-    "Safe sparsity": ("safety_chart", "large_safe_sparsity_safety_ap", "Sparsity"),
+    "Safe sparsity": ("safety_chart", "large_safe_sparsity_safety_somers_d", "Sparsity"),
     "PIE browser": (
         "pie_class_chart", "large_pie_browser_pie_class_sparsity-90", "Share among PIEs",
     ),
