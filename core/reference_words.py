@@ -415,8 +415,9 @@ ADDRESS = {
     "confidence": ("Safe sparsity", "In percent, one-sided."),
     "min_patients": (
         "Safe sparsity",
-        "Classes with fewer test patients are not judged. `positives`, its old name, still works.",
+        "Classes with fewer patients in the test set are not judged.",
     ),
+    "positives": ("Safe sparsity", "The old name of `min_patients`, which still works."),
     "tour": ("Overview", "`true` or `false`: whether the three pictures are open."),
     "definition": ("PIE browser", "Which images are PIEs, as its switch says."),
     "lost": ("PIE browser", "Labels of which one is lost by the sparsity."),

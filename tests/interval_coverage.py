@@ -25,8 +25,7 @@ from core.analysis.trend import Trend
 from core.labels import Labels, class_frequencies
 from core.metrics import with_somers_d
 from core.settings import GroupSettings
-from tests.binormal import mean_true_ap
-from tests.simulated_studies import DENSE_D_PRIME, Design, Study, d_prime, somers_d
+from tests.simulated_studies import Design, Study
 from tests.simulations import metrics_of
 
 # A third of the default grid: what is asked is whether intervals hold, not how fine curves are.
@@ -89,38 +88,48 @@ class Analysed:
         by_class, draws = self.moments.by_class, self.moments.patient_draws
         return class_evidence(self.metrics, by_class, draws, self.frequencies)
 
-    def true_changes(self, metric: str) -> np.ndarray:
-        """(classes, sparsities) of the mean metric over all runs and patients."""
-        design = self.design
-        if metric == "somers_d":
-            return self.study.retained - 1
-        dense = somers_d(DENSE_D_PRIME, design.run_spread)
-        means = d_prime(dense * self.study.retained, design.run_spread)
-        values = np.array(
-            [
-                [mean_true_ap(d, prevalence, design.run_spread) for d in row]
-                for row, prevalence in zip(means, design.frequencies, strict=True)
-            ]
-        )
-        return values / values[:, :1] - 1
+    @property
+    def drawn_anew(self) -> bool:
+        """Whether the truth differs from study to study, so that no average tells it."""
+        return self.design.kind == "onset" or self.design.class_sd > 0
 
 
 def class_changes(given: Analysed) -> list[tuple]:
-    return _class_changes(given, given.classes.changes, "somers_d")
+    return _class_changes(given, "somers_d", given.study.retained - 1)
 
 
 def class_changes_of_ap(given: Analysed) -> list[tuple]:
-    return _class_changes(given, ClassChanges("ap")(given.moments.by_class), "ap")
+    """The truth is what test sets of this size have on average: of few positives AP lies above that
+    of all patients, which no interval over patients knows."""
+    if given.drawn_anew:
+        return []
+    expected = np.nanmean(ap_of_many(given.design), axis=0)
+    return _class_changes(given, "ap", expected / expected[:, :1] - 1)
 
 
-def _class_changes(given: Analysed, table: pd.DataFrame, metric: str) -> list[tuple]:
-    true, grid = given.true_changes(metric), list(given.design.sparsities)
+def _class_changes(given: Analysed, metric: str, true: np.ndarray) -> list[tuple]:
+    table = given.classes.changes
+    if metric != "somers_d":
+        table = ClassChanges(metric)(given.moments.by_class)
     rows = []
     for row in table[table["sparsity"].isin((0.7, 0.95))].itertuples():
-        truth = true[given.names.index(row.class_name), grid.index(row.sparsity)]
+        at = given.names.index(row.class_name), given.design.sparsities.index(row.sparsity)
         name = f"change of {metric} at {row.sparsity:.0%}"
-        rows.append(_event(name, row.n_positive_patients, truth, row.ci_low, row.ci_high))
+        rows.append(_event(name, row.n_positive_patients, true[at], row.ci_low, row.ci_high))
     return rows
+
+
+@cache
+def ap_of_many(design: Design, studies: int = 400) -> np.ndarray:
+    """(studies, classes, sparsities) AP of one run each, missing where no image has the class."""
+    one_run = replace(design, n_runs=1)
+    names, found = list(design.class_names), []
+    for seed in range(10_000, 10_000 + studies):
+        study = one_run.draw(seed)
+        table = metrics_of(study.truth, study.probabilities, names, design.sparsities)
+        wide = table.pivot(index="class_name", columns="sparsity", values="ap")
+        found.append(wide.loc[names].to_numpy(float))
+    return np.array(found)
 
 
 def onset_sparsities(given: Analysed) -> list[tuple]:
@@ -160,7 +169,7 @@ def _of_trend(name: str, found: Trend, truth: float) -> tuple:
 def pair_differences(given: Analysed) -> list[tuple]:
     classes = given.classes
     evidence = pair_evidence(given.moments.by_class, classes.curves, classes.log_frequency)
-    mean = given.true_changes("somers_d")[:, 1:].mean(axis=1)
+    mean = given.study.retained[:, 1:].mean(axis=1)
     true = dict(zip(given.names, mean, strict=True))
     return [
         _event(
@@ -175,32 +184,16 @@ def pair_differences(given: Analysed) -> list[tuple]:
 
 
 def mean_ap(given: Analysed) -> list[tuple]:
-    """Of the mean AP over classes and of its difference from dense, at 95 %. The truth is what test
-    sets of this size have on average: at few positives AP lies above that of all patients. That
-    cannot be said of designs whose truth is drawn anew from study to study."""
-    if given.design.kind == "onset":
+    """Of the mean AP over classes and of its difference from dense, at 95 %; the truth as above."""
+    if given.drawn_anew:
         return []
     row = Overall()(given.metrics, given.moments.of_mean).iloc[-1]
-    level, difference = expected_mean_ap(given.design)
+    level = np.nanmean(ap_of_many(given.design), axis=1).mean(axis=0)
+    difference = level[-1] - level[0]
     return [
-        _event("mean AP", 0, level, row.ci_low, row.ci_high),
+        _event("mean AP", 0, level[-1], row.ci_low, row.ci_high),
         _event("mean AP below dense", 0, difference, row.difference_ci_low, row.difference_ci_high),
     ]
-
-
-@cache
-def expected_mean_ap(design: Design, studies: int = 400) -> tuple[float, float]:
-    """At the last sparsity, and its difference from dense, by simulation of one run each."""
-    ends = replace(design, sparsities=(0.0, design.sparsities[-1]), n_runs=1)
-    found = []
-    for seed in range(10_000, 10_000 + studies):
-        study = ends.draw(seed)
-        table = metrics_of(
-            study.truth, study.probabilities, list(ends.class_names), ends.sparsities
-        )
-        found.append(table.groupby("sparsity")["ap"].mean().to_numpy(float))
-    dense, pruned = np.mean(found, axis=0)
-    return float(pruned), float(pruned - dense)
 
 
 INTERVALS: dict[str, Callable[[Analysed], list[tuple]]] = {
@@ -241,6 +234,8 @@ def coverage_table(found: pd.DataFrame, bins: tuple[int, ...] = BINS) -> pd.Data
 
 
 def _event(interval: str, n_patients: int, truth: float, low: float, high: float) -> tuple:
+    if not np.isfinite(truth):
+        raise ValueError(f"The truth of {interval} is not known.")
     shown = np.isfinite(low) and np.isfinite(high)
     return interval, int(n_patients), float(low <= truth <= high) if shown else np.nan, high - low
 

@@ -105,7 +105,7 @@ def _subgroup(page: str) -> Action:
 ACTIONS = (
     _switch("class_ap", "sparsity slider", "sparsity", "90", goal=SLIDER_GOAL),
     _switch("class_ap", "class picker", "classes"),
-    _switch("class_ap", "metric", "metric", "AP"),
+    _switch("class_ap", "metric", "metric", "Somers' D"),
     _subgroup("class_ap"),
     _switch("forgettability", "reading", "reading", "Corrected"),
     _subgroup("forgettability"),

@@ -107,7 +107,7 @@ MANY_STUDIES = [
     for given in ((3, 60), (10, 30), (30, 15))
 ]
 studies = pytest.mark.parametrize(("n_runs", "n", "many"), [FEW_STUDIES, *MANY_STUDIES])
-OF_CLASSES = ("class_changes", "class_changes_of_ap", "onset", "pairs")
+OF_CLASSES = ("class_changes", "onset", "pairs")
 
 
 def hold_what_they_promise(found: pd.DataFrame, many: bool) -> None:
@@ -132,7 +132,10 @@ def test_intervals_of_each_class_and_pair(n_runs, n, many):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_runs", "n"), [(3, 100), (10, 40), (30, 20)])
-def test_intervals_of_trends_and_of_mean_ap(n_runs, n):
-    for kind, intervals in (("onset", ("trend",)), ("frequent-first", ("trend", "mean_ap"))):
-        design = replace(COVERAGE_DESIGN, n_runs=n_runs, kind=kind)
-        hold_what_they_promise(events(design, range(n), intervals), many=True)
+def test_intervals_of_ap_and_of_trends(n_runs, n):
+    short = replace(
+        COVERAGE_DESIGN, n_runs=n_runs, kind="frequent-first", sparsities=(0, 0.7, 0.95)
+    )
+    found = events(short, range(n), ("class_changes_of_ap", "trend", "mean_ap"))
+    onset = events(replace(COVERAGE_DESIGN, n_runs=n_runs), range(n), ("trend",))
+    hold_what_they_promise(pd.concat([found, onset]), many=True)

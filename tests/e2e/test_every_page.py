@@ -27,8 +27,10 @@ PAGES = {
 }
 # One figure of each page that has some: its key, the name of its files, and the title of an axis.
 FIGURES = {
-    "Overview": ("mean_ap_chart", "large_overview_mean_ap", "Sparsity"),
-    "Class AP": ("curves_chart", "large_class_ap_curves_ap_corrected_sparsity-85", "Change of AP"),
+    "Overview": ("changes_chart", "large_overview_changes_sparsity-90", "Change of Somers"),
+    "Class AP": (
+        "curves_chart", "large_class_ap_curves_somers_d_corrected_sparsity-85", "Change of Somers",
+    ),
     "Forgettability": (
         "fcd_heatmap", "large_forgettability_fcd_heatmap_somers_d_corrected", "FCD",
     ),

@@ -69,7 +69,9 @@ def test_a_visitor_goes_from_three_pictures_to_an_answer_and_its_words(
     expect(page.get_by_text("The largest loss that still counts")).to_be_visible(timeout=PATIENCE)
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Class AP", exact=True).click()
-    expect(page.get_by_text("Forgotten first")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("heading", name="Do rare classes lose more?")).to_be_visible(
+        timeout=PATIENCE
+    )
     assert "study=large" in page.url
 
 
