@@ -78,7 +78,8 @@ OF_PAGE = {
     ),
     "Forgettability": (
         "forgettability curve", "FCD", "told apart", "judged", "co-occurrence IoU", "AP",
-        "calibrated AP", "AUROC", "Somers\u2019 D", "paper, corrected", "head, medium, tail", "test positives", "run",
+        "calibrated AP", "AUROC", "Somers\u2019 D", "paper, corrected", "head, medium, tail",
+        "test positives", "run",
     ),
     "Safe sparsity": (
         "sparsity", "dense", "safe sparsity", "margin", "by ranking, by decisions",
