@@ -136,9 +136,8 @@ EVIDENCE = {
     ),
     "correlations": Table(
         "The paper's correlations, with p-values that know that pairs share classes.",
-        "a correlation; one with `:calibrated_ap` is of that metric; one ending in `:stable` is of "
-        "the classes with at least 10 patients in the test set, its first drop read between grid "
-        "points. Noise still counts as difference in all of them: see `claims` for conclusions",
+        "a correlation; one with `:calibrated_ap` is of that metric. Noise counts as difference in "
+        "all of them: see `claims` for conclusions",
         {
             "name": "`x~y`, as in the paper's figures.",
             "n": "Classes, or pairs of classes.",

@@ -199,12 +199,12 @@ def forest_of_onsets() -> None:
 
 
 def drop_scatter() -> None:
-    draw_beside(figures.first_drop(opened, "ap", False, beside.get(FIRST_DROP)), "first_drop_ap")
+    draw_beside(figures.first_drop(opened, "ap", beside.get(FIRST_DROP)), "first_drop_ap")
 
 
 def extreme_scatter() -> None:
     if EXTREME_SPARSITY in pruned:
-        chart = figures.extreme_change(opened, "ap", False, beside.get(EXTREME))
+        chart = figures.extreme_change(opened, "ap", beside.get(EXTREME))
         draw_beside(chart, "extreme_ap")
     else:
         st.info(NOT_ON_THE_GRID)

@@ -91,7 +91,7 @@ def show_pair() -> None:
         st.markdown(ui.plain(pair_findings.pair_apart(row, decay.n_runs(metrics))))
     facts = statistics.pair_facts(opened, metric, pair)
     st.markdown(
-        f"Together on **{facts.n_both:,}** test images; {ui.plain(pair[0])} on "
+        f"Together on **{words.count(facts.n_both, 'test image')}**; {ui.plain(pair[0])} on "
         f"{facts.n_first:,}, {ui.plain(pair[1])} on {facts.n_second:,}. "
         f"Co-occurrence IoU **{words.number(facts.iou)}**."
     )

@@ -10,10 +10,9 @@ import pytest
 import scipy
 
 from core import evidence_tables, store, tables
-from core.analysis.correlations import STABLE, named_row
 from core.charts import Chart
 from core.labels import Labels
-from core.ui import OpenStudy, figures, statistics
+from core.ui import OpenStudy, figures
 from tests.page_studies import write_imported_study
 
 R, RHO = (re.compile(rf"{sign} = (\u2212?\d\.\d\d)") for sign in ("r", "\u03c1"))
@@ -33,56 +32,26 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStudy]:
         yield OpenStudy("published", folder, store.read_config(folder), None)
 
 
-def counted(chart: Chart, hollow_counts: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The points that are drawn as counted: filled circles, and in the paper's edition all circles;
-    never triangles."""
-    points = [
-        (x, y)
-        for trace in chart.figure.data
-        for x, y, symbol in zip(trace.x, trace.y, trace.marker.symbol, strict=True)
-        if symbol == "circle" or (hollow_counts and symbol == "circle-open")
-    ]
-    x, y = np.array(points, float).T
-    return x, y
-
-
 def printed(chart: Chart) -> tuple[float, float]:
     found = (pattern.search(chart.title) for pattern in (R, RHO))
     r, rho = (float(one[1].replace("\u2212", "-")) for one in found if one)
     return r, rho
 
 
-@pytest.mark.parametrize(
-    ("name", "corrected"),
-    [
-        *(
-            (name, edition)
-            for name in ("first_drop", "extreme_change")
-            for edition in (True, False)
-        ),
-        ("frequency", False),
-        ("cooccurrence", False),
-    ],
-)
 @pytest.mark.parametrize("metric", ["ap", "calibrated_ap"])
-def test_r_and_rho_are_those_of_the_points(
-    opened: OpenStudy, name: str, metric: str, corrected: bool
-) -> None:
-    draw = {
-        "first_drop": figures.first_drop,
-        "extreme_change": figures.extreme_change,
-        "frequency": figures.pairs_against_frequency,
-        "cooccurrence": figures.pairs_against_cooccurrence,
-    }[name]
-    chart = draw(opened, metric, corrected, None)
+@pytest.mark.parametrize("name", ["first_drop", "extreme_change", "frequency", "cooccurrence"])
+def test_r_and_rho_are_those_of_the_points(opened: OpenStudy, name: str, metric: str) -> None:
     over_classes = name in ("first_drop", "extreme_change")
-    x, y = counted(chart, not corrected) if over_classes else points(chart)
+    if over_classes:
+        chart = getattr(figures, name)(opened, metric, None)
+    else:
+        chart = getattr(figures, f"pairs_against_{name}")(opened, metric, False, None)
+    x, y = points(chart)
     assert f"n = {len(x)} {'classes' if over_classes else 'pairs'}" in chart.caption
     x = np.log(x) if over_classes else x
     wanted = scipy.stats.pearsonr(x, y).statistic, scipy.stats.spearmanr(x, y).statistic
     assert printed(chart) == pytest.approx(wanted, abs=0.00501)
     assert ("Hollow" in chart.caption) == over_classes
-    assert ("not counted" in chart.caption) == corrected
 
 
 def points(chart: Chart) -> tuple[np.ndarray, np.ndarray]:
@@ -105,13 +74,3 @@ def test_corrected_pairs_are_drawn_as_the_claims_count_them(opened: OpenStudy) -
         assert len(x) == rows.loc[name, "n"] == pairs["fcd_corrected"].notna().sum()
         assert chart.caption == rows.loc[name, "sentence"]
     assert np.corrcoef(x, y)[0, 1] == pytest.approx(rows.loc["cooccurrence~fcd", "estimate"])
-
-
-def test_the_corrected_statistics_are_in_the_exported_table(opened: OpenStudy) -> None:
-    exported, shown = tables.correlations(opened.folder), statistics.correlations(opened)
-    for name in ("log_train_frequency~first_drop_interpolated", "fcd~log_frequency_difference"):
-        for metric in ("ap", "calibrated_ap"):
-            one, other = (named_row(table, name + STABLE, metric) for table in (exported, shown))
-            assert one == pytest.approx(other, nan_ok=True)
-            assert one is not None
-            assert one["n"] > 2

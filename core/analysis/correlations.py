@@ -1,8 +1,7 @@
 """The paper's correlations over classes and over pairs of classes, for AP and calibrated AP.
 
 A name is `x~y`, as in the paper's figures; for any other metric than AP it ends in `:metric`, as
-in `log_train_frequency~first_drop_sparsity:calibrated_ap`. `_fourth_root` is IoU^(1/4). A name that
-ends in `:stable` is of the corrected edition's points: see `Correlations`.
+in `log_train_frequency~first_drop_sparsity:calibrated_ap`. `_fourth_root` is IoU^(1/4).
 """
 
 from __future__ import annotations
@@ -13,18 +12,11 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import (
-    SEED,
-    permutation_p,
-    permutations_of,
-    permuted_pairs,
-    row_pearson,
-)
+from core.analysis.bootstrap import SEED, permutation_p, permutations_of, permuted_pairs
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.forgettability import InterpolatedFirstDrop, change_at
-from core.labels import FEW_PATIENTS
 
 CORRELATIONS = (
     "name",
@@ -40,14 +32,14 @@ CORRELATIONS = (
 )
 # A correlation of two points is always 1 or -1.
 LEAST_CLASSES = 3
-STABLE = ":stable"
 Figures = dict[str, float]  # of CORRELATIONS without the name; counts are whole
 
 
 @dataclass(frozen=True)
 class Correlations:
-    """CORRELATIONS: for each metric, two rows over classes and four over pairs of classes, and the
-    corrected edition's two and two.
+    """CORRELATIONS: for each metric, two rows over classes and four over pairs of classes. Noise
+    counts as difference in all of them, so nothing is concluded from them but by the paper; see
+    `claims`.
 
     Takes the class metrics table, class frequencies, the test split's label matrix and its class
     names. Pearson and Spearman with their p-values are the paper's; the 190 pairs of 20 classes
@@ -57,9 +49,6 @@ class Correlations:
     rows add Kendall's tau-b of the interpolated first drop with those classes, right-censored
     at the end of the grid, tied above all others (corrected). A class without a curve or without
     a positive is left out everywhere. Below 3 points, or where one side is constant: missing.
-
-    Rows that end in `:stable` (corrected) leave out classes of fewer than FEW_PATIENTS patients in
-    the test set and their pairs, and take the first drop between grid points.
     """
 
     metrics: tuple[str, ...] = ("ap", "calibrated_ap")
@@ -77,40 +66,25 @@ class Correlations:
         train = frequencies.set_index("class_name")["train_frequency"].reindex(names)
         log_train = np.full(len(names), np.nan)
         np.log(train.to_numpy(float), out=log_train, where=train.to_numpy(float) > 0)
-        patients = frequencies.set_index("class_name")["test_positive_patients"].reindex(names)
-        stable = (patients >= FEW_PATIENTS).to_numpy()
-        paper, corrected = [], []
+        rows = []
         for metric in self.metrics:
             curves = ForgettabilityCurves(metric)(class_metrics)
             suffix = "" if metric == "ap" else f":{metric}"
-            matrices = pair_matrices(curves, label_matrix, names)
             found = self._over_classes(curves, log_train, names)
-            found |= self._over_pairs(matrices, ("", "_paper"))
-            paper += [{"name": name + suffix, **figures} for name, figures in found.items()]
-            kept = {name: _only(matrix, stable) for name, matrix in matrices.items()}
-            found = self._over_classes(curves, np.where(stable, log_train, np.nan), names, True)
-            found |= self._over_pairs(kept, ("",))
-            corrected += [
-                {"name": name + suffix + STABLE, **figures} for name, figures in found.items()
-            ]
-        rows = paper + corrected
+            found |= self._over_pairs(pair_matrices(curves, label_matrix, names))
+            rows += [{"name": name + suffix, **figures} for name, figures in found.items()]
         return pd.DataFrame(rows, columns=list(CORRELATIONS)).astype({"n_kendall": "Int64"})
 
     def _over_classes(
-        self,
-        curves: pd.DataFrame,
-        log_train: np.ndarray,
-        names: list[str],
-        between_grid_points: bool = False,
+        self, curves: pd.DataFrame, log_train: np.ndarray, names: list[str]
     ) -> dict[str, Figures]:
         drops = InterpolatedFirstDrop()(curves).set_index("class_name").reindex(names)
-        column = "first_drop_interpolated" if between_grid_points else "first_drop_sparsity"
-        first = drops[column].to_numpy(float)
+        first = drops["first_drop_sparsity"].to_numpy(float)
         extreme = change_at(curves, EXTREME_SPARSITY).reindex(names).to_numpy(float)
         interpolated = drops["first_drop_interpolated"].to_numpy(float)
         censored = drops["first_drop_censored"].eq(True).to_numpy()
         return {
-            f"log_train_frequency~{column}": self._class_figures(log_train, first)
+            "log_train_frequency~first_drop_sparsity": self._class_figures(log_train, first)
             | censored_kendall(log_train, interpolated, censored),
             "log_train_frequency~relative_ap_change_at_95": self._class_figures(log_train, extreme),
         }
@@ -124,13 +98,13 @@ class Correlations:
             row["permutation_p"] = permutation_p(row["pearson_r"], shuffled)
         return row
 
-    def _over_pairs(
-        self, matrices: dict[str, np.ndarray], editions: tuple[str, ...]
-    ) -> dict[str, Figures]:
-        sides: dict[str, np.ndarray] = {}
-        for edition in editions:
-            frequency, iou = f"log_frequency_difference{edition}", f"cooccurrence_iou{edition}"
-            sides |= {frequency: matrices[frequency], f"{iou}_fourth_root": matrices[iou] ** 0.25}
+    def _over_pairs(self, matrices: dict[str, np.ndarray]) -> dict[str, Figures]:
+        sides = {
+            "log_frequency_difference": matrices["log_frequency_difference"],
+            "cooccurrence_iou_fourth_root": matrices["cooccurrence_iou"] ** 0.25,
+            "log_frequency_difference_paper": matrices["log_frequency_difference_paper"],
+            "cooccurrence_iou_paper_fourth_root": matrices["cooccurrence_iou_paper"] ** 0.25,
+        }
         return {
             f"fcd~{name}": mantel(side, matrices["fcd"], self.permutations, self.seed)
             for name, side in sides.items()
@@ -139,19 +113,9 @@ class Correlations:
 
 def named_row(table: pd.DataFrame, name: str, metric: str = "ap") -> dict[str, float] | None:
     """One row of `Correlations`' table; None where there is none."""
-    rows = table[table["name"] == _named(name, "" if metric == "ap" else f":{metric}")]
+    wanted = name if metric == "ap" else f"{name}:{metric}"
+    rows = table[table["name"] == wanted]
     return None if rows.empty else rows.iloc[0].to_dict()
-
-
-def _named(name: str, suffix: str) -> str:
-    """With the metric before STABLE: x~y:calibrated_ap:stable."""
-    stem = name.removesuffix(STABLE)
-    return f"{stem}{suffix}{name[len(stem) :]}"
-
-
-def _only(matrix: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """A (classes, classes) matrix with NaN for the classes that are not kept."""
-    return np.where(kept[:, None] & kept, matrix, np.nan)
 
 
 def correlate(x: np.ndarray, y: np.ndarray) -> Figures:
@@ -194,3 +158,20 @@ def mantel(x: np.ndarray, y: np.ndarray, permutations: int, seed: int) -> Figure
         shuffled = [row_pearson(x_pairs, rows) for rows in permuted_pairs(y, orders)]
         row["permutation_p"] = permutation_p(row["pearson_r"], np.concatenate(shuffled))
     return row
+
+
+def row_pearson(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Pearson r of (n,) x with each of (permutations, n) rows; a missing value leaves its pair out,
+    a row without variation gives 0."""
+    there = ~(np.isnan(rows) | np.isnan(x)[None, :])
+    if there.all():
+        a, b = x - x.mean(), rows - rows.mean(axis=1, keepdims=True)
+        scale = np.sqrt((a @ a) * np.einsum("ij,ij->i", b, b))
+        return np.divide(b @ a, scale, out=np.zeros(len(rows)), where=scale > 0)
+    n = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    a = np.where(there, x[None, :], 0.0)
+    b = np.where(there, rows, 0.0)
+    a = np.where(there, a - a.sum(axis=1, keepdims=True) / n, 0.0)
+    b = np.where(there, b - b.sum(axis=1, keepdims=True) / n, 0.0)
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(rows)), where=scale > 0)

@@ -22,48 +22,27 @@ SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
 
 
-def first_drop_scatter(
-    summary: pd.DataFrame, title: str, caption: str, corrected: bool, last: float
-) -> Chart:
-    """First drop of every class against its train frequency; `last` is the end of the grid.
-
-    Corrected: between grid points; classes that never drop stand above the grid as triangles, and
-    unstable ones are hollow: neither is counted in r.
-    """
-    column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
-    table = summary[summary["train_frequency"] > 0]
-    figure = empty_figure(340)
-    known = table[table[column].notna()]
-    _add_classes(figure, known, percents(known[column]), "first drop at %{y:.1f} %")
-    if corrected:
-        never = table[table["first_drop_censored"]]
-        beyond = [last * 100 + 4] * len(never)
-        _add_classes(
-            figure, never, beyond, f"never by {last * 100:.0f} %", symbol="triangle-up-open"
-        )
-        if len(never):
-            caption += " Triangles: never dropped on this grid, not counted in r and \u03c1."
-    named = known[~known["unstable"]] if corrected else known
-    _name_points(figure, named, percents(named[column]))
+def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> Chart:
+    """The paper's first drop of every class against its train frequency."""
+    table = summary[(summary["train_frequency"] > 0) & summary["first_drop_sparsity"].notna()]
+    figure, drops = empty_figure(340), percents(table["first_drop_sparsity"])
+    _add_classes(figure, table, drops, "first drop at %{y:.1f} %")
+    _name_points(figure, table, drops)
     figure.update_yaxes(title="First drop by 20 % (% sparsity)", ticksuffix=" %")
     _frequency_axis(figure, table)
-    return Chart(title, figure, caption + _hollow(table["unstable"], corrected))
+    return Chart(title, figure, caption + _hollow(table))
 
 
-def change_scatter(
-    summary: pd.DataFrame, metric: str, title: str, caption: str, corrected: bool
-) -> Chart:
-    """Relative change at 95 % of every class against its train frequency; corrected: unstable ones
-    are not counted in r."""
+def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> Chart:
+    """Relative change at 95 % of every class against its train frequency."""
     column = f"relative_{metric}_change_at_95"
     table = summary[(summary["train_frequency"] > 0) & summary[column].notna()]
-    figure = empty_figure(340)
-    _add_classes(figure, table, percents(table[column]), "%{y:.0f} % at 95 % sparsity")
-    named = table[~table["unstable"]] if corrected else table
-    _name_points(figure, named, percents(named[column]))
+    figure, changes = empty_figure(340), percents(table[column])
+    _add_classes(figure, table, changes, "%{y:.0f} % at 95 % sparsity")
+    _name_points(figure, table, changes)
     figure.update_yaxes(title="Change at 95 % sparsity (%)", ticksuffix=" %")
     _frequency_axis(figure, table)
-    return Chart(title, figure, caption + _hollow(table["unstable"], corrected))
+    return Chart(title, figure, caption + _hollow(table))
 
 
 def pair_scatter(
@@ -135,19 +114,16 @@ def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
     return with_more(chart, traces=[ring])
 
 
-def _add_classes(
-    figure: go.Figure, table: pd.DataFrame, y: list[float], says: str, symbol: str = "circle"
-) -> None:
+def _add_classes(figure: go.Figure, table: pd.DataFrame, y: list[float], says: str) -> None:
     if table.empty:
         return
-    hollow = symbol if symbol.endswith("-open") else f"{symbol}-open"
     figure.add_scatter(
         x=percents(table["train_frequency"]),
         y=y,
         mode="markers",
         marker={
             "size": 10,
-            "symbol": [hollow if unstable else symbol for unstable in table["unstable"]],
+            "symbol": ["circle-open" if unstable else "circle" for unstable in table["unstable"]],
             "color": table["group"].map(GROUP_COLOURS).tolist(),
             "line": {"width": 1.5},
         },
@@ -187,8 +163,5 @@ def _frequency_axis(figure: go.Figure, table: pd.DataFrame) -> None:
     )
 
 
-def _hollow(unstable: pd.Series, corrected: bool) -> str:
-    """What a hollow point means: the paper's statistics count it all the same."""
-    if not unstable.any():
-        return ""
-    return f" Hollow: {words.FEW}, {'not counted' if corrected else 'unstable'}."
+def _hollow(table: pd.DataFrame) -> str:
+    return f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""

@@ -137,13 +137,10 @@ def _forests(folder: Path, table: pd.DataFrame, summary: pd.DataFrame) -> Iterat
 
 def _first_drop(folder: Path, metrics: pd.DataFrame) -> Chart:
     """The paper's grid points of AP against frequency."""
-    correlations = tables.correlations(folder)
-    told = findings.classes_told(
-        named_row(correlations, FIRST_DROP), "ap", False, findings.DROP_FIRST
-    )
+    row = named_row(tables.correlations(folder), FIRST_DROP)
+    told = findings.classes_told(row, "ap", findings.DROP_FIRST)
     summary = ClassSummary()(metrics, tables.frequencies(folder))
-    last = max(decay.pruned_sparsities(metrics))
-    return _by_paper(first_drop_scatter(summary, *told, False, last))
+    return _by_paper(first_drop_scatter(summary, *told))
 
 
 def _by_paper(chart: Chart) -> Chart:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.analysis import claims, decay
 from core.analysis.class_pairs import pair_row
-from core.analysis.correlations import STABLE, named_row
+from core.analysis.correlations import named_row
 from core.analysis.losses import most_lost, with_intervals
 from core.charts import Chart
 from core.charts.classes import changes_chart, losses_chart
@@ -34,7 +34,7 @@ from core.charts.scatter import (
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
 from core.wording import claim_sentences, findings, pair_findings, words
-from core.wording.published import EXTREME, FIRST_DROP, FIRST_DROP_STABLE, Figures
+from core.wording.published import EXTREME, FIRST_DROP, Figures
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
 LOG_FREQUENCY = "Difference of log frequency"
@@ -113,34 +113,25 @@ def forest(of: Source, claim: str) -> Chart:
 
 
 @of_study(MOST, shared=True)
-def first_drop(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
-    """First drop of every class against its frequency."""
-    name = FIRST_DROP_STABLE if corrected else FIRST_DROP
-    title, caption = _said(of, name, metric, corrected, findings.DROP_FIRST, published)
-    last = max(decay.pruned_sparsities(loaders.class_metrics(of)))
-    return first_drop_scatter(statistics.class_summary(of, metric), title, caption, corrected, last)
+def first_drop(of: Source, metric: str, published: Figures | None) -> Chart:
+    """By the paper: first drop of every class against its frequency."""
+    title, caption = _said(of, FIRST_DROP, metric, findings.DROP_FIRST, published)
+    return first_drop_scatter(statistics.class_summary(of, metric), title, caption)
 
 
 @of_study(MOST, shared=True)
-def extreme_change(of: Source, metric: str, corrected: bool, published: Figures | None) -> Chart:
-    """Change at 95 % sparsity of every class against its frequency."""
-    name = f"{EXTREME}{STABLE if corrected else ''}"
-    title, caption = _said(of, name, metric, corrected, findings.LOSE_MORE, published)
-    summary = statistics.class_summary(of, metric)
-    return change_scatter(summary, metric, title, caption, corrected)
+def extreme_change(of: Source, metric: str, published: Figures | None) -> Chart:
+    """By the paper: change at 95 % sparsity of every class against its frequency."""
+    title, caption = _said(of, EXTREME, metric, findings.LOSE_MORE, published)
+    return change_scatter(statistics.class_summary(of, metric), metric, title, caption)
 
 
 def _said(
-    of: Source,
-    correlation: str,
-    metric: str,
-    corrected: bool,
-    said: tuple[str, str],
-    published: Figures | None,
+    of: Source, correlation: str, metric: str, said: tuple[str, str], published: Figures | None
 ) -> tuple[str, str]:
     """Title and caption: what a correlation says."""
     row = named_row(statistics.correlations(of), correlation, metric)
-    return findings.classes_told(row, metric, corrected, said, published)
+    return findings.classes_told(row, metric, said, published)
 
 
 @of_study(MOST, shared=True)
@@ -234,6 +225,6 @@ def _by_paper(
     published: Figures | None,
 ) -> Chart:
     row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
-    title, caption = findings.pairs_told(row, False, said, published)
+    title, caption = findings.pairs_told(row, said, published)
     table = statistics.pair_statistics(of, metric)
     return pair_scatter(table, x, table["fcd"], (x_title, "FCD"), title, caption)

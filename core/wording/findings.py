@@ -27,38 +27,28 @@ READINGS = {
 }
 
 
-def relation(row: Row | None, corrected: bool, rising: str, falling: str) -> str:
-    """`rising` or `falling` by the sign of r where p carries it, with r and rho."""
+def relation(row: Row | None, rising: str, falling: str) -> str:
+    """By the paper: `rising` or `falling` by the sign of r where p carries it, with r and rho."""
     if row is None or not _known(row["pearson_r"]):
         return "Too few points for a correlation"
-    p = row["permutation_p"] if corrected else row["pearson_p"]
-    r, rho = words.number(row["pearson_r"]), words.number(row["spearman_rho"])
+    p, r, rho = row["pearson_p"], words.number(row["pearson_r"]), words.number(row["spearman_rho"])
     figures = f"r = {r}, \u03c1 = {rho}"
     if not _known(p) or p >= SIGNIFICANT:
         return f"No clear relation ({figures})"
     return f"{rising if row['pearson_r'] > 0 else falling} ({figures})"
 
 
-def correlation_details(row: Row | None, noun: str, corrected: bool) -> str:
-    """n, and the p-values of the reading."""
+def correlation_details(row: Row | None, noun: str) -> str:
+    """n, and the p-values, which take all points as independent (paper)."""
     if row is None:
         return ""
     n = words.count(int(row["n"]), noun)
     if not _known(row["pearson_r"]):
         return f"n = {n}."
-    if not corrected:
-        return (
-            f"n = {n}; {words.p_value(row['pearson_p'])} (r), "
-            f"{words.p_value(row['spearman_p'])} (\u03c1)."
-        )
-    text = f"n = {n}; permuting classes, {words.p_value(row['permutation_p'])}."
-    if _known(row.get("kendall_tau_b")):
-        text += (
-            f" Kendall \u03c4-b = {words.number(row['kendall_tau_b'])}, "
-            f"{words.p_value(row['kendall_p'])}, "
-            f"n = {int(row['n_kendall'])} with those that never drop."
-        )
-    return text
+    return (
+        f"n = {n}; {words.p_value(row['pearson_p'])} (r), "
+        f"{words.p_value(row['spearman_p'])} (\u03c1)."
+    )
 
 
 # What a rising and a falling correlation say.
@@ -75,24 +65,20 @@ TOGETHER = (
 
 
 def classes_told(
-    row: Row | None,
-    metric: str,
-    corrected: bool,
-    said: tuple[str, str],
-    published: Figures | None = None,
+    row: Row | None, metric: str, said: tuple[str, str], published: Figures | None = None
 ) -> tuple[str, str]:
     """Title and caption of classes against their frequency; see DROP_FIRST and LOSE_MORE."""
-    label, title = words.METRICS[metric], relation(row, corrected, *said)
-    caption = correlation_details(row, "class", corrected) + beside_published(published)
+    label, title = words.METRICS[metric], relation(row, *said)
+    caption = correlation_details(row, "class") + beside_published(published)
     return f"{label[0].upper()}{label[1:]}: {title[0].lower()}{title[1:]}", caption
 
 
 def pairs_told(
-    row: Row | None, corrected: bool, said: tuple[str, str], published: Figures | None = None
+    row: Row | None, said: tuple[str, str], published: Figures | None = None
 ) -> tuple[str, str]:
     """Title and caption of pairs against what sets them apart; see FREQUENCY and TOGETHER."""
-    caption = correlation_details(row, "pair", corrected) + beside_published(published)
-    return relation(row, corrected, *said), caption
+    caption = correlation_details(row, "pair") + beside_published(published)
+    return relation(row, *said), caption
 
 
 def beside_published(figures: Figures | None) -> str:

@@ -11,7 +11,6 @@ from core.settings import CxrLtSettings, ImportedSettings
 from core.study import StudyConfig
 
 FIRST_DROP = "log_train_frequency~first_drop_sparsity"
-FIRST_DROP_STABLE = "log_train_frequency~first_drop_interpolated:stable"
 EXTREME = "log_train_frequency~relative_ap_change_at_95"
 # The published code counts classes by column sums; these are the statistics it gives.
 FREQUENCY = "fcd~log_frequency_difference_paper"

@@ -33,8 +33,9 @@ TERMS = {
     "interval over runs and patients": "Where the value would lie, in 95 of 100 cases, for other "
     "trainings tested on other patients.",
     "judged": "A class with at least 10 patients in the test set that the dense model finds.",
-    "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. 0: "
-    "forgotten alike.",
+    "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. "
+    "Corrected: without what noise adds, so 0 is within noise.",
+    "told apart": "Two classes whose losses differ by more than the error of that difference.",
     "co-occurrence IoU": "Images with both classes over images with either. 0: never together.",
     "PIE": "Pruning-identified exemplar: one of the 5 % of test images on which the pruned model "
     "agrees least with the dense one.",
@@ -76,8 +77,9 @@ OF_PAGE = {
         "operating point",
     ),
     "Forgettability": (
-        "forgettability curve", "FCD", "co-occurrence IoU", "AP", "calibrated AP", "AUROC",
-        "Somers\u2019 D", "paper, corrected", "head, medium, tail", "test positives", "run",
+        "forgettability curve", "FCD", "told apart", "judged", "co-occurrence IoU", "AP",
+        "calibrated AP", "AUROC", "Somers\u2019 D", "paper, corrected", "head, medium, tail",
+        "test positives", "run",
     ),
     "Safe sparsity": (
         "sparsity", "dense", "safe sparsity", "margin", "by ranking, by decisions",

@@ -12,9 +12,8 @@ from sklearn.metrics import average_precision_score
 
 from core.analysis.class_pairs import ClassPairs
 from core.analysis.class_summary import ClassSummary
-from core.analysis.correlations import STABLE, Correlations
-from core.analysis.decay import ForgettabilityCurves
-from core.analysis.forgettability import Forgettability, InterpolatedFirstDrop
+from core.analysis.correlations import Correlations
+from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pie import Pies
@@ -178,8 +177,7 @@ def test_correlations(case):
             pairs["fcd"],
         ),
     }
-    of_paper = [name for name in table.index if not name.endswith(STABLE)]
-    assert of_paper == [*expected, *(f"{name}:calibrated_ap" for name in expected)]
+    assert list(table.index) == [*expected, *(f"{name}:calibrated_ap" for name in expected)]
     for name, (x, y) in expected.items():
         row = table.loc[name]
         assert row["n"] == len(x)
@@ -187,33 +185,6 @@ def test_correlations(case):
         rank = list(spearmanr(x, y))
         assert [row["spearman_rho"], row["spearman_p"]] == pytest.approx(rank, **CLOSE)
         assert 0.01 <= row["permutation_p"] <= 1
-
-
-def test_corrected_correlations_leave_out_classes_of_few_patients(case):
-    """Interpolated first drops, and every second class made one of nine patients."""
-    simulation, metrics, frequencies, _, medians = case
-    few = list(medians.index[::2])
-    changed = frequencies.copy()
-    changed["test_positive_patients"] = np.where(changed["class_name"].isin(few), 9, 10)
-    table = Correlations(permutations=19)(
-        metrics, changed, simulation.matrix, simulation.class_names
-    ).set_index("name")
-    kept = list(medians.index[1::2])
-    log_train = np.log(simulation.labels.split("train")[kept].sum().astype(float))
-    drops = InterpolatedFirstDrop()(ForgettabilityCurves()(metrics)).set_index("class_name")
-    drops = drops["first_drop_interpolated"][kept]
-    pairs = plain_pairs(simulation, medians)
-    pairs = pairs[pairs["class_a"].isin(kept) & pairs["class_b"].isin(kept)]
-    for name, x, y in (
-        ("log_train_frequency~first_drop_interpolated", log_train[drops.notna()], drops.dropna()),
-        ("log_train_frequency~relative_ap_change_at_95", log_train, medians.loc[kept, 0.95]),
-        ("fcd~log_frequency_difference", pairs["log_frequency_difference"], pairs["fcd"]),
-        ("fcd~cooccurrence_iou_fourth_root", pairs["cooccurrence_iou"] ** 0.25, pairs["fcd"]),
-    ):
-        row = table.loc[name + STABLE]
-        assert row["n"] == len(x)
-        assert row["pearson_r"] == pytest.approx(pearsonr(x, y).statistic, **CLOSE), name
-        assert row["spearman_rho"] == pytest.approx(spearmanr(x, y).statistic, **CLOSE), name
 
 
 def test_overall(case):
