@@ -5,6 +5,7 @@ and the paper's claims. Kept in the study's folder, because they draw runs and p
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -98,6 +99,12 @@ def claims(folder: Path) -> pd.DataFrame:
 
 
 def of_classes(folder: Path) -> ClassEvidence:
+    """Worked out once for the tables that are made of it."""
+    return _of_classes(folder, store.predictions_key(folder))
+
+
+@lru_cache(maxsize=2)
+def _of_classes(folder: Path, key: str) -> ClassEvidence:
     return class_evidence(
         tables.class_metrics(folder),
         tables.moments(folder),
