@@ -81,8 +81,9 @@ METHODS = (
     (
         "p-values over pairs of classes",
         "Pearson's and the regression's, which take pairs as independent.",
-        "Permuting classes, with a term for the noise of each pair (MRQAP with double "
-        "semi-partialing). Against co-occurrence no test keeps its error rate, so there is none.",
+        "Regression with a term for the noise of each pair, against curves dealt out to the "
+        "classes anew, each with the noise of its class. Against co-occurrence no test keeps its "
+        "error rate, so there is none.",
     ),
     (
         "PIEs",

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import scipy
 
-from core.analysis.bootstrap import permutation_p
 from core.analysis.class_pairs import ClassPairs
 from core.analysis.onset import Curves
 from core.analysis.pair_evidence import (
@@ -106,21 +105,31 @@ def test_equal_runs_without_any_spread_are_no_evidence():
     assert DifferentPairs()(still)["p_value"].isna().all()
 
 
-def test_frequency_is_tested_beside_the_noise_of_the_pair():
-    evidence = simulated(3)
-    logs, upper = evidence.log_frequency, np.triu_indices(8, k=1)
-    found = FrequencyAndDistance(draws=200)(evidence)
+def test_frequency_is_regressed_beside_the_noise_of_the_pair():
     sm = pytest.importorskip("statsmodels.api")
-    terms = (np.abs(logs[:, None] - logs[None])[upper], evidence.noise[upper])
-    fit = sm.OLS(evidence.squared[upper], sm.add_constant(np.column_stack(terms))).fit()
+    evidence = simulated(3)
+    first, second = np.triu_indices(8, k=1)
+    logs, outcome = evidence.log_frequency, evidence.squared[first, second]
+    terms = np.abs(logs[first] - logs[second]), evidence.noise[first, second]
+    design = sm.add_constant(np.column_stack(terms))
+    fit = sm.OLS(outcome, design).fit()
+    found = FrequencyAndDistance(draws=400)(evidence)
     assert found.coefficient == pytest.approx(fit.params[1])
     assert found.n_pairs == 28
-    drawn = [sm.OLS(y, sm.add_constant(np.column_stack(terms))).fit().tvalues[1]
-             for y in exchanged_distances(evidence, 200, 0)]  # fmt: skip
-    assert found.p_value == permutation_p(fit.tvalues[1], np.array(drawn))
-    half = np.quantile(np.abs(drawn), 0.98) * fit.bse[1]
-    assert found.ci_high - found.coefficient == pytest.approx(half)
-    assert found.coefficient - found.ci_low == pytest.approx(half)
+    drawn = exchanged_distances(evidence, 400, 0)
+    t = np.array([sm.OLS(one, design).fit().tvalues[1] for one in drawn])
+    half = np.quantile(np.abs(t), FrequencyAndDistance().confidence) * fit.bse[1]
+    assert (found.ci_low, found.ci_high) == pytest.approx(
+        (found.coefficient - half, found.coefficient + half)
+    )
+    at_least = (np.abs(t) >= abs(fit.tvalues[1]) - 1e-9).sum()
+    assert found.p_value == pytest.approx((1 + at_least) / 401)
+
+
+def test_exchanged_distances_are_0_on_average_where_classes_are_alike():
+    drawn = exchanged_distances(simulated(0), 4000, 0)
+    assert drawn.shape == (4000, 28)
+    assert abs(drawn.mean()) < 0.1 * simulated(0).noise.mean()
 
 
 @pytest.mark.parametrize(
