@@ -13,13 +13,13 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.analysis.bootstrap import (
     CONFIDENCE,
     SEED,
     benjamini_hochberg,
     combined_half_width,
-    combined_p,
     permutation_p,
     permutations_of,
     row_pearson,
@@ -136,7 +136,8 @@ class DifferentPairs:
     fcd_squared_debiased is `PairEvidence.squared`; fcd_corrected its root, 0 where it is within
     noise, in fractions of dense as fcd_rms. difference: how much less class_a loses than class_b,
     averaged over the sparsities; its interval and p-value are over runs and patients, both classes
-    seen by the same ones, and agree (`combined_half_width`); q_value: Benjamini-Hochberg over the
+    seen by the same ones; the p-value with Satterthwaite's degrees of freedom alone, which keeps
+    the rate of false discoveries, while the interval is never narrower than over runs; q_value: Benjamini-Hochberg over the
     pairs. log10_frequency_difference is what `FrequencyAndDistance` holds FCD against.
     """
 
@@ -159,9 +160,7 @@ class DifferentPairs:
         se_patients = np.sqrt((of_patients**2).mean(axis=0))
         n_patients = np.minimum(evidence.n_patients[first], evidence.n_patients[second])
         half = combined_half_width(se_runs, n_runs, se_patients, n_patients, self.confidence)
-        apart = np.abs(difference)
-        p = np.minimum(2 * combined_p(apart, se_runs, n_runs, se_patients, n_patients), 1)
-        p[(se_runs == 0) & (se_patients == 0)] = np.nan  # nothing varies, so nothing is known
+        p = _satterthwaite_p(difference, se_runs, n_runs, se_patients, n_patients)
         return pd.DataFrame(
             {
                 "class_a": names[first],
@@ -178,6 +177,21 @@ class DifferentPairs:
                 ),
             }
         )
+
+
+def _satterthwaite_p(
+    value: np.ndarray,
+    se_runs: np.ndarray,
+    n_runs: int,
+    se_patients: np.ndarray,
+    n_patients: np.ndarray,
+) -> np.ndarray:
+    """Two-sided p of 0 over both sources; NaN where nothing varies, as nothing is known then."""
+    total = se_runs**2 + se_patients**2
+    weights = se_runs**4 / max(n_runs - 1, 1) + se_patients**4 / np.maximum(n_patients - 1, 1)
+    freedom = np.divide(total**2, weights, out=np.ones(len(total)), where=weights > 0)
+    t = np.divide(np.abs(value), np.sqrt(total), out=np.zeros(len(total)), where=total > 0)
+    return np.where(total > 0, 2 * scipy.stats.t.sf(t, freedom), np.nan)
 
 
 def told_apart(pairs: pd.DataFrame) -> list[tuple[str, str]]:

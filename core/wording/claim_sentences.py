@@ -200,9 +200,11 @@ def _estimate(one: Claim) -> str:
         return f"{_paper_name(one)} = {_value(one, one.estimate)}"
     if one.claim == claims.FREQUENCY:
         n = int(one.detail["n_different"])
-        are = f"{words.count(n, 'pair')} {'is' if n == 1 else 'are'}"
+        are = (
+            f"{words.count(n, 'pair')} {'is' if n == 1 else 'are'}" if n else "no pair by itself is"
+        )
         return (
-            f"{are} forgotten differently; squared FCD changes by {_value(one, one.estimate)} per "
+            f"{are} told apart; squared FCD changes by {_value(one, one.estimate)} per "
             "tenfold difference in frequency"
         )
     if one.null == 1:
