@@ -15,7 +15,9 @@ import pandas as pd
 
 from core.analysis.onset import FIRST
 
-LIKELY = 0.5  # a class is said to be among the first from this probability on
+# A class is said to be among the first from this probability on. Where all classes are forgotten
+# alike some class reaches one half in 9 of 10 studies of 3 runs, but this in 1 of 60.
+LIKELY = 0.9
 CANDIDATE = 0.1
 
 

@@ -138,7 +138,8 @@ class DifferentPairs:
     averaged over the sparsities; its interval and p-value are over runs and patients, both classes
     seen by the same ones; the p-value with Satterthwaite's degrees of freedom alone, which keeps
     the rate of false discoveries, while the interval is never narrower than over runs; q_value:
-    Benjamini-Hochberg over the pairs. log10_frequency_difference is what `FrequencyAndDistance` holds FCD against.
+    Benjamini-Hochberg over the pairs. log10_frequency_difference is what `FrequencyAndDistance`
+    holds FCD against.
     """
 
     confidence: float = CONFIDENCE

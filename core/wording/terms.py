@@ -29,7 +29,7 @@ TERMS = {
     "onset": "The sparsity at which a fifth of a class's Somers\u2019 D is gone, read between grid "
     "points of a curve that never rises.",
     "forgotten first": "The classes that are among the first three to lose a fifth of their "
-    "Somers\u2019 D in at least 50 of 100 draws of runs and patients.",
+    "Somers\u2019 D in at least 90 of 100 draws of runs and patients.",
     "interval over runs and patients": "Where the value would lie, in 95 of 100 cases, for other "
     "trainings tested on other patients.",
     "judged": "A class with at least 10 patients in the test set that the dense model finds.",
