@@ -106,7 +106,7 @@ def test_forgettability_of_a_metric_is_the_median_of_its_relative_change(
 
 
 @pytest.mark.parametrize("name", BY_METRIC)
-def test_each_metric_gives_another_table_and_ap_is_the_one_without(
+def test_each_metric_gives_another_table_and_one_of_them_is_the_one_without(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
     plain = TABLES[name](folder)
@@ -114,7 +114,8 @@ def test_each_metric_gives_another_table_and_ap_is_the_one_without(
     for metric in METRICS:
         export("toy", name, tmp_path / "t.parquet", metric=metric)
         seen.append(pd.read_parquet(tmp_path / "t.parquet"))
-    pd.testing.assert_frame_equal(seen[0], plain, check_dtype=False)
+    default = "somers_d" if name == "safe_sparsity" else "ap"
+    pd.testing.assert_frame_equal(seen[METRICS.index(default)], plain, check_dtype=False)
     assert not any(a.equals(b) for a, b in itertools.combinations(seen, 2))
 
 

@@ -19,6 +19,7 @@ ELSEWHERE = {
     **dict.fromkeys(("grid", "precision", "method", "name"), "tests/pages/test_analyse.py"),
     "job": "tests/e2e/test_jobs.py",
     "reader-study": "tests/pages/test_reader_study.py",
+    "positives": "tests/pages/test_safe_sparsity.py",
 }
 # Page to address to what its widgets hold then, by key; None of a subgroup, whose widgets have
 # keys of their own. None of it is a default.
