@@ -169,8 +169,8 @@ def probability(value: float | None) -> str:
 NO_ANSWER = {
     MODAL: "Modal disagreement needs thresholds, and this study keeps no validation predictions to "
     "fix them on. Choose another definition.",
-    Z_SCORE: "A z-score compares halves of the runs with each other. It takes 3 runs, and this study "
-    "has fewer. Choose another definition.",
+    Z_SCORE: "A z-score compares halves of the runs with each other. It takes 3 runs, and this "
+    "study has fewer. Choose another definition.",
 }
 
 

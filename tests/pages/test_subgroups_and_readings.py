@@ -172,7 +172,7 @@ def test_an_import_without_images_lists_its_pies_by_name():
 
 @pytest.mark.parametrize("script", ["class_ap.py", "forgettability.py", "safe_sparsity.py"])
 def test_somers_d_is_a_metric_of_the_switch(script):
-    at = open_page(script, study="toy", metric="Somers' D")
+    at = open_page(script, study="toy", metric="Somers' D", reading="Paper")
     assert not at.exception
     assert at.session_state["metric"] == "Somers' D"
     assert "Somers\u2019 D" in said(at)
