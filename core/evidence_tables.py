@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import pie_tables, store, study, tables
+from core import operating_tables, pie_tables, store, study, tables
 from core.analysis import claims as claim_rows
 from core.analysis import decay
 from core.analysis.claims import CLAIMS, Claim
@@ -32,7 +32,7 @@ from core.tables import PIE_SPARSITY
 from core.wording.claim_sentences import sentence
 
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
-EDITION = 6
+EDITION = 7
 CLASS_EVIDENCE = (
     "class_name",
     "judged",
@@ -95,7 +95,7 @@ def claims(folder: Path) -> pd.DataFrame:
         ]
         return pd.DataFrame(rows, columns=list(CLAIMS))
 
-    return _kept(folder, "claims", make)
+    return store.kept(study.evidence_path(folder, "claims"), _claims_key(folder), make)
 
 
 def of_classes(folder: Path) -> ClassEvidence:
@@ -139,7 +139,8 @@ def _of_pies(folder: Path) -> list[Claim]:
     try:
         return claim_rows.pie_claim_rows(pie_tables.pie_claims(folder))
     except InputError:
-        return claim_rows.no_pie_claims(f"{PIE_SPARSITY:.0%} sparsity is not on this study's grid")
+        missing = f"no ensemble of the dense model and {PIE_SPARSITY * 100:.0f} % sparsity is there"
+        return claim_rows.no_pie_claims(missing)
 
 
 def make_ready(folder: Path) -> None:
@@ -150,7 +151,7 @@ def make_ready(folder: Path) -> None:
 
 def is_ready(folder: Path) -> bool:
     """Whether all of that is there to be read."""
-    return store.is_kept(study.evidence_path(folder, "claims"), _key(folder))
+    return store.is_kept(study.evidence_path(folder, "claims"), _claims_key(folder))
 
 
 def _kept(folder: Path, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -158,6 +159,16 @@ def _kept(folder: Path, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataF
 
 
 def _key(folder: Path) -> str:
-    quality = study.image_quality_path(folder)  # measured when somebody asks for it
+    """What the classes and pairs are made of: predictions, and the metrics of each."""
+    metrics = study.class_metrics_path(folder)
+    time = metrics.stat().st_mtime_ns if metrics.exists() else 0
+    return f"{EDITION}-{tables.MOMENTS_EDITION}-{store.predictions_key(folder)}-{time}"
+
+
+def _claims_key(folder: Path) -> str:
+    """The same with what PIEs are made of, and image quality, measured when somebody asks."""
+    quality = study.image_quality_path(folder)
     measured = quality.stat().st_mtime_ns if quality.exists() else 0
-    return f"{EDITION}-{store.predictions_key(folder)}-{measured}"
+    points = operating_tables.operating_points_key(folder)
+    beside = f"{_key(folder)} {pie_tables.PIES_EDITION} {points} {measured}"
+    return store.ensembles_key(folder, beside)

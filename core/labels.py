@@ -18,7 +18,6 @@ GROUPS = ("head", "medium", "tail")
 # Below this many patients with the class, a metric is shown, but marked as unstable: the images of
 # one patient are no independent evidence.
 FEW_PATIENTS = 10
-FEW_POSITIVES = 10
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def operating_characteristics(folder: Path) -> pd.DataFrame:
     """`operating_characteristics_of` every finished ensemble, with the classes' groups, the most
     frequent class first; kept in the study's folder until a file changes. Empty, with its columns,
     where a study has no operating points or no dense ensemble."""
-    path, key = study.operating_characteristics_path(folder), _characteristics_key(folder)
+    path, key = study.operating_characteristics_path(folder), characteristics_key(folder)
     kept = store.read_kept(path, key)
     if kept is not None:
         return kept
@@ -188,10 +188,11 @@ def _all_points(folder: Path, labels: Labels) -> Points:
 def characteristics_kept(folder: Path) -> bool:
     """Whether `operating_characteristics` is there to be read."""
     path = study.operating_characteristics_path(folder)
-    return store.is_kept(path, _characteristics_key(folder))
+    return store.is_kept(path, characteristics_key(folder))
 
 
-def _characteristics_key(folder: Path) -> str:
+def characteristics_key(folder: Path) -> str:
+    """Over all that `operating_characteristics` are made of."""
     cells = sorted((folder / "validation").glob("run=*/sparsity=*.parquet"))
     times = " ".join(f"{p.parent.name} {p.name} {p.stat().st_mtime_ns}" for p in cells)
     inputs = f"{operating_points_key(folder)} {store.predictions_key(folder)} {times}"

@@ -15,6 +15,7 @@ TREND = {
     "p_value": "Two-sided p of a slope of 0.",
     "intercept": "Of the line at x = 0.",
     "tau": "How far classes lie from the line for reasons of their own: a standard deviation.",
+    "reason": "Why it carries no verdict; empty where it does.",
 }
 EVIDENCE = {
     "forgettability": Table(

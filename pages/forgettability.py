@@ -160,7 +160,7 @@ if len(by_frequency) < 2 or not pruned:
     st.stop()
 with controls:
     order = order_switch()
-tested = corrected and (evidence.is_known(opened) or statistics.has_patients(opened))
+tested = corrected and evidence.is_known(opened)
 if corrected and not tested:
     st.info(pair_findings.IN_SUBGROUP if opened.subgroup else pair_findings.NOT_READ)
 pair = chosen_pair()

@@ -80,9 +80,9 @@ def test_forests_run_from_frequent_to_rare_with_the_trend_through_all():
 def test_without_a_trend_the_classes_stand_alone():
     known = effects().assign(fitted=np.nan, shrunken=np.nan)
     assert len(forest_chart(known, "Change", "title", "caption").figure.data) == 1
-    row = pd.Series({"slope": np.nan, "n": 3})
+    row = pd.Series({"slope": np.nan, "n": 3, "reason": "too few classes can be judged"})
     title = claim_sentences.trend_title("frequency~change_at_95", row)
-    assert title == "Too few classes can be judged for a trend"
+    assert title == "Cannot be told here: too few classes can be judged"
     assert claim_sentences.trend_caption(row).startswith("3 classes.")
 
 
@@ -110,7 +110,8 @@ def test_no_name_enters_a_figure_unescaped():
 )  # fmt: skip
 def test_an_effect_is_told_with_its_direction(numbers, says):
     assert claim_sentences.effect("frequency~change_at_95", *numbers).endswith(says)
-    row = pd.Series(dict(zip(("slope", "ci_low", "ci_high"), numbers, strict=True)))
+    names = ("slope", "ci_low", "ci_high")
+    row = pd.Series({**dict(zip(names, numbers, strict=True)), "reason": ""})
     title = claim_sentences.trend_title("frequency~change_at_95", row)
     if numbers[1] < 0 < numbers[2]:
         assert title.startswith("No clear relation: a class ten times as frequent loses")

@@ -157,11 +157,6 @@ def welch_p(first: np.ndarray, second: np.ndarray) -> float:
     return float(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjusted p-values; missing ones stay missing and are not counted."""
-    return _over_defined(p_values, _holm)
-
-
 def fixed_sequence(p_values: np.ndarray) -> np.ndarray:
     """Adjusted p-values of tests in an order fixed beforehand, each at the full level up to the
     first that fails (Maurer, Hothorn and Lehmacher 1995): the running maximum over the last axis.
@@ -224,14 +219,6 @@ def patient_sums(patient_ids: pd.Series | np.ndarray, values: np.ndarray) -> np.
     sums = np.zeros((len(patients), values.shape[1]))
     np.add.at(sums, codes, values)
     return sums
-
-
-def _holm(p_values: np.ndarray) -> np.ndarray:
-    order = np.argsort(p_values)
-    steps = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * steps), 1)
-    return adjusted
 
 
 def _over_defined(p_values: np.ndarray, adjust) -> np.ndarray:

@@ -14,7 +14,17 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.class_evidence import ClassEvidence
+from core.analysis.class_evidence import (
+    CHANGE as CHANGE_TREND,
+)
+from core.analysis.class_evidence import (
+    GROUPS_APART,
+    NO_EXTREME,
+    ONE_RUN,
+    ONSET,
+    TOO_FEW_CLASSES,
+    ClassEvidence,
+)
 from core.analysis.pair_evidence import (
     PAIR_CONFIDENCE,
     FrequencyAndDistance,
@@ -65,7 +75,6 @@ PAPER_ROWS = {
     TOGETHER: "fcd~cooccurrence_iou_paper_fourth_root",
 }
 CONFIDENCE = 0.95
-TOO_FEW_CLASSES = "too few classes can be judged"
 
 
 @dataclass(frozen=True)
@@ -108,20 +117,23 @@ def class_claims(
 ) -> list[Claim]:
     """The three claims over classes. correlations: CORRELATIONS of AP; class_summary: of AP."""
     trends = {
-        FIRST_DROP: ("slope of onset per tenfold frequency", evidence.trend_of_onset),
-        CHANGE: ("slope of change at 95 % per tenfold frequency", evidence.trend_of_change),
-        TAIL: ("change at 95 %, tail minus head", evidence.tail_minus_head),
+        FIRST_DROP: ("slope of onset per tenfold frequency", ONSET, evidence.trend_of_onset),
+        CHANGE: (
+            "slope of change at 95 % per tenfold frequency",
+            CHANGE_TREND,
+            evidence.trend_of_change,
+        ),
+        TAIL: ("change at 95 %, tail minus head", GROUPS_APART, evidence.tail_minus_head),
     }
     by_paper = {
         FIRST_DROP: paper_correlation(FIRST_DROP, correlations),
-        CHANGE: paper_correlation(CHANGE, correlations),
+        CHANGE: paper_correlation(CHANGE, correlations, class_summary),
         TAIL: _paper_tail(class_summary),
     }
-    n_runs = evidence.curves.n_runs
     return [
         row
-        for claim, (statistic, found) in trends.items()
-        for row in (by_paper[claim], _of_trend(claim, statistic, found, n_runs))
+        for claim, (statistic, name, found) in trends.items()
+        for row in (by_paper[claim], _of_trend(claim, statistic, found, evidence.reason(name)))
     ]
 
 
@@ -139,8 +151,9 @@ def pair_claims(
         found.ci_high,
         found.p_value,
         found.n_pairs,
-        reason=_too_little(len(evidence.of_runs))
-        or ("" if np.isfinite(found.p_value) else TOO_FEW_CLASSES),
+        reason=ONE_RUN
+        if len(evidence.of_runs) < 2
+        else ("" if np.isfinite(found.p_value) else TOO_FEW_CLASSES),
         confidence=PAIR_CONFIDENCE,
         detail={"n_classes": n, "n_different": n_different},
     )
@@ -164,14 +177,19 @@ def pair_claims(
     ]
 
 
-def paper_correlation(claim: str, correlations: pd.DataFrame) -> Claim:
+def paper_correlation(
+    claim: str, correlations: pd.DataFrame, summary: pd.DataFrame | None = None
+) -> Claim:
     """Pearson's r of the published analysis, with Fisher's interval as if all points were
-    independent, which is what its p-value takes them to be."""
+    independent, which is what its p-value takes them to be. summary: `ClassSummary`'s table, of a
+    statistic at 95 % sparsity."""
     rows = correlations[correlations["name"] == PAPER_ROWS[claim]]
     row = rows.iloc[0] if len(rows) else pd.Series({"pearson_r": np.nan, "pearson_p": np.nan})
     n = int(row["n"]) if len(rows) else 0
     low, high = fisher_interval(float(row["pearson_r"]), n)
     reason = "" if np.isfinite(low) else "too few points for a correlation"
+    if summary is not None and _without_extreme(summary):
+        reason = NO_EXTREME
     return Claim(
         claim, PAPER, "Pearson r", float(row["pearson_r"]), low, high, float(row["pearson_p"]), n,
         reason=reason,
@@ -186,7 +204,11 @@ def fisher_interval(r: float, n: int, confidence: float = CONFIDENCE) -> tuple[f
     return float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
 
 
-def _of_trend(claim: str, statistic: str, found: Trend, n_runs: int) -> Claim:
+def _without_extreme(summary: pd.DataFrame) -> bool:
+    return bool(summary["relative_ap_change_at_95"].isna().all())
+
+
+def _of_trend(claim: str, statistic: str, found: Trend, reason: str) -> Claim:
     return Claim(
         claim,
         CORRECTED,
@@ -196,14 +218,9 @@ def _of_trend(claim: str, statistic: str, found: Trend, n_runs: int) -> Claim:
         found.ci_high,
         found.p_value,
         found.n,
-        reason=_too_little(n_runs) or ("" if found.known else TOO_FEW_CLASSES),
+        reason=reason,
         detail={"tau": found.tau},
     )
-
-
-def _too_little(n_runs: int) -> str:
-    """Why so many runs say nothing of other trainings, or nothing."""
-    return "" if n_runs > 1 else "one run says nothing of other trainings"
 
 
 def _paper_tail(summary: pd.DataFrame) -> Claim:
@@ -212,7 +229,8 @@ def _paper_tail(summary: pd.DataFrame) -> Claim:
     tail, head = (changes[changes.index == group].to_numpy() for group in ("tail", "head"))
     statistic = "mean change of AP at 95 %, tail minus head"
     if min(len(tail), len(head)) < 2:
-        reason = "fewer than two classes in the tail or the head"
+        few = "fewer than two classes in the tail or the head"
+        reason = NO_EXTREME if _without_extreme(summary) else few
         return Claim(
             TAIL, PAPER, statistic, np.nan, np.nan, np.nan, np.nan, len(tail) + len(head),
             reason=reason,

@@ -15,9 +15,14 @@ from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.onset import Curves, Onsets, somers_curves
 from core.analysis.trend import Trend, trend
 
-TRENDS = ("name", "n", "slope", "ci_low", "ci_high", "p_value", "intercept", "tau")
+TRENDS = ("name", "n", "slope", "ci_low", "ci_high", "p_value", "intercept", "tau", "reason")
 ONSET, CHANGE, GROUPS_APART = "onset", "change_at_95", "tail_minus_head"
 LEAST_IN_GROUP = 2
+ONE_RUN = "one run says nothing of other trainings"
+NO_EXTREME = "95 % sparsity is not on this study's grid"
+NO_GROUPS = "fewer than two tail or two head classes can be judged"
+NO_ONSETS = "too many classes lose no fifth by the end of the grid"
+TOO_FEW_CLASSES = "too few classes can be judged"
 # A trend of onsets of which more lie beyond a grid that ends early says more of the grid.
 MOST_UNKNOWN = 0.25
 
@@ -72,10 +77,31 @@ class ClassEvidence:
         forgotten."""
         table = self.onsets
         onset = table["onset"].to_numpy(float)
-        unknown = np.isnan(onset)[self.judged]
-        if self.judged.any() and unknown.mean() > MOST_UNKNOWN:
+        if self._onsets_unknown:
             onset = np.full(len(onset), np.nan)
         return self._trend(self.log_frequency.to_numpy(), onset, table["onset_se"].to_numpy() ** 2)
+
+    @property
+    def _onsets_unknown(self) -> bool:
+        unknown = self.onsets["onset"].isna().to_numpy()[self.judged]
+        return len(unknown) > 0 and unknown.mean() > MOST_UNKNOWN
+
+    def reason(self, name: str) -> str:
+        """Why the trend (ONSET, CHANGE or GROUPS_APART) carries no verdict; empty where it does."""
+        if self.curves.n_runs < 2:
+            return ONE_RUN
+        found = {
+            ONSET: self.trend_of_onset,
+            CHANGE: self.trend_of_change,
+            GROUPS_APART: self.tail_minus_head,
+        }[name]
+        if found.known:
+            return ""
+        if name == ONSET:
+            return NO_ONSETS if self._onsets_unknown else TOO_FEW_CLASSES
+        if self.change_at(EXTREME_SPARSITY)["change"].isna().all():
+            return NO_EXTREME
+        return NO_GROUPS if name == GROUPS_APART else TOO_FEW_CLASSES
 
     @cached_property
     def trend_of_change(self) -> Trend:
@@ -102,7 +128,17 @@ class ClassEvidence:
             GROUPS_APART: self.tail_minus_head,
         }
         rows = [
-            (name, t.n, t.slope, t.ci_low, t.ci_high, t.p_value, t.intercept, t.tau)
+            (
+                name,
+                t.n,
+                t.slope,
+                t.ci_low,
+                t.ci_high,
+                t.p_value,
+                t.intercept,
+                t.tau,
+                self.reason(name),
+            )
             for name, t in found.items()
         ]
         return pd.DataFrame(rows, columns=list(TRENDS))

@@ -19,11 +19,12 @@ def ratio_variances(moments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.n
     dense, pruned = (moments[name].to_numpy(float) for name in ("dense", "pruned"))
     known = np.where(dense > 0, dense, np.nan)
     ratio = pruned / known
-    patients, runs = (_variance(moments, over, ratio) / known**2 for over in ("patients", "runs"))
+    patients, runs = (variance_at(moments, over, ratio) / known**2 for over in ("patients", "runs"))
     return ratio, patients, runs
 
 
-def _variance(moments: pd.DataFrame, over: str, ratio: np.ndarray) -> np.ndarray:
+def variance_at(moments: pd.DataFrame, over: str, ratio: np.ndarray | float) -> np.ndarray:
+    """Of pruned - ratio dense, over "patients" or "runs"; 0 where that is not known."""
     dense, pruned, covariance = (
         moments[f"{over}_{part}"].fillna(0).to_numpy(float)
         for part in ("var_dense", "var_pruned", "cov")

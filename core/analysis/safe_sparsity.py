@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, fixed_sequence
+from core.analysis.ratio import ratio_variances, variance_at
 from core.labels import FEW_PATIENTS, GROUPS
 
 MARGIN = 0.10
@@ -144,7 +145,7 @@ class SafeSparsity:
         # At the ratio of the margin, not at the one found (Fieller): so far out in the tail as many
         # classes ask for, the delta method of `ratio_bounds` errs twice as often as it says.
         kept = np.full(len(table), 1 - self.margin)
-        errors = [np.sqrt(_variance(table, over, kept)) for over in ("runs", "patients")]
+        errors = [np.sqrt(variance_at(table, over, kept)) for over in ("runs", "patients")]
         below = kept * table["dense"] - table["pruned"]
         n_runs, n_patients = table["n_runs"], table["n_positive_patients"]
         p = combined_p(below, errors[0], n_runs, errors[1], n_patients)
@@ -262,31 +263,12 @@ def ratio_bounds(
     delta method), so pruned equal to dense in every run and patient gives 0, 0, 0; bounds by
     `combined_half_width`. Missing where dense is 0; the lower bound is never below -1.
     """
-    ratio, runs_se, patients_se = _ratio_errors(moments)
+    ratio, *variances = ratio_variances(moments)
+    patients_se, runs_se = np.sqrt(variances)
     allowance = combined_half_width(
         runs_se, moments["n_runs"], patients_se, moments["n_positive_patients"], 2 * confidence - 1
     )
     return ratio - 1, np.maximum(ratio - allowance, 0) - 1, ratio + allowance - 1
-
-
-def _ratio_errors(moments: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The ratio pruned / dense and its standard errors over runs and over patients."""
-    dense, pruned = (moments[name].to_numpy(float) for name in ("dense", "pruned"))
-    known = np.where(dense > 0, dense, np.nan)
-    ratio = pruned / known
-    runs, patients = (
-        np.sqrt(_variance(moments, over, ratio)) / known for over in ("runs", "patients")
-    )
-    return ratio, runs, patients
-
-
-def _variance(moments: pd.DataFrame, over: str, ratio: np.ndarray) -> np.ndarray:
-    dense, pruned, covariance = (
-        moments[f"{over}_{part}"].fillna(0).to_numpy(float)
-        for part in ("var_dense", "var_pruned", "cov")
-    )
-    # Rounding, where pruned and dense are nearly the same, must not make it negative.
-    return np.maximum(pruned - 2 * ratio * covariance + ratio**2 * dense, 0)
 
 
 def _break_of(rows: pd.DataFrame) -> ClassBreak:

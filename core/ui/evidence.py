@@ -8,7 +8,11 @@ from core import evidence_tables, tables
 from core.errors import InputError
 from core.ui import OpenStudy, is_finished
 
-MAKING = "Working out what may be claimed, once for this study: all its predictions are read …"
+MAKING = "Working out what may be claimed, once for this study …"
+NOT_KEPT = (
+    "What may be claimed cannot be kept: the study's folder cannot be written. Intervals are over "
+    "runs only, and no claim is tested."
+)
 
 
 def is_known(opened: OpenStudy) -> bool:
@@ -24,4 +28,7 @@ def is_known(opened: OpenStudy) -> bool:
             evidence_tables.make_ready(opened.folder)
     except InputError:  # no run has both dense and pruned predictions
         return False
-    return True
+    kept = tables.moments_kept(opened.folder) and evidence_tables.is_ready(opened.folder)
+    if not kept:
+        st.warning(NOT_KEPT)
+    return kept

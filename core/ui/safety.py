@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core import safe_tables, store, tables
+from core import operating_tables, safe_tables, tables
 from core.analysis.safe_operation import OperatingAnswer, operating_answers
 from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity, safe_answers
 from core.charts import Chart
@@ -105,8 +105,8 @@ def verdicts(opened: OpenStudy, settings: SafeSparsity) -> Verdicts | None:
     None where no class has the metric in both a dense and a pruned model; explains and ends the
     page where there is nothing to compare at all.
     """
-    key = store.predictions_key(opened.folder)
     _compare(opened)
+    key = operating_tables.characteristics_key(opened.folder)
     return _verdicts(source(opened), key, settings)
 
 
@@ -123,6 +123,9 @@ def _compare(opened: OpenStudy) -> None:
             st.info("This needs a finished run with the dense model and one sparsity above 0.")
             st.stop()
     place.empty()
+    if not operating_tables.characteristics_kept(opened.folder):
+        with st.spinner("Working out sensitivity and specificity at every sparsity \u2026"):
+            operating_tables.operating_characteristics(opened.folder)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -142,8 +142,8 @@ def rarity(table: pd.DataFrame) -> str:
 
 def trend_title(claim: str, row: pd.Series) -> str:
     """The title of a forest plot: what `row` of the table `trends` says of the claim."""
-    if not _known(row["slope"]):
-        return "Too few classes can be judged for a trend"
+    if row["reason"]:
+        return f"Cannot be told here: {row['reason']}"
     numbers = row["slope"], row["ci_low"], row["ci_high"]
     opening = "No clear relation"
     if row["ci_low"] > 0 or row["ci_high"] < 0:

@@ -1,0 +1,74 @@
+"""A trend that carries no verdict says why, and the true reason."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.analysis import class_evidence as evidence
+from core.analysis.claims import CHANGE, FIRST_DROP, TAIL, class_claims
+from core.analysis.class_evidence import class_evidence as of_study
+from core.analysis.class_summary import ClassSummary
+from core.analysis.correlations import Correlations
+from core.analysis.paired_moments import paired_moments
+from core.labels import Labels, class_frequencies
+from core.metrics import with_somers_d
+from core.settings import GroupSettings
+from tests.simulations import metrics_of
+
+NAMES = tuple("ABCDEFGH")
+
+
+def known(sparsities, n_runs=3, d_primes=(1.7, 1.6, 0.9), prevalences=None):
+    """Evidence, and the tables of a study of 8 well measured classes, 3 sparsities."""
+    rng = np.random.default_rng(0)
+    prevalences = np.geomspace(0.3, 0.02, 8) if prevalences is None else prevalences
+    truth = (rng.random((1600, 8)) < prevalences).astype(float)
+    shared = rng.normal(size=truth.shape)
+    scores = np.stack(
+        [
+            [d * truth + 0.8 * shared + 0.6 * rng.normal(size=truth.shape) for d in d_primes]
+            for _ in range(n_runs)
+        ]
+    )
+    ids = [f"i{i}" for i in range(1600)]
+    table = pd.DataFrame(truth, columns=list(NAMES)).assign(image_id=ids, patient_id=ids, path=ids)
+    table["split"] = "test"
+    labels = Labels(table, NAMES)
+    metrics = with_somers_d(metrics_of(truth, scores, list(NAMES), sparsities))
+    cells = ((s, run[0], run[at]) for run in scores for at, s in enumerate(sparsities))
+    moments = paired_moments(truth, list(NAMES), np.arange(1600), cells, draws=50)
+    frequencies = class_frequencies(labels, GroupSettings())
+    found = of_study(metrics, moments.by_class, moments.patient_draws, frequencies)
+    summary = ClassSummary()(metrics, frequencies)
+    paper = Correlations(("ap",), 20)(metrics, frequencies, truth, list(NAMES))
+    return found, class_claims(found, paper, summary)
+
+
+def reasons(claims, reading="corrected"):
+    return {one.claim: one.reason for one in claims if one.reading == reading}
+
+
+def test_a_grid_without_95_is_the_reason_and_not_the_classes():
+    found, claims = known((0.0, 0.3, 0.5))
+    assert found.judged.all()
+    assert reasons(claims)[CHANGE] == evidence.NO_EXTREME
+    assert reasons(claims)[TAIL] == evidence.NO_EXTREME
+    assert reasons(claims, "paper")[CHANGE] == evidence.NO_EXTREME
+    assert reasons(claims, "paper")[TAIL] == evidence.NO_EXTREME
+
+
+def test_a_grid_that_ends_before_classes_drop_has_no_trend_of_onsets():
+    _, claims = known((0.0, 0.3, 0.5), d_primes=(1.7, 1.7, 1.65))
+    assert reasons(claims)[FIRST_DROP] == evidence.NO_ONSETS
+
+
+@pytest.mark.parametrize(("n_runs", "reason"), [(1, evidence.ONE_RUN), (3, "")])
+def test_one_run_carries_no_verdict(n_runs, reason):
+    found, claims = known((0.0, 0.5, 0.95), n_runs)
+    assert reasons(claims)[CHANGE] == reason
+    assert set(found.trends().set_index("name")["reason"][["onset", "change_at_95"]]) == {reason}
+
+
+def test_without_tail_classes_there_is_no_difference_of_groups():
+    _, claims = known((0.0, 0.5, 0.95))
+    assert reasons(claims)[TAIL] == evidence.NO_GROUPS
