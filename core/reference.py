@@ -242,8 +242,9 @@ def _tables() -> Iterator[str]:
         if name in export.BY_SPARSITY:
             yield "`--sparsity` names the pruned model; 0.9 if not given.\n"
         if name in export.BY_METRIC:
-            yield f"`--metric` is one of {', '.join(METRICS)}; ap if not given. What the columns "
-            yield "call AP is then of that metric, unless they name another.\n"
+            usual = "somers_d" if name == "safe_sparsity" else "ap"
+            yield f"`--metric` is one of {', '.join(METRICS)}; {usual} if not given. What the "
+            yield "columns call AP is then of that metric, unless they name another.\n"
         rows = [(f"`{column}`", _escaped(text)) for column, text in table.columns.items()]
         yield _table(("column", "meaning"), rows)
     yield "## Of pages\n"

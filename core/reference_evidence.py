@@ -101,12 +101,14 @@ EVIDENCE = {
             "reading": "`paper` or `corrected`.",
             "statistic": "What is estimated.",
             "estimate": "Its value.",
-            "ci_low": "Lower end of its 95 % interval.",
+            "ci_low": "Lower end of its 95 % interval; 98 % for the corrected `frequency~fcd`.",
             "ci_high": "Upper end of it.",
             "p_value": "Two-sided p of no effect.",
             "n": "Classes, pairs or images it rests on.",
             "verdict": "`as claimed` or `opposite` where the interval leaves out no effect, "
-            "`not shown` where it does not, `cannot tell` where there is no sound test.",
+            "`not shown` where it does not, `cannot tell` where there is no sound test. Of PIEs, "
+            "corrected, a second interval must lie on the same side: that of PIEs of pruned "
+            "models (`pruned_ci_low`, `pruned_ci_high`), which this table does not hold.",
             "sentence": "The same in words, as pages and report say it.",
         },
     ),

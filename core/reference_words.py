@@ -394,8 +394,9 @@ ADDRESS = {
     "study": ("every page of a study", "Name of the study, or its id where two share a name."),
     "metric": (
         "Class AP, Forgettability, Safe sparsity",
-        "`AP`, `Calibrated AP`, `AUROC` or `Somers' D`. If none is named, Class AP shows Somers' D "
-        "in the corrected reading; everything else shows AP.",
+        "`AP`, `Calibrated AP`, `AUROC` or `Somers' D`. If none is named, Safe sparsity and the "
+        "corrected reading of Class AP show Somers' D, and the paper's reading shows AP. The "
+        "corrected reading of Forgettability always shows Somers' D.",
     ),
     "sparsity": ("Class AP, PIE browser", "In whole percent; a point of the study's grid."),
     "reading": (

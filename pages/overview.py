@@ -21,7 +21,7 @@ OVERALL_COLUMNS = {
     "difference_ci_low": NUMBER("Lower 95 % of it", format="%+.3f"),
     "difference_ci_high": NUMBER("Upper 95 % of it", format="%+.3f"),
     "welch_p": NUMBER("Welch p (paper)", format="%.2g"),
-    "paired_p": NUMBER("Paired p, Holm (corrected)", format="%.2g"),
+    "paired_p": NUMBER("Paired p, fixed sequence (corrected)", format="%.2g"),
 }
 
 

@@ -82,7 +82,8 @@ def export(
         str | None,
         typer.Option(
             help="For forgettability, class_summary, class_pairs, overall, safe_sparsity and "
-            "interaction: ap, calibrated_ap, auroc or somers_d; ap if not given."
+            "interaction: ap, calibrated_ap, auroc or somers_d. If not given: somers_d for "
+            "safe_sparsity, ap for the others."
         ),
     ] = None,
 ) -> None:

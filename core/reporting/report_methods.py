@@ -81,32 +81,51 @@ METHODS = (
     (
         "p-values over pairs of classes",
         "Pearson's and the regression's, which take pairs as independent.",
-        "Regression with a term for the noise of each pair, against curves dealt out to the "
-        "classes anew, each with the noise of its class. Against co-occurrence no test keeps its "
-        "error rate, so there is none.",
+        "Least squares with a term for the noise of each pair, held against classes dealt out "
+        "again with their own noise; 98 % interval. Against co-occurrence no test keeps its error "
+        "rate, so there is none.",
     ),
     (
         "PIEs",
         "The 5 % of test images with the lowest Spearman correlation, over classes, of the "
         "probabilities of the dense and the pruned model, averaged over runs.",
-        "The same images, with percentile bootstrap intervals over patients of the ratios.",
+        "What PIEs hold more of: PIEs of single pruned against single dense models, by ranks "
+        "within class, over the same of dense against dense models. Interval over runs and patients "
+        "(pigeonhole bootstrap, normal on the logarithm). The plain ratios have bootstrap "
+        "intervals over patients.",
     ),
     (
-        "Safe sparsity",
+        "Sensitivity and specificity",
         "Not in the paper.",
-        "Non-inferiority: the one-sided 95 % lower bound of mean AP pruned over mean AP dense, "
-        "minus 1, lies above minus 10 %, for every class with at least 10 test positives, at this "
-        "sparsity and every smaller one. Bounds as of a paired bootstrap over patients "
-        "(infinitesimal jackknife) and runs, Student's t at Satterthwaite's degrees of freedom. "
-        "All classes must pass and sparsities are taken in rising order, so no correction for "
-        "multiplicity is needed.",
+        "Of the run-averaged model, at operating points fixed on validation images: the dense "
+        "model's, and points fixed again for each pruned model. Wilson's intervals with an "
+        "effective number of images, since the images of a patient are alike.",
+    ),
+    (
+        "Safe sparsity, by ranking",
+        "Not in the paper.",
+        "Non-inferiority: the one-sided 95 % lower bound of mean Somers' D pruned over mean "
+        "Somers' D dense, minus 1, lies above minus 10 %, for every class judged, at this sparsity "
+        "and every smaller one. Judged: at least 10 patients of the test set have the class, and "
+        "the dense model's lower bound lies above chance. Bounds are over runs and patients "
+        "(infinitesimal jackknife), Student's t at Satterthwaite's degrees of freedom. Safe needs "
+        "no correction, since every class must pass. Unsafe is corrected: Bonferroni over classes, "
+        "fixed sequence from the highest sparsity down.",
+    ),
+    (
+        "Safe sparsity, by decisions",
+        "Not in the paper.",
+        "The lower bounds of the changes of sensitivity and of specificity both lie above minus 5 "
+        "percentage points, at the dense model's thresholds and at thresholds fixed again. Bounds "
+        "over patients, of the two models as if independent (MOVER, Zou and Donner 2008).",
     ),
     (
         "Intervals",
         NOTHING,
         "Differences are paired by run. Of classes, pairs and mAP: over runs and patients, "
         "Student's t at Satterthwaite's degrees of freedom, never narrower than over runs or over "
-        "patients. Of PIEs and of safe sparsity: patients, not images, are the unit. Bands of the "
-        "paper's charts are quartiles over runs.",
+        "patients. With one run: over patients only. Of sensitivity and specificity, and of the "
+        "plain ratios of PIEs: over patients. Bands of the paper's charts are quartiles over "
+        "runs.",
     ),
 )

@@ -113,7 +113,7 @@ def ratio_table(by_class: pd.DataFrame, sparsity: float) -> Table:
     heads = ["Class", "Among PIEs", "Among others", "Ratio", "95 % interval", "Test positives"]
     caption = (
         f"PIEs at {words.percent(sparsity)} sparsity. Interval over patients, none where no PIE "
-        "carries the class. * fewer than 10 test positives, unstable."
+        f"carries the class. * {words.FEW}, unstable."
     )
     return Table("Classes among PIEs", caption, heads, rows)
 

@@ -30,8 +30,8 @@ TERMS = {
     "points of a curve that never rises.",
     "forgotten first": "The classes that are among the first three to lose a fifth of their "
     "Somers\u2019 D in at least 90 of 100 draws of runs and patients.",
-    "interval over runs and patients": "Where the value would lie, in 95 of 100 cases, for other "
-    "trainings tested on other patients.",
+    "interval over runs and patients": "Made so that, over repeated studies with other trainings "
+    "and patients, 95 of 100 such intervals hold the true value.",
     "judged": "A class with at least 10 patients in the test set that the dense model finds.",
     "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. "
     "Corrected: without what noise adds, so 0 is within noise.",
@@ -47,8 +47,8 @@ TERMS = {
     "grid, the pruned model no longer calls it, though the dense model does. A finding that the "
     "image does not have is raised where it is called from there on, though the dense model does "
     "not: a false alarm. Called: at the operating point, or by rank.",
-    "safe sparsity": "The largest sparsity up to which every class is shown to lose no more than "
-    "the margin, with the confidence asked for.",
+    "safe sparsity": "The largest sparsity up to which every class judged is shown to lose no more "
+    "than the margin, with the confidence asked for.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
     "by ranking, by decisions": "By ranking: whether images with the class still get higher "
     "probabilities than those without. By decisions: whether sensitivity and specificity at an "
