@@ -398,10 +398,7 @@ ADDRESS = {
         "in the corrected reading; everything else shows AP.",
     ),
     "sparsity": ("Class AP, PIE browser", "In whole percent; a point of the study's grid."),
-    "reading": (
-        "Class AP, Forgettability; Reader study",
-        "`Corrected` or `Paper`; on Reader study which of several reader studies.",
-    ),
+    "reading": ("Class AP, Forgettability", "`Corrected` or `Paper`."),
     "scale": ("Class AP", "`Relative to dense` or `As measured`."),
     "classes": ("Class AP, PIE browser", "Classes to name in the chart; labels to filter by."),
     "losses": ("Class AP", "`true`: the table of losses is open."),
@@ -443,5 +440,5 @@ ADDRESS = {
     "method": ("Analyse a checkpoint", "How weights are pruned."),
     "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),
     "job": ("Jobs", "Id of the job in view; without it the list."),
-    "reader-study": ("Reader results", "Name of the reader study."),
+    "reader-study": ("Reader study, Reader results", "Name of the reader study."),
 }
