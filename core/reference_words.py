@@ -199,7 +199,10 @@ TABLES = EVIDENCE | {
             "lost_by": "What it is lost by: `Operating point` or `Rank`.",
             "lost_at_sparsity": "The sparsity from which on the run-averaged probability (or its "
             "rank) stays below what counts as found, though dense reaches it.",
-            "n_runs_lost": "Runs below the operating point there; missing by rank.",
+            "n_runs_lost": "Of `n_runs_had` those below the operating point there; missing by "
+            "rank, which is of the mean over runs.",
+            "n_runs_had": "Runs that had the finding: their own dense probability reaches the "
+            "operating point; missing by rank.",
             "n_runs": "Runs that are finished there.",
         },
     ),
@@ -213,7 +216,10 @@ TABLES = EVIDENCE | {
             "raised_at_sparsity": "The sparsity from which on, to the end of the grid, the "
             "run-averaged probability (or its rank) reaches what counts as found, though dense "
             "does not.",
-            "n_runs_raised": "Runs that reach the operating point there; missing by rank.",
+            "n_runs_raised": "Of `n_runs_lacked` those that reach the operating point there; "
+            "missing by rank, which is of the mean over runs.",
+            "n_runs_lacked": "Runs whose own dense probability is below the operating point; "
+            "missing by rank.",
             "n_runs": "Runs that are finished there.",
         },
     ),
