@@ -21,14 +21,14 @@ from filelock import FileLock
 
 from core import operating_tables, store, study
 from core.analysis import lost
-from core.analysis.image_curves import SUMMARY, over_runs
+from core.analysis.image_curves import CHANGED, SUMMARY, changed_runs, over_runs
 from core.analysis.ranks import ranks
 from core.errors import WorkError
 from core.labels import label_matrix
 
-EDITION = 1
+EDITION = 2
 Advance = Callable[[int, int], None]
-KEPT = (*SUMMARY, "rank")  # of the mean over runs, among the test images
+KEPT = (*SUMMARY, "rank", *CHANGED)  # rank: of the mean over runs, among the test images
 
 
 def key(folder: Path) -> str:
@@ -53,7 +53,7 @@ def unprepared(folder: Path, made_from: str) -> list[float]:
 
 def prepare(folder: Path, made_from: str) -> Iterator[tuple[int, int]]:
     """Make what is missing; yields (done, total) sparsities. Holds one sparsity of all runs in
-    memory (60 MB at 30 runs of 25,596 images and 20 classes), and its sorted copy.
+    memory (60 MB at 30 runs of 25,596 images and 20 classes), its sorted copy, and the dense one.
 
     Raises WorkError where a prediction file is damaged.
     """
@@ -68,20 +68,30 @@ def prepare(folder: Path, made_from: str) -> Iterator[tuple[int, int]]:
             if old.name != made_from:
                 shutil.rmtree(old, ignore_errors=True)
         missing = unprepared(folder, made_from)
+
+        def read(run: int, sparsity: float) -> np.ndarray:
+            path = study.prediction_path(folder, run, sparsity)
+            return store.read_predictions(path, image_ids, labels.class_names)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with_dense = runs_at.get(0.0, []) if missing else []
+            found = pool.map(lambda run: read(run, 0.0), with_dense)
+            dense = dict(zip(with_dense, found, strict=True))
         for done, sparsity in enumerate(missing, start=1):
             runs = runs_at[sparsity]
             values = np.empty((len(runs), len(image_ids), len(labels.class_names)), np.float32)
 
-            def read(
+            def fill(
                 at: int, values: np.ndarray = values, runs: list[int] = runs, s: float = sparsity
             ) -> None:
-                path = study.prediction_path(folder, runs[at], s)
-                values[at] = store.read_predictions(path, image_ids, labels.class_names)
+                values[at] = read(runs[at], s)
 
             with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(read, range(len(runs))))
+                list(pool.map(fill, range(len(runs))))
             summary = _in_slices(values, points)
-            kept = np.concatenate([summary, ranks(truth, summary[..., 0])[..., None]], axis=-1)
+            rank = ranks(truth, summary[..., 0])[..., None]
+            changed = changed_runs(values, [dense.get(run) for run in runs], points)
+            kept = np.concatenate([summary, rank, changed], axis=-1)
             path = study.image_curves_path(folder, made_from, sparsity)
             with store.whole_file(path) as temporary, open(temporary, "wb") as file:
                 np.save(file, kept)
@@ -104,11 +114,12 @@ def read_image(folder: Path, made_from: str, row: int) -> np.ndarray:
     return np.stack(rows)
 
 
-def runs_below(folder: Path, made_from: str) -> dict[float, np.ndarray]:
-    """(images, classes) of every sparsity: how many runs lie below the operating point."""
+def counts_over_runs(folder: Path, made_from: str) -> dict[float, np.ndarray]:
+    """(images, classes, CHANGED) of every sparsity: see `changed_runs`."""
+    first = KEPT.index(CHANGED[0])
     return {
         sparsity: np.load(study.image_curves_path(folder, made_from, sparsity), mmap_mode="r")[
-            ..., KEPT.index("n_below")
+            ..., first : first + len(CHANGED)
         ]
         for sparsity in grid(folder)
     }
@@ -144,9 +155,9 @@ def _findings(
     test = labels.split("test")
     truth = label_matrix(test, labels.class_names)
     n_runs = {s: len(runs) for s, runs in grid(folder).items()}
-    below = {lost.OPERATING_POINT: runs_below(folder, made_from), lost.RANK: None}
+    counts = {lost.OPERATING_POINT: counts_over_runs(folder, made_from), lost.RANK: None}
     halves = [
-        tabulate(test["image_id"], labels.class_names, truth, since(folder, by), below[by], n_runs)
+        tabulate(test["image_id"], labels.class_names, truth, since(folder, by), counts[by], n_runs)
         for by in lost.LOST_BY
     ]
     return pd.concat(halves, ignore_index=True)

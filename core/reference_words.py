@@ -199,7 +199,10 @@ TABLES = EVIDENCE | {
             "lost_by": "What it is lost by: `Operating point` or `Rank`.",
             "lost_at_sparsity": "The sparsity from which on the run-averaged probability (or its "
             "rank) stays below what counts as found, though dense reaches it.",
-            "n_runs_lost": "Runs below the operating point there; missing by rank.",
+            "n_runs_lost": "Of `n_runs_had` those below the operating point there; missing by "
+            "rank, which is of the mean over runs.",
+            "n_runs_had": "Runs that had the finding: their own dense probability reaches the "
+            "operating point; missing by rank.",
             "n_runs": "Runs that are finished there.",
         },
     ),
@@ -213,7 +216,10 @@ TABLES = EVIDENCE | {
             "raised_at_sparsity": "The sparsity from which on, to the end of the grid, the "
             "run-averaged probability (or its rank) reaches what counts as found, though dense "
             "does not.",
-            "n_runs_raised": "Runs that reach the operating point there; missing by rank.",
+            "n_runs_raised": "Of `n_runs_lacked` those that reach the operating point there; "
+            "missing by rank, which is of the mean over runs.",
+            "n_runs_lacked": "Runs whose own dense probability is below the operating point; "
+            "missing by rank.",
             "n_runs": "Runs that are finished there.",
         },
     ),
@@ -399,10 +405,7 @@ ADDRESS = {
         "corrected reading of Forgettability always shows Somers' D.",
     ),
     "sparsity": ("Class AP, PIE browser", "In whole percent; a point of the study's grid."),
-    "reading": (
-        "Class AP, Forgettability; Reader study",
-        "`Corrected` or `Paper`; on Reader study which of several reader studies.",
-    ),
+    "reading": ("Class AP, Forgettability", "`Corrected` or `Paper`."),
     "scale": ("Class AP", "`Relative to dense` or `As measured`."),
     "classes": ("Class AP, PIE browser", "Classes to name in the chart; labels to filter by."),
     "losses": ("Class AP", "`true`: the table of losses is open."),
@@ -444,5 +447,5 @@ ADDRESS = {
     "method": ("Analyse a checkpoint", "How weights are pruned."),
     "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),
     "job": ("Jobs", "Id of the job in view; without it the list."),
-    "reader-study": ("Reader results", "Name of the reader study."),
+    "reader-study": ("Reader study, Reader results", "Name of the reader study."),
 }

@@ -26,8 +26,8 @@ def choose_study() -> database.ReaderStudy:
     names = list(mine)
     if len(names) == 1:
         return mine[names[0]]
-    chosen = widgets.addressed("reading", names, names[0])
-    st.selectbox("Reader study", names, key="reading")
+    chosen = widgets.addressed("reader-study", names, names[0])
+    st.selectbox("Reader study", names, key="reader-study")
     return mine[chosen]
 
 
@@ -99,7 +99,7 @@ answered = known.given.get(position, {})
 image = readings.judged(of, position)
 room.note_showing(position)
 
-with st.container(key="reading"):
+with st.container(key="reading-room"):
     left, right = st.columns([5, 3], gap="medium")
 with left:
     reading_room.xray(room, known)

@@ -9,6 +9,7 @@ import pytest
 from core.analysis import decay, losses, pairs
 from core.analysis.chance import chance_levels
 from core.analysis.image_curves import curves_table, finding_fates
+from core.analysis.lost import CHANGED
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
 from core.charts.images import image_curves_chart, image_ranks_chart
@@ -80,7 +81,8 @@ def test_no_name_enters_a_figure_unescaped(names):
     fcd = pairs.fcd_matrix(decay.ForgettabilityCurves()(table))
     groups = dict(zip(frequencies["class_name"], frequencies["group"], strict=True))
     summary = np.ones((2, len(names), 5), np.float32)
-    image = curves_table(summary, summary[..., 0], [0.0, 0.9], [3, 3], names)
+    changed = np.ones((2, len(names), len(CHANGED)))
+    image = curves_table(summary, summary[..., 0], changed, [0.0, 0.9], [3, 3], names)
     points = dict.fromkeys(names, 0.4)
     fates = finding_fates(image, points, dict.fromkeys(names, True))
     every = [

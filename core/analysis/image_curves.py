@@ -1,5 +1,5 @@
-"""One image's probabilities over sparsity: the middle of the runs, and how many lie below the
-operating point."""
+"""One image's probabilities over sparsity: the middle of the runs, how many lie below the operating
+point, and how many of those that had a finding when dense lose it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from core.analysis.lost import OPERATING_POINT, RANK, LostBy
+from core.analysis.lost import CHANGED, OPERATING_POINT, RANK, LostBy
 
 SUMMARY = ("mean", "median", "lower", "upper", "n_below")
 # "below" is below the operating point, or ranking above too few images without the class.
 Fate = Literal["nothing to go by", "below when dense", "lost", "dips", "stays", "raised"]
+COUNTED: dict[Fate, tuple[str, str]] = {
+    "below when dense": ("n_below", "n_runs"),
+    "lost": ("n_lost", "n_had"),
+    "dips": ("n_lost", "n_had"),
+    "raised": ("n_raised", "n_lacked"),
+}
 
 
 def over_runs(probabilities: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -42,18 +48,42 @@ def over_runs(probabilities: np.ndarray, points: np.ndarray) -> np.ndarray:
     return summary
 
 
+def changed_runs(
+    probabilities: np.ndarray, dense: list[np.ndarray | None], points: np.ndarray
+) -> np.ndarray:
+    """(images, classes, CHANGED) float32: how many runs had a finding when dense (their own dense
+    probability reaches the class's operating point), and how many of these are below the point
+    here; how many lacked it, and how many of these reach the point here.
+
+    probabilities: (runs, images, classes) here. dense: (images, classes) of the same runs, None for
+    a run without a dense prediction, which counts in none. points: (classes,), NaN for none, where
+    all is NaN.
+    """
+    limits = points.astype(np.float32)
+    counts = np.zeros((*probabilities.shape[1:], len(CHANGED)), np.float32)
+    for of_run, when_dense in zip(probabilities, dense, strict=True):
+        if when_dense is None:
+            continue
+        had, called = when_dense >= limits, of_run >= limits
+        for at, found in enumerate((had, had & ~called, ~had, ~had & called)):
+            counts[..., at] += found
+    counts[:, np.isnan(limits)] = np.nan
+    return counts
+
+
 def curves_table(
     summary: np.ndarray,
     ranks: np.ndarray,
+    changed: np.ndarray,
     sparsities: list[float],
     n_runs: list[int],
     class_names: tuple[str, ...],
 ) -> pd.DataFrame:
-    """class_name, sparsity, mean, median, lower, upper, n_below, n_runs, rank of one image, by
-    class.
+    """class_name, sparsity, mean, median, lower, upper, n_below, n_runs, rank, n_had, n_lost,
+    n_lacked, n_raised of one image, by class.
 
-    summary: (sparsities, classes, SUMMARY). ranks: (sparsities, classes). With one run lower and
-    upper are missing: a single value has no quartiles.
+    summary: (sparsities, classes, SUMMARY). ranks: (sparsities, classes). changed: (sparsities,
+    classes, CHANGED). With one run lower and upper are missing: a single value has no quartiles.
     """
     n_classes = len(class_names)
     by_class = summary.transpose(1, 0, 2).reshape(-1, len(SUMMARY)).astype(float)
@@ -64,6 +94,9 @@ def curves_table(
     table["n_runs"] = list(n_runs) * n_classes
     table.loc[table["n_runs"] < 2, ["lower", "upper"]] = np.nan
     table["rank"] = ranks.T.reshape(-1).astype(float)
+    for at, name in enumerate(CHANGED):
+        table[name] = changed[..., at].T.reshape(-1).astype(float)
+        table[name] = table[name].astype("Int64")
     return table
 
 
@@ -71,8 +104,9 @@ def curves_table(
 class FindingFate:
     """What becomes of one class of one image as the model is pruned.
 
-    labelled: None for uncertain. at: where it is lost or raised, or first dips; n_below of n_runs
-    lie below the operating point there (or dense, where the dense average is below already).
+    labelled: None for uncertain. at: where it is lost or raised, or first dips; there it is so in
+    n_changed of the n_before runs that had it when dense (raised: that lacked it). Where the dense
+    average is below already, these are the runs below the operating point, of all.
     `dense_mean` and `last_mean` are of the probabilities over runs, when dense and at the end of
     the grid, `last_sparsity`. By rank runs are not counted; there are `dense_rank`, `rank` there,
     and `least`, the smallest that is found. "raised" is of a class that the image is certain not to
@@ -83,8 +117,8 @@ class FindingFate:
     labelled: bool | None
     fate: Fate
     at: float | None = None
-    n_below: int | None = None
-    n_runs: int | None = None
+    n_changed: int | None = None
+    n_before: int | None = None
     by: LostBy = OPERATING_POINT
     dense_rank: float | None = None
     rank: float | None = None
@@ -132,13 +166,9 @@ def _by_point(name: str, labelled: bool | None, curve: pd.DataFrame, point: floa
     if at is None:
         return FindingFate(name, labelled, fate)
     row = curve.iloc[at]
+    changed, before = COUNTED[fate]
     return FindingFate(
-        name,
-        labelled,
-        fate,
-        float(row["sparsity"]),
-        int(row["n_below"]),
-        int(row["n_runs"]),
+        name, labelled, fate, float(row["sparsity"]), int(row[changed]), int(row[before])
     )
 
 

@@ -21,6 +21,7 @@ LOST_FINDINGS = (
     "lost_by",
     "lost_at_sparsity",
     "n_runs_lost",
+    "n_runs_had",
     "n_runs",
 )
 RAISED_FINDINGS = (
@@ -29,8 +30,13 @@ RAISED_FINDINGS = (
     "raised_by",
     "raised_at_sparsity",
     "n_runs_raised",
+    "n_runs_lacked",
     "n_runs",
 )
+# Of the runs that had a finding when dense those that lost it, and of those that lacked it those
+# that raised it.
+CHANGED = ("n_had", "n_lost", "n_lacked", "n_raised")
+N_HAD, N_LOST, N_LACKED, N_RAISED = range(len(CHANGED))
 Cells = Iterable[tuple[float, np.ndarray]]
 
 
@@ -107,15 +113,16 @@ def lost_findings(
     class_names: tuple[str, ...],
     truth: np.ndarray,
     lost: np.ndarray,
-    runs_below: dict[float, np.ndarray] | None,
+    changed: dict[float, np.ndarray] | None,
     n_runs: dict[float, int],
 ) -> pd.DataFrame:
     """LOST_FINDINGS, one row for each (image, class) that is lost, in the images' order.
 
-    labelled is true, false, or missing where the label is uncertain. n_runs_lost: of n_runs
-    finished at that sparsity, those whose own probability is below the operating point there.
-    runs_below: (images, classes) of each sparsity; None where it is lost by rank, which is the
-    ensemble's alone, and n_runs_lost is missing.
+    labelled is true, false, or missing where the label is uncertain. n_runs are finished at that
+    sparsity; n_runs_had of them had the finding: their own dense probability reaches the operating
+    point; n_runs_lost of these lost it: their own probability is below the point there.
+    changed: (images, classes, CHANGED) of each sparsity; None where it is lost by
+    rank, which is of the mean over runs: runs are not counted then.
     """
     rows, columns = np.nonzero(~np.isnan(lost))
     labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
@@ -126,9 +133,10 @@ def lost_findings(
             "image_id": image_ids.to_numpy()[rows],
             "class_name": np.array(class_names, object)[columns],
             "labelled": labelled,
-            "lost_by": RANK if runs_below is None else OPERATING_POINT,
+            "lost_by": RANK if changed is None else OPERATING_POINT,
             "lost_at_sparsity": at,
-            "n_runs_lost": _runs_below(runs_below, at, rows, columns),
+            "n_runs_lost": _runs(changed, N_LOST, at, rows, columns),
+            "n_runs_had": _runs(changed, N_HAD, at, rows, columns),
             "n_runs": [n_runs[float(sparsity)] for sparsity in at],
         }
     )
@@ -140,12 +148,13 @@ def raised_findings(
     class_names: tuple[str, ...],
     truth: np.ndarray,
     raised: np.ndarray,
-    runs_below: dict[float, np.ndarray] | None,
+    changed: dict[float, np.ndarray] | None,
     n_runs: dict[float, int],
 ) -> pd.DataFrame:
     """RAISED_FINDINGS, one row for each (image, class) that is raised on an image certain not to
-    carry the class, in the images' order. n_runs_raised: of n_runs finished at that sparsity,
-    those whose own probability reaches the operating point there; see `lost_findings`.
+    carry the class, in the images' order. n_runs are finished at that sparsity; n_runs_lacked of
+    them lacked it: their own dense probability is below the operating point; n_runs_raised of these
+    reach the point there. See `lost_findings`.
     """
     rows, columns = np.nonzero(~np.isnan(raised) & (truth == 0))
     at = raised[rows, columns].astype(float).round(2)
@@ -153,24 +162,27 @@ def raised_findings(
         {
             "image_id": image_ids.to_numpy()[rows],
             "class_name": np.array(class_names, object)[columns],
-            "raised_by": RANK if runs_below is None else OPERATING_POINT,
+            "raised_by": RANK if changed is None else OPERATING_POINT,
             "raised_at_sparsity": at,
+            "n_runs_raised": _runs(changed, N_RAISED, at, rows, columns),
+            "n_runs_lacked": _runs(changed, N_LACKED, at, rows, columns),
             "n_runs": [n_runs[float(sparsity)] for sparsity in at],
         }
-    ).astype({"n_runs": int})
-    table["n_runs_raised"] = table["n_runs"] - _runs_below(runs_below, at, rows, columns)
-    return table[list(RAISED_FINDINGS)]
+    )
+    return table.astype({"n_runs": int})[list(RAISED_FINDINGS)]
 
 
-def _runs_below(
-    runs_below: dict[float, np.ndarray] | None,
+def _runs(
+    changed: dict[float, np.ndarray] | None,
+    what: int,
     at: np.ndarray,
     rows: np.ndarray,
     columns: np.ndarray,
 ) -> pd.api.extensions.ExtensionArray:
-    below = pd.array([pd.NA] * len(rows), dtype="Int64")
-    if runs_below is not None:
+    """One of CHANGED for each row of a table, where it is lost or raised."""
+    counts = pd.array([pd.NA] * len(rows), dtype="Int64")
+    if changed is not None:
         for sparsity in np.unique(at):
             here = at == sparsity
-            below[here] = runs_below[float(sparsity)][rows[here], columns[here]].astype(int)
-    return below
+            counts[here] = changed[float(sparsity)][rows[here], columns[here], what].astype(int)
+    return counts

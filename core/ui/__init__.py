@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core import store, study
 from core.analysis.subgroup import Subgroup
@@ -22,6 +23,8 @@ from core.ui import people
 from core.wording import terms, words
 
 SECONDS_BETWEEN_LOOKS = 2
+# In the session: how often a study was picked, and the address that a pick has not reached yet.
+PICKS, BEHIND = "study_picks", "study_behind"
 HOW_TO_START = """
 One that has just been started shows up here by itself. Otherwise make a first one in a terminal:
 
@@ -72,29 +75,66 @@ def visible_studies() -> dict[str, OpenStudy]:
 
 
 def pick_study() -> None:
-    """The study picker. Its choice stands in the address as `study`."""
+    """The study picker. Its choice stands in the address as `study`, and the address decides."""
     studies = visible_studies()
     if not studies:
         return
-    asked = st.query_params.get("study")
-    if st.session_state.get("study") not in studies:
-        if asked is not None and asked not in studies:
-            st.session_state["unknown_study"] = asked
-        # A widget's value goes where a run is cut short before the widget; this one stays.
-        before = st.session_state.get("study_in_view")
-        known = (name for name in (asked, before) if name in studies)
-        st.session_state["study"] = next(known, next(iter(studies)))
-    chosen = st.selectbox(
-        "Study",
-        list(studies),
-        key="study",
-        on_change=lambda: st.session_state.pop("unknown_study", None),
-    )
+    chosen = _study_in_view(studies)
     # Not bound: a bound widget leaves its default out, and the newest study is not the newest
     # for long. This address shows the same study tomorrow.
-    st.query_params["study"] = st.session_state["study_in_view"] = chosen
+    set_address("study", chosen)
+    names = list(studies)
+    # The study in view is the picker's own default, in a picker of its own. A value that is set
+    # from here reaches the browser once, and not at all if the run is cut short: the browser would
+    # then take the first study, and send that.
+    key = f"study-{st.session_state.get(PICKS, 0)}-{chosen}"
+    with st.container(key="study-picker"):
+        st.selectbox(
+            "Study", names, names.index(chosen), key=key, on_change=_picked_at, args=(key,)
+        )
     if studies[chosen].config.synthetic:
         st.badge("Synthetic phantoms", icon=":material/science:", color="violet")
+
+
+def show_study(name: str) -> None:
+    """Show this study from now on; for callbacks. Its name reaches the address with the next run
+    that is not cut short, so until then the address it had is known to be behind."""
+    st.session_state["study"] = name
+    st.session_state[BEHIND] = st.query_params.get("study")
+    st.session_state[PICKS] = st.session_state.get(PICKS, 0) + 1
+    st.session_state.pop("unknown_study", None)
+
+
+def set_address(name: str, value: str) -> None:
+    """Write to the address what is not there yet. Each writing sends the whole address as this run
+    knows it, and so takes back what a bound widget has put there since the run began."""
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
+def _picked_at(key: str) -> None:
+    show_study(st.session_state[key])
+
+
+def _study_in_view(studies: dict[str, OpenStudy]) -> str:
+    """The study in the address, or the last one if the address names none; kept in the session."""
+    asked, last = st.query_params.get("study"), st.session_state.get("study")
+    if BEHIND in st.session_state:
+        if asked == st.session_state[BEHIND] and last in studies and not _went_back():
+            return str(last)
+        del st.session_state[BEHIND]
+    if asked is not None and asked not in studies:
+        st.session_state["unknown_study"] = asked
+    elif asked is not None and asked != last:
+        st.session_state.pop("unknown_study", None)
+    known = (name for name in (asked, last) if name in studies)
+    st.session_state["study"] = chosen = next(known, next(iter(studies)))
+    return str(chosen)
+
+
+def _went_back() -> bool:
+    """Whether this run is asked for by the browser's Back or Forward."""
+    return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))
 
 
 def open_study() -> OpenStudy:

@@ -9,7 +9,7 @@ import streamlit as st
 from core import jobs
 from core.settings import PruningSettings, SweepSettings
 from core.study import StudyConfig
-from core.ui import people, plain, preflight_report, visible_studies
+from core.ui import people, plain, preflight_report, set_address, visible_studies
 from core.ui.own_data import own_data
 from core.ui.upload import upload as upload_zone
 from core.upload import analyses, preflights, uploads
@@ -186,7 +186,7 @@ def _study_name(proposed: str) -> str:
     if name.strip() in ("", proposed):
         st.query_params.pop("name", None)
     else:
-        st.query_params["name"] = name
+        set_address("name", name)
     return name
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import image_curves, operating_tables, pie_tables, study, tables
 from core.analysis import gallery, pie_carried
-from core.analysis.image_curves import curves_table
+from core.analysis.image_curves import SUMMARY, curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.pictures import xrays
@@ -146,8 +146,9 @@ def curves(opened: OpenStudy, row: int) -> pd.DataFrame:
 def _curves(of: Source, made_from: str, row: int) -> pd.DataFrame:
     runs = {s: len(found) for s, found in image_curves.grid(of.path).items()}
     kept = image_curves.read_image(of.path, made_from, row)
-    summary, ranks = kept[..., :-1], kept[..., -1]
-    return curves_table(summary, ranks, list(runs), list(runs.values()), labels(of).class_names)
+    summary, rank, changed = np.split(kept, [len(SUMMARY), len(SUMMARY) + 1], axis=-1)
+    n_runs = list(runs.values())
+    return curves_table(summary, rank[..., 0], changed, list(runs), n_runs, labels(of).class_names)
 
 
 def pie_class_ratio(opened: OpenStudy, sparsity: float) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import subgroups
 from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
-from core.ui import OpenStudy, loaders, plain
+from core.ui import OpenStudy, loaders, plain, set_address
 from core.ui.cached import Source, source
 from core.ui.statistics import unstable_classes
 from core.wording import columns, words
@@ -126,7 +126,8 @@ def _set_address(chosen: Subgroup | None) -> None:
         st.query_params.pop("by", None)
         st.query_params.pop("is", None)
     else:
-        st.query_params["by"], st.query_params["is"] = chosen.by, chosen.value
+        set_address("by", chosen.by)
+        set_address("is", chosen.value)
 
 
 def _prepare(opened: OpenStudy) -> None:

@@ -12,7 +12,7 @@ from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.labels import GROUPS
-from core.ui import OpenStudy, loaders, plain, widgets
+from core.ui import OpenStudy, loaders, plain, set_address, widgets
 from core.wording import columns, image_findings, words
 
 # The keys of each filter's widgets, and what they hold when the filter is off.
@@ -195,7 +195,7 @@ def _column(opened: OpenStudy) -> tuple[str, str]:
         "Column of the labels", offered, None, key="column", format_func=columns.column
     )
     if by:
-        st.query_params["column"] = by
+        set_address("column", by)
     else:
         st.query_params.pop("column", None)
     values = list(choices[by]) if by else []

@@ -191,7 +191,7 @@ def _actions(job: Job) -> None:
     with st.container(horizontal=True):
         if job.status == "finished" and opened:
             for page, label in RESULTS.items():
-                if st.button(label, key=f"to-{page}", on_click=_choose, args=(opened.name,)):
+                if st.button(label, key=f"to-{page}", on_click=ui.show_study, args=(opened.name,)):
                     st.switch_page(page, query_params={"study": opened.name})
         if not job_rules.may_act(job, person):
             st.caption(job_rules.NOT_YOURS)
@@ -225,10 +225,6 @@ def _deletion(job: Job) -> None:
         if st.button("Yes, delete it for good", key="delete-job", type="primary"):
             job_rules.delete(job, people.person())
             st.switch_page(PAGE, query_params={})
-
-
-def _choose(name: str) -> None:
-    st.session_state["study"] = name
 
 
 def _opened(job: Job) -> OpenStudy | None:

@@ -29,13 +29,14 @@ TOO_SOON = "That key came before the page had changed, so it was not counted."
 # The number on an answer's button is its key, so it need not be there twice. The question that the
 # number keys answer now is the one with a rule beside it.
 STYLE = """<style>
-.st-key-reading :is([class*="-image_quality"], [class*="-difficulty"]) kbd {display: none}
+.st-key-reading-room :is([class*="-image_quality"], [class*="-difficulty"]) kbd {display: none}
 [class*="st-key-question-"], [class*="st-key-asked-"] {
   border-left: 3px solid transparent; padding-left: .6rem}
 [class*="st-key-asked-"] {border-color: #56B4E9}
-.st-key-reading button[kind="primary"] {background: #005b8f; border-color: #56B4E9; color: #fff}
-.st-key-reading button[kind="primary"] kbd {color: #fff}
-.st-key-reading {padding-top: 1rem}
+.st-key-reading-room button[kind="primary"] {
+  background: #005b8f; border-color: #56B4E9; color: #fff}
+.st-key-reading-room button[kind="primary"] kbd {color: #fff}
+.st-key-reading-room {padding-top: 1rem}
 </style>"""
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core import charts, export, study
 from core.settings import GroupSettings
-from core.ui import OpenStudy, figure_files, file_stem, people, plain
+from core.ui import OpenStudy, figure_files, file_stem, people, plain, set_address
 from core.wording import markup, terms, words
 
 
@@ -79,7 +79,8 @@ def metric_switch(default: str = "AP") -> str:
     }
     asked = st.query_params.get("metric", st.session_state.get("chosen_metric"))
     if asked in names:
-        st.query_params["metric"] = st.session_state["chosen_metric"] = asked
+        st.session_state["chosen_metric"] = asked
+        set_address("metric", asked)
     else:
         st.query_params.pop("metric", None)
     st.session_state["metric"] = asked if asked in names else default  # also after a page before
@@ -96,8 +97,8 @@ def metric_switch(default: str = "AP") -> str:
 
 def _name_metric() -> None:
     """Not bound: a bound widget leaves its default out of the address, and this one has two."""
-    chosen = st.session_state["metric"]
-    st.query_params["metric"] = st.session_state["chosen_metric"] = chosen
+    st.session_state["chosen_metric"] = st.session_state["metric"]
+    set_address("metric", st.session_state["metric"])
 
 
 def addressed(key: str, options: list[str], begin: str) -> str:
@@ -109,7 +110,7 @@ def addressed(key: str, options: list[str], begin: str) -> str:
     if st.session_state.get(key) not in options:
         asked = st.query_params.get(key)
         st.session_state[key] = asked if asked in options else begin
-    st.query_params[key] = st.session_state[key]
+    set_address(key, st.session_state[key])
     return st.session_state[key]
 
 

@@ -47,8 +47,9 @@ def ways_to_be_lost(least: float) -> str:
         f"Rank: the image ranked above {share} of the test images without the class when dense, "
         "and stays below that (lost); or it ranks that high from some sparsity on, and did not "
         "when dense (raised). Each sparsity is counted by itself: probabilities that rise together "
-        "change no rank. Operating point: the probability, which reaches the dense model's "
-        "operating point when dense, stays below it (lost), or reaches it from some sparsity on "
+        "change no rank. Ranks are those of the mean over runs. Operating point: the probability, "
+        "which reaches the dense model's operating point when dense, stays below it (lost), or "
+        "reaches it from some sparsity on "
         f"though it did not when dense (raised). {share} of validation images without the class "
         "lie below that point, which is the same at every sparsity: where pruning makes "
         "probabilities rise, nothing is lost by it, and false alarms are raised. Lost is said of "
@@ -66,22 +67,20 @@ def fate(found: FindingFate) -> str:
         return f"{who} has no operating point: no validation image is certain not to have it."
     if found.fate == "stays":
         return f"{who} stays above its operating point at every sparsity."
-    at, runs = (
-        words.percent(found.at),
-        f"in {found.n_below} of {words.count(found.n_runs or 0, 'run')}",
-    )
+    at, before = words.percent(found.at), words.count(found.n_before or 0, "run")
     if found.fate == "below when dense":
+        runs = f"in {found.n_changed} of {before}"
         return f"{who} is already below its operating point when dense, {runs}."
     if found.fate == "raised":
-        called = f"in {(found.n_runs or 0) - (found.n_below or 0)} of "
-        called += words.count(found.n_runs or 0, "run")
+        called = f"in {found.n_changed} of the {before} that did not call it when dense"
         return f"{who} is raised from {at} sparsity on, {called}: {_from_to(found)}."
+    runs = f"in {found.n_changed} of the {before} that had it when dense"
     if found.fate == "dips":
         return (
             f"{who} dips below its operating point at {at} sparsity, {runs}, but is above it "
             "again at the end of the grid."
         )
-    return f"{who} falls below its operating point at {at} sparsity {runs}."
+    return f"{who} falls below its operating point at {at} sparsity: lost {runs}."
 
 
 def headline(fates: list[FindingFate]) -> FindingFate:

@@ -122,7 +122,7 @@ STYLE = """<style>
 /* Places kept free for what the browser draws later: controls with a label above them, X-rays. */
 .stApp .stMainBlockContainer {max-width: none}
 .stSidebar [data-testid=stSidebarUserContent] {min-height: 20rem}
-:is(.st-key-study, .st-key-classes, .st-key-first, .st-key-second, .st-key-sparsity) {
+:is(.st-key-study-picker, .st-key-classes, .st-key-first, .st-key-second, .st-key-sparsity) {
   min-height: 4.25rem}
 .st-key-controls {min-height: 4.25rem}
 :is(.st-key-metric, .st-key-scale, .st-key-reading, .st-key-group, .st-key-findings) {

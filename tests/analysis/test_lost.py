@@ -9,8 +9,16 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
 from core import image_curves, operating_tables, pie_tables, store, study
-from core.analysis.image_curves import SUMMARY, FindingFate, curves_table, finding_fates, over_runs
+from core.analysis.image_curves import (
+    SUMMARY,
+    FindingFate,
+    changed_runs,
+    curves_table,
+    finding_fates,
+    over_runs,
+)
 from core.analysis.lost import (
+    CHANGED,
     OPERATING_POINT,
     RANK,
     lost_at_sparsity,
@@ -109,15 +117,16 @@ def test_raised_agrees_with_the_definition_word_by_word(values):
 
 def test_the_long_table_of_raised_findings_leaves_out_who_has_or_may_have_them():
     truth, raised = np.array([[0, 1, np.nan]]), np.full((1, 3), 0.5, np.float32)
-    below, ids = {0.5: np.array([[1, 0, 0]])}, pd.Series(["a"])
-    table = raised_findings(ids, NAMES[:3], truth, raised, below, {0.5: 3})
+    changed, ids = {0.5: np.full((1, 3, 4), (1, 0, 2, 1))}, pd.Series(["a"])
+    table = raised_findings(ids, NAMES[:3], truth, raised, changed, {0.5: 3})
     assert table.to_dict("records") == [
         {
             "image_id": "a",
             "class_name": "Mass",
             "raised_by": OPERATING_POINT,
             "raised_at_sparsity": 0.5,
-            "n_runs_raised": 2,
+            "n_runs_raised": 1,
+            "n_runs_lacked": 2,
             "n_runs": 3,
         }
     ]
@@ -146,17 +155,39 @@ def test_of_an_image_only_labelled_classes_count_earliest_first():
 def test_the_long_table_counts_the_runs_where_it_is_lost():
     truth = np.array([[1.0, np.nan]])
     lost = np.array([[0.9, 0.5]], np.float32)
-    below = {0.5: np.array([[1, 2]]), 0.9: np.array([[3, 4]])}
+    of_mass = {0.5: (2, 0, 0, 0), 0.9: (3, 2, 1, 0)}  # CHANGED, at each sparsity
+    of_hernia = {0.5: (1, 1, 1, 0), 0.9: (2, 1, 2, 1)}
+    changed = {s: np.array([[of_mass[s], of_hernia[s]]]) for s in (0.5, 0.9)}
     ids = pd.Series(["a"])
-    table = lost_findings(ids, ("Mass", "Hernia"), truth, lost, below, {0.5: 2, 0.9: 4})
+    table = lost_findings(ids, ("Mass", "Hernia"), truth, lost, changed, {0.5: 2, 0.9: 4})
     assert table["lost_at_sparsity"].tolist() == [0.9, 0.5]
-    assert table["n_runs_lost"].tolist() == [3, 2]
+    assert table["n_runs_lost"].tolist() == [2, 1]
+    assert table["n_runs_had"].tolist() == [3, 1]
     assert table["n_runs"].tolist() == [4, 2]
     assert table["labelled"].tolist() == [True, pd.NA]
     assert set(table["lost_by"]) == {OPERATING_POINT}
     by_rank = lost_findings(ids, ("Mass", "Hernia"), truth, lost, None, {0.5: 2, 0.9: 4})
     assert set(by_rank["lost_by"]) == {RANK}
-    assert by_rank["n_runs_lost"].isna().all(), "runs are not ranked"
+    assert by_rank[["n_runs_lost", "n_runs_had"]].isna().all(axis=None), "runs are not ranked"
+
+
+def test_a_run_that_never_had_the_finding_does_not_lose_it():
+    """Three runs of a finding with the point 0.5. The first loses it, the second never had it, the
+    third keeps it, and a fourth has no dense prediction."""
+    dense = [0.9, 0.2, 0.5, None]
+    here = [0.1, 0.1, 0.6, 0.1]
+    runs = np.array(here, np.float32).reshape(4, 1, 1)
+    of_dense = [None if p is None else np.full((1, 1), p, np.float32) for p in dense]
+    counts = changed_runs(runs, of_dense, np.array([0.5]))[0, 0]
+    assert dict(zip(CHANGED, counts, strict=True)) == {
+        "n_had": 2,
+        "n_lost": 1,
+        "n_lacked": 1,
+        "n_raised": 0,
+    }
+    raised = changed_runs(1 - runs, of_dense, np.array([0.5]))[0, 0]
+    assert raised.tolist() == [2, 1, 1, 1]
+    assert np.isnan(changed_runs(runs, of_dense, np.array([np.nan]))).all()
 
 
 def test_runs_are_summed_up_as_numpy_does():
@@ -172,24 +203,35 @@ def test_runs_are_summed_up_as_numpy_does():
 
 def test_one_run_has_a_median_and_no_quartiles():
     summary = over_runs(np.full((1, 1, 1), 0.3, np.float32), np.array([0.5]))
-    table = curves_table(summary, np.array([[0.25]]), [0.0], [1], ("Mass",))
+    changed = np.zeros((1, 1, len(CHANGED)))
+    table = curves_table(summary, np.array([[0.25]]), changed, [0.0], [1], ("Mass",))
     assert table["rank"].tolist() == [0.25]
     assert table["median"].tolist() == pytest.approx([0.3])
     assert table[["lower", "upper"]].isna().all(axis=None)
 
 
+def over_sparsity(runs, points):
+    """(sparsities, classes, CHANGED) of one image's (runs, sparsities, classes), dense first."""
+    dense = list(runs[:, [0]])
+    grid = range(runs.shape[1])
+    return np.stack([changed_runs(runs[:, [at]], dense, points)[0] for at in grid])
+
+
 def test_each_fate_of_a_finding_is_told_in_a_true_sentence():
     runs = np.stack([OVER_SPARSITY, OVER_SPARSITY, np.clip(OVER_SPARSITY + 0.15, 0, 1)])
     summary = np.stack([over_runs(runs[:, [at]], POINTS)[0] for at in range(3)])
-    curves = curves_table(summary, OVER_SPARSITY, GRID, [3, 3, 3], NAMES)
+    changed = over_sparsity(runs, POINTS)
+    curves = curves_table(summary, OVER_SPARSITY, changed, GRID, [3, 3, 3], NAMES)
     labelled = dict.fromkeys(NAMES, True)
     fates = finding_fates(curves, dict(zip(NAMES, POINTS, strict=True)), labelled)
     said = {found.class_name: image_findings.fate(found) for found in fates}
     assert next(iter(said)) == "Mass", "what is lost comes first"
     assert said["Mass"] == (
-        "Mass (labelled) falls below its operating point at 50 % sparsity in 2 of 3 runs."
+        "Mass (labelled) falls below its operating point at 50 % sparsity: lost in 2 of the 3 runs "
+        "that had it when dense."
     )
-    assert "dips below its operating point at 50 % sparsity, in 3 of 3 runs" in said["Hernia"]
+    dip = "dips below its operating point at 50 % sparsity, in 3 of the 3 runs that had it"
+    assert dip in said["Hernia"]
     assert "already below its operating point when dense, in 3 of 3 runs" in said["Edema"]
     assert "stays above its operating point at every sparsity" in said["Nodule"]
     assert "has no operating point" in said["Effusion"]
@@ -205,13 +247,14 @@ def test_a_false_alarm_is_told_with_where_from_and_how_far():
     points = {"Mass": 0.5, "Hernia": 0.5}
     summary = np.stack([over_runs(runs[:, [at]], np.array([0.5, 0.5]))[0] for at in range(3)])
     summary[..., 0] = values  # the mean over runs is what decides
-    curves = curves_table(summary, values, GRID, [3, 3, 3], ("Mass", "Hernia"))
+    changed = over_sparsity(runs, np.array([0.5, 0.5]))
+    curves = curves_table(summary, values, changed, GRID, [3, 3, 3], ("Mass", "Hernia"))
     fates = finding_fates(curves, points, {"Mass": False, "Hernia": True})
     assert [found.class_name for found in fates] == ["Hernia", "Mass"]
     assert image_findings.headline(fates).class_name == "Mass", "a false alarm comes first"
     assert image_findings.fate(fates[1]) == (
-        "Mass (not labelled) is raised from 50 % sparsity on, in 2 of 3 runs: 0.006 when "
-        "dense, 0.73 at 90 %."
+        "Mass (not labelled) is raised from 50 % sparsity on, in 2 of the 3 runs that did not call "
+        "it when dense: 0.006 when dense, 0.73 at 90 %."
     )
     assert "Hernia (labelled) is already below" in image_findings.fates_told(fates)[0]
     by_rank = finding_fates(curves, points, {"Mass": False, "Hernia": True}, RANK)
@@ -234,7 +277,9 @@ def test_many_false_alarms_are_told_by_name_only():
 
 
 def test_by_rank_the_sentence_says_how_far_it_fell():
-    curves = curves_table(np.ones((3, 5, 5)), OVER_SPARSITY, GRID, [3, 3, 3], NAMES)
+    shape = (3, 5, 5), (3, 5, len(CHANGED))
+    summary, changed = map(np.ones, shape)
+    curves = curves_table(summary, OVER_SPARSITY, changed, GRID, [3, 3, 3], NAMES)
     curves.loc[curves["class_name"] == "Effusion", "rank"] = np.nan
     fates = finding_fates(curves, dict.fromkeys(NAMES, POINT), dict.fromkeys(NAMES, True), RANK)
     said = {found.class_name: image_findings.fate(found) for found in fates}
@@ -360,7 +405,9 @@ def test_raised_findings_of_a_study_are_recounted_by_hand(folder):
     for sparsity, here in zip(grid, stays, strict=True):  # what is raised may be so from earlier
         n = (by_point["raised_at_sparsity"] <= sparsity).sum()
         assert n == (here & raised).sum()
-    assert (by_point["n_runs_raised"].between(1, by_point["n_runs"])).all()
+    lacked = by_point["n_runs_lacked"]
+    assert (lacked.between(1, by_point["n_runs"])).all(), "the mean of runs that had it has it"
+    assert (by_point["n_runs_raised"].between(0, lacked)).all()
     assert set(table["raised_by"]) == {OPERATING_POINT, RANK}
 
 
@@ -391,16 +438,23 @@ def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
     for row in table.sample(min(len(table), 20), random_state=0).itertuples():
         column = labels.class_names.index(row.class_name)
         at = list(test["image_id"]).index(row.image_id)
-        runs = [
-            store.read_predictions(
-                study.prediction_path(folder, run, row.lost_at_sparsity),
-                test["image_id"],
-                labels.class_names,
-            )[at, column]
-            for run in (0, 1)
-        ]
+        dense, runs = (
+            [
+                store.read_predictions(
+                    study.prediction_path(folder, run, sparsity),
+                    test["image_id"],
+                    labels.class_names,
+                )[at, column]
+                for run in (0, 1)
+            ]
+            for sparsity in (0.0, row.lost_at_sparsity)
+        )
         point = np.float32(points[row.class_name])
-        assert row.n_runs_lost == sum(value < point for value in runs)
+        had = [before >= point for before in dense]
+        assert row.n_runs_had == sum(had)
+        assert row.n_runs_lost == sum(
+            value < point for value, before in zip(runs, had, strict=True) if before
+        )
         assert np.mean(runs) < point
 
 

@@ -12,6 +12,7 @@ from core.people.access import Person
 from core.reader_study import database, readings, results
 from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import DATABASE_VARIABLE
+from core.store import find_study
 from core.ui import people, reading_room
 from core.wording import words
 from tests.pages.test_pages import open_page, said
@@ -160,6 +161,19 @@ def test_a_reader_who_is_not_invited_sees_no_image(of, monkeypatch):
     assert "There is nothing for you to read" in said(at)
     assert not any("/xray/" in str(element.proto) for element in walk(at.main))
     assert not at.button
+
+
+def test_a_reader_of_two_reader_studies_reads_both_and_the_address_says_which(of):
+    second = write_reader_study(find_study("toy"), name="second", n_pies=2, n_non_pies=2)
+    for one, n in ((of, 10), (second, 4)):
+        at = open_page(READ, **{"reader-study": one.name})
+        assert at.title[0].value == f"Image 1 of {n}"
+        answer(at, 1, 3, 2)
+        assert readings.sheet(one, LOCAL).n_complete == 1
+        assert at.query_params["reader-study"] in (one.name, [one.name])
+    at.selectbox(key="reader-study").set_value(of.name).run()
+    assert not at.exception
+    assert at.title[0].value == "Image 2 of 10"
 
 
 def test_a_removed_reader_sees_no_image_any_more(of):
