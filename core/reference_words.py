@@ -351,10 +351,15 @@ SETTINGS = {
     "dataset.name": "Which published dataset.",
     "dataset.architecture": "What the files of predictions call the network.",
     "dataset.image_column": "Column of paths below `images`; they are the image ids.",
-    "dataset.patient_column": "Column of patients; `patient_id` if there is one.",
+    "dataset.patient_column": "Column of patients. By default `patient_id`, PatientID, subject_id "
+    "or another known name, else the patient's folder in the path.",
     "dataset.split_column": "Column of train, val or validation, test; `split` if there is one.",
     "dataset.class_columns": "Columns of 1, 0, and -1 or blank for uncertain.",
     "dataset.joined_column": 'In their place, one column of class names, "Mass|Nodule".',
+    "dataset.joined_by": "What divides the names in `joined_column`. By default found out: a bar, "
+    "the text of a list, a semicolon, a line end, a tab or a comma.",
+    "dataset.blank": "What a blank in a class column means. By default uncertain, and negative in "
+    "a table with CheXpert's columns, as its authors mean it.",
     "model.architecture": "The network; `other` is for imported predictions alone.",
     "model.weights": "Where training starts from.",
     "model.image_size": "Side in pixels to which images are resized.",

@@ -91,9 +91,14 @@ class TableColumns(ImageSettings):
     image_column: str = "path"
     patient_column: str | None = None
     split_column: str | None = None
-    # Either one column per class, or one column of class names joined by "|".
+    # Either one column per class, or one column of class names such as "Mass|Nodule".
     class_columns: tuple[str, ...] = ()
     joined_column: str | None = None
+    # What divides those names; found out where it is not given.
+    joined_by: str | None = Field(None, min_length=1, max_length=5)
+    # What a blank cell of a class column means. Where it is not given: uncertain, but negative in
+    # CheXpert's own tables, whose authors mean it so.
+    blank: Literal["uncertain", "negative"] | None = None
 
 
 class TableSettings(TableColumns):

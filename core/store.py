@@ -293,7 +293,8 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
                 raise InputError("One select, please: a query reads a study and changes nothing.")
             for name, view in _views(folder).items():
                 connection.execute(f"create view {name} as {view}")
-            connection.execute(f"set allowed_directories = [{_text(folder)}]")
+            allowed = {_text(folder), _text(_literal(folder))}
+            connection.execute(f"set allowed_directories = [{', '.join(sorted(allowed))}]")
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
             return connection.execute(statements[0]).df()
@@ -303,23 +304,31 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
 
 def _views(folder: Path) -> dict[str, str]:
     """SQL of the tables that there are."""
-    number = "cast(regexp_extract(filename, '{}=([0-9]+)', 1) as integer)"
-    sparsity = f"{number.format('sparsity')} / 100 as sparsity"
+    # Of the file's own name and folder: a folder above may be called run=5 too.
+    number = "cast(regexp_extract(filename, '{}', 1) as integer)"
+    run = number.format(r"run=([0-9]+)[/\\]sparsity=[0-9]+\.parquet$")
+    sparsity = number.format(r"sparsity=([0-9]+)\.parquet$") + " / 100 as sparsity"
+    here = Path()
     views = {
-        "labels": (study.labels_path(folder), "*"),
-        "class_metrics": (study.class_metrics_path(folder), "*"),
+        "labels": (study.labels_path(here), "*"),
+        "class_metrics": (study.class_metrics_path(here), "*"),
         "predictions": (
-            folder / "predictions" / "*" / "*.parquet",
-            f"{number.format('run')} as run, {sparsity}, * exclude (filename)",
+            here / "predictions" / "*" / "*.parquet",
+            f"{run} as run, {sparsity}, * exclude (filename)",
         ),
-        "ensembles": (folder / "ensemble" / "*.parquet", f"{sparsity}, * exclude (filename)"),
+        "ensembles": (here / "ensemble" / "*.parquet", f"{sparsity}, * exclude (filename)"),
     }
     return {
-        name: f"select {columns} from read_parquet({_text(path)}, hive_partitioning = false"
-        f"{', filename = true' if 'filename' in columns else ''})"
+        name: f"select {columns} from read_parquet({_text(_literal(folder) / path)}, "
+        f"hive_partitioning = false{', filename = true' if 'filename' in columns else ''})"
         for name, (path, columns) in views.items()
-        if next(folder.glob(path.relative_to(folder).as_posix()), None)
+        if next(folder.glob(path.as_posix()), None)
     }
+
+
+def _literal(folder: Path) -> Path:
+    """A pattern that means this folder, whatever stands in its name, and no other."""
+    return Path(re.sub(r"([\[*?])", r"[\1]", str(folder)))
 
 
 def _text(path: Path) -> str:

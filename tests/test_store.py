@@ -166,3 +166,24 @@ def test_class_names_with_quotes_are_columns_like_any_other(tmp_path, monkeypatc
     path = study.prediction_path(folder, 0, 0.0)
     store.write_predictions(IDS, np.array([[0.1], [0.2], [0.3]]), (name,), path)
     assert len(store.query(folder, "select * from predictions")[name]) == 3
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["run=5", "sparsity=7", "run=5/sparsity=7.parquet", "a [b] *c ?d", "[ab]", "*", "{a,b}", "**",
+     "a]b", "it's [here]", "[!x]", "100%"],
+)  # fmt: skip
+def test_a_query_gives_the_same_wherever_the_cache_lies(tmp_path, monkeypatch, above):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / above / "cache"))
+    other = tmp_path / "b" / "cache"  # what a pattern might mean as well
+    for cache in (str(other), str(tmp_path / above / "cache")):
+        monkeypatch.setenv("PRUNESCOPE_CACHE", cache)
+        folder = study.study_dir(toy_config())
+        for run, sparsity in ((0, 0.0), (1, 0.9)):
+            path = study.prediction_path(folder, run, sparsity)
+            store.write_predictions(IDS, np.array([[0.1], [0.2], [0.3]]), ("Mass",), path)
+        path = study.ensemble_path(folder, 0.9)
+        store.write_predictions(IDS, np.array([[0.1], [0.2], [0.3]]), ("Mass",), path)
+    sql = "select distinct run, sparsity, count(*) over () as n from predictions order by 1"
+    assert store.query(folder, sql).to_numpy().tolist() == [[0, 0, 6], [1, 0.9, 6]]
+    assert store.query(folder, "select distinct sparsity from ensembles")["sparsity"][0] == 0.9

@@ -20,7 +20,9 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
+from core.importing import pickled_texts
 from core.importing.machine import Allowed, Machine, Name, Part, Refused
+from core.importing.pickled_texts import TextColumn
 
 MOST_COLUMNS = 1000
 NEW_BLOCK = Name("pandas.core.internals.blocks", "new_block")
@@ -191,7 +193,7 @@ def _new_index(*arguments: Any) -> Index:
         if not all(_is(n, int) and abs(n) < 2**40 for n in bounds) or bounds[2] == 0:
             raise Refused("it holds an impossible range index")
         return Index(range(*bounds))
-    if kind not in INDICES or not isinstance(parts.get("data"), Array):
+    if kind not in INDICES or not isinstance(parts.get("data"), Array | TextColumn):
         raise Refused("it holds an index in a form that is not known")
     return Index(_values(parts["data"], 1))
 
@@ -247,6 +249,8 @@ def _axes(axes: Any) -> list[Index]:
 
 
 def _values(value: Any, dimensions: int) -> np.ndarray:
+    if isinstance(value, TextColumn) and value.values is not None:  # of one dimension always
+        return value.values if dimensions == 1 else value.values[np.newaxis]
     if not isinstance(value, Array) or value.values is None or value.values.ndim != dimensions:
         raise Refused(f"it lacks an array of {dimensions} dimension(s) where one is needed")
     return value.values
@@ -269,21 +273,26 @@ ALLOWED: Allowed = {
     Name("__builtin__", "slice"): _slice,
     Name("_codecs", "encode"): _encode,
     Name("pandas.core.frame", "DataFrame"): _frame,
+    Name("pandas", "DataFrame"): _frame,
     Name("pandas.core.internals.managers", "BlockManager"): _manager,
     Name("pandas._libs.internals", "_unpickle_block"): _block,
     NEW_BLOCK: _block,
     Name("functools", "partial"): _partial,
     Name("pandas.core.indexes.base", "_new_Index"): _new_index,
     Name("pandas.core.indexes.base", "Index"): _only_a_name,
+    Name("pandas", "Index"): _only_a_name,
     Name("pandas.core.indexes.range", "RangeIndex"): _only_a_name,
+    Name("pandas", "RangeIndex"): _only_a_name,
     Name("pandas.core.indexes.numeric", "Int64Index"): _only_a_name,
     Name("pandas.core.indexes.numeric", "UInt64Index"): _only_a_name,
     Name("pandas.core.indexes.numeric", "Float64Index"): _only_a_name,
+    **pickled_texts.ALLOWED,
 }
-RANGES = {Name("pandas.core.indexes.range", "RangeIndex")}
+RANGES = {Name("pandas.core.indexes.range", "RangeIndex"), Name("pandas", "RangeIndex")}
 INDICES = {name for name in ALLOWED if name.name.endswith("Index")} - RANGES
 # What pandas creates without arguments, to fill it afterwards.
 CREATED = frozenset(name for name, call in ALLOWED.items() if call in (_frame, _manager))
+CREATED |= pickled_texts.CREATED.keys()
 
 
 def read_pickled_frame(path: Path, n_rows: int, n_columns: int) -> pd.DataFrame:

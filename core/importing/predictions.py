@@ -32,6 +32,7 @@ from core.labels import Labels, label_matrix
 LONGEST_TEXT = 4096  # bytes of an image id or of the labels of one image
 IMAGE_COLUMNS = ("image_id", "id", "path")
 LABEL = "label"
+ROUNDING = 1e-5
 PATTERN = "<dataset>_<architecture>_seed-S_prune-R.pkl (or .parquet, .csv)"
 
 
@@ -172,6 +173,8 @@ def read_probabilities(path: Path, test: TestSplit) -> np.ndarray:
 
 
 def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
+    from core.engine.datasets.rows import refuse_long_rows
+
     wanted = {*test.class_names, LABEL}
     most_bytes = 2**20 + len(test.rows) * (64 * (len(wanted) + 8) + 1024)
     try:
@@ -197,12 +200,15 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
             _refuse_long_texts(table, path)
             frame = table.to_pandas(ignore_metadata=True)
             return frame.astype({name: object for name in texts if name in used})
+        with open(path, "rb") as content:
+            refuse_long_rows(content, path)
         names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
         column = image_column(names, path)
         _refuse_missing(names, test.class_names, path)
         return pd.read_csv(
             path,
             usecols=[name for name in names if name in wanted or name == column],
+            index_col=False,
             dtype={column: str} | ({LABEL: str} if LABEL in names else {}),
             encoding="utf-8-sig",
         )
@@ -276,11 +282,12 @@ def _probabilities(frame: pd.DataFrame, test: TestSplit, path: Path) -> np.ndarr
             raise InputError(f"{path}: class {name!r} holds something else than numbers.")
     values = frame[list(test.class_names)].to_numpy()
     values = values if values.dtype == np.float64 else values.astype(np.float32)
-    wrong = ~((values >= 0) & (values <= 1))  # NaN is neither
+    # Sums of floats may end a little outside, which is no other scale.
+    wrong = ~((values >= -ROUNDING) & (values <= 1 + ROUNDING))  # NaN is neither
     if wrong.any():
         row, column = (int(n[0]) for n in np.nonzero(wrong))
         raise InputError(
             f"{path}: class {test.class_names[column]!r} of image {test.image_ids.iloc[row]!r} is "
-            f"{values[row, column]:g}; a probability is between 0 and 1."
+            f"{values[row, column]:.9g}; a probability is between 0 and 1."
         )
-    return values
+    return np.clip(values, 0, 1)

@@ -162,9 +162,12 @@ def _config(
 
 def _image_column(labels: Path, with_images: bool) -> str:
     """With images the table's paths lead to them; without, ids match predictions best."""
+    from core.engine.datasets.columns import IMAGES, known_column
     from core.engine.datasets.tables import read_rows
 
     columns = read_rows(labels).columns
+    if not set(IMAGE_COLUMNS) & set(columns) and (known := known_column(columns, IMAGES)):
+        return known
     wanted = reversed(IMAGE_COLUMNS) if with_images else IMAGE_COLUMNS
     return image_column(columns, labels, wanted)
 

@@ -18,7 +18,7 @@ from core.upload import own_data as data
 from core.upload import uploads
 from core.upload.datasets import OwnDataset, datasets_of
 from core.upload.own_data import Columns, DataReport
-from core.upload.preflight import size
+from core.upload.preflight import size, some
 from core.upload.uploads import Upload
 from core.wording import markup
 from core.wording.words import count
@@ -138,7 +138,7 @@ def _report(
         markup.facts(
             {
                 "Image column": report.image_column,
-                "Patients": f"{report.n_patients:,}, by {report.patient_column or 'image'}",
+                "Patients": f"{report.n_patients:,}, by {_patients_by(report)}",
                 "Split": f"{split}; {_split_by(report)}",
                 "Not images, left out": f"{report.n_skipped:,}",
                 "Unpacked": size(report.n_bytes),
@@ -164,6 +164,11 @@ def _report(
     return None
 
 
+def _patients_by(report: DataReport) -> str:
+    by_folder = report.n_patients < report.n_rows  # patient00001/ in the path
+    return report.patient_column or ("folder" if by_folder else "image")
+
+
 def _split_by(report: DataReport) -> str:
     return f"by {report.split_column}" if report.split_column else "drawn here, by patient"
 
@@ -181,7 +186,10 @@ def _warnings(report: DataReport) -> list[str]:
         said.append(f"{report.n_broken:,} files are no readable image, such as {few}: left out.")
     if report.n_unused:
         said.append(f"{report.n_unused:,} images are not in the table and will not be used.")
-    if not report.patient_column:
+    for what, share in (("positives", 0), ("negatives", 1)):
+        if names := [one.class_name for one in report.classes if one.frequency == share]:
+            said.append(f"Without {what}, so that nothing can be said of them: {some(names)}.")
+    if _patients_by(report) == "image":
         said.append(
             "No column names patients, so each image counts as a patient of its own. If patients "
             "have several images, intervals come out too narrow."

@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from core.settings import TableSettings
 from core.upload import children, uploads
 from core.upload.children import Teller
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
-from core.upload.own_data_zip import contents, opened, unpack
+from core.upload.own_data_zip import MAX_DEPTH, contents, opened, unpack
 from core.upload.preflight import size
 
 SECONDS_IN_ALL = 3600
@@ -31,10 +32,6 @@ MEMORY_BYTES = 4 * 2**30
 MAX_TABLE_BYTES = 200 * 2**20
 MAX_COLUMNS = 500
 NAMED = 5
-PATIENTS = ("patient_id", "patient", "patientid", "subject_id", "subject")
-SPLITS = ("split", "fold", "set", "partition", "subset")
-# Of names joined by "|", where there is no column for each class.
-JOINED = ("finding_labels", "findings", "labels", "label", "classes")
 
 
 def main(folder: Path) -> None:
@@ -113,15 +110,16 @@ def _report(
     n_skipped: int,
     n_bytes: int,
 ) -> DataReport:
-    from core.engine.datasets.table import _is_label, load
+    from core.engine.datasets.columns import SPLITS, known_column, patient_column
+    from core.engine.datasets.table import load
     from core.engine.datasets.tables import read_rows
 
     rows = _rows(unpacked, table, read_rows)
     image_column = columns.image or _image_column(rows, images, table)
     if image_column not in rows:
         raise InputError(f"{table} has no column {image_column!r}; it has: {', '.join(rows)}.")
-    patient = columns.patient if columns.patient is not None else _first(rows, PATIENTS)
-    split = columns.split if columns.split is not None else _first(rows, SPLITS)
+    patient = columns.patient if columns.patient is not None else patient_column(rows)
+    split = columns.split if columns.split is not None else known_column(rows, SPLITS)
     paths = _paths(rows[image_column], images)
     rows = rows.assign(**{IMAGE_COLUMN: paths})
     labels_file = unpacked / "labels.csv"
@@ -134,11 +132,8 @@ def _report(
             f"None of the {len(rows):,} images that {table} names in {image_column!r} is in the "
             f"zip; it names {rows[image_column].iloc[0]!r}, and the zip holds {images[0]!r}."
         )
-    joined = None if columns.classes else _first(rows, JOINED)
-    if joined in (image_column, patient, split) or (joined and _is_label(rows[joined])):
-        joined = None
     keys = (image_column, patient, split)
-    named = () if joined else columns.classes or _classes(rows, keys, table)
+    named, joined = _classes(rows, keys, columns.classes, table)
     settings = TableSettings(
         kind="table",
         images=unpacked / "images",
@@ -207,26 +202,51 @@ def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
 
 
 def _paths(given: pd.Series, images: list[str]) -> pd.Series:
-    """Each row's image as the zip has it, where it has it: by its path, else by its bare name."""
-    by_name: dict[str, list[str]] = {}
-    for image in images:
-        by_name.setdefault(image.rpartition("/")[2], []).append(image)
+    """Each row's image as the zip has it: by its path, else by the longest ending that both share.
+
+    An ending counts only where no other row has it too: `study1/view1.jpg` alone would give one
+    patient's image to all. Raises InputError where two images share the longest ending.
+    """
+    texts = given.map(_relative)
+    rows_of, images_of = _by_ending(texts.unique()), _by_ending(images)
     whole = set(images)
 
-    def found(value: object) -> str:
-        text = "" if pd.isna(value) else str(value).strip().replace("\\", "/")
-        text = text.removeprefix("./").lstrip("/")
+    def found(text: str) -> str:
         if text in whole:
             return text
-        alike = by_name.get(_bare(text), [])
-        ending = [image for image in alike if image.endswith(f"/{text}")] or alike
-        if len(ending) > 1:
-            raise InputError(
-                f"{text!r} is in the zip {len(ending)} times: {ending[0]!r} and {ending[1]!r}."
-            )
-        return ending[0] if ending else _harmless(text)
+        for ending in _endings(text):
+            alike = images_of.get(ending, [])
+            if not alike:
+                continue
+            if len(alike) > 1:
+                raise InputError(
+                    f"{text!r} is in the zip {len(alike)} times: {alike[0]!r} and {alike[1]!r}."
+                )
+            if len(rows_of[ending]) == 1:
+                return alike[0]
+            break
+        return _harmless(text)
 
-    return given.map(found)
+    return texts.map({text: found(text) for text in texts.unique()})
+
+
+def _relative(value: object) -> str:
+    text = "" if pd.isna(value) else str(value).strip().replace("\\", "/")
+    return text.removeprefix("./").lstrip("/")
+
+
+def _endings(path: str) -> Iterator[str]:
+    """The path, then without its first folder, and so on to its bare name."""
+    parts = path.split("/")[-MAX_DEPTH:]
+    return ("/".join(parts[at:]) for at in range(len(parts)))
+
+
+def _by_ending(paths: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        for ending in _endings(path):
+            found.setdefault(ending, []).append(path)
+    return found
 
 
 def _harmless(text: str) -> str:
@@ -240,21 +260,18 @@ def _bare(text: str) -> str:
     return str(text).strip().replace("\\", "/").rpartition("/")[2]
 
 
-def _first(rows: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    """The column that has one of these names, however it is written."""
-    known = {_folded(name): str(name) for name in rows}
-    return next((known[_folded(name)] for name in names if _folded(name) in known), None)
+def _classes(
+    rows: pd.DataFrame, keys: tuple[str | None, ...], wanted: tuple[str, ...], table: str
+) -> tuple[tuple[str, ...], str | None]:
+    """The columns of classes, or none and the column of names joined in one cell."""
+    from core.engine.datasets.columns import JOINED, known_column
+    from core.engine.datasets.table import guessed, is_label
 
-
-def _folded(name: object) -> str:
-    return str(name).lower().replace(" ", "_")
-
-
-def _classes(rows: pd.DataFrame, keys: tuple[str | None, ...], table: str) -> tuple[str, ...]:
-    from core.engine.datasets.table import _guessed
-
+    joined = None if wanted else known_column(rows, JOINED)
+    if joined and joined not in keys and not is_label(rows[joined]):
+        return (), joined
     kept = [key for key in (*keys, IMAGE_COLUMN) if key]
-    return _guessed(rows, kept, Path(table))
+    return wanted or guessed(rows, kept, Path(table)), None
 
 
 def _class_found(table: pd.DataFrame, name: str) -> ClassFound:

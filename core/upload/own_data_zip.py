@@ -33,6 +33,10 @@ IMAGES = (
     *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"),
     *(".dcm", ".dicom"),
 )
+# Names without a suffix, DICOM's UIDs ("1.2.840.10008.5") and Siemens' .IMA.
+SUFFIXLESS = re.compile(r"(^[^.]+|\.[0-9]+|\.ima)$")
+# Of PNG, JPEG and TIFF (either byte order).
+BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 # What Windows opens as a device, whatever the suffix.
 DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"}
 DEVICES |= {f"{kind}{number}" for kind in ("com", "lpt") for number in (*range(10), "¹", "²", "³")}
@@ -73,9 +77,12 @@ def contents(archive: zipfile.ZipFile, name: str, packed: int) -> Contents:
     _check_sizes(members, name, packed)
     wanted = [one for one in members if not HIDDEN.search(one.filename)]
     tables = [one for one in wanted if one.filename.lower().endswith(".csv")]
-    images = [one for one in wanted if one.filename.lower().endswith(IMAGES)]
+    images = [one for one in wanted if _is_image(archive, one)]
     if not images:
-        raise InputError(f"{name} holds no images; known are {', '.join(IMAGES)}.")
+        raise InputError(
+            f"{name} holds no images; known are {', '.join(IMAGES)}, and files of other names that "
+            "begin as DICOM, PNG, JPEG or TIFF do."
+        )
     if len(tables) != 1:
         which = ", ".join(_shown(one) for one in tables[:4]) or "none"
         raise InputError(
@@ -85,6 +92,21 @@ def contents(archive: zipfile.ZipFile, name: str, packed: int) -> Contents:
     return Contents(
         tuple(images), tables[0], len(members) - len(images) - 1, sum(o.file_size for o in members)
     )
+
+
+def _is_image(archive: zipfile.ZipFile, one: zipfile.ZipInfo) -> bool:
+    """By its suffix, else by how it begins: archives of hospitals write names without one."""
+    name = one.filename.lower().rpartition("/")[2]
+    if name.endswith(IMAGES):
+        return True
+    if not SUFFIXLESS.search(name) or name == "dicomdir":  # DICOM's own table of contents
+        return False
+    try:
+        with archive.open(one) as file:
+            begin = file.read(132)
+    except DAMAGE:
+        return False
+    return begin[128:] == b"DICM" or begin.startswith(BEGINNINGS)
 
 
 def opened(path: Path, name: str) -> zipfile.ZipFile:
