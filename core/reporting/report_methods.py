@@ -90,8 +90,8 @@ METHODS = (
         "The 5 % of test images with the lowest Spearman correlation, over classes, of the "
         "probabilities of the dense and the pruned model, averaged over runs.",
         "What PIEs hold more of: PIEs of single pruned against single dense models, by ranks "
-        "within class, over the same of dense against dense models. Interval over runs and patients "
-        "(pigeonhole bootstrap, normal on the logarithm). The plain ratios have bootstrap "
+        "within class, over the same of dense against dense models. Interval over runs and "
+        "patients (pigeonhole bootstrap, normal on the logarithm). The plain ratios have bootstrap "
         "intervals over patients.",
     ),
     (

@@ -80,7 +80,7 @@ def test_a_researcher_signs_in_sees_an_xray_and_signs_out(page, signed):
     expect(page.get_by_role("link", name="Administration")).to_have_count(0)
     with page.expect_download(timeout=2 * PATIENCE) as download:
         page.get_by_role("button", name="CSV").first.click(timeout=PATIENCE)
-    assert download.value.suggested_filename == "large_overall.csv"
+    assert download.value.suggested_filename == "large_claims.csv"
     assert (RESEARCHER, "export") in audit(signed)
     page.get_by_role("link", name="PIE browser").click()
     shown(page, "PIE browser")
