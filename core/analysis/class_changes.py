@@ -47,8 +47,8 @@ class ClassChanges:
 
     Takes `paired_moments`' by_class, or `run_moments` where patients are not known. change is a
     fraction, -0.2 is a fifth lost, with the standard errors of `ratio_variances` and the interval
-    of `combined_half_width`; missing below LEAST_PATIENTS patients with the class, or where
-    neither runs nor patients are known. found: the dense model tells the class from others, its
+    of `combined_half_width`; missing below LEAST_PATIENTS patients with the class, where neither
+    runs nor patients are known, and where the class is not found. found: the dense model tells the class from others, its
     own metric lies above chance with `confidence`; a change is said of no other class. unstable:
     fewer than FEW_PATIENTS patients with the class.
     """
@@ -65,7 +65,9 @@ class ClassChanges:
         half = combined_half_width(
             np.sqrt(over_runs), n_runs, np.sqrt(over_patients), n_patients, self.confidence
         )
-        half[(n_patients < LEAST_PATIENTS) | (~patients_known & (n_runs < 2))] = np.nan
+        found = self._found(rows)
+        unknown = ~patients_known & (n_runs < 2)
+        half[(n_patients < LEAST_PATIENTS) | unknown | ~found] = np.nan
         over = np.select(
             [patients_known & (n_runs > 1), patients_known], [OVER_BOTH, OVER_PATIENTS], OVER_RUNS
         )
@@ -76,7 +78,7 @@ class ClassChanges:
             ci_low=ratio - 1 - half,
             ci_high=ratio - 1 + half,
             interval_over=over,
-            found=self._found(rows),
+            found=found,
             unstable=n_patients < FEW_PATIENTS,
         )[list(CLASS_CHANGES)]
 
