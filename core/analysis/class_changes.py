@@ -48,9 +48,9 @@ class ClassChanges:
     Takes `paired_moments`' by_class, or `run_moments` where patients are not known. change is a
     fraction, -0.2 is a fifth lost, with the standard errors of `ratio_variances` and the interval
     of `combined_half_width`; missing below LEAST_PATIENTS patients with the class, where neither
-    runs nor patients are known, and where the class is not found. found: the dense model tells the class from others, its
-    own metric lies above chance with `confidence`; a change is said of no other class. unstable:
-    fewer than FEW_PATIENTS patients with the class.
+    runs nor patients are known, and where the class is not found. found: the dense model tells
+    the class from others, its own metric lies above chance with `confidence`; a change is said of
+    no other class. unstable: fewer than FEW_PATIENTS patients with the class.
     """
 
     metric: str = PRIMARY
