@@ -87,7 +87,7 @@ else:
 
 if has_labels:
     groups = opened.config.groups
-    n_train = loaders.split_sizes(opened)["train"]
-    chart = frequency_chart(loaders.frequencies(opened), groups.tail_below, n_train)
+    n_images = loaders.split_sizes(opened)[loaders.split_of_groups(opened)]
+    chart = frequency_chart(loaders.frequencies(opened), groups.tail_below, n_images)
     widgets.draw(chart, key="frequency_chart", legend=groups, of=opened)
     widgets.downloads(opened, "class_frequencies", lambda: loaders.frequencies(opened))

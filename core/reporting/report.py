@@ -25,7 +25,7 @@ from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.errors import InputError, WorkError
 from core.known_settings import known_settings, unknown_names
-from core.labels import Labels
+from core.labels import Labels, known_split
 from core.pictures.repairs import sentences
 from core.progress import read_progress
 from core.reporting import readings, report_charts, report_methods, report_tables
@@ -215,7 +215,8 @@ class _Contents:
         drawn = report_charts.charts(
             self._folder, self.labels, self.metrics, self.safety, self.claims, self.overall
         )
-        legend = words.groups(self.config.groups)
+        split = known_split(tables.frequencies(self._folder))
+        legend = words.groups(self.config.groups, split)
         return [
             _shown(chart, number, legend if coloured else "")
             for number, (chart, coloured) in enumerate(drawn)

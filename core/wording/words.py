@@ -166,10 +166,11 @@ def skipped(images: list[Any]) -> str:
     return f"{len(names):,}: {', '.join(names[:3])}" + (" …" if len(names) > 3 else "")
 
 
-def groups(settings: GroupSettings) -> str:
-    """What the colours of the charts mean, where no coloured legend can stand."""
+def groups(settings: GroupSettings, split: str = "train") -> str:
+    """What the colours of the charts mean, where no coloured legend can stand; `split`: of which
+    images the shares are."""
     return (
-        f"Blue: head, over {frequency(settings.head_above)} of train images; green: medium; "
+        f"Blue: head, over {frequency(settings.head_above)} of {split} images; green: medium; "
         f"orange: tail, under {frequency(settings.tail_below)}."
     )
 
