@@ -172,7 +172,10 @@ class _Contents:
             for scope, answer in answers.items()
             if scope != ALL
         ]
-        self.caveats += claims.safe_caveats(everything, settings)
+        self.caveats += claims.safe_caveats(everything, settings, self._unknown_patients())
+
+    def _unknown_patients(self) -> str:
+        return words.unknown_patients(self.labels.split("test")) if self.labels else ""
 
     def _read_claims(self) -> None:
         folder = self._folder
@@ -275,6 +278,7 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
         for split, rows in labels.table.groupby("split"):
             n_patients = words.count(rows["patient_id"].nunique(), "patient")
             facts[f"n {split}"] = f"{words.count(len(rows), 'image')} of {n_patients}"
+        facts["Patients"] = words.unknown_patients(labels.split("test"))
     return [(term, str(value)) for term, value in facts.items() if value]
 
 
