@@ -85,8 +85,8 @@ def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
     """class_name, group, train_frequency, test_frequency, train_positives, test_positives,
     test_positive_patients.
 
-    A frequency is positives over images of that split; most frequent in training first. Groups go
-    by the train frequency, or by that of the test images where no training image is known.
+    A frequency is positives over images of that split. Groups and order, the most frequent class
+    first, go by the frequency in `known_split`.
     """
     columns = {}
     for split in ("train", "test"):
@@ -96,9 +96,15 @@ def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
         columns[f"{split}_positives"] = positives
     columns["test_positive_patients"] = positive_patients(labels.split("test"), labels.class_names)
     table = pd.DataFrame(columns).rename_axis("class_name").reset_index()
-    known = "train" if labels.table["split"].eq("train").any() else "test"
-    table.insert(1, "group", [group_of(f, groups) for f in table[f"{known}_frequency"]])
-    return table.sort_values("train_frequency", ascending=False, kind="stable", ignore_index=True)
+    known = f"{known_split(table)}_frequency"
+    table.insert(1, "group", [group_of(f, groups) for f in table[known]])
+    return table.sort_values(known, ascending=False, kind="stable", ignore_index=True)
+
+
+def known_split(frequencies: pd.DataFrame) -> str:
+    """The split whose frequencies say how rare a class is: train, or test where no training image
+    is known."""
+    return "train" if frequencies["train_frequency"].gt(0).any() else "test"
 
 
 def positive_patients(rows: pd.DataFrame, class_names: tuple[str, ...] | list[str]) -> pd.Series:
@@ -111,11 +117,11 @@ def positive_patients(rows: pd.DataFrame, class_names: tuple[str, ...] | list[st
     return pd.Series(counts, pd.Index(class_names, name="class_name"), dtype=int)
 
 
-def group_of(train_frequency: float, groups: GroupSettings) -> str:
+def group_of(frequency: float, groups: GroupSettings) -> str:
     """head, medium or tail, by the thresholds of the study."""
-    if train_frequency > groups.head_above:
+    if frequency > groups.head_above:
         return "head"
-    return "tail" if train_frequency < groups.tail_below else "medium"
+    return "tail" if frequency < groups.tail_below else "medium"
 
 
 def split_by_patient(

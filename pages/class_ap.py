@@ -171,7 +171,7 @@ def show_frequency() -> None:
         return
     if not corrected:
         st.caption(WHY_NOT_AP)
-    st.html(markup.group_legend(groups))
+    st.html(markup.group_legend(groups, loaders.split_of_groups(opened)))
     cells = st.grid(2, min_column_width=300, gap="medium")
     draws = (forest_of_changes, forest_of_onsets) if corrected else (drop_scatter, extreme_scatter)
     for draw in draws:

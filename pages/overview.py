@@ -31,6 +31,7 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
     finished = len(store.finished_cells(opened.folder))
     origin = words.origin(config)
     repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
+    patients = loaders.patients_caveat(opened) if has_labels else ""
     return {
         "Dataset": words.dataset(config),
         "Model": words.model(config),
@@ -42,6 +43,7 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
         "Images": words.split_sizes(loaders.split_sizes(opened)) if has_labels else words.NONE,
         "Skipped images": words.skipped(provenance.get("skipped_images", [])),
         **({"Repaired images": repaired} if repaired else {}),
+        **({"Patients": patients} if patients else {}),
         "Study id": opened.folder.name,
     }
 
@@ -87,7 +89,7 @@ else:
 
 if has_labels:
     groups = opened.config.groups
-    n_train = loaders.split_sizes(opened)["train"]
-    chart = frequency_chart(loaders.frequencies(opened), groups.tail_below, n_train)
+    n_images = loaders.split_sizes(opened)[loaders.split_of_groups(opened)]
+    chart = frequency_chart(loaders.frequencies(opened), groups.tail_below, n_images)
     widgets.draw(chart, key="frequency_chart", legend=groups, of=opened)
     widgets.downloads(opened, "class_frequencies", lambda: loaders.frequencies(opened))

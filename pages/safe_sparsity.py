@@ -62,7 +62,7 @@ with top:
 show_groups()
 if found.by_decisions:
     st.caption(ui.plain(claims.DECISIONS_ARE))
-for caveat in claims.safe_caveats(answers[ALL], settings):
+for caveat in claims.safe_caveats(answers[ALL], settings, loaders.patients_caveat(opened)):
     st.caption(ui.plain(caveat))
 
 widgets.draw(found.chart, key="safety_chart", of=opened, about=(settings.metric, tag))

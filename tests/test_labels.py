@@ -5,9 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.charts.classes import frequency_chart
 from core.errors import InputError
-from core.labels import Labels, class_frequencies, group_of, label_matrix, split_by_patient
+from core.labels import (
+    Labels,
+    class_frequencies,
+    group_of,
+    known_split,
+    label_matrix,
+    split_by_patient,
+)
 from core.settings import GroupSettings
+from core.wording import markup, words
 from tests.toys import toy_labels
 
 
@@ -24,7 +33,7 @@ def test_labels_are_one_zero_or_uncertain():
 
 
 @pytest.mark.parametrize(
-    ("columns", "names", "words"),
+    ("columns", "names", "message"),
     [
         ({"Hernia": [1, 2, 0]}, ("Hernia",), "'Hernia' holds"),
         ({"Hernia": [1, "yes", 0]}, ("Hernia",), "'yes'"),
@@ -36,8 +45,8 @@ def test_labels_are_one_zero_or_uncertain():
         ({}, (), "no classes"),
     ],
 )
-def test_labels_that_make_no_sense_are_refused_by_name(columns, names, words):
-    with pytest.raises(InputError, match=words):
+def test_labels_that_make_no_sense_are_refused_by_name(columns, names, message):
+    with pytest.raises(InputError, match=message):
         Labels(table_of(**columns), names)
 
 
@@ -80,3 +89,24 @@ def test_frequencies_are_positives_over_images_most_frequent_first():
     assert frequencies["class_name"].tolist() == ["Common", "Rare"]
     assert frequencies["train_frequency"].tolist() == [1.0, 0.5]
     assert frequencies["test_positives"].tolist() == [1, 0]
+
+
+def test_without_training_images_groups_and_order_go_by_the_test_images():
+    table = table_of(Rare=[0, 1, 0], Common=[1, 1, 1]).assign(split="test")
+    frequencies = class_frequencies(Labels(table, ("Rare", "Common")), GroupSettings())
+    assert known_split(frequencies) == "test"
+    assert frequencies["class_name"].tolist() == ["Common", "Rare"]
+    assert frequencies["train_frequency"].tolist() == [0, 0]
+    chart = frequency_chart(frequencies, 0.01, 3)
+    assert chart.caption == "n = 3 test images."
+    assert chart.title.endswith("of test images")
+    assert chart.figure.layout.xaxis.title.text == "Share of test images (%, log)"
+    assert list(chart.figure.data[0].x) == pytest.approx([100, 100 / 3])
+
+
+def test_legends_name_the_images_that_groups_go_by():
+    groups = GroupSettings()
+    assert markup.group_meanings(groups)[0][1] == "head: over 10 % of train images"
+    assert markup.group_meanings(groups, "test")[0][1] == "head: over 10 % of test images"
+    assert "over 10 % of test images" in markup.group_legend(groups, "test")
+    assert words.groups(groups, "test").startswith("Blue: head, over 10 % of test images")

@@ -2,8 +2,10 @@
 
 import os
 
+import pandas as pd
 import pytest
 
+from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity
 from core.known_settings import known_settings
 from core.study import parse_config
 from core.wording import claims, columns, words
@@ -81,3 +83,27 @@ def test_a_column_is_told_in_human_words():
     assert told == {"Poor image quality": "yes", "View": "PA", "Findings drawn": "Mass, Nodule"}
     alike = columns.told({"patient_id": "1", "Patient": "Ann", "note": ""})
     assert alike == {"patient_id": "1", "Patient": "Ann", "Note": words.NONE}
+
+
+def test_images_that_are_their_own_patients_are_said_to_be_of_unknown_patients():
+    def of(n: int, per_patient: int, prefix: str = "image-"):
+        return pd.DataFrame(
+            {
+                "image_id": [f"image-{i}" for i in range(n)],
+                "patient_id": [f"{prefix}{i // per_patient}" for i in range(n)],
+            }
+        )
+
+    said = words.unknown_patients(of(51, 1))
+    assert said == "Each image counts as its own patient: no patient ids are known."
+    assert words.unknown_patients(of(50, 1)) == ""  # too few to matter
+    assert words.unknown_patients(of(51, 2)) == ""
+    assert words.unknown_patients(of(51, 1, "patient-")) == ""  # ids are known, one image each
+
+
+def test_a_safe_sparsity_of_unknown_patients_says_so_first():
+    answer = SafeAnswer(ALL, 3, ("Hernia",), (), (), 0.5, None, None, 0.9, 3, 0.5, 0.1)
+    known = claims.safe_caveats(answer, SafeSparsity())
+    assert len(known) == 1
+    said = claims.safe_caveats(answer, SafeSparsity(), words.OWN_PATIENTS)
+    assert said == [words.OWN_PATIENTS, *known]

@@ -14,6 +14,7 @@ from core.analysis.class_changes import ClassChanges
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.onset import Curves, Onsets, somers_curves
 from core.analysis.trend import Trend, trend
+from core.labels import known_split
 
 TRENDS = ("name", "n", "slope", "ci_low", "ci_high", "p_value", "intercept", "tau", "reason")
 ONSET, CHANGE, GROUPS_APART = "onset", "change_at_95", "tail_minus_head"
@@ -53,8 +54,7 @@ class ClassEvidence:
         """class_name to log10 of the train frequency; of the test images where no training image
         is known; missing for a class that never occurs."""
         table = self.frequencies.set_index("class_name").reindex(self.names)
-        known = "train" if table["train_frequency"].gt(0).any() else "test"
-        frequency = table[f"{known}_frequency"].to_numpy(float)
+        frequency = table[f"{known_split(table)}_frequency"].to_numpy(float)
         logs = np.full(len(frequency), np.nan)
         np.log10(frequency, out=logs, where=frequency > 0)
         return pd.Series(logs, self.names)

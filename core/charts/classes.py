@@ -16,23 +16,25 @@ from core.charts.parts import (
     over_runs,
     short,
 )
-from core.labels import GROUPS
+from core.labels import GROUPS, known_split
 from core.wording import claims, words
 
 RUNS_FOR_A_RANGE = 6  # of fewer runs a range is no estimate of the spread
 
 
-def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) -> Chart:
-    """Train frequency of every class, a long tail on a log axis."""
+def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int) -> Chart:
+    """Frequency of every class, a long tail on a log axis; n_images: of `known_split`."""
+    split = known_split(frequencies)
+    frequency = frequencies[f"{split}_frequency"]
     figure = empty_figure(max(260, ROW_HEIGHT * len(frequencies) + 70))
     positions = np.arange(len(frequencies))
-    shown = frequencies["train_frequency"].where(frequencies["train_frequency"] > 0)
+    shown = frequency.where(frequency > 0)
     figure.add_bar(
         x=shown * 100,
         y=positions,
         orientation="h",
         marker_color=frequencies["group"].map(GROUP_COLOURS),
-        text=[words.frequency(f) for f in frequencies["train_frequency"]],
+        text=[words.frequency(f) for f in frequency],
         textposition="outside",
         cliponaxis=False,
         customdata=np.column_stack(
@@ -49,13 +51,13 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) 
         ),
     )
     # A log axis has no place for 0: such a class is told by its name.
-    absent = frequencies["train_frequency"] == 0
+    absent = frequency == 0
     class_axis(figure, frequencies["class_name"].where(~absent, frequencies["class_name"] + ": 0"))
     # Half a decade of room right of the longest bar for its number.
     low = np.log10(shown.min() * 100) if shown.notna().any() else -1
     high = np.log10(shown.max() * 100) if shown.notna().any() else 2
     figure.update_xaxes(
-        title="Share of train images (%, log)",
+        title=f"Share of {split} images (%, log)",
         type="log",
         range=[np.floor(low - 0.15), high + 0.35],
         dtick=1,
@@ -64,9 +66,9 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_train: int) 
     title = (
         f"{n_tail} of {words.count(len(frequencies), 'class')} "
         f"{'is' if n_tail == 1 else 'are'} tail: in fewer than "
-        f"{words.frequency(tail_below)} of train images"
+        f"{words.frequency(tail_below)} of {split} images"
     )
-    return Chart(title, figure, f"n = {n_train:,} train images.")
+    return Chart(title, figure, f"n = {n_images:,} {split} images.")
 
 
 def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> Chart:

@@ -16,6 +16,7 @@ from core.charts.parts import (
     short,
     with_more,
 )
+from core.labels import known_split
 from core.wording import pair_findings, words
 
 SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"
@@ -23,8 +24,8 @@ NAMED = 3  # points named in a chart; the others tell their name under the point
 
 
 def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> Chart:
-    """The paper's first drop of every class against its train frequency."""
-    table = summary[(summary["train_frequency"] > 0) & summary["first_drop_sparsity"].notna()]
+    """The paper's first drop of every class against its frequency."""
+    table = summary[_frequency(summary).gt(0) & summary["first_drop_sparsity"].notna()]
     figure, drops = empty_figure(340), percents(table["first_drop_sparsity"])
     _add_classes(figure, table, drops, "first drop at %{y:.1f} %")
     _name_points(figure, table, drops)
@@ -34,9 +35,9 @@ def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> Chart
 
 
 def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> Chart:
-    """Relative change at 95 % of every class against its train frequency."""
+    """Relative change at 95 % of every class against its frequency."""
     column = f"relative_{metric}_change_at_95"
-    table = summary[(summary["train_frequency"] > 0) & summary[column].notna()]
+    table = summary[_frequency(summary).gt(0) & summary[column].notna()]
     figure, changes = empty_figure(340), percents(table[column])
     _add_classes(figure, table, changes, "%{y:.0f} % at 95 % sparsity")
     _name_points(figure, table, changes)
@@ -118,7 +119,7 @@ def _add_classes(figure: go.Figure, table: pd.DataFrame, y: list[float], says: s
     if table.empty:
         return
     figure.add_scatter(
-        x=percents(table["train_frequency"]),
+        x=percents(_frequency(table)),
         y=y,
         mode="markers",
         marker={
@@ -130,8 +131,8 @@ def _add_classes(figure: go.Figure, table: pd.DataFrame, y: list[float], says: s
         text=escaped(table["class_name"]),
         customdata=table["n_positive"].tolist(),
         hovertemplate=(
-            f"%{{text}}: {says}<br>in %{{x:.2g}} % of train images, %{{customdata}} test positives"
-            "<extra></extra>"
+            f"%{{text}}: {says}<br>in %{{x:.2g}} % of {known_split(table)} images, "
+            "%{customdata} test positives<extra></extra>"
         ),
     )
 
@@ -140,7 +141,7 @@ def _name_points(figure: go.Figure, table: pd.DataFrame, y: list[float]) -> None
     """Some of the classes that fall furthest, each where no other name stands."""
     if table.empty:
         return
-    x = np.log10(table["train_frequency"].to_numpy(float) * 100)
+    x = np.log10(_frequency(table).to_numpy(float) * 100)
     height = max(np.ptp(y), 1.0)
     taken: list[float] = []
     for at in np.argsort(y, kind="stable"):
@@ -156,11 +157,16 @@ def _name_points(figure: go.Figure, table: pd.DataFrame, y: list[float]) -> None
 
 
 def _frequency_axis(figure: go.Figure, table: pd.DataFrame) -> None:
-    logs = np.log10(table["train_frequency"].to_numpy(float) * 100)
+    logs = np.log10(_frequency(table).to_numpy(float) * 100)
     limits = [logs.min() - 0.15, logs.max() + 0.15] if len(logs) else [-1, 2]
     figure.update_xaxes(
-        title="Share of train images (%, log)", type="log", range=limits, dtick=1, zeroline=False
-    )
+        title=f"Share of {known_split(table)} images (%, log)",
+        type="log", range=limits, dtick=1, zeroline=False,
+    )  # fmt: skip
+
+
+def _frequency(table: pd.DataFrame) -> pd.Series:
+    return table[f"{known_split(table)}_frequency"]
 
 
 def _hollow(table: pd.DataFrame) -> str:

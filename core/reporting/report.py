@@ -25,7 +25,7 @@ from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.errors import InputError, WorkError
 from core.known_settings import known_settings, unknown_names
-from core.labels import Labels
+from core.labels import Labels, known_split
 from core.pictures.repairs import sentences
 from core.progress import read_progress
 from core.reporting import readings, report_charts, report_methods, report_tables
@@ -172,7 +172,10 @@ class _Contents:
             for scope, answer in answers.items()
             if scope != ALL
         ]
-        self.caveats += claims.safe_caveats(everything, settings)
+        self.caveats += claims.safe_caveats(everything, settings, self._unknown_patients())
+
+    def _unknown_patients(self) -> str:
+        return words.unknown_patients(self.labels.split("test")) if self.labels else ""
 
     def _read_claims(self) -> None:
         folder = self._folder
@@ -215,7 +218,8 @@ class _Contents:
         drawn = report_charts.charts(
             self._folder, self.labels, self.metrics, self.safety, self.claims, self.overall
         )
-        legend = words.groups(self.config.groups)
+        split = known_split(tables.frequencies(self._folder))
+        legend = words.groups(self.config.groups, split)
         return [
             _shown(chart, number, legend if coloured else "")
             for number, (chart, coloured) in enumerate(drawn)
@@ -274,6 +278,7 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
         for split, rows in labels.table.groupby("split"):
             n_patients = words.count(rows["patient_id"].nunique(), "patient")
             facts[f"n {split}"] = f"{words.count(len(rows), 'image')} of {n_patients}"
+        facts["Patients"] = words.unknown_patients(labels.split("test"))
     return [(term, str(value)) for term, value in facts.items() if value]
 
 

@@ -28,7 +28,7 @@ from core.charts.scatter import (
     first_drop_scatter,
     frequency_and_distance,
 )
-from core.labels import Labels
+from core.labels import Labels, known_split
 from core.metrics import with_somers_d
 from core.store import read_config
 from core.wording import claim_sentences, findings
@@ -63,8 +63,8 @@ def charts(
         drawn.append((_first_drop(folder, known), True))
         drawn += [(chart, False) for chart in _pairs(folder, known, claims)]
     frequencies, groups = tables.frequencies(folder), read_config(folder).groups
-    n_train = len(labels.split("train"))
-    drawn.append((frequency_chart(frequencies, groups.tail_below, n_train), True))
+    n_images = len(labels.split(known_split(frequencies)))
+    drawn.append((frequency_chart(frequencies, groups.tail_below, n_images), True))
     return drawn
 
 

@@ -11,10 +11,11 @@ import streamlit as st
 from core import store, subgroups
 from core.analysis import chance, decay, losses
 from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
-from core.labels import SPLITS, Labels, class_frequencies, label_matrix
+from core.labels import SPLITS, Labels, class_frequencies, known_split, label_matrix
 from core.metrics import with_somers_d
 from core.ui import OpenStudy, show_progress
 from core.ui.cached import BY_SOURCE, LARGE_ENTRIES, Source, of_study, source
+from core.wording import words
 
 
 def labels(opened: OpenStudy | Source) -> Labels:
@@ -82,6 +83,18 @@ def split_sizes(of: Source) -> dict[str, int]:
     """Images per split."""
     sizes = labels(of).table["split"].value_counts()
     return {split: int(sizes.get(split, 0)) for split in SPLITS}
+
+
+@of_study()
+def split_of_groups(of: Source) -> str:
+    """train, or test where no training image is known: what the groups of classes go by."""
+    return known_split(frequencies(of))
+
+
+@of_study()
+def patients_caveat(of: Source) -> str:
+    """`words.unknown_patients` of the whole test set."""
+    return words.unknown_patients(whole_labels(of).split("test"))
 
 
 @of_study()

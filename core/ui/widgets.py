@@ -11,7 +11,7 @@ import streamlit as st
 
 from core import charts, export, study
 from core.settings import GroupSettings
-from core.ui import OpenStudy, figure_files, file_stem, people, plain, set_address
+from core.ui import OpenStudy, figure_files, file_stem, loaders, people, plain, set_address
 from core.wording import markup, terms, words
 
 
@@ -32,8 +32,10 @@ def draw(
     of, about: the study, and what of the settings it shows, for the names of the files.
     """
     st.markdown(f"{'#' * level} {plain(chart.title)}")
+    said = legend or shared_legend
+    split = loaders.split_of_groups(of) if said and of else "train"
     if legend:
-        st.html(markup.group_legend(legend))
+        st.html(markup.group_legend(legend, split))
     event = st.plotly_chart(
         chart.figure,
         key=key,
@@ -44,7 +46,7 @@ def draw(
     )
     st.caption(plain(chart.caption))
     name = figure_files.file_name(key, of, about)
-    colours = markup.group_meanings(said) if (said := legend or shared_legend) else ()
+    colours = markup.group_meanings(said, split) if said else ()
     figure_files.figure_files(chart, key, name, of, colours, wide=level <= 2)
     return event
 

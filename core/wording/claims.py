@@ -142,9 +142,11 @@ def points(change: float) -> str:
     return f"{sign}{text} points"
 
 
-def safe_caveats(answer: SafeAnswer, settings: SafeSparsity) -> list[str]:
-    """What the answer does not cover."""
-    found = []
+def safe_caveats(
+    answer: SafeAnswer, settings: SafeSparsity, unknown_patients: str = ""
+) -> list[str]:
+    """What the answer does not cover; unknown_patients: that of `words`."""
+    found = [unknown_patients] if unknown_patients else []
     if answer.too_few:
         found.append(
             f"Cannot tell for {words.count(len(answer.too_few), 'class')} with fewer than "

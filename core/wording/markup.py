@@ -12,22 +12,23 @@ from core.settings import GroupSettings
 from core.wording import words
 
 
-def group_meanings(groups: GroupSettings) -> list[tuple[str, str]]:
-    """The three colours and what they mean, by the thresholds of the study."""
+def group_meanings(groups: GroupSettings, split: str = "train") -> list[tuple[str, str]]:
+    """The three colours and what they mean, by the thresholds of the study; `split`: of which
+    images the shares are."""
     head, tail = words.frequency(groups.head_above), words.frequency(groups.tail_below)
     meaning = {
-        "head": f"head: over {head} of train images",
+        "head": f"head: over {head} of {split} images",
         "medium": "medium",
         "tail": f"tail: under {tail}",
     }
     return [(GROUP_COLOURS[group], meaning[group]) for group in GROUPS]
 
 
-def group_legend(groups: GroupSettings) -> str:
+def group_legend(groups: GroupSettings, split: str = "train") -> str:
     """The same as a line below a heading."""
     entries = "".join(
         f'<span><i style="background:{colour}"></i>{meaning}</span>'
-        for colour, meaning in group_meanings(groups)
+        for colour, meaning in group_meanings(groups, split)
     )
     return f'<div class="ps-legend">{entries}</div>'
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeGuard
 
+import pandas as pd
+
 from core.known_settings import is_known
 from core.labels import FEW_PATIENTS
 from core.progress import Report
@@ -33,6 +35,8 @@ METRICS = {
     "somers_d": "Somers\u2019 D",
 }
 UNKNOWN = "not known"
+OWN_PATIENTS = "Each image counts as its own patient: no patient ids are known."
+FEW_IMAGES = 50  # of so few test images nothing is concluded anyway
 FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 PRUNING = {
@@ -157,6 +161,16 @@ def split_sizes(sizes: dict[str, int]) -> str:
     return ", ".join(f"{n:,} {split}" for split, n in sizes.items())
 
 
+def unknown_patients(test: pd.DataFrame) -> str:
+    """Says that nobody gave patient ids; empty where somebody did, or where images are so few that
+    it makes no difference. test: image_id and patient_id of the test images.
+
+    Without ids a dataset takes an image's own id for its patient's (`core.engine.datasets.table`).
+    """
+    alone = test["patient_id"].astype(str).eq(test["image_id"].astype(str))
+    return OWN_PATIENTS if len(test) > FEW_IMAGES and alone.all() else ""
+
+
 def skipped(images: list[Any]) -> str:
     names = [
         str(image.get("image_id", image) if isinstance(image, dict) else image) for image in images
@@ -166,10 +180,11 @@ def skipped(images: list[Any]) -> str:
     return f"{len(names):,}: {', '.join(names[:3])}" + (" …" if len(names) > 3 else "")
 
 
-def groups(settings: GroupSettings) -> str:
-    """What the colours of the charts mean, where no coloured legend can stand."""
+def groups(settings: GroupSettings, split: str = "train") -> str:
+    """What the colours of the charts mean, where no coloured legend can stand; `split`: of which
+    images the shares are."""
     return (
-        f"Blue: head, over {frequency(settings.head_above)} of train images; green: medium; "
+        f"Blue: head, over {frequency(settings.head_above)} of {split} images; green: medium; "
         f"orange: tail, under {frequency(settings.tail_below)}."
     )
 
