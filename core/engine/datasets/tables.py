@@ -42,13 +42,15 @@ def read_rows(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             # What pandas keeps as the index, such as patient_id, is a column like any other.
-            table = _with_named_index(_parquet(path).to_pandas(ignore_metadata=True))
+            content = _parquet(path)
+            content.slice(0, 1).to_pandas()  # a file that lies about its index is refused
+            table = _with_named_index(content.to_pandas(ignore_metadata=True))
         else:
-            content = _unfolded(path) if path.suffix.lower() == ".gz" else None
-            with io.BytesIO(content) if content is not None else open(path, "rb") as file:
+            unfolded = _unfolded(path) if path.suffix.lower() == ".gz" else None
+            with io.BytesIO(unfolded) if unfolded is not None else open(path, "rb") as file:
                 refuse_long_rows(file, path)
             table = pd.read_csv(
-                path if content is None else io.BytesIO(content),
+                path if unfolded is None else io.BytesIO(unfolded),
                 compression=None,
                 dtype=str,
                 keep_default_na=False,
@@ -105,7 +107,9 @@ def _parquet(path: Path) -> pa.Table:
         # Images within the table are not even read.
         batches = list(_counted(file, path, _most_bytes(path), used if left_out else None))
         fields = [field for field in file.schema_arrow if field.name in used]
-        table = pa.Table.from_batches(batches, pa.schema(fields))
+        # pandas' notes name every column, so they do not fit where some are left out.
+        notes = None if left_out else file.schema_arrow.metadata
+        table = pa.Table.from_batches(batches, pa.schema(fields, notes))
     for at, name in enumerate(table.column_names):
         kind = schema.field(schema.get_field_index(name)).type
         if _is_text(kind):
