@@ -66,7 +66,7 @@ def show_question(number: int, question: Question) -> None:
                 chosen = answered.get(question.name) == value
                 st.button(
                     question.word(value),
-                    key=f"{question.name}-{value}",
+                    key=f"{question.name}-{value}-{room.image_key}",
                     type="primary" if chosen else "secondary",
                     icon=":material/check:" if chosen else None,
                     shortcut=keys.get(value),

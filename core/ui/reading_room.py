@@ -56,6 +56,13 @@ class Room:
     since: float | None = None
     drawn_at: dict[str, float | None] = field(default_factory=dict)
 
+    @property
+    def image_key(self) -> str:
+        """Names the image in view in the keys of its buttons, by its place in the reader's order. A
+        button pressed on the screen of one image then never answers for another one, however late
+        the press arrives."""
+        return f"{self.study.id}-{self.place}"
+
     def go(self, place: int) -> None:
         """To another place in the reader's own order."""
         self.place, self.showing, self.asking = place, None, ""
@@ -80,6 +87,9 @@ class Room:
             return
         try:
             before = readings.sheet(self.study, self.reader)
+            if before.order[self.place] != position:  # pressed on the screen of another image
+                self.last = TOO_SOON
+                return
             readings.answer(self.study, self.reader, position, question, value, self.showing)
             after = readings.sheet(self.study, self.reader)
         except (InputError, WorkError) as error:
