@@ -16,6 +16,7 @@ import pandas as pd
 from core import operating_tables, store, study, tables
 from core.analysis import pie_carried, pie_null, pie_surrogate
 from core.analysis.bootstrap import benjamini_hochberg
+from core.analysis.claims import CORRECTED, Claim, pie_claim_rows
 from core.analysis.lost import lost_labels
 from core.analysis.pie import Pies
 from core.analysis.pie_claims import pie_claims_table
@@ -168,8 +169,7 @@ def pie_claims(
 ) -> pd.DataFrame:
     """`pie_claims_table` of a study: the paper's claims about PIEs, as published and corrected.
     Reads what `pie_excess` keeps; images that have not been measured yet are not measured here."""
-    labels = store.read_labels(folder)
-    rows = labels.split("test")
+    rows = store.read_labels(folder).split("test")
     excess = pie_excess(folder, sparsity, advance)
     quality = None
     if study.images_dir(store.read_config(folder).dataset) is not None:
@@ -179,9 +179,24 @@ def pie_claims(
             table = PieQuality()(paper_pies(folder, sparsity), rows, one)
             beside = quality_excess(folder, sparsity, measured)
             quality = table.merge(beside, on="measure").iloc[0]
+    return _claims_table(folder, sparsity, excess, quality)
+
+
+def noise_claim(folder: Path, sparsity: float = PIE_SPARSITY) -> Claim:
+    """The corrected claim about wrong labels, as the table `claims` judges it."""
+    table = _claims_table(folder, sparsity, pie_excess(folder, sparsity), None)
+    rows = pie_claim_rows(table[table["claim"] == pie_carried.NOISE])
+    (claim,) = (row for row in rows if row.reading == CORRECTED)
+    return claim
+
+
+def _claims_table(
+    folder: Path, sparsity: float, excess: pd.DataFrame, quality: pd.Series | None
+) -> pd.DataFrame:
+    labels = store.read_labels(folder)
     return pie_claims_table(
         paper_pies(folder, sparsity),
-        rows,
+        labels.split("test"),
         labels.class_names,
         _tail(folder),
         excess,
@@ -317,11 +332,6 @@ def _tail(folder: Path) -> list[str]:
 
 
 def _key(folder: Path) -> str:
-    inputs = [
-        *(folder / "validation").glob("*.parquet"),
-        *(folder / "ensemble").glob("*.parquet"),
-    ]
-    newest = max((path.stat().st_mtime_ns for path in inputs), default=0)
-    config = store.read_config(folder)
-    settings = f"{config.operating_point.specificity} {config.groups.tail_below}"
-    return f"{PIES_EDITION}-{store.predictions_key(folder)}-{newest} {settings}"
+    """Every file with its time, so that one taken away or put back is noticed."""
+    points = operating_tables.operating_points_key(folder)
+    return store.ensembles_key(folder, f"{PIES_EDITION} {store.predictions_key(folder)} {points}")

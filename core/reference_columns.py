@@ -37,8 +37,10 @@ EXCESS = {
     "pruned_ci_low": "Lower end of its 95 % interval over runs and patients, PIEs found again in "
     "each draw.",
     "pruned_ci_high": "Upper end of it.",
-    "dense_ratio": "The same of dense against dense models: what is no property of pruning.",
-    "ratio_of_ratios": "`pruned_ratio` over `dense_ratio`, 1 if pruning adds nothing (corrected).",
+    "dense_ratio": "The same of dense against dense models, nothing pruned.",
+    "ratio_of_ratios": "`pruned_ratio` over `dense_ratio`. A description: images with more labels "
+    "have more to lose, so it can lie above 1 where all classes are forgotten alike. What may be "
+    "claimed is in the table `claims`.",
     "ror_ci_low": "Lower end of its 95 % interval over runs and patients.",
     "ror_ci_high": "Upper end of it.",
     "ror_p": "Two-sided p-value that it is 1. All of these are missing below 3 runs.",

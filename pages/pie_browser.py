@@ -38,7 +38,7 @@ def show_unknown_definition() -> None:
 
 
 def show_composition() -> None:
-    """What PIEs hold more of, whether pruning is the reason, and what other definitions say."""
+    """What PIEs hold more of, beside the same of dense models, and what other definitions say."""
     counts = gallery.count_pies(images.table)
     st.markdown(ui.plain(findings.by_definition(counts.n_pies, counts.n_images)))
     excess = exemplars.kept_excess(opened, sparsity)

@@ -3,6 +3,8 @@ models compared with each other give beside them."""
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +71,33 @@ def test_what_is_kept_is_read_and_made_again_when_a_prediction_changes(folder):
     pd.testing.assert_frame_equal(again, first)
     assert heard[-1][0] == heard[-1][1]
     assert heard == sorted(heard)
+
+
+def test_what_is_kept_is_made_again_when_an_older_file_is_taken_away(folder):
+    pie_tables.pie_excess(folder)
+    newest = max(path.stat().st_mtime_ns for path in (folder / "ensemble").glob("*.parquet"))
+    path = folder / "ensemble" / "sparsity=0.parquet"
+    path = path if path.exists() else next((folder / "ensemble").glob("*.parquet"))
+    before = path.stat()
+    assert before.st_mtime_ns < newest
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns - 10**9))
+    try:
+        assert not pie_tables.excess_kept(folder, 0.9)
+    finally:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert pie_tables.excess_kept(folder, 0.9)
+
+
+def test_the_page_judges_wrong_labels_as_the_claims_do(folder):
+    claim = pie_tables.noise_claim(folder)
+    row = pie_tables.pie_claims(folder).set_index("claim").loc["pies~label_noise"]
+    assert (claim.estimate, claim.ci_low, claim.ci_high) == (
+        row["estimate"], row["ci_low"], row["ci_high"],
+    )  # fmt: skip
+    assert claim.beside == ((row["pruned_ci_low"], row["pruned_ci_high"]),)
+    excess = pie_tables.pie_excess(folder).set_index(["kind", "name"])
+    dense = excess.loc[("claim", "pies~label_noise"), "dense_ratio"]
+    assert claim.detail["pruned"] / claim.estimate == pytest.approx(dense)
 
 
 def test_the_claims_say_what_they_cannot_tell(folder):

@@ -145,8 +145,8 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
     figure.update_xaxes(title="z: agreement with the pruned model against dense with dense")
     figure.update_yaxes(title="Test images")
     caption = (
-        f"n = {words.count(len(known), 'test image')}; below 0: pruning moved the image more than "
-        "training again does. Halves of the runs overlap, so z orders images; it is no test."
+        f"n = {words.count(len(known), 'test image')}; below 0: dense and pruned models agree "
+        "less than dense models do. Halves of the runs overlap, so z orders images; it is no test."
     )
     return Chart(title, figure, caption)
 

@@ -86,7 +86,10 @@ def operating_chart(
     caption += "."
     if any(few.values()):
         caption += f" * fewer than {FEW_PATIENTS} test patients with it: unstable."
-    return Chart(false_alarms_sentence(table, sparsity).removesuffix("."), figure, caption)
+    # Empty where "No Finding" is the only class with an operating point.
+    said = false_alarms_sentence(table, sparsity).removesuffix(".")
+    title = said or f"Sensitivity and specificity at {words.percent(sparsity)} sparsity"
+    return Chart(title, figure, caption)
 
 
 def _points(

@@ -38,9 +38,10 @@ def _show_label_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
     pies = exemplars.pies(opened, sparsity)
     table = _label_noise(opened, pies, _edition(opened, sparsity))
     table = exemplars.pie_label_noise(opened, sparsity, table)
+    claim = exemplars.noise_claim(opened, sparsity)
     chart = label_noise_chart(table, pie_findings.label_noise_title(table))
     widgets.draw(chart, key="label_noise_chart", level=3, of=opened, about=(tag,))
-    st.markdown(plain(pie_findings.label_noise(table)))
+    st.markdown(plain(pie_findings.label_noise(table, claim)))
     widgets.downloads(opened, "pie_label_noise", lambda: table, tag)
 
 

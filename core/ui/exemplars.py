@@ -10,6 +10,7 @@ import streamlit as st
 
 from core import image_curves, operating_tables, pie_tables, study, tables
 from core.analysis import gallery, pie_carried
+from core.analysis.claims import Claim
 from core.analysis.image_curves import SUMMARY, curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
@@ -165,6 +166,19 @@ def pie_finding_count_ratio(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
 def pie_label_noise(opened: OpenStudy, sparsity: float, table: pd.DataFrame) -> pd.DataFrame:
     """`PieLabelNoise`'s table, beside it what dense models give where that is kept."""
     return _held(opened, sparsity, table, pie_carried.LABEL_NOISE, "images")
+
+
+def noise_claim(opened: OpenStudy, sparsity: float) -> Claim | None:
+    """`pie_tables.noise_claim` where dense models have been compared with each other, else None."""
+    if not pie_tables.excess_kept(opened.folder, sparsity):
+        return None
+    kept = modified(study.pie_excess_path(opened.folder, sparsity))
+    return _noise_claim(source(opened), kept, sparsity)
+
+
+@of_study()
+def _noise_claim(of: Source, kept: int, sparsity: float) -> Claim:
+    return pie_tables.noise_claim(of.path, sparsity)
 
 
 def kept_excess(opened: OpenStudy, sparsity: float) -> pd.DataFrame | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core import operating_tables
+from core import operating_tables, progress, store
+from core.analysis.operating_characteristics import REFIXED
 from core.charts import Chart
 from core.charts.operating import operating_chart
 from core.labels import FEW_PATIENTS
@@ -31,7 +32,7 @@ def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
     if table.empty:
         st.info(_why_nothing(opened), icon=":material/info:")
         return
-    if not operating.false_alarms_sentence(table, sparsity):
+    if not operating.has_sparsity(table, sparsity):
         st.info(operating.NOT_YET)
         return
     about = (f"sparsity-{percent(sparsity)}",)
@@ -40,8 +41,8 @@ def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
     widgets.draw(chart, "operating_chart", legend=opened.config.groups, of=opened, about=about)
     if again := operating.refixed_sentence(table, sparsity):
         st.markdown(plain(again).replace(" %", "\u00a0%"))
-    else:
-        st.info(operating.lacks_validation(opened.config.study.name), icon=":material/info:")
+    elif why := _why_not_refixed(opened, table, sparsity):
+        st.info(why, icon=":material/info:")
     with st.expander(
         "Sensitivity, specificity and alerts as a table", on_change="rerun", key="operating",
         bind="query-params",
@@ -110,6 +111,18 @@ def _why_nothing(opened: OpenStudy) -> str:
     if not loaders.split_sizes(opened)["validation"]:
         return operating.NO_SPLIT
     return operating.no_points_yet(opened.config.study.name)
+
+
+def _why_not_refixed(opened: OpenStudy, table: pd.DataFrame, sparsity: float) -> str:
+    """Why no finding's operating point is fixed again; empty where it is but for No Finding."""
+    if operating.has_sparsity(table, sparsity, REFIXED):
+        return ""
+    report = progress.read_progress(opened.folder)
+    if report is not None and words.standing(report) == "running":
+        return operating.REFIXED_NOT_YET
+    if store.lacks_validation_cells(opened.folder):
+        return operating.lacks_validation(opened.config.study.name)
+    return operating.REFIXED_NOT_YET
 
 
 def _show_table(table: pd.DataFrame, sparsity: float) -> None:

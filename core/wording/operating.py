@@ -19,6 +19,10 @@ NO_SPLIT = (
     "specificity and false alarms cannot be told."
 )
 NOT_YET = "Sensitivity and specificity at this sparsity follow once every run has it."
+REFIXED_NOT_YET = (
+    "Operating points fixed again at this sparsity follow once every run has its validation "
+    "predictions."
+)
 
 
 def false_alarms_sentence(table: pd.DataFrame, sparsity: float) -> str:
@@ -64,6 +68,12 @@ def refixed_sentence(table: pd.DataFrame, sparsity: float) -> str:
         f"{said}; the median sensitivity of {words.count(len(stable), 'finding')} with at least "
         f"{FEW_PATIENTS} patients is {words.percent(now)}, {words.percent(before)} when dense."
     )
+
+
+def has_sparsity(table: pd.DataFrame, sparsity: float, threshold: str = DENSE) -> bool:
+    """Whether the table has any row of this sparsity at these operating points."""
+    here = np.isclose(table["sparsity"].astype(float), sparsity)
+    return bool((here & (table["threshold"] == threshold)).any())
 
 
 def lacks_validation(study_name: str) -> str:

@@ -1,5 +1,8 @@
-"""What PIEs hold more of, in plain sentences, each with its n and its interval, and what of it is
-no property of pruning: dense models compared with each other show it too."""
+"""What PIEs hold more of, in plain sentences, each with its n and its interval, beside the same of
+dense models compared with each other.
+
+These sentences describe. That pruning is the reason is said only by the verdict of a claim.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.analysis.claims import AS_CLAIMED, CANNOT_TELL, OPPOSITE, Claim
 from core.analysis.pair_evidence import SIGNIFICANT
+from core.labels import FEW_PATIENTS
 from core.wording import words
 
 Row = Mapping[str, Any]
@@ -32,8 +37,9 @@ def held_against_dense(table: pd.DataFrame) -> bool:
 
 
 def composition(table: pd.DataFrame, names: list[str], verb: str) -> str:
-    """What PIEs hold more of, and whether pruning is the reason, as a title. table: stable rows of
-    `pie_class_ratio` or `pie_finding_count_ratio`; names: those of its rows; verb: "carry {}"."""
+    """What PIEs hold most of beyond other images, as a title, and how much more of it they hold
+    when nothing is pruned. table: stable rows of `pie_class_ratio` or `pie_finding_count_ratio`;
+    names: those of its rows; verb: "carry {}"."""
     nothing = f"PIEs {verb.format('nothing')} clearly more often than other images"
     if not held_against_dense(table):
         more = np.where(table["ci_low"] > 1, table["ratio"], -np.inf)
@@ -49,21 +55,19 @@ def composition(table: pd.DataFrame, names: list[str], verb: str) -> str:
     more = np.where(table["pruned_ci_low"] > 1, table["pruned_ratio"], -np.inf)
     if not (more > 0).any():
         return nothing
-    beyond = (more > 0) & (table["ror_ci_low"] > 1) & (table["ror_q"] < SIGNIFICANT)
-    at = int(np.where(beyond, more, -np.inf).argmax() if beyond.any() else more.argmax())
+    at = int(more.argmax())
     row = table.iloc[at]
-    often = (
+    return (
         f"PIEs {verb.format(names[at])} {words.number(row['pruned_ratio'], 1)} times as often as "
-        f"other images (n = {words.count(int(row['n_pruned']), 'PIE')})"
+        f"other images (n = {words.count(int(row['n_pruned']), 'PIE')}); "
+        f"{words.number(row['dense_ratio'], 1)} times when nothing is pruned"
     )
-    dense = f"{words.number(row['dense_ratio'], 1)} times when nothing is pruned"
-    if beyond.iloc[at]:
-        return f"{often}; {dense}"
-    return f"{often}, {dense}: no property of pruning is shown"
 
 
-def label_noise(table: pd.DataFrame) -> str:
-    """Whether PIEs are richer in wrong labels. table: `pie_label_noise`."""
+def label_noise(table: pd.DataFrame, claim: Claim | None) -> str:
+    """Whether PIEs are richer in wrong labels, and whether pruning is the reason. table:
+    `pie_label_noise`; claim: the corrected one about wrong labels, None while dense models have not
+    been compared with each other."""
     rows = {row["images"]: row for row in table.to_dict(orient="records")}
     row, among = rows["all"], rows["with findings"]
     counts = (
@@ -82,43 +86,48 @@ def label_noise(table: pd.DataFrame) -> str:
     sentence = f"{verdict}: {counts}, {_times(row)}."
     if not math.isnan(among["ci_low"]):
         sentence += f" Among images labelled with a finding: {_times(among)}."
-    return f"{sentence} {_held(row)}"
+    return f"{sentence} {_reason(claim)}"
 
 
 def label_noise_title(table: pd.DataFrame) -> str:
-    """The same as a title, with what is no property of pruning."""
+    """How much more often PIEs carry a wrong label, as a title: of all images, as drawn."""
     row = table[table["images"] == "all"].iloc[0]
     held = held_against_dense(table)
     of, n = ("pruned_", row["n_pruned"]) if held else ("", row["n_pie_wrong"])
+    pies = words.count(int(n), "PIE")
+    if row["n_wrong_patients"] < FEW_PATIENTS:
+        return f"Too few patients with a wrong label to compare PIEs with other images (n = {pies})"
     if not row[f"{of}ci_low"] > 1:
-        return f"PIEs are not clearly richer in wrong labels (n = {words.count(int(n), 'PIE')})"
+        return f"PIEs are not clearly richer in wrong labels (n = {pies})"
     found = (
         f"PIEs carry a wrong label {words.number(row[f'{of}ratio'], 1)} times as often as other "
-        f"images (n = {words.count(int(n), 'PIE')})"
+        f"images (n = {pies})"
     )
     if not held:
         return f"{found}, not compared with dense models"
-    dense = f"{words.number(row['dense_ratio'], 1)} times when nothing is pruned"
-    if row["ror_ci_low"] > 1:
-        return f"{found}; {dense}"
-    return f"{found}, {dense}: no property of pruning is shown"
+    return f"{found}; {words.number(row['dense_ratio'], 1)} times when nothing is pruned"
 
 
-def _held(row: Row) -> str:
-    """What dense models compared with each other say of a ratio."""
-    if math.isnan(row.get("ror_ci_low", math.nan)):
-        return TOO_FEW_RUNS if "ror_ci_low" in row else NOT_COMPARED
-    ratios = (
-        f"single pruned models against dense ones give {words.number(row['pruned_ratio'], 1)} "
-        f"times, dense models against each other {words.number(row['dense_ratio'], 1)} times "
-        f"(ratio of ratios {words.number(row['ratio_of_ratios'], 1)}, 95 % "
-        f"{words.number(row['ror_ci_low'], 1)} to {words.number(row['ror_ci_high'], 1)})"
+def _reason(claim: Claim | None) -> str:
+    """Whether pruning is the reason, by the verdict of the claim."""
+    if claim is None:
+        return NOT_COMPARED
+    if claim.verdict == CANNOT_TELL:
+        return f"Whether pruning is the reason cannot be told: {claim.reason or 'no interval'}."
+    verdicts = {AS_CLAIMED: "Pruning does it", OPPOSITE: "Pruning makes it less so"}
+    verdict = verdicts.get(claim.verdict, "That pruning is the reason is not shown")
+    return (
+        f"{verdict}: among images with as many findings, single pruned models against dense ones "
+        f"give {words.number(claim.detail['pruned'], 1)} times, dense models against each other "
+        f"{words.number(_dense(claim), 1)} times (ratio of ratios "
+        f"{words.number(claim.estimate, 1)}, 95 % {words.number(claim.ci_low, 1)} to "
+        f"{words.number(claim.ci_high, 1)})."
     )
-    if row["ror_ci_low"] > 1:
-        return f"Pruning does it: {ratios}."
-    if row["ror_ci_high"] < 1:
-        return f"Pruning makes it less so: {ratios}."
-    return f"That pruning is the reason is not shown: {ratios}."
+
+
+def _dense(claim: Claim) -> float:
+    """The ratio of dense against dense models: nothing else is divided out of this claim."""
+    return claim.detail["pruned"] / claim.estimate
 
 
 def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:
@@ -128,16 +137,17 @@ def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:
         return "Too few PIEs to compare image quality"
     if clear.empty:
         return f"No measure tells PIEs from other images at q < {SIGNIFICANT:g}"
-    held = "dod_q" in table and bool(table["dod_q"].notna().any())
-    if held and (beyond := clear[clear["dod_q"] < SIGNIFICANT]).size:
-        clear = beyond
     row = clear.loc[clear["difference"].abs().idxmax()]
     word = "higher" if row["difference"] > 0 else "lower"
     found = f"{names[row['measure']]} is {word} in PIEs than in other images"
     found += f" (n = {words.count(int(row['n_pie']), 'PIE')})"
-    if held and not row["dod_q"] < SIGNIFICANT:
-        return f"{found}; that pruning is the reason is not shown"
-    return found
+    dense = row.get("dense_difference", math.nan)
+    if math.isnan(dense):
+        return found
+    return (
+        f"{found}: difference {words.number(row['difference'])}, {words.number(dense)} when "
+        "nothing is pruned"
+    )
 
 
 def labels_lost(row: Row) -> str:
@@ -163,9 +173,11 @@ def modal(definitions: pd.DataFrame, n_modal: int, n_modal_pies: int) -> str:
     if math.isnan(excess):
         return text
     classes = words.number(definitions["n_modal_disagreements"].mean(), 1)
+    more = "fewer" if excess < 0 else "more"
     return (
-        f"{text} On average {classes} classes an image; between halves of the runs pruning adds "
-        f"{words.number(excess, 1)} to what halves of dense models disagree on among themselves."
+        f"{text} On average {classes} classes an image; half of the dense and half of the pruned "
+        f"models disagree on {words.number(abs(excess), 1)} {more} than two halves of the dense "
+        "models."
     )
 
 

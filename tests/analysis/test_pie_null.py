@@ -272,8 +272,8 @@ def ratio_rows(**changed):
         ),
         (
             {"dense_ratio": 3.9, "ror_ci_low": 0.5},
-            "PIEs carry Hernia 4.0 times as often as other images (n = 12 PIEs), 3.9 times when "
-            "nothing is pruned: no property of pruning is shown",
+            "PIEs carry Hernia 4.0 times as often as other images (n = 12 PIEs); 3.9 times when "
+            "nothing is pruned",
         ),
         ({"pruned_ci_low": 0.9}, "PIEs carry nothing clearly more often than other images"),
         ({"unstable": True}, "PIEs carry nothing clearly more often than other images"),
@@ -284,7 +284,7 @@ def ratio_rows(**changed):
         ),
     ],
 )
-def test_a_title_says_n_and_what_is_no_property_of_pruning(changed, title):
+def test_a_title_says_n_and_how_often_it_is_when_nothing_is_pruned(changed, title):
     assert class_ratio_chart(ratio_rows(**changed), {"Hernia": "tail"}).title == title
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from core.analysis.claims import CORRECTED, NOISE, Claim
 from core.analysis.pie_composition import PieClassRatio
 from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality, rank_biserial
@@ -105,7 +106,7 @@ def test_the_share_of_wrong_labels_is_counted():
     assert row["ratio"] == pytest.approx(wrong[is_pie].mean() / wrong[~is_pie].mean())
     assert table.loc[1:, "n_pie"].sum() == row["n_pie"]
     assert row["ci_low"] > 1
-    sentence = pie_findings.label_noise(table)
+    sentence = pie_findings.label_noise(table, None)
     assert sentence.startswith("PIEs are richer in wrong labels: ")
     assert f"{row['n_pie_wrong']} of {row['n_pie']} PIEs" in sentence
     title = pie_findings.label_noise_title(table)
@@ -114,15 +115,56 @@ def test_the_share_of_wrong_labels_is_counted():
 
 
 def test_no_difference_in_noise_is_no_finding():
-    sentence = pie_findings.label_noise(PieLabelNoise(draws=300)(*noisy(400, 0.1, 0.1)))
+    sentence = pie_findings.label_noise(PieLabelNoise(draws=300)(*noisy(400, 0.1, 0.1)), None)
     assert sentence.startswith("Whether PIEs are richer in wrong labels cannot be told")
+
+
+@pytest.mark.parametrize(
+    ("ci_low", "pruned_ci_low", "opens"),
+    [
+        (1.4, 0.2, "That pruning is the reason is not shown: "),
+        (0.8, 1.5, "That pruning is the reason is not shown: "),
+        (1.4, 1.5, "Pruning does it: "),
+    ],
+)
+def test_pruning_does_it_only_where_the_claim_says_so(ci_low, pruned_ci_low, opens):
+    """The ratio of ratios of all images lies above 1 in studies in which all classes are forgotten
+    alike; the claim asks for both intervals among images with as many findings."""
+    claim = Claim(
+        NOISE, CORRECTED, "ratio", 3.4, ci_low, 8.6, 0.01, 400, 1.0, ((pruned_ci_low, 5.0),),
+        detail={"pruned": 1.7},
+    )  # fmt: skip
+    table = PieLabelNoise(draws=300)(*noisy(400, 0.3, 0.1)).assign(
+        pruned_ratio=0.7, pruned_ci_low=0.3, pruned_ci_high=1.5, dense_ratio=0.2,
+        ratio_of_ratios=3.4, ror_ci_low=1.4, ror_ci_high=8.6, n_pruned=9,
+    )  # fmt: skip
+    said = pie_findings.label_noise(table, claim)
+    assert (
+        f" {opens}among images with as many findings, single pruned models against dense ones give "
+        "1.7 times, dense models against each other 0.5 times (ratio of ratios 3.4, 95 % "
+    ) in said
+    assert pie_findings.label_noise_title(table) == (
+        "PIEs are not clearly richer in wrong labels (n = 9 PIEs)"
+    )
+
+
+def test_wrong_labels_that_cannot_be_claimed_say_why():
+    table = PieLabelNoise(draws=300)(*noisy(400, 0.3, 0.1))
+    nan = np.nan
+    claim = Claim(
+        NOISE, CORRECTED, "ratio", nan, nan, nan, nan, 0, 1.0, ((nan, nan),),
+        reason="fewer than 3 runs",
+    )  # fmt: skip
+    assert pie_findings.label_noise(table, claim).endswith(
+        "Whether pruning is the reason cannot be told: fewer than 3 runs."
+    )
 
 
 def test_no_wrong_label_among_pies_has_no_interval():
     table = PieLabelNoise(draws=50)(*noisy(100, 0.0, 0.3))
     assert table["ratio"][0] == 0
     assert table.loc[0, ["ci_low", "ci_high"]].isna().all()
-    assert pie_findings.label_noise(table).endswith("too few for an interval.")
+    assert pie_findings.label_noise(table, None).endswith("too few for an interval.")
 
 
 def test_blank_and_missing_wrong_labels_are_none():

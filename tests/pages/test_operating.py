@@ -53,6 +53,18 @@ def test_a_study_of_an_older_version_says_which_command_makes_the_rest():
     assert "validation predictions of its dense models only" in text
 
 
+def test_a_sparsity_is_known_where_no_finding_is_the_only_class_with_a_point():
+    table = operating_tables.operating_characteristics(find_study("rising"))
+    only = table[table["class_name"] == "Nodule"].assign(class_name="No Finding")
+    assert operating.false_alarms_sentence(only, 0.9) == operating.refixed_sentence(only, 0.9) == ""
+    title = operating_chart(only, 0.9, 0.9, 200, 100).title
+    assert title == "Sensitivity and specificity at 90 % sparsity"
+    assert operating.has_sparsity(only, 0.9)
+    assert operating.has_sparsity(only, 0.9, "re-fixed")
+    assert not operating.has_sparsity(only, 0.31)
+    assert not operating.has_sparsity(table.iloc[:0], 0.9)
+
+
 def test_a_study_that_cannot_have_them_says_why():
     assert "these predictions were imported" in words_of(study="published")
     assert "no validation images to fix them on" in words_of(study="bare")
