@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import SEED, permutation_p, permutations_of, permuted_pairs
+from core.analysis.bootstrap import (
+    SEED,
+    permutation_p,
+    permutations_of,
+    permuted_pairs,
+    row_pearson,
+)
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.decay import ForgettabilityCurves
@@ -158,20 +164,3 @@ def mantel(x: np.ndarray, y: np.ndarray, permutations: int, seed: int) -> Figure
         shuffled = [row_pearson(x_pairs, rows) for rows in permuted_pairs(y, orders)]
         row["permutation_p"] = permutation_p(row["pearson_r"], np.concatenate(shuffled))
     return row
-
-
-def row_pearson(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Pearson r of (n,) x with each of (permutations, n) rows; a missing value leaves its pair out,
-    a row without variation gives 0."""
-    there = ~(np.isnan(rows) | np.isnan(x)[None, :])
-    if there.all():
-        a, b = x - x.mean(), rows - rows.mean(axis=1, keepdims=True)
-        scale = np.sqrt((a @ a) * np.einsum("ij,ij->i", b, b))
-        return np.divide(b @ a, scale, out=np.zeros(len(rows)), where=scale > 0)
-    n = np.maximum(there.sum(axis=1, keepdims=True), 1)
-    a = np.where(there, x[None, :], 0.0)
-    b = np.where(there, rows, 0.0)
-    a = np.where(there, a - a.sum(axis=1, keepdims=True) / n, 0.0)
-    b = np.where(there, b - b.sum(axis=1, keepdims=True) / n, 0.0)
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), scale, out=np.zeros(len(rows)), where=scale > 0)

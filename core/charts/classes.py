@@ -15,6 +15,7 @@ from core.charts.parts import (
     escaped,
     over_runs,
     short,
+    whiskers,
 )
 from core.labels import GROUPS, known_split
 from core.wording import claims, words
@@ -99,15 +100,7 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
             "symbol": ["circle" if judged else "circle-open" for judged in known["judged"]],
             "line": {"width": 2, "color": colours},
         },
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": known["upper"] * 100 - change,
-            "arrayminus": change - known["lower"] * 100,
-            "color": RULE,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        error_x=whiskers(known["lower"] * 100, known["upper"] * 100, change),
         customdata=np.column_stack(
             [
                 escaped(known["class_name"]),
@@ -182,15 +175,7 @@ def losses_chart(
                 "fgcolor": "#ffffff",
             },
         },
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": known["upper"] * 100 - change,
-            "arrayminus": change - known["lower"] * 100,
-            "color": RULE,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        error_x=whiskers(known["lower"] * 100, known["upper"] * 100, change),
         customdata=np.column_stack(
             [
                 escaped(known["class_name"]),

@@ -19,6 +19,7 @@ from core.charts.parts import (
     empty_figure,
     escaped,
     short,
+    whiskers,
 )
 
 # What is in each forest: the trend, and the title of its axis.
@@ -54,15 +55,7 @@ def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> Ch
         y=rows,
         mode="markers",
         marker={"size": 9, "color": colours},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": table["upper"] * 100 - y,
-            "arrayminus": y - table["lower"] * 100,
-            "color": RULE,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        error_x=whiskers(table["lower"] * 100, table["upper"] * 100, y),
         customdata=np.column_stack(
             [escaped(table["class_name"]), table["group"], 100 * 10.0 ** table["x"].to_numpy()]
         ),

@@ -132,6 +132,19 @@ def add_grey_curves(figure: go.Figure, curves: pd.DataFrame, scale: int) -> None
     )
 
 
+def whiskers(lower: pd.Series, upper: pd.Series, value: pd.Series) -> dict[str, object]:
+    """Plotly's error bars from lower to upper around values of the same unit."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": upper - value,
+        "arrayminus": value - lower,
+        "color": RULE,
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
 def add_band(figure: go.Figure, x: Any, lower: Any, upper: Any, colour: str) -> None:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     for values, fill in ((lower, None), (upper, "tonexty")):
