@@ -32,7 +32,7 @@ from core.tables import PIE_SPARSITY
 from core.wording.claim_sentences import sentence
 
 # Changes with the way a kept table is computed, so that an old one is not taken for a new one.
-EDITION = 8
+EDITION = 9
 CLASS_EVIDENCE = (
     "class_name",
     "judged",

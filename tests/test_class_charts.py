@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.analysis.class_evidence import ONE_RUN
 from core.analysis.decay import complete_runs
 from core.analysis.losses import CHANGES
 from core.charts.classes import changes_chart
@@ -84,6 +85,9 @@ def test_without_a_trend_the_classes_stand_alone():
     title = claim_sentences.trend_title("frequency~change_at_95", row)
     assert title == "Cannot be told here: too few classes can be judged"
     assert claim_sentences.trend_caption(row).startswith("3 classes.")
+    assert "over runs and patients" in claim_sentences.trend_caption(row)
+    alone = row.replace({"too few classes can be judged": ONE_RUN})
+    assert "interval over patients" in claim_sentences.trend_caption(alone)
 
 
 def test_no_name_enters_a_figure_unescaped():

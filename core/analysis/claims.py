@@ -293,10 +293,11 @@ def _whole(n: float) -> int:
 
 def no_pie_claims(reason: str) -> list[Claim]:
     """The claims over PIEs of a study that has none at the sparsity they are read at."""
-    nan = np.nan
+    nan, ratio = np.nan, "frequency among PIEs over others"
+    statistics = {RARE: ratio, MANY: ratio, NOISE: ratio, QUALITY: "difference"}
     return [
-        Claim(claim, reading, "frequency among PIEs over others", nan, nan, nan, nan, 0,
+        Claim(claim, reading, statistic, nan, nan, nan, nan, 0,
               null=float(claim != QUALITY), reason=reason)
-        for claim in (RARE, MANY, NOISE, QUALITY)
+        for claim, statistic in statistics.items()
         for reading in (PAPER, CORRECTED)
     ]  # fmt: skip

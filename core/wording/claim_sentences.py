@@ -6,6 +6,7 @@ import pandas as pd
 
 from core.analysis import claims
 from core.analysis.claims import Claim
+from core.analysis.class_evidence import ONE_RUN
 from core.wording import words
 from core.wording.claims import signed
 
@@ -153,9 +154,10 @@ def trend_title(claim: str, row: pd.Series) -> str:
 
 def trend_caption(row: pd.Series) -> str:
     """The coefficient, the classes' own scatter, n, and what is drawn."""
+    over = "patients" if row["reason"] == ONE_RUN else "runs and patients"
     drawn = (
-        "Dot and line: each class with its 95 % interval over runs and patients. Classes stand "
-        "from frequent to rare."
+        f"Dot and line: each class with its 95 % interval over {over}. Classes stand from frequent "
+        "to rare."
     )
     n = words.count(int(row["n"]), "class")
     if not _known(row["slope"]):
