@@ -27,7 +27,7 @@ NO_TREND = (
 NOT_ON_THE_GRID = "95 % sparsity is not on this study's grid, or not finished."
 ONSET_MEANS = (
     "Onset: the sparsity at which a fifth of Somers\u2019 D is gone, with its 95 % interval over "
-    "runs and patients. Among the first three: in how many draws of runs and patients. "
+    "runs and patients (of one run, patients only). Among the first three: in how many draws. "
 )
 NUMBER = st.column_config.NumberColumn
 CLASS = st.column_config.TextColumn("Class", width=190)

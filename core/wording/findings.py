@@ -16,8 +16,8 @@ Row = Mapping[str, Any]
 READINGS = {
     "Class AP": {
         True: (
-            "Corrected: 95 % intervals over runs and patients; trends of Somers\u2019 D, whose "
-            "chance level is 0 for every class."
+            "Corrected: 95 % intervals, over what each caption says; trends of Somers\u2019 D, "
+            "whose chance level is 0 for every class."
         ),
         False: (
             "Paper: medians and quartiles over runs; first drops of AP, whose chance level is "
