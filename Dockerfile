@@ -67,16 +67,17 @@ WORKDIR /app
 COPY data/phantoms data/phantoms/
 COPY data/classes data/classes/
 COPY data/studies/demo.toml data/studies/
-COPY core/engine core/engine/
+COPY core/__init__.py core/errors.py core/
+COPY core/study core/study/
+COPY core/datasets core/datasets/
 COPY core/analysis core/analysis/
+COPY core/wording core/wording/
 COPY core/people/__init__.py core/people/access.py core/people/audit.py core/people/
 COPY core/pictures core/pictures/
-COPY core/upload/__init__.py core/upload/preflight.py core/upload/
-COPY core/wording core/wording/
-COPY core/__init__.py core/confined.py core/errors.py core/evidence_tables.py \
-    core/image_curves.py core/known_settings.py core/labels.py core/metrics.py \
-    core/operating_tables.py core/pie_tables.py core/progress.py core/ready.py core/settings.py \
-    core/store.py core/study.py core/subgroups.py core/tables.py core/
+COPY core/processes core/processes/
+COPY core/results core/results/
+COPY core/checkpoints core/checkpoints/
+COPY core/engine core/engine/
 COPY tools/make_demo.py tools/
 RUN python tools/make_demo.py data/studies/demo.toml
 # Checkpoints are their owner's alone when they are made; the program runs as another account.

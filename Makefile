@@ -47,7 +47,7 @@ lint: .venv/.installed-dev
 	.venv/bin/mypy
 
 docs: .venv/.installed-dev
-	.venv/bin/python -m core.reference
+	.venv/bin/python -m tools.reference
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 screenshots: .venv/.installed-dev browser

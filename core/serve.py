@@ -17,12 +17,12 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from core.aside import empty_deleted
 from core.errors import InputError, WorkError
 from core.people.access import is_loopback
 from core.people.sign_in import configured_in, role_claim, roles_path
-from core.shipped import unpack
-from core.study import cache_dir
+from core.study.paths import cache_dir
+from core.study.shipped import unpack
+from core.study.trash import empty_deleted
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app.py"

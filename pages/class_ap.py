@@ -2,17 +2,18 @@
 
 import streamlit as st
 
-from core import evidence_tables, ui
+from core import ui
 from core.analysis import claims, decay
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.losses import with_intervals
 from core.charts import Chart
 from core.people.access import SEES_STUDIES
-from core.study import percent
-from core.ui import evidence, figures, filters, loaders, people, statistics, told, widgets
+from core.results import evidence_tables
+from core.study.paths import percent
+from core.ui import evidence, figures, filters, loaders, markup, people, statistics, told, widgets
 from core.ui.answer import said
 from core.ui.operating import show_operating_characteristics
-from core.wording import findings, first_words, markup, terms, words
+from core.wording import findings, first_words, terms, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
 WHY_NOT_AP = (

@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from core import store, ui
+from core import ui
 from core.analysis import decay
 from core.charts.classes import frequency_chart
 from core.pictures import repairs
-from core.study import labels_path
-from core.ui import answer, figures, loaders, reporting, statistics, told, tour, widgets
-from core.wording import findings, markup, terms, words
+from core.study import store
+from core.study.paths import labels_path
+from core.ui import answer, figures, loaders, markup, reporting, statistics, told, tour, widgets
+from core.wording import findings, terms, words
 
 NUMBER = st.column_config.NumberColumn
 OVERALL_COLUMNS = {

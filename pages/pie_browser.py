@@ -5,12 +5,13 @@ from functools import partial
 
 import streamlit as st
 
-from core import pie_tables, ui
+from core import ui
 from core.analysis import gallery
 from core.analysis.lost import RANK
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
-from core.store import finished_ensembles
-from core.study import percent
+from core.results import pie_tables
+from core.study.paths import percent
+from core.study.store import finished_ensembles
 from core.ui import (
     browser,
     exemplars,

@@ -6,14 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from core import ui
+from core.actions import reader_study as reader_study_rules
 from core.charts.reader import question_chart
-from core.people import reader_study_rules
 from core.reader_study import database, design, results
+from core.reader_study import words as reader_words
 from core.reader_study.questions import QUESTIONS
-from core.store import finished_ensembles
-from core.study import percent
+from core.study.paths import percent
+from core.study.store import finished_ensembles
 from core.ui import people, reader_results, widgets
-from core.wording import reader_words
 
 WHAT_IT_IS = (
     "A reader study asks people whether PIEs differ from other X-rays to the eye: is the label "

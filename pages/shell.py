@@ -8,9 +8,8 @@ import streamlit as st
 from core import ui
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES, Person, Role
-from core.ui import people
+from core.ui import markup, people
 from core.ui.document import WITHOUT_SIDEBAR
-from core.wording import markup
 
 EVERYONE: tuple[Role, ...] = ("reader", "researcher", "admin")
 HOME = "overview.py"

@@ -18,13 +18,13 @@ import pandas as pd
 
 from core.analysis.class_changes import ClassChanges
 from core.analysis.class_evidence import ClassEvidence, class_evidence
+from core.analysis.metrics import with_somers_d
 from core.analysis.overall import Overall
 from core.analysis.pair_evidence import DifferentPairs, pair_evidence
 from core.analysis.paired_moments import Moments, paired_moments
 from core.analysis.trend import Trend
-from core.labels import Labels, class_frequencies
-from core.metrics import with_somers_d
-from core.settings import GroupSettings
+from core.study.labels import Labels, class_frequencies
+from core.study.settings import GroupSettings
 from tests.simulated_studies import Design, Study
 from tests.simulations import metrics_of
 

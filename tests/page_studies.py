@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core import store, study
-from core.labels import Labels, label_matrix
-from core.metrics import metrics_table
+from core.analysis.metrics import metrics_table
 from core.pictures.repairs import counted
-from core.study import StudyConfig
+from core.study import paths, store
+from core.study.config import StudyConfig
+from core.study.labels import Labels, label_matrix
 from tests.toys import toy_config, toy_labels, toy_probabilities
 
 LARGE_CLASSES = (
@@ -45,7 +45,7 @@ def write_study(
     repairs: tuple[tuple[str, list[str]], ...] = (),
 ) -> Path:
     """A finished study of `labels`; the first `constant_images` have no ranking when pruned."""
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     test = labels.split("test")
     names = labels.class_names
     if image_shape:
@@ -60,21 +60,21 @@ def write_study(
             probabilities = toy_probabilities(matrix, sparsity**3, run, fading)
             if sparsity > 0:
                 probabilities[:constant_images] = 0.5
-            path = study.prediction_path(folder, run, sparsity)
+            path = paths.prediction_path(folder, run, sparsity)
             store.write_predictions(test["image_id"], probabilities, names, path)
             cell = metrics_table(matrix, probabilities, names)
             cells.append(cell.assign(run=run, sparsity=sparsity))
     for sparsity in config.sweep.sparsities:
         store.write_ensemble(folder, runs, sparsity, test["image_id"], names)
     metrics = pd.concat(cells, ignore_index=True)[list(store.CLASS_METRICS)]
-    store.write_table(metrics, study.class_metrics_path(folder))
+    store.write_table(metrics, paths.class_metrics_path(folder))
     skipped_images = [{"image_id": name} for name in skipped]
     provenance = {
         "config": config.model_dump(mode="json"),
         "skipped_images": skipped_images,
         "image_repairs": counted(repairs),
     }
-    store.write_json(provenance, study.study_json(folder))
+    store.write_json(provenance, paths.study_json(folder))
     return folder
 
 
@@ -91,7 +91,7 @@ def with_validation(folder: Path, every: int = 2) -> Labels:
     fading = np.linspace(0.2, 1.0, len(names))
     for run in range(store.read_config(folder).runs.count):
         values = toy_probabilities(label_matrix(rows, names), 0.0, run + 100, fading)
-        path = study.validation_path(folder, run)
+        path = paths.validation_path(folder, run)
         store.write_predictions(rows["image_id"], values, names, path)
     return changed
 
@@ -105,9 +105,9 @@ def with_rising(folder: Path) -> None:
     test, rows = labels.split("test")["image_id"], labels.split("validation")["image_id"]
     for sparsity in config.sweep.sparsities[1:]:
         for run in runs:
-            dense = study.validation_path(folder, run)
-            path = study.prediction_path(folder, run, sparsity)
-            beside = study.validation_cell_path(folder, run, sparsity)
+            dense = paths.validation_path(folder, run)
+            path = paths.prediction_path(folder, run, sparsity)
+            beside = paths.validation_cell_path(folder, run, sparsity)
             for source, ids, target in ((path, test, path), (dense, rows, beside)):
                 values = store.read_predictions(source, ids, names)
                 rise = np.where(np.arange(len(values)) % 2, 0.7, 0.3)[:, None] * sparsity
@@ -120,7 +120,7 @@ def write_large_study(name: str = "large", n_images: int = 4000, images: bool = 
     """20 classes of a long tail, 3 runs, 20 sparsities."""
     config = toy_config(
         name,
-        study.cache_dir() / "large-images",
+        paths.cache_dir() / "large-images",
         runs={"count": 3},
         sweep={"sparsities": [percent / 100 for percent in range(0, 100, 5)]},
     )
@@ -133,10 +133,10 @@ def write_odd_study(name: str = "odd") -> Path:
     and unreadable images, uncertain labels."""
     config = toy_config(
         name,
-        study.cache_dir() / "odd-images",
+        paths.cache_dir() / "odd-images",
         runs={"count": 1},
         sweep={"sparsities": [0, 0.9]},
-        dataset={"kind": "table", "images": study.cache_dir() / "odd-images", "labels": "x.csv"},
+        dataset={"kind": "table", "images": paths.cache_dir() / "odd-images", "labels": "x.csv"},
     )
     labels = toy_labels(400, class_names=ODD_CLASSES, frequencies=ODD_FREQUENCIES)
     table = labels.table.copy()
@@ -176,7 +176,7 @@ def write_imported_study(name: str = "published", n_images: int = 1200) -> Path:
 
 def write_pair_study(name: str = "pair") -> Path:
     """Two classes: one pair."""
-    config = toy_config(name, study.cache_dir() / "pair-images")
+    config = toy_config(name, paths.cache_dir() / "pair-images")
     labels = toy_labels(200, class_names=("Mass", "No Finding"), frequencies=(0.3,))
     return write_study(config, labels)
 
@@ -184,10 +184,10 @@ def write_pair_study(name: str = "pair") -> Path:
 def write_started_study(name: str = "started") -> Path:
     """A study of which only study.json and labels are there."""
     config = toy_config(name)
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     store.write_labels(toy_labels(), folder)
     provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
-    store.write_json(provenance, study.study_json(folder))
+    store.write_json(provenance, paths.study_json(folder))
     return folder
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.labels import NO_FINDING, Labels, label_matrix
-from core.metrics import metrics_table
+from core.analysis.metrics import metrics_table
+from core.study.labels import NO_FINDING, Labels, label_matrix
 
 GRID = tuple(percent / 100 for percent in range(0, 100, 5))
 N_CLASSES = {"nih-cxr-lt": 20, "mimic-cxr-lt": 19}

@@ -17,17 +17,21 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from core import export, jobs, reference, store, study
-from core import reference_words as say
+from core import jobs
 from core.cli import app
 from core.cli.studies import read_study
 from core.errors import InputError
-from core.labels import Labels
 from core.people import sign_in
 from core.reader_study import schema
+from core.results import export
+from core.study import paths, store
+from core.study.config import parse_config
+from core.study.labels import Labels
 from tests.importing.given import FILES
 from tests.page_studies import with_validation
 from tests.toys import toy_config, write_toy_study
+from tools.reference import pages as reference
+from tools.reference import words as say
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
@@ -38,14 +42,13 @@ DOCUMENTS = (
 NOT_RUN = {
     "prunescope demo": "trains for minutes and then serves; tests/test_serve.py",
     "prunescope serve": "serves until it is stopped; tests/test_serve.py",
-    "prunescope worker": "works until it is stopped; tests/test_jobs.py",
-    "prunescope run": "trains for minutes, on data of one's own; tests/test_cli.py",
-    "prunescope preflight": "needs a checkpoint; tests/test_cli_checkpoints.py",
-    "prunescope analyze": "needs a checkpoint; tests/test_cli_checkpoints.py",
-    "prunescope jobs cancel": "names a job of one's own; tests/test_jobs.py",
-    "prunescope jobs resume": "names a job of one's own; tests/test_jobs.py",
-    "prunescope jobs retry": "names a job of one's own; tests/test_jobs.py",
-    "prunescope bench": "measures for minutes; tests/test_bench_analysis.py",
+    "prunescope worker": "works until it is stopped; tests/jobs/test_jobs.py",
+    "prunescope run": "trains for minutes, on data of one's own; tests/cli/test_cli.py",
+    "prunescope preflight": "needs a checkpoint; tests/cli/test_cli_checkpoints.py",
+    "prunescope analyze": "needs a checkpoint; tests/cli/test_cli_checkpoints.py",
+    "prunescope jobs cancel": "names a job of one's own; tests/jobs/test_jobs.py",
+    "prunescope jobs resume": "names a job of one's own; tests/jobs/test_jobs.py",
+    "prunescope jobs retry": "names a job of one's own; tests/jobs/test_jobs.py",
 }
 # Commands of other programs that are not run, and why.
 OTHERS = {
@@ -102,7 +105,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(cache))
         for name in ("demo", "nih-sample", "my-model"):
-            config = toy_config(name, study.cache_dir() / "toy-images")
+            config = toy_config(name, paths.cache_dir() / "toy-images")
             folder = write_toy_study(name, 800, config, images=name == "demo")
             with_validation(folder)
     return cache
@@ -231,7 +234,7 @@ def test_a_backup_holds_what_cannot_be_made_again(workplace: Path) -> None:
 def test_the_reference_is_what_the_code_says() -> None:
     for name, text in reference.pages().items():
         written = (reference.FOLDER / name).read_text(encoding="utf-8")
-        assert written == text, f"docs/reference/{name} is old: run python -m core.reference"
+        assert written == text, f"docs/reference/{name} is old: run python -m tools.reference.pages"
     assert {path.name for path in reference.FOLDER.iterdir()} == set(reference.pages())
 
 
@@ -316,7 +319,7 @@ def test_every_toml_in_the_documents_is_one_that_is_taken(
     for block in blocks(path, "toml"):
         sections = tomllib.loads(block)
         if "study" in sections:
-            study.parse_config(sections, name_of(path))
+            parse_config(sections, name_of(path))
         elif "roles" in sections:
             (tmp_path / "roles.toml").write_text(block)
             monkeypatch.setenv("PRUNESCOPE_ROLES", str(tmp_path / "roles.toml"))

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core import store, study
-from core.labels import Labels, label_matrix
-from core.metrics import metrics_table
-from core.study import StudyConfig
+from core.analysis.metrics import metrics_table
+from core.study import paths, store
+from core.study.config import StudyConfig
+from core.study.labels import Labels, label_matrix
 
 TOY_CLASSES = ("Effusion", "Nodule", "Cardiomegaly", "Hernia", "No Finding")
 TOY_FREQUENCIES = (0.30, 0.12, 0.05, 0.008)
@@ -64,10 +64,10 @@ def write_toy_study(
     name: str = "toy", n_images: int = 400, config: StudyConfig | None = None, images: bool = True
 ) -> Path:
     """A finished study below the cache folder in force; returns its folder."""
-    image_folder = study.cache_dir() / "toy-images"
+    image_folder = paths.cache_dir() / "toy-images"
     config = config or toy_config(name, image_folder)
     labels = toy_labels(n_images)
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     test = labels.split("test")
     if images:
         image_folder.mkdir(parents=True, exist_ok=True)
@@ -82,14 +82,14 @@ def write_toy_study(
     for run in runs:
         for sparsity in config.sweep.sparsities:
             probabilities = toy_probabilities(matrix, sparsity, run, noise)
-            path = study.prediction_path(folder, run, sparsity)
+            path = paths.prediction_path(folder, run, sparsity)
             store.write_predictions(test["image_id"], probabilities, labels.class_names, path)
             cell = metrics_table(matrix, probabilities, labels.class_names)
             cells.append(cell.assign(run=run, sparsity=sparsity))
     for sparsity in config.sweep.sparsities:
         store.write_ensemble(folder, runs, sparsity, test["image_id"], labels.class_names)
     metrics = pd.concat(cells, ignore_index=True)[list(store.CLASS_METRICS)]
-    store.write_table(metrics, study.class_metrics_path(folder))
+    store.write_table(metrics, paths.class_metrics_path(folder))
     provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
-    store.write_json(provenance, study.study_json(folder))
+    store.write_json(provenance, paths.study_json(folder))
     return folder

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from core.engine.pipeline import run_study
-from core.progress import Report
-from core.study import read_config
+from core.study.config import read_config
+from core.study.progress import Report
 
 
 class Stages:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.labels import Labels
-from core.metrics import REFERENCE_PREVALENCE
+from core.analysis.metrics import REFERENCE_PREVALENCE
+from core.study.labels import Labels
 
 QUANTILES = 64  # nodes of the mean over where a positive may stand
 MOST_POSITIVES = 256  # of more, as many evenly spread ones stand for all

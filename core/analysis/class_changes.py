@@ -16,7 +16,7 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 from core.analysis.bootstrap import CONFIDENCE, combined_half_width
 from core.analysis.paired_moments import PAIRED_MOMENTS
 from core.analysis.ratio import ratio_variances
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 
 # Somers' D has the floor 0 for every class, however few its positives: beyond.md calls it primary.
 PRIMARY = "somers_d"

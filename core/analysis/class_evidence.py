@@ -14,7 +14,7 @@ from core.analysis.class_changes import ClassChanges
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.onset import Curves, Onsets, somers_curves
 from core.analysis.trend import Trend, trend
-from core.labels import known_split
+from core.study.labels import known_split
 
 TRENDS = ("name", "n", "slope", "ci_low", "ci_high", "p_value", "intercept", "tau", "reason")
 ONSET, CHANGE, GROUPS_APART = "onset", "change_at_95", "tail_minus_head"

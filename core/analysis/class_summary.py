@@ -10,7 +10,7 @@ import pandas as pd
 from core.analysis.bootstrap import benjamini_hochberg, paired_p
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.forgettability import InterpolatedFirstDrop, change_at
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 
 EXTREME_SPARSITY = 0.95
 CLASS_SUMMARY = (

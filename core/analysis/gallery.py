@@ -9,7 +9,7 @@ import pandas as pd
 
 from core.analysis.lost import OPERATING_POINT, LostBy, by_now
 from core.analysis.subgroup import FINDINGS, grouping, patient_list
-from core.labels import GROUPS, findings, label_matrix
+from core.study.labels import GROUPS, findings, label_matrix
 
 PAPER, MODAL, Z_SCORE, EVERY = "Paper", "Modal disagreement", "z-score", "Every test image"
 DEFINITIONS = (PAPER, MODAL, Z_SCORE, EVERY)

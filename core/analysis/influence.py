@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.metrics import REFERENCE_PREVALENCE
+from core.analysis.metrics import REFERENCE_PREVALENCE
 
 METRICS = ("ap", "calibrated_ap", "auroc")
 

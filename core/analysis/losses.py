@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.analysis.decay import RelativeChange, band_over_runs
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 
 COLUMNS = (
     "class_name",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.analysis.clustered_shares import PatientShares, Shares
 from core.analysis.lost import Cells, by_now, lost_at_sparsity, raised_at_sparsity
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 
 # The operating point held against: that of the dense model, or one fixed again on validation for
 # the pruned model at the same specificity.

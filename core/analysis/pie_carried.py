@@ -11,7 +11,7 @@ import pandas as pd
 from core.analysis.pie_composition import FINDING_COUNTS
 from core.analysis.pie_excess import Carried
 from core.analysis.pie_label_noise import WRONG_LABELS
-from core.labels import findings, label_matrix
+from core.study.labels import findings, label_matrix
 
 # Kinds of rows, and the names of those that are claims.
 CLASS, FINDING_COUNT, LABEL_NOISE, ANY, CLAIM = "class", "finding_count", "noise", "any", "claim"

@@ -12,7 +12,7 @@ from core.analysis import pie_carried
 from core.analysis.pie_composition import Ratio
 from core.analysis.pie_label_noise import WRONG_LABELS
 from core.analysis.pie_null import LEAST_RUNS
-from core.labels import FEW_PATIENTS, findings
+from core.study.labels import FEW_PATIENTS, findings
 
 QUALITY = "pies~image_quality"
 COLUMNS = (

@@ -19,7 +19,7 @@ from core.analysis.bootstrap import (
     percentile_interval,
     resample_counts,
 )
-from core.labels import FEW_PATIENTS, findings, label_matrix
+from core.study.labels import FEW_PATIENTS, findings, label_matrix
 
 RATIO = ("pie_frequency", "non_pie_frequency", "ratio", "ci_low", "ci_high")
 FINDING_COUNTS = ("0", "1", "2", "3", "4+")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.pie_composition import Ratio
-from core.labels import Labels, findings, label_matrix
+from core.study.labels import Labels, findings, label_matrix
 
 # The column of the labels that names an image's wrong ones, "A|B", empty for none.
 WRONG_LABELS = "wrong_labels"

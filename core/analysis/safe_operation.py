@@ -12,7 +12,7 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 from core.analysis.bootstrap import CONFIDENCE, fixed_sequence
 from core.analysis.operating_characteristics import DENSE, REFIXED
 from core.analysis.safe_sparsity import CANNOT_TELL, SAFE, UNSAFE
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 
 MARGIN_POINTS = 0.05
 RATES = ("sensitivity", "specificity")

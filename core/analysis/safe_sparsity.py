@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, fixed_sequence
 from core.analysis.ratio import ratio_variances, variance_at
-from core.labels import FEW_PATIENTS, GROUPS
+from core.study.labels import FEW_PATIENTS, GROUPS
 
 MARGIN = 0.10
 SAFE, CANNOT_TELL, UNSAFE = "safe", "cannot tell", "unsafe"

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from core.labels import Labels, findings, label_matrix, positive_patients
-from core.metrics import REFERENCE_PREVALENCE
+from core.analysis.metrics import REFERENCE_PREVALENCE
+from core.study.labels import Labels, findings, label_matrix, positive_patients
 
 EVERYTHING = "All test images"  # no subgroup
 FINDINGS, PATIENTS = "Number of findings", "Patients"

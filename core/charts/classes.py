@@ -17,7 +17,7 @@ from core.charts.parts import (
     short,
     whiskers,
 )
-from core.labels import GROUPS, known_split
+from core.study.labels import GROUPS, known_split
 from core.wording import claims, words
 
 RUNS_FOR_A_RANGE = 6  # of fewer runs a range is no estimate of the spread

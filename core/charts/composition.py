@@ -16,7 +16,7 @@ from core.charts.parts import (
     escape,
     short,
 )
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 from core.wording import pie_findings, words
 
 SIGNIFICANT = 0.05

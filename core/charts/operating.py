@@ -18,7 +18,7 @@ from core.charts.parts import (
     escaped,
     short,
 )
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 from core.wording import words
 from core.wording.operating import false_alarms_sentence
 

@@ -17,7 +17,7 @@ from core.charts.parts import (
     short,
     with_more,
 )
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 from core.wording import pair_findings, words
 
 Pair = tuple[str, str]

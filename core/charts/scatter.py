@@ -16,7 +16,7 @@ from core.charts.parts import (
     short,
     with_more,
 )
-from core.labels import known_split
+from core.study.labels import known_split
 from core.wording import pair_findings, words
 
 SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"

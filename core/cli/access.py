@@ -32,8 +32,8 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a study's models, predictions and tables for good. Images stay."""
-    from core.people.deletion import delete_study
-    from core.store import find_study
+    from core.actions.deletion import delete_study
+    from core.study.store import find_study
 
     folder = find_study(study)
     if not yes and not typer.confirm(f"Delete {folder} for good?"):

@@ -15,8 +15,8 @@ from core.cli.terminal import SECONDS_BETWEEN_LINES, say
 from core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.study import StudyConfig
-    from core.upload.preflight import Preflight, PreflightOptions
+    from core.checkpoints.preflight import Preflight, PreflightOptions
+    from core.study.config import StudyConfig
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", show_default=False)]
 Dataset = Annotated[
@@ -73,8 +73,8 @@ def analyze(
     Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
     needed afterwards. Run it again to go on after an interruption.
     """
+    from core.checkpoints.analyses import analysis_config
     from core.cli.studies import submit
-    from core.upload.analyses import analysis_config
 
     report = _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
     config = analysis_config(report, study)
@@ -94,13 +94,13 @@ def _preflight(
     preprocessing: str | None,
 ) -> Preflight:
     """Print the report; raises InputError with its refusal."""
-    from core.engine.uploads.reading import Reader
-    from core.upload.preflight import lines
+    from core.checkpoints.preflight import lines
+    from core.engine.foreign.reading import Reader
 
     options, others = _options(settings, arch, classes, preprocessing)
     base = _base(dataset, others)
     with Reader() as reader:  # its process starts while this one imports torch
-        from core.engine.uploads.preflight import preflight
+        from core.engine.foreign.preflight import preflight
 
         report = preflight(checkpoint, base, options, _line_writer(), reader)
     for line in lines(report):
@@ -117,8 +117,8 @@ def _options(
     """What the preflight itself takes, and the settings that are the dataset's."""
     from typing import get_args
 
-    from core.settings import PreprocessingName
-    from core.upload.preflight import PreflightOptions
+    from core.checkpoints.preflight import PreflightOptions
+    from core.study.settings import PreprocessingName
 
     known = {str(name): name for name in get_args(PreprocessingName)}
     if preprocessing is not None and preprocessing not in known:
@@ -162,8 +162,8 @@ def _class_name(part: str) -> str:
 
 def _base(dataset: str, settings: tuple[str, ...]) -> StudyConfig:
     """A study file, a study that is there already, or one of the files that come along."""
-    from core import store
-    from core.study import with_overrides
+    from core.study import store
+    from core.study.config import with_overrides
 
     if not Path(dataset).exists():
         for _, config in store.readable_studies():

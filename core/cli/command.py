@@ -40,13 +40,6 @@ app = typer.Typer(
     add_completion=False,
     epilog="Example: prunescope demo",
 )
-bench = typer.Typer(
-    no_args_is_help=True,
-    help="Measure this machine.",
-    epilog="Example: prunescope bench sweep --count 96",
-)
-app.add_typer(bench, name="bench")
-
 StudyFile = Annotated[str, typer.Argument(metavar="STUDY.toml", show_default=False)]
 Settings = Annotated[
     list[str] | None,

@@ -26,7 +26,7 @@ def list_jobs() -> None:
     from rich.table import Table
 
     from core.jobs import jobs
-    from core.wording.job_words import by_whom, how_far, how_long, when
+    from core.jobs.words import by_whom, how_far, how_long, when
 
     table = Table("job", "state", "by", "submitted (UTC)", "time", "", box=None, pad_edge=False)
     for job in jobs():
@@ -44,7 +44,7 @@ def list_jobs() -> None:
 def cancel(job: JobId) -> None:
     """Stop a job that waits or runs, within seconds; what it has finished is kept."""
     from core.jobs import cancel, find
-    from core.wording.job_words import OVER
+    from core.jobs.words import OVER
 
     before = find(job).status
     if before in OVER:

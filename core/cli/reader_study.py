@@ -48,9 +48,9 @@ def create(
     ] = "",
 ) -> None:
     """Draw PIEs and other images of a finished study for readers to judge, blinded."""
-    from core import store
     from core.people.access import LOCAL
     from core.reader_study import database, design
+    from core.study import store
 
     wanted = design.plan(
         name=name,
@@ -89,7 +89,7 @@ def results(name: Name) -> None:
     """Show what the answers say of PIEs against non-PIEs."""
     from core.reader_study import database
     from core.reader_study import results as tables
-    from core.wording import reader_words
+    from core.reader_study import words as reader_words
 
     of = database.find(name)
     given = tables.answer_table(of)

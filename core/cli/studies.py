@@ -14,7 +14,7 @@ from core.cli.terminal import cell_writer, progress_shown
 from core.errors import InputError, WorkError
 
 if TYPE_CHECKING:
-    from core.study import StudyConfig
+    from core.study.config import StudyConfig
 
 QUERY = "select image_id, Hernia from ensembles where sparsity = 0.9 order by Hernia desc limit 5"
 STUDY_FILES = Path(__file__).resolve().parents[2] / "data" / "studies"
@@ -89,9 +89,9 @@ def export(
 ) -> None:
     """Write a table of a study to a file."""
     from core.cli.access import who
-    from core.export import export as write
     from core.people.audit import record
-    from core.store import find_study
+    from core.results.export import export as write
+    from core.study.store import find_study
 
     record(who(), "export", {"study": find_study(study).name, "table": table})
     typer.echo(f"{write(study, table, out, sparsity, metric)} rows written to {out}")
@@ -113,10 +113,10 @@ def query(
 ) -> None:
     """Ask a study's labels, metrics and predictions in SQL. Nothing is changed."""
     from core.cli.access import who
-    from core.export import write_file
     from core.people.audit import record
-    from core.store import find_study
-    from core.store import query as ask
+    from core.results.export import write_file
+    from core.study.store import find_study
+    from core.study.store import query as ask
 
     folder = find_study(study)
     record(who(), "export", {"study": folder.name, "table": "query"})
@@ -137,7 +137,7 @@ def report(
     from core.cli.access import who
     from core.people.audit import record
     from core.reporting.report import write_report
-    from core.store import find_study
+    from core.study.store import find_study
 
     record(who(), "export", {"study": find_study(study).name, "table": "report"})
     write_report(study, out, cell_writer())
@@ -184,7 +184,7 @@ def import_predictions(
 
 
 def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
-    from core.study import read_config, with_overrides
+    from core.study.config import read_config, with_overrides
 
     path = Path(name)
     if not path.exists() and path.name == name and not path.suffix:
@@ -201,7 +201,7 @@ def read_study(name: str, settings: tuple[str, ...]) -> StudyConfig:
 
 
 def _existing(name: str) -> StudyConfig | None:
-    from core.store import readable_studies
+    from core.study.store import readable_studies
 
     known = (config for _, config in readable_studies())
     return next((config for config in known if config.study.name == name), None)
@@ -211,8 +211,8 @@ def submit(config: StudyConfig) -> bool:
     """Leave a study to the worker; False where it is finished or running already."""
     from core.cli.access import who
     from core.jobs import submit
-    from core.store import lacks_validation_cells
-    from core.study import study_dir
+    from core.study.paths import study_dir
+    from core.study.store import lacks_validation_cells
 
     name, state = config.study.name, _state(study_dir(config))
     if state == "finished" and not lacks_validation_cells(study_dir(config)):
@@ -228,7 +228,7 @@ def submit(config: StudyConfig) -> bool:
 def run_here(config: StudyConfig) -> None:
     from core.engine.pipeline import run_study
     from core.pictures.repairs import sentences
-    from core.store import read_provenance
+    from core.study.store import read_provenance
 
     with progress_shown(config.study.name) as listener:
         folder = run_study(config, listener)
@@ -239,7 +239,7 @@ def run_here(config: StudyConfig) -> None:
 
 
 def _study_rows() -> Iterator[tuple[str, str, str, str, str]]:
-    from core import store
+    from core.study import store
     from core.wording import words
 
     for folder in store.list_studies():
@@ -256,8 +256,8 @@ def _study_rows() -> Iterator[tuple[str, str, str, str, str]]:
 
 def _state(folder: Path) -> str:
     from core.jobs import is_locked
-    from core.progress import read_progress
-    from core.study import lock_path
+    from core.study.paths import lock_path
+    from core.study.progress import read_progress
 
     report = read_progress(folder)
     if report is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from core.progress import Report
+    from core.study.progress import Report
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from core.engine.models import build_model
 from core.errors import WorkError
-from core.settings import ModelSettings
-from core.store import read_json, whole_file, write_json
+from core.study.settings import ModelSettings
+from core.study.store import read_json, whole_file, write_json
 
 
 @dataclass(frozen=True)

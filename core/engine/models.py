@@ -10,7 +10,7 @@ from torchvision import models as tv
 from torchvision.models.resnet import BasicBlock
 
 from core.errors import InputError, WorkError
-from core.settings import ModelSettings
+from core.study.settings import ModelSettings
 
 
 def _replace_last(network: nn.Module, n_classes: int) -> nn.Module:

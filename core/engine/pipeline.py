@@ -13,18 +13,18 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from core import store, study
+from core.datasets import load_labels
 from core.engine.checkpoints import versions
-from core.engine.datasets import load_labels
+from core.engine.foreign.adopting import adopt_run, studied_labels
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.sweep import sweep_run
 from core.engine.training import train_run
-from core.engine.uploads.adopting import adopt_run, studied_labels
 from core.errors import InputError, WorkError
-from core.labels import Labels
-from core.progress import Cancelled, Progress, Report
-from core.ready import make_ready
-from core.study import StudyConfig
+from core.results.preparation import make_ready
+from core.study import paths, store
+from core.study.config import NOT_PART_OF_ID, StudyConfig
+from core.study.labels import Labels
+from core.study.progress import Cancelled, Progress, Report
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ def run_study(
             "run, and no validation predictions can be made. To go on with its import, use "
             "`prunescope import-predictions`."
         )
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     refuse_other_config(config)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(study.lock_path(folder), f"Study {config.study.name!r} is being run"):
+    with _locked(paths.lock_path(folder), f"Study {config.study.name!r} is being run"):
         for leftover in folder.rglob(".*.tmp"):  # of a process killed while it wrote
             leftover.unlink()
         # Two stages of data, two per run, the ensembles and the pages.
@@ -84,8 +84,8 @@ def _locked(path: Path, what: str) -> Iterator[None]:
 
 def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -> None:
     provenance = store.read_provenance(folder) or _first_provenance(config)
-    if not study.study_json(folder).exists():  # so that the dashboard sees the study at once
-        store.write_json(provenance, study.study_json(folder))
+    if not paths.study_json(folder).exists():  # so that the dashboard sees the study at once
+        store.write_json(provenance, paths.study_json(folder))
     labels = load_labels(config.dataset, progress.start("Reading the dataset", "images"))
     labels, pixels = _decode(config, labels, progress)
     if config.checkpoint:
@@ -100,7 +100,7 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         "config": config.model_dump(mode="json"),
         "versions": _versions(),
     }
-    store.write_json(provenance, study.study_json(folder))
+    store.write_json(provenance, paths.study_json(folder))
     store.write_labels(labels, folder)
     runs = list(range(config.runs.count))
     for run in runs:
@@ -116,14 +116,14 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
     _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
     make_ready(folder, progress.start("Making the pages ready", "steps"))
     if "finished" not in provenance:
-        store.write_json(provenance | {"finished": _now()}, study.study_json(folder))
+        store.write_json(provenance | {"finished": _now()}, paths.study_json(folder))
 
 
 def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[Labels, Pixels]:
-    size, images = config.model.image_size, study.images_dir(config.dataset)
+    size, images = config.model.image_size, paths.images_dir(config.dataset)
     if images is None:
         raise InputError("dataset.images is not given, so there are no images to read.")
-    folder = study.pixels_dir(labels.fingerprint(), images, size)
+    folder = paths.pixels_dir(labels.fingerprint(), images, size)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "decoding.lock", f"The images below {images} are being decoded"):
         pixels = decode(
@@ -142,8 +142,8 @@ def _write_ensembles(
 ) -> None:
     ids, grid = labels.split("test")["image_id"], config.sweep.sparsities
     for done, sparsity in enumerate(grid, start=1):
-        path = study.ensemble_path(folder, sparsity)
-        cells = [study.prediction_path(folder, run, sparsity) for run in runs]
+        path = paths.ensemble_path(folder, sparsity)
+        cells = [paths.prediction_path(folder, run, sparsity) for run in runs]
         newest = max(cell.stat().st_mtime_ns for cell in cells)
         problem = store.predictions_problem(path, ids, labels.class_names)
         if problem or path.stat().st_mtime_ns < newest:
@@ -168,7 +168,7 @@ def refuse_other_config(config: StudyConfig) -> None:
 
 def differing_settings(a: StudyConfig, b: StudyConfig) -> list[str]:
     """`section.key: value -> value` of every decisive setting in which two configs differ."""
-    sections = [c.model_dump(mode="json", exclude=study.NOT_PART_OF_ID) for c in (a, b)]
+    sections = [c.model_dump(mode="json", exclude=NOT_PART_OF_ID) for c in (a, b)]
     flat = [
         {f"{s}.{k}": v for s, section in one.items() for k, v in (section or {}).items()}
         for one in sections

@@ -23,11 +23,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from core import store
 from core.errors import InputError, WorkError
-from core.labels import SPLITS, Labels
 from core.pictures.images import BadImage, read_grey
 from core.pictures.repairs import counted
+from core.study import store
+from core.study.labels import SPLITS, Labels
 
 SHARD_IMAGES = 4096
 # Decoded together before they are written: what bounds the memory.

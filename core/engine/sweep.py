@@ -16,16 +16,16 @@ import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
-from core import store, study
+from core.analysis.metrics import metrics_table
 from core.engine.checkpoints import device, load_checkpoint
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import IMAGENET, Normalisation, to_input, to_unit
 from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prunable_weights
 from core.errors import WorkError
-from core.labels import Labels, label_matrix
-from core.metrics import metrics_table
-from core.progress import Advance, further
-from core.study import StudyConfig
+from core.study import paths, store
+from core.study.config import StudyConfig
+from core.study.labels import Labels, label_matrix
+from core.study.progress import Advance, further
 
 log = logging.getLogger(__name__)
 Cell = tuple[int, float]
@@ -47,11 +47,11 @@ def sweep_run(
     grid, each = config.sweep.sparsities, len(ids) + len(validation)
     total = len(grid) * each
     metrics_path, achieved_path = (
-        study.class_metrics_path(folder),
-        study.achieved_sparsity_path(folder),
+        paths.class_metrics_path(folder),
+        paths.achieved_sparsity_path(folder),
     )
     with_metrics, with_achieved = cells_of(metrics_path), cells_of(achieved_path)
-    model, info = load_checkpoint(study.checkpoint_path(folder, run))
+    model, info = load_checkpoint(paths.checkpoint_path(folder, run))
     normalise = Normalisation.described(info.preprocessing)
     dense = {name: w.detach().clone() for name, w in prunable_weights(model).items()}
 
@@ -62,8 +62,8 @@ def sweep_run(
 
     for position, sparsity in enumerate(grid):
         before, cell = position * each, (run, sparsity)
-        path = study.prediction_path(folder, run, sparsity)
-        beside = study.validation_cell_path(folder, run, sparsity)
+        path = paths.prediction_path(folder, run, sparsity)
+        beside = paths.validation_cell_path(folder, run, sparsity)
         to_predict = _to_make(path, ids, class_names)
         to_validate = len(validation) > 0 and _to_make(beside, validation, class_names)
         if to_predict or to_validate or cell not in with_achieved:

@@ -15,16 +15,16 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
-from core import study
 from core.engine.checkpoints import CheckpointInfo, device, is_complete, save_checkpoint, versions
 from core.engine.models import build_model
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import augment, describe, to_input, to_unit
 from core.errors import InputError, WorkError
-from core.labels import Labels, label_matrix
-from core.progress import Advance, further
-from core.store import whole_file, write_json
-from core.study import StudyConfig
+from core.study import paths
+from core.study.config import StudyConfig
+from core.study.labels import Labels, label_matrix
+from core.study.progress import Advance, further
+from core.study.store import whole_file, write_json
 
 
 def train_run(
@@ -35,7 +35,7 @@ def train_run(
     Runs differ by seed only. `advance(done, total)` counts images. Raises WorkError where the
     loss stops being a number.
     """
-    path = study.checkpoint_path(folder, run)
+    path = paths.checkpoint_path(folder, run)
     if is_complete(path):
         return
     seed = config.runs.first_seed + run
@@ -50,7 +50,7 @@ def train_run(
     history: list[dict[str, Any]] = []
     best = copy.deepcopy(model.state_dict())
 
-    unfinished = study.training_state_path(folder, run)
+    unfinished = paths.training_state_path(folder, run)
     if state := _load_state(unfinished, where):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -122,7 +122,7 @@ def train_run(
         validation_loss=chosen["validation_loss"],
         versions=versions(),
     )
-    write_json({"info": asdict(info), "epochs": history}, study.history_path(folder, run))
+    write_json({"info": asdict(info), "epochs": history}, paths.history_path(folder, run))
     save_checkpoint(model.cpu(), info, path)
     unfinished.unlink(missing_ok=True)
 

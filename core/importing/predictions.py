@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
-from core.labels import Labels, label_matrix
+from core.study.labels import Labels, label_matrix
 
 LONGEST_TEXT = 4096  # bytes of an image id or of the labels of one image
 IMAGE_COLUMNS = ("image_id", "id", "path")
@@ -173,7 +173,7 @@ def read_probabilities(path: Path, test: TestSplit) -> np.ndarray:
 
 
 def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
-    from core.engine.datasets.rows import refuse_long_rows
+    from core.datasets.rows import refuse_long_rows
 
     wanted = {*test.class_names, LABEL}
     most_bytes = 2**20 + len(test.rows) * (64 * (len(wanted) + 8) + 1024)

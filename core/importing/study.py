@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from core import store, study
+from core.analysis.metrics import metrics_table
 from core.errors import InputError, WorkError
 from core.importing.predictions import (
     IMAGE_COLUMNS,
@@ -31,13 +31,13 @@ from core.importing.predictions import (
     prediction_files,
     read_probabilities,
 )
-from core.known_settings import known_settings
-from core.labels import Labels
-from core.metrics import metrics_table
-from core.progress import Cancelled, Progress, Report
-from core.ready import make_ready
-from core.settings import DEFAULT_SPARSITIES, Architecture
-from core.study import StudyConfig, parse_config
+from core.results.preparation import make_ready
+from core.study import paths, store
+from core.study.config import StudyConfig, parse_config
+from core.study.known_settings import known_settings
+from core.study.labels import Labels
+from core.study.progress import Cancelled, Progress, Report
+from core.study.settings import DEFAULT_SPARSITIES, Architecture
 
 log = logging.getLogger(__name__)
 Advance = Callable[[int, int], None]
@@ -96,9 +96,9 @@ def import_study(
     files = prediction_files(folder, dataset)
     config = _config(files, labels, dataset, name, images)
     refuse_other_study(config)
-    target = study.study_dir(config)
+    target = paths.study_dir(config)
     target.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(study.lock_path(target))
+    lock = FileLock(paths.lock_path(target))
     try:
         lock.acquire(timeout=1)
     except Timeout as error:
@@ -162,8 +162,8 @@ def _config(
 
 def _image_column(labels: Path, with_images: bool) -> str:
     """With images the table's paths lead to them; without, ids match predictions best."""
-    from core.engine.datasets.columns import IMAGES, known_column
-    from core.engine.datasets.tables import read_rows
+    from core.datasets.columns import IMAGES, known_column
+    from core.datasets.tables import read_rows
 
     columns = read_rows(labels).columns
     if not set(IMAGE_COLUMNS) & set(columns) and (known := known_column(columns, IMAGES)):
@@ -173,7 +173,7 @@ def _image_column(labels: Path, with_images: bool) -> str:
 
 
 def _read_labels(config: StudyConfig, advance: Advance) -> Labels:
-    from core.engine.datasets import cxr_lt, table
+    from core.datasets import cxr_lt, table
 
     settings = config.dataset
     if settings.kind != "imported":
@@ -233,7 +233,7 @@ class _Import:
         self._save()
 
     def _save(self) -> None:
-        store.write_json(self.provenance, study.study_json(self.target))
+        store.write_json(self.provenance, paths.study_json(self.target))
 
     def _refuse_other_labels(self, labels: Labels) -> None:
         known, now = self.provenance.get("dataset_fingerprint"), labels.fingerprint()
@@ -248,7 +248,7 @@ class _Import:
         for cell in store.finished_cells(self.target):
             if cell not in self.files:
                 log.warning("%s has no file any more and leaves the study.", _key(cell))
-                study.prediction_path(self.target, *cell).unlink()
+                paths.prediction_path(self.target, *cell).unlink()
         wanted = {_key(cell) for cell in self.files}
         for key in set(self.cells) - wanted:
             del self.cells[key]
@@ -256,7 +256,7 @@ class _Import:
         kept = [pair in self.files for pair in pairs]
         if not all(kept):
             self.metrics = self.metrics[kept]
-            store.write_table(self.metrics, study.class_metrics_path(self.target))
+            store.write_table(self.metrics, paths.class_metrics_path(self.target))
 
     def _import_run(self, run: int, test: TestSplit, advance: Advance) -> None:
         """Cells join the metrics table and `study.json` a run at a time, so that neither is
@@ -286,7 +286,7 @@ class _Import:
     def _is_there(self, cell: Cell, digest: str, test: TestSplit) -> bool:
         if self.cells.get(_key(cell), {}).get("sha256") != digest:
             return False
-        path = study.prediction_path(self.target, *cell)
+        path = paths.prediction_path(self.target, *cell)
         problem = store.predictions_problem(path, test.image_ids, test.class_names)
         if problem not in (None, "missing"):
             log.warning("Made again: %s", problem)
@@ -296,7 +296,7 @@ class _Import:
         """Of a cell that is there; studies of older versions do not keep it."""
         record = self.cells[_key(cell)]
         if "probabilities" not in record:
-            path = study.prediction_path(self.target, *cell)
+            path = paths.prediction_path(self.target, *cell)
             stored = store.read_predictions(path, test.image_ids, test.class_names)
             record["probabilities"] = _probabilities_digest(stored)
         return record["probabilities"]
@@ -322,7 +322,7 @@ class _Import:
     def _import_cell(self, cell: Cell, test: TestSplit, probabilities: np.ndarray) -> pd.DataFrame:
         # Metrics come from the file's own precision, which stored predictions may round.
         rows = metrics_table(test.truth, probabilities, test.class_names)
-        path = study.prediction_path(self.target, *cell)
+        path = paths.prediction_path(self.target, *cell)
         store.write_predictions(test.image_ids, probabilities, test.class_names, path)
         return rows.assign(run=cell[0], sparsity=cell[1])[list(store.CLASS_METRICS)]
 
@@ -335,7 +335,7 @@ class _Import:
         table = pd.concat([others, new]) if len(others) else new
         order = ["run", "sparsity"]
         self.metrics = table.sort_values(order, kind="stable", ignore_index=True)
-        store.write_table(self.metrics, study.class_metrics_path(self.target))
+        store.write_table(self.metrics, paths.class_metrics_path(self.target))
 
     def _write_ensembles(self, test: TestSplit, advance: Advance) -> None:
         """Per sparsity, over the runs that there are, and where those changed."""
@@ -345,9 +345,9 @@ class _Import:
             cells = [cell for cell in sorted(self.files) if cell[1] == sparsity]
             runs = [run for run, _ in cells]
             digests = [self.cells[_key(cell)]["sha256"] for cell in cells]
-            key = f"sparsity={study.percent(sparsity):02d}"
+            key = f"sparsity={paths.percent(sparsity):02d}"
             of = {"runs": runs, "sha256": hashlib.sha256("".join(digests).encode()).hexdigest()}
-            path = study.ensemble_path(self.target, sparsity)
+            path = paths.ensemble_path(self.target, sparsity)
             problem = store.predictions_problem(path, test.image_ids, test.class_names)
             if problem or made.get(key) != of:
                 store.write_ensemble(self.target, runs, sparsity, test.image_ids, test.class_names)
@@ -375,7 +375,7 @@ class _Import:
 
 
 def _key(cell: Cell) -> str:
-    return f"run={cell[0]:02d}/sparsity={study.percent(cell[1]):02d}"
+    return f"run={cell[0]:02d}/sparsity={paths.percent(cell[1]):02d}"
 
 
 def _digest(path: Path) -> str:

@@ -1,8 +1,8 @@
 """Durable background jobs: anyone submits, one worker works, and a killed worker's job goes on.
 
 DBOS keeps only which job exists, who asked for it and how it ended. How far a job is stands in its
-study's own folder (core.progress): DBOS takes events between steps only, and a study is one long
-step, since the engine itself continues from what it finds on disk.
+study's own folder (core.study.progress): DBOS takes events between steps only, and a study is one
+long step, since the engine itself continues from what it finds on disk.
 
 One worker at a time: a worker holds a lock file in the cache folder, a second one stands by until
 it is free. So recovery, which takes up what the executor named "local" left, never takes a job

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError, WorkError
-from core.study import jobs_database
+from core.study.paths import jobs_database
 
 if TYPE_CHECKING:  # dbos takes more than half a second to import; the dashboard starts without it
     from dbos import DBOSClient

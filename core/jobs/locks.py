@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.study import jobs_database
+from core.study.paths import jobs_database
 
 
 def worker_running() -> bool:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from core.progress import Report
-from core.study import job_log_path
+from core.study.paths import job_log_path
+from core.study.progress import Report
 from core.wording.words import duration, progress
 
 LARGEST_BYTES = 200_000  # then it is put aside as job.log.1, in place of the one before

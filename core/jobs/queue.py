@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.jobs import database
 from core.jobs.database import open_client
 from core.jobs.locks import worker_running
-from core.study import StudyConfig, parse_config
+from core.study.config import StudyConfig, parse_config
 
 Status = Literal["queued", "running", "interrupted", "finished", "failed", "cancelled"]
 

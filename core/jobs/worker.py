@@ -16,15 +16,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core.aside import empty_deleted
 from core.errors import InputError, WorkError
 from core.jobs import database
 from core.jobs.database import open_client
 from core.jobs.locks import worker_lock_path
 from core.jobs.log import StageLines, kept
 from core.jobs.queue import IN_WORDS, MAX_RECOVERIES
-from core.progress import Cancelled, mark_cancelled
-from core.study import StudyConfig, parse_config, study_dir
+from core.study.config import StudyConfig, parse_config
+from core.study.paths import study_dir
+from core.study.progress import Cancelled, mark_cancelled
+from core.study.trash import empty_deleted
 
 ENGINE = "core.engine.pipeline:run_study"
 NICENESS = 10  # a page that is asked for goes before a training step
@@ -115,7 +116,7 @@ def _begin_anew() -> None:
 
 def _finish_deletions() -> None:
     """What a process that was killed while it deleted left behind."""
-    from core.upload.orphans import remove_orphans  # only here: it asks for jobs
+    from core.jobs.orphans import remove_orphans  # only here: it asks for jobs
 
     for finish in (empty_deleted, remove_orphans):
         try:

@@ -17,7 +17,8 @@ from typing import Literal
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from core.errors import WorkError
-from core.study import StudyConfig, secret_path
+from core.study.config import StudyConfig
+from core.study.paths import secret_path
 
 Role = Literal["reader", "researcher", "admin"]
 SEES_STUDIES: tuple[Role, ...] = ("researcher", "admin")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import WorkError
-from core.study import cache_dir
+from core.study.paths import cache_dir
 
 Event = Literal[
     "sign-in",

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from core.errors import WorkError
 from core.people import audit
 from core.people.access import Person, Role
-from core.study import cache_dir
+from core.study.paths import cache_dir
 
 ROLES: tuple[Role, ...] = ("admin", "researcher", "reader")  # the first that is given counts
 LONGEST_SESSION = 31 * 24 * 3600  # seconds that the browser's cookie can live

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from core.confined import environment
 from core.errors import WorkError
 from core.pictures.frame_child import ANSWER, REQUEST
+from core.processes.environment import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 # Measured on honest frames: JPEG-LS 25 ns, JPEG 2000 130 ns of processor time a sample.

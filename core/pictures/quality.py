@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core import store, study
 from core.errors import InputError
 from core.pictures.images import BadImage, read_grey
 from core.pictures.xrays import image_path
+from core.study import paths, store
 
 SIDE = 256
 CHUNK = 512  # images measured between two writes
@@ -71,7 +71,7 @@ def image_quality(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
     `advance(done, total)` counts images. Raises InputError for a study without images.
     """
     config = store.read_config(folder)
-    if study.images_dir(config.dataset) is None:
+    if paths.images_dir(config.dataset) is None:
         raise InputError(f"{config.study.name} was imported without images, so none is measured.")
     files = _files(folder)
     known = _known(folder, files)
@@ -85,7 +85,7 @@ def image_quality(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
             rows = pd.concat([chunk.drop(columns="file"), measured], axis=1)
             known = rows if known.empty else pd.concat([known, rows], ignore_index=True)
             with suppress(OSError):  # a cache that may not be written only makes it slower
-                store.write_kept(known, study.image_quality_path(folder), EDITION)
+                store.write_kept(known, paths.image_quality_path(folder), EDITION)
     if advance:
         advance(len(files), len(files))
     return _in_order(known, files)
@@ -93,7 +93,7 @@ def image_quality(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
 
 def kept_quality(folder: Path) -> pd.DataFrame | None:
     """`image_quality` where every test image has been measured and no file has changed, or None."""
-    if not study.image_quality_path(folder).exists():
+    if not paths.image_quality_path(folder).exists():
         return None
     files = _files(folder)
     known = _known(folder, files)
@@ -117,7 +117,7 @@ def _files(folder: Path) -> pd.DataFrame:
 
 def _known(folder: Path, files: pd.DataFrame) -> pd.DataFrame:
     """What has been measured of these very files."""
-    kept = store.read_kept(study.image_quality_path(folder), EDITION)
+    kept = store.read_kept(paths.image_quality_path(folder), EDITION)
     columns = ["image_id", "modified", "n_bytes"]
     if kept is None:
         return pd.DataFrame(columns=[*columns, *MEASURES])

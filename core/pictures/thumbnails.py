@@ -24,8 +24,8 @@ from threading import Lock
 import numpy as np
 from PIL import Image, ImageDraw
 
-from core import store, study
 from core.pictures.images import Window, histogram, read_grey, read_samples
+from core.study import paths, store
 
 # Raise when the same file gives another picture than before.
 DRAWING_VERSION = 2
@@ -137,7 +137,7 @@ def placeholder() -> bytes:
 def evict(folder: Path | None = None, most: int = MOST_DISK_BYTES) -> None:
     """Remove the oldest thumbnails where all together exceed `most` bytes."""
     files = []
-    for shelf in os.scandir(folder or study.thumbnails_dir()):
+    for shelf in os.scandir(folder or paths.thumbnails_dir()):
         for file in os.scandir(shelf.path) if shelf.is_dir() else ():
             with suppress(FileNotFoundError):  # another process evicts as well
                 status = file.stat()
@@ -153,11 +153,11 @@ def evict(folder: Path | None = None, most: int = MOST_DISK_BYTES) -> None:
             return
 
 
-def forget(paths: Iterable[Path], sizes: Iterable[int]) -> None:
+def forget(images: Iterable[Path], sizes: Iterable[int]) -> None:
     """Delete the thumbnails, of these sizes, of images that will be deleted next."""
-    for path, size in itertools.product(paths, sizes):
+    for path, size in itertools.product(images, sizes):
         with suppress(OSError):
-            study.thumbnail_path(_key(path, size)).unlink(missing_ok=True)
+            paths.thumbnail_path(_key(path, size)).unlink(missing_ok=True)
 
 
 def _key(path: Path, size: int | None) -> str:
@@ -167,7 +167,7 @@ def _key(path: Path, size: int | None) -> str:
 
 
 def _thumbnail(path: Path, size: int, key: str) -> bytes:
-    kept = study.thumbnail_path(key)
+    kept = paths.thumbnail_path(key)
     png = _read_whole(kept)
     if png is None:
         image = Image.fromarray(read_grey(path))

@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from core import store, study
 from core.errors import InputError, WorkError
 from core.people import audit
 from core.people.access import STEP_SECONDS, Visitor, XrayClaim, may_see_image, read_xray
 from core.pictures.images import BadImage, stored_size
 from core.pictures.thumbnails import picture, pixels, placeholder
-from core.study import StudyConfig
+from core.study import paths, store
+from core.study.config import StudyConfig
 
 # Longest side in pixels. A fixed list, so that a stranger cannot fill the cache with sizes.
 SIZES = (128, 256, 384, 512, 768, 1024)
@@ -112,12 +112,12 @@ def source_size(folder: Path, config: StudyConfig, image_id: str) -> tuple[int, 
 def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
     """Where an image of a study lies; None where the study has no such image, or where its
     path leads out of the study's image folder."""
-    labels = study.labels_path(folder)
+    labels = paths.labels_path(folder)
     try:
         relative = _paths(labels, labels.stat().st_mtime_ns).get(image_id)
     except (OSError, WorkError):
         return None
-    base = study.images_dir(config.dataset)
+    base = paths.images_dir(config.dataset)
     if relative is None or base is None:
         return None
     path = (base.resolve() / relative).resolve()
@@ -125,13 +125,13 @@ def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
 
 
 def _allowed_path(claim: XrayClaim, visitor: Visitor) -> Path | None:
-    person, folder = visitor.person, study.studies_dir() / claim.study_id
-    if claim.person != person.email or folder.parent != study.studies_dir():
+    person, folder = visitor.person, paths.studies_dir() / claim.study_id
+    if claim.person != person.email or folder.parent != paths.studies_dir():
         return None
     if not may_see_image(person, claim.study_id, claim.image_id):
         return None
     try:
-        config = _config(folder, study.study_json(folder).stat().st_mtime_ns)
+        config = _config(folder, paths.study_json(folder).stat().st_mtime_ns)
     except (InputError, WorkError, KeyError, ValueError, OSError):
         return None
     if visitor.synthetic_only and not config.synthetic:

@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from core import store, tables
 from core.errors import InputError
-from core.labels import GROUPS, Labels, class_frequencies, findings
 from core.people.access import LOCAL
 from core.pictures import xrays
-from core.study import StudyConfig, images_dir
+from core.results import tables
+from core.study import store
+from core.study.config import StudyConfig
+from core.study.labels import GROUPS, Labels, class_frequencies, findings
+from core.study.paths import images_dir
 
 # As in the paper's composition of PIEs: 4 stands for four and more.
 MOST_FINDINGS = 4

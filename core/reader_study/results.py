@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Select, and_, select
 
-from core import store
 from core.analysis.reader import Advance, ReaderResults, by_reader
 from core.errors import InputError
-from core.export import FORMATS
 from core.reader_study.codebook import codebook
 from core.reader_study.database import ReaderStudy, invited
 from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import answers, images, readers, reading, showings
+from core.results.export import FORMATS
+from core.study import store
 
 LEVELS = {question.name: question.level for question in QUESTIONS.values()}
 ANSWERS = (

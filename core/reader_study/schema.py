@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import InputError, WorkError
-from core.study import reader_database
+from core.study.paths import reader_database
 
 DATABASE_VARIABLE = "PRUNESCOPE_READER_DATABASE"
 SECONDS_TO_WAIT_FOR_A_LOCK = 10
@@ -93,7 +93,7 @@ answers = Table(
     Column("showing", ForeignKey("showing.id")),
     Column("given_at", Float, nullable=False),
 )
-# What a person kept of a page of a study, see `core.people.saved_views`.
+# What a person kept of a page of a study, see `core.actions.saved_views`.
 saved_views = Table(
     "saved_view",
     metadata,

@@ -16,7 +16,6 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from core import evidence_tables, pie_tables, safe_tables, store, study, tables
 from core.analysis import decay
 from core.analysis.class_summary import ClassSummary
 from core.analysis.overall import Overall
@@ -24,11 +23,14 @@ from core.analysis.safe_operation import operating_answers
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.errors import InputError, WorkError
-from core.known_settings import known_settings, unknown_names
-from core.labels import Labels, known_split
 from core.pictures.repairs import sentences
-from core.progress import read_progress
 from core.reporting import readings, report_charts, report_methods, report_tables
+from core.results import evidence_tables, pie_tables, safe_tables, tables
+from core.study import store
+from core.study.config import NOT_PART_OF_ID
+from core.study.known_settings import known_settings, unknown_names
+from core.study.labels import Labels, known_split
+from core.study.progress import read_progress
 from core.wording import claims, words
 from core.wording.published import published
 
@@ -289,7 +291,7 @@ def _settings(folder: Path) -> list[tuple[str, str]]:
         (f"{section}.{name}", _plain(value))
         for section, values in known_settings(config).items()
         for name, value in values.items()
-        if name not in study.NOT_PART_OF_ID.get(section, ()) and value is not None
+        if name not in NOT_PART_OF_ID.get(section, ()) and value is not None
     ]
     return told + [(name, words.UNKNOWN) for name in unknown_names(config)]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import evidence_tables, tables
 from core.analysis import claims as names
 from core.analysis import decay, losses
 from core.analysis.chance import chance_levels
@@ -16,6 +15,7 @@ from core.analysis.class_changes import PRIMARY
 from core.analysis.class_evidence import CHANGE, ONSET
 from core.analysis.class_summary import EXTREME_SPARSITY, ClassSummary
 from core.analysis.correlations import named_row
+from core.analysis.metrics import with_somers_d
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.classes import changes_chart, frequency_chart, losses_chart
@@ -28,9 +28,9 @@ from core.charts.scatter import (
     first_drop_scatter,
     frequency_and_distance,
 )
-from core.labels import Labels, known_split
-from core.metrics import with_somers_d
-from core.store import read_config
+from core.results import evidence_tables, tables
+from core.study.labels import Labels, known_split
+from core.study.store import read_config
 from core.wording import claim_sentences, findings
 from core.wording.published import FIRST_DROP
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.known_settings import is_known
-from core.study import StudyConfig
+from core.study.config import StudyConfig
+from core.study.known_settings import is_known
 
 NOTHING = "\u2013"
 Method = tuple[str, str, str]

@@ -13,12 +13,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core import store, study
 from core.analysis.subgroup import Subgroup
 from core.errors import InputError, WorkError
 from core.people import access
-from core.progress import Report, read_progress
-from core.study import StudyConfig
+from core.study import paths, store
+from core.study.config import StudyConfig
+from core.study.progress import Report, read_progress
 from core.ui import people
 from core.wording import terms, words
 
@@ -215,7 +215,7 @@ def _watch(folder: Path, made: tuple[int, int]) -> None:
 
 def _made(folder: Path) -> tuple[int, int]:
     """Changes with the labels and with every finished run."""
-    return modified(study.labels_path(folder)), modified(study.class_metrics_path(folder))
+    return modified(paths.labels_path(folder)), modified(paths.class_metrics_path(folder))
 
 
 def _show_stopped(opened: OpenStudy, report: Report) -> None:
@@ -245,11 +245,11 @@ def modified(path: Path) -> int:
 
 
 def _with_results_then_newest(folder: Path) -> tuple[bool, int]:
-    return study.class_metrics_path(folder).exists(), _created(folder)
+    return paths.class_metrics_path(folder).exists(), _created(folder)
 
 
 def _created(folder: Path) -> int:
-    return modified(study.study_json(folder))
+    return modified(paths.study_json(folder))
 
 
 def _config(folder: Path) -> StudyConfig | None:

@@ -7,14 +7,15 @@ from typing import Any, get_args
 import streamlit as st
 
 from core import jobs
-from core.settings import PruningSettings, SweepSettings
-from core.study import StudyConfig
+from core.checkpoints import analyses, preflights
+from core.checkpoints.preflight import Preflight, PreflightOptions, duration, size
+from core.checkpoints.preflights import Answer, Question
+from core.study.config import StudyConfig
+from core.study.settings import PruningSettings, SweepSettings
 from core.ui import people, plain, preflight_report, set_address, visible_studies
 from core.ui.own_data import own_data
 from core.ui.upload import upload as upload_zone
-from core.upload import analyses, preflights, uploads
-from core.upload.preflight import Preflight, PreflightOptions, duration, size
-from core.upload.preflights import Answer, Question
+from core.upload import uploads
 from core.upload.uploads import Upload
 from core.wording.words import percent
 

@@ -8,22 +8,23 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from core import evidence_tables
 from core.analysis import decay
 from core.analysis.class_changes import PRIMARY
-from core.study import percent
+from core.results import evidence_tables
+from core.study.paths import percent
 from core.ui import (
     OpenStudy,
     evidence,
     figures,
     is_finished,
     loaders,
+    markup,
     operating,
     plain,
     statistics,
     widgets,
 )
-from core.wording import claim_sentences, first_words, markup
+from core.wording import claim_sentences, first_words
 
 SPARSITY = 0.9
 # Each says one more sentence of a study at a sparsity, or nothing; bold words open it.

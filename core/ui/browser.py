@@ -17,9 +17,19 @@ from core.analysis import gallery
 from core.analysis.gallery import Gallery, Images
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES
-from core.study import images_dir
-from core.ui import OpenStudy, cards, exemplars, gallery_filters, inspector, people, plain, widgets
-from core.wording import markup, words
+from core.study.paths import images_dir
+from core.ui import (
+    OpenStudy,
+    cards,
+    exemplars,
+    gallery_filters,
+    inspector,
+    markup,
+    people,
+    plain,
+    widgets,
+)
+from core.wording import words
 
 THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
 BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at

@@ -11,9 +11,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
-from core import study
 from core.analysis.subgroup import Subgroup
-from core.settings import GroupSettings
+from core.study import paths
+from core.study.settings import GroupSettings
 from core.ui import OpenStudy, modified
 
 ENTRIES = 64  # tables kept per loader; those of a study are small
@@ -45,13 +45,13 @@ BY_SOURCE: dict[str | type[Any], Callable[[Any], Any]] = {Source: repr}
 
 def source(opened: OpenStudy) -> Source:
     times = (
-        modified(study.labels_path(opened.folder)),
-        modified(study.class_metrics_path(opened.folder)),
+        modified(paths.labels_path(opened.folder)),
+        modified(paths.class_metrics_path(opened.folder)),
     )
     ranks = 0
     if opened.subgroup:  # they are made a cell at a time, and a folder's time moves with each
         ranks = max(map(modified, opened.folder.glob("ranks/run=*")), default=0)
-    evidence = 0 if opened.subgroup else modified(study.paired_moments_path(opened.folder))
+    evidence = 0 if opened.subgroup else modified(paths.paired_moments_path(opened.folder))
     return Source(
         str(opened.folder), *times, opened.config.groups, opened.subgroup, ranks, evidence
     )

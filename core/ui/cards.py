@@ -15,8 +15,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.ui import OpenStudy, people
-from core.wording import markup
+from core.ui import OpenStudy, markup, people
 
 
 @dataclass(frozen=True)

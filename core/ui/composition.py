@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core import pie_tables, study
 from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
 from core.charts.composition import label_noise_chart, quality_chart
 from core.pictures import quality
+from core.results import pie_tables
+from core.study import paths
 from core.ui import OpenStudy, exemplars, loaders, modified, plain, widgets
 from core.ui.cached import ENTRIES, Source, of_study
 from core.wording import pie_findings, words
@@ -22,7 +23,7 @@ NAMES = {key: measure.name for key, measure in quality.MEASURES.items()}
 def show_quality_and_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
     """Label noise where the labels record it, and image quality where there are images."""
     noise = labels_record_noise(loaders.labels(opened))
-    images = study.images_dir(opened.config.dataset) is not None
+    images = paths.images_dir(opened.config.dataset) is not None
     if not (noise or images):
         return
     cells = st.grid(2 if noise and images else 1, min_column_width=300, gap="medium")
@@ -46,7 +47,7 @@ def _show_label_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
 
 
 def _show_quality(opened: OpenStudy, sparsity: float, tag: str) -> None:
-    measured = _kept(str(opened.folder), modified(study.image_quality_path(opened.folder)))
+    measured = _kept(str(opened.folder), modified(paths.image_quality_path(opened.folder)))
     if measured is None:
         offer = st.empty()
         with offer.container():
@@ -56,8 +57,8 @@ def _show_quality(opened: OpenStudy, sparsity: float, tag: str) -> None:
         measured = _measure(opened)
         offer.empty()
     pies = exemplars.pies(opened, sparsity)
-    time = modified(study.image_quality_path(opened.folder))
-    pairs = modified(study.pie_pairs_path(opened.folder, sparsity))
+    time = modified(paths.image_quality_path(opened.folder))
+    pairs = modified(paths.pie_pairs_path(opened.folder, sparsity))
     table = _quality(opened, pies, measured, (*_edition(opened, sparsity), time, pairs))
     title = pie_findings.image_quality(table, NAMES)
     chart = quality_chart(table, NAMES, title)
@@ -90,7 +91,7 @@ def _measure(opened: OpenStudy) -> pd.DataFrame:
 
 
 def _edition(opened: OpenStudy, sparsity: float) -> tuple[float, ...]:
-    times = (modified(study.ensemble_path(opened.folder, s)) for s in (0.0, sparsity))
+    times = (modified(paths.ensemble_path(opened.folder, s)) for s in (0.0, sparsity))
     return sparsity, *times
 
 

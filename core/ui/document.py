@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Route
 
-from core.wording.markup import SIDEBAR, STYLE
+from core.ui.markup import SIDEBAR, STYLE
 
 _STATIC = Path(streamlit.__file__).parent / "static"
 _EARLY = ("Html.*.js", "purify.es.*.js", "StreamlitMarkdown.*.js", "PlotlyChart.*.js")

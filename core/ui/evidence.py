@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import evidence_tables, tables
 from core.errors import InputError
+from core.results import evidence_tables, tables
 from core.ui import OpenStudy, is_finished
 
 MAKING = "Working out what may be claimed, once for this study …"

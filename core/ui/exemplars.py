@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import image_curves, operating_tables, pie_tables, study, tables
 from core.analysis import gallery, pie_carried
 from core.analysis.claims import Claim
 from core.analysis.image_curves import SUMMARY, curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.pictures import xrays
-from core.study import StudyConfig
+from core.results import image_curves, operating_tables, pie_tables, tables
+from core.study import paths
+from core.study.config import StudyConfig
 from core.ui import OpenStudy, modified
 from core.ui.cached import BY_SOURCE, ENTRIES, LARGE_ENTRIES, Source, of_study, source
 from core.ui.loaders import groups_of_classes, labels
@@ -46,7 +47,7 @@ def _pies(folder: str, times: tuple[int, ...], sparsity: float) -> pd.DataFrame:
 def images(opened: OpenStudy, sparsity: float, by: LostBy) -> gallery.Images:
     """All that the gallery filters by; shared by all sessions, so for reading only."""
     times = (*_ensemble_times(opened, sparsity), *_lost_times(opened))
-    path = study.pie_definitions_path(opened.folder, sparsity)
+    path = paths.pie_definitions_path(opened.folder, sparsity)
     return _images(source(opened), times, modified(path), _specificity(opened), sparsity, by)
 
 
@@ -172,7 +173,7 @@ def noise_claim(opened: OpenStudy, sparsity: float) -> Claim | None:
     """`pie_tables.noise_claim` where dense models have been compared with each other, else None."""
     if not pie_tables.excess_kept(opened.folder, sparsity):
         return None
-    kept = modified(study.pie_excess_path(opened.folder, sparsity))
+    kept = modified(paths.pie_excess_path(opened.folder, sparsity))
     return _noise_claim(source(opened), kept, sparsity)
 
 
@@ -233,7 +234,7 @@ def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
 
 
 def source_size(opened: OpenStudy, image_id: str) -> tuple[int, int] | None:
-    path = study.labels_path(opened.folder)
+    path = paths.labels_path(opened.folder)
     return _source_size(str(opened.folder), modified(path), image_id, opened.config)
 
 
@@ -245,4 +246,4 @@ def _source_size(
 
 
 def _ensemble_times(opened: OpenStudy, sparsity: float) -> tuple[int, ...]:
-    return tuple(modified(study.ensemble_path(opened.folder, s)) for s in (0.0, sparsity))
+    return tuple(modified(paths.ensemble_path(opened.folder, s)) for s in (0.0, sparsity))

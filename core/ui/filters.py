@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core import subgroups
 from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
+from core.results import subgroups
 from core.ui import OpenStudy, loaders, plain, set_address
 from core.ui.cached import Source, source
 from core.ui.statistics import unstable_classes

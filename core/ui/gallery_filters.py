@@ -11,7 +11,7 @@ from core.analysis import gallery
 from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
-from core.labels import GROUPS
+from core.study.labels import GROUPS
 from core.ui import OpenStudy, loaders, plain, set_address, widgets
 from core.wording import columns, image_findings, words
 

@@ -9,16 +9,16 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from core import export
 from core.analysis import gallery
 from core.analysis.gallery import Images
 from core.analysis.image_curves import FindingFate, finding_fates
 from core.analysis.lost import OPERATING_POINT, RANK
 from core.charts.images import image_curves_chart, image_ranks_chart
-from core.study import percent
-from core.ui import OpenStudy, cards, exemplars, people, plain, widgets
+from core.results import export
+from core.study.paths import percent
+from core.ui import OpenStudy, cards, exemplars, markup, people, plain, widgets
 from core.ui.viewer import ViewerImage, xray_viewer
-from core.wording import columns, image_findings, markup, words
+from core.wording import columns, image_findings, words
 
 MOST_OTHERS = 12
 SMALL, STAGE_HEIGHT, OTHERS_WIDTH = 128, 640, 104

@@ -8,15 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, ui
+from core.actions import jobs as job_rules
 from core.analysis import decay
 from core.charts.curves import mean_ap_chart
 from core.errors import InputError
 from core.jobs import UNFINISHED, Job, log
+from core.jobs import words as job_words
 from core.jobs.table import as_table
-from core.people import job_rules
 from core.people.access import Visitor
-from core.ui import OpenStudy, figures, loaders, people, plain, widgets
-from core.wording import job_words, markup, words
+from core.ui import OpenStudy, figures, loaders, markup, people, plain, widgets
+from core.wording import words
 
 SECONDS_BETWEEN_LOOKS = 2
 SECONDS_BETWEEN_CURVES = 6

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import store, subgroups
 from core.analysis import chance, decay, losses
+from core.analysis.metrics import with_somers_d
 from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
-from core.labels import SPLITS, Labels, class_frequencies, known_split, label_matrix
-from core.metrics import with_somers_d
+from core.results import subgroups
+from core.study import store
+from core.study.labels import SPLITS, Labels, class_frequencies, known_split, label_matrix
 from core.ui import OpenStudy, show_progress
 from core.ui.cached import BY_SOURCE, LARGE_ENTRIES, Source, of_study, source
 from core.wording import words

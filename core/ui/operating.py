@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core import operating_tables, progress, store
 from core.analysis.operating_characteristics import REFIXED
 from core.charts import Chart
 from core.charts.operating import operating_chart
-from core.labels import FEW_PATIENTS
-from core.study import percent
+from core.results import operating_tables
+from core.study import progress, store
+from core.study.labels import FEW_PATIENTS
+from core.study.paths import percent
 from core.ui import OpenStudy, loaders, modified, plain, told, widgets
 from core.ui.cached import Source, of_study, source
 from core.wording import image_findings, operating, terms, words

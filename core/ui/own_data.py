@@ -9,18 +9,17 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
+from core.checkpoints.preflight import size, some
 from core.errors import InputError
 from core.people.access import Person
-from core.study import StudyConfig
-from core.ui import people, plain
+from core.study.config import StudyConfig
+from core.ui import markup, people, plain
 from core.ui.upload import upload as upload_zone
 from core.upload import own_data as data
 from core.upload import uploads
 from core.upload.datasets import OwnDataset, datasets_of
 from core.upload.own_data import Columns, DataReport
-from core.upload.preflight import size, some
 from core.upload.uploads import Upload
-from core.wording import markup
 from core.wording.words import count
 
 SECONDS_BETWEEN_LOOKS = 1

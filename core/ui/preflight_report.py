@@ -13,11 +13,8 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from core.people import audit
-from core.settings import Architecture, PreprocessingName
-from core.ui import people, plain
-from core.upload.orders import known_orders
-from core.upload.preflight import (
+from core.checkpoints.class_orders import known_orders
+from core.checkpoints.preflight import (
     ArchitectureFacts,
     DenseCheck,
     FileFacts,
@@ -31,7 +28,9 @@ from core.upload.preflight import (
     size,
     some,
 )
-from core.wording import markup
+from core.people import audit
+from core.study.settings import Architecture, PreprocessingName
+from core.ui import markup, people, plain
 
 LEFT_OUT = "(no class: left out)"
 PREPROCESSING = {

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from core import operating_tables, safe_tables, tables
 from core.analysis.safe_operation import OperatingAnswer, operating_answers
 from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.safety import safety_chart
 from core.errors import InputError
-from core.labels import FEW_PATIENTS
+from core.results import operating_tables, safe_tables, tables
+from core.study.labels import FEW_PATIENTS
 from core.ui import OpenStudy, loaders, widgets
 from core.ui.cached import Source, source
 from core.wording import terms

@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
+from core.actions import saved_views
+from core.actions.saved_views import LONGEST_NAME, SavedView
 from core.analysis.lost import OPERATING_POINT
 from core.errors import InputError, WorkError
-from core.people import saved_views
 from core.people.access import Person
-from core.people.saved_views import LONGEST_NAME, SavedView
 from core.ui import OpenStudy, gallery_filters, plain
 
 # What stands in the address besides the study, the page of the grid and the image in view.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core import evidence_tables, study, tables
 from core.analysis import decay, losses, pairs
 from core.analysis import first_forgotten as first
 from core.analysis.claims import CORRECTED
@@ -17,7 +16,9 @@ from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pairs import PairFacts
-from core.labels import FEW_PATIENTS
+from core.results import evidence_tables, tables
+from core.study import paths
+from core.study.labels import FEW_PATIENTS
 from core.ui import OpenStudy, modified
 from core.ui.cached import Source, of_study
 from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
@@ -43,7 +44,7 @@ def curves_with_intervals(of: Source, metric: str) -> pd.DataFrame:
 def has_patients(of: OpenStudy | Source) -> bool:
     """Whether it is known what other patients would change: not in a subgroup, whose predictions
     are not read again, nor before all predictions of the study have been read once
-    (`core.ready`)."""
+    (`core.results.preparation`)."""
     folder = of.path if isinstance(of, Source) else of.folder
     return of.subgroup is None and tables.moments_kept(folder)
 
@@ -77,7 +78,7 @@ def changes_at(of: Source, metric: str, sparsity: float) -> pd.DataFrame:
 
 def claims(opened: OpenStudy) -> pd.DataFrame:
     """The paper's claims; of a study with `has_patients`."""
-    return _claims(opened, modified(study.evidence_path(opened.folder, "claims")))
+    return _claims(opened, modified(paths.evidence_path(opened.folder, "claims")))
 
 
 @of_study()
@@ -150,7 +151,7 @@ def class_pairs(of: Source, metric: str) -> pd.DataFrame:
 
 def claim(of: Source, name: str) -> pd.Series:
     """The corrected row of one claim."""
-    table = _claims(of, modified(study.evidence_path(of.path, "claims")))
+    table = _claims(of, modified(paths.evidence_path(of.path, "claims")))
     return table[(table["claim"] == name) & (table["reading"] == CORRECTED)].iloc[0]
 
 

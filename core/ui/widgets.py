@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core import charts, export, study
-from core.settings import GroupSettings
-from core.ui import OpenStudy, figure_files, file_stem, loaders, people, plain, set_address
-from core.wording import markup, terms, words
+from core import charts
+from core.results import export
+from core.study import paths
+from core.study.settings import GroupSettings
+from core.ui import OpenStudy, figure_files, file_stem, loaders, markup, people, plain, set_address
+from core.wording import terms, words
 
 
 def draw(
@@ -56,8 +58,8 @@ def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
     if len(sparsities) == 1:
         st.markdown(f"Sparsity **{words.percent(sparsities[0])}**, the only one there is.")
         return sparsities[0]
-    options = [study.percent(sparsity) for sparsity in sparsities]
-    near = min(options, key=lambda option: abs(option - study.percent(preferred)))
+    options = [paths.percent(sparsity) for sparsity in sparsities]
+    near = min(options, key=lambda option: abs(option - paths.percent(preferred)))
     drop_stale("sparsity", options)
     chosen = st.select_slider(
         "Sparsity (%)",

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core import store
 from core.errors import InputError, WorkError
-from core.study import StudyConfig, cache_dir, images_dir, read_config
+from core.study import store
+from core.study.config import StudyConfig, read_config
+from core.study.paths import cache_dir, images_dir
 
 SECONDS_TO_WAIT = 30.0  # for the lock; of a large dataset the thumbnails take seconds
 

@@ -16,14 +16,18 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from core import store
-from core.aside import empty_deleted, put_aside
+from core.actions import needs
+from core.checkpoints.preflight import some
 from core.errors import InputError, WorkError
 from core.people import audit
 from core.people.access import Person
 from core.pictures import thumbnails, xrays
-from core.study import StudyConfig, images_dir, pixels_dirs, preflight_path, read_config
-from core.upload import children, needs, uploads
+from core.processes import children
+from core.study import store
+from core.study.config import StudyConfig, read_config
+from core.study.paths import images_dir, pixels_dirs, preflight_path
+from core.study.trash import empty_deleted, put_aside
+from core.upload import uploads
 from core.upload.datasets import (
     OwnDataset,
     alone,
@@ -32,7 +36,6 @@ from core.upload.datasets import (
     own_datasets,
     write_note,
 )
-from core.upload.preflight import some
 from core.upload.uploads import Upload
 
 CHILD = "core.upload.own_data_child"

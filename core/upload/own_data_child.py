@@ -17,15 +17,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from core import store
+from core.checkpoints.preflight import size
 from core.errors import InputError, WorkError
 from core.pictures.images import BadImage, stored_size
-from core.settings import TableSettings
-from core.upload import children, uploads
-from core.upload.children import Teller
+from core.processes import children
+from core.processes.children import Teller
+from core.study import store
+from core.study.settings import TableSettings
+from core.upload import uploads
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
 from core.upload.own_data_zip import MAX_DEPTH, contents, opened, unpack
-from core.upload.preflight import size
 
 SECONDS_IN_ALL = 3600
 MEMORY_BYTES = 4 * 2**30
@@ -110,9 +111,9 @@ def _report(
     n_skipped: int,
     n_bytes: int,
 ) -> DataReport:
-    from core.engine.datasets.columns import SPLITS, known_column, patient_column
-    from core.engine.datasets.table import load
-    from core.engine.datasets.tables import read_rows
+    from core.datasets.columns import SPLITS, known_column, patient_column
+    from core.datasets.table import load
+    from core.datasets.tables import read_rows
 
     rows = _rows(unpacked, table, read_rows)
     image_column = columns.image or _image_column(rows, images, table)
@@ -264,8 +265,8 @@ def _classes(
     rows: pd.DataFrame, keys: tuple[str | None, ...], wanted: tuple[str, ...], table: str
 ) -> tuple[tuple[str, ...], str | None]:
     """The columns of classes, or none and the column of names joined in one cell."""
-    from core.engine.datasets.columns import JOINED, known_column
-    from core.engine.datasets.table import guessed, is_label
+    from core.datasets.columns import JOINED, known_column
+    from core.datasets.table import guessed, is_label
 
     joined = None if wanted else known_column(rows, JOINED)
     if joined and joined not in keys and not is_label(rows[joined]):

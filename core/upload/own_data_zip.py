@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.checkpoints.preflight import size
 from core.errors import InputError
-from core.upload.preflight import size
 from core.upload.uploads import SPARE_DISK, shown_name
 
 MAX_FILES = 200_000

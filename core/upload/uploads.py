@@ -25,14 +25,16 @@ from typing import Any, BinaryIO, Literal
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from core import store, study
+from core.actions import needs
+from core.checkpoints.preflight import size as shown_size
 from core.errors import InputError, WorkError
 from core.people import access, audit
 from core.people.access import SEES_STUDIES, Visitor
-from core.study import StudyConfig, cache_dir
-from core.upload import children, needs
+from core.processes import children
+from core.study import paths, store
+from core.study.config import StudyConfig
+from core.study.paths import cache_dir
 from core.upload.datasets import bytes_below, datasets_of
-from core.upload.preflight import size as shown_size
 
 Kind = Literal["checkpoint", "dataset"]
 KINDS: tuple[Kind, ...] = ("checkpoint", "dataset")
@@ -205,14 +207,14 @@ def forget_weights(sha256: str, but: Upload | None = None) -> None:
     def need(config: StudyConfig) -> bool:
         return config.checkpoint is not None and config.checkpoint.sha256 == sha256
 
-    if (paths := study.adopted_paths(sha256)) and not needs.studies_that(need):
-        remove(paths)
+    if (adopted := paths.adopted_paths(sha256)) and not needs.studies_that(need):
+        remove(adopted)
 
 
 def forget_reports(mentioning: str) -> None:
     """Delete the kept reports of preflights that have these letters in them, such as a path; what
     they found is found again. Raises WorkError where they cannot be deleted."""
-    reports = study.preflight_paths()
+    reports = paths.preflight_paths()
     remove([path for path in reports if mentioning.encode() in path.read_bytes()])
 
 

@@ -7,7 +7,7 @@ import math
 
 from core.analysis.first_forgotten import Drop, FirstDrops, FirstForgotten, Onset
 from core.analysis.onset import FIRST  # three: the sentences say so
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 from core.wording import claims, words
 
 LOST = "a fifth of Somers\u2019 D"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.operating_characteristics import DENSE, REFIXED
-from core.labels import FEW_PATIENTS, NO_FINDING
+from core.study.labels import FEW_PATIENTS, NO_FINDING
 from core.wording import words
 
 MANY = 0.5  # a finding called on more than this share of the X-rays without it is called in vain

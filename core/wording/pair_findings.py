@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.analysis import claims as verdicts
 from core.analysis.pair_evidence import SIGNIFICANT
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 from core.wording import claims, words
 
 Row = Mapping[str, Any]

@@ -15,7 +15,7 @@ import pandas as pd
 
 from core.analysis.claims import AS_CLAIMED, CANNOT_TELL, OPPOSITE, Claim
 from core.analysis.pair_evidence import SIGNIFICANT
-from core.labels import FEW_PATIENTS
+from core.study.labels import FEW_PATIENTS
 from core.wording import words
 
 Row = Mapping[str, Any]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.settings import CxrLtSettings, ImportedSettings
-from core.study import StudyConfig
+from core.study.config import StudyConfig
+from core.study.settings import CxrLtSettings, ImportedSettings
 
 FIRST_DROP = "log_train_frequency~first_drop_sparsity"
 EXTREME = "log_train_frequency~relative_ap_change_at_95"

@@ -10,11 +10,11 @@ from typing import Any, Literal, TypeGuard
 
 import pandas as pd
 
-from core.known_settings import is_known
-from core.labels import FEW_PATIENTS
-from core.progress import Report
-from core.settings import GroupSettings
-from core.study import StudyConfig
+from core.study.config import StudyConfig
+from core.study.known_settings import is_known
+from core.study.labels import FEW_PATIENTS
+from core.study.progress import Report
+from core.study.settings import GroupSettings
 
 # A report this old, of a process that may be on another machine, is taken for abandoned.
 SILENT_SECONDS = 600
@@ -165,7 +165,7 @@ def unknown_patients(test: pd.DataFrame) -> str:
     """Says that nobody gave patient ids; empty where somebody did, or where images are so few that
     it makes no difference. test: image_id and patient_id of the test images.
 
-    Without ids a dataset takes an image's own id for its patient's (`core.engine.datasets.table`).
+    Without ids a dataset takes an image's own id for its patient's (`core.datasets.table`).
     """
     alone = test["patient_id"].astype(str).eq(test["image_id"].astype(str))
     return OWN_PATIENTS if len(test) > FEW_IMAGES and alone.all() else ""

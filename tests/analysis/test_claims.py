@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from core import evidence_tables, store
 from core.analysis import claims
 from core.analysis.claims import Claim, fisher_interval
+from core.results import evidence_tables
+from core.study import store
 from core.wording import words
 from core.wording.claim_sentences import HEADINGS, VERDICTS, sentence
 from tests.toys import write_toy_study

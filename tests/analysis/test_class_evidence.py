@@ -9,10 +9,10 @@ from core.analysis.claims import CHANGE, FIRST_DROP, TAIL, class_claims
 from core.analysis.class_evidence import class_evidence as of_study
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
+from core.analysis.metrics import with_somers_d
 from core.analysis.paired_moments import paired_moments
-from core.labels import Labels, class_frequencies
-from core.metrics import with_somers_d
-from core.settings import GroupSettings
+from core.study.labels import Labels, class_frequencies
+from core.study.settings import GroupSettings
 from tests.simulations import metrics_of
 
 NAMES = tuple("ABCDEFGH")

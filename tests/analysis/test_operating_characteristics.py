@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from core import image_curves, operating_tables, ready, store, study
 from core.analysis.clustered_shares import PatientShares, wilson
 from core.analysis.lost import OPERATING_POINT
 from core.analysis.operating_characteristics import (
@@ -17,6 +16,9 @@ from core.analysis.operating_characteristics import (
     REFIXED,
     operating_characteristics_of,
 )
+from core.results import image_curves, operating_tables
+from core.results import preparation as ready
+from core.study import paths, store
 from core.wording import operating
 from tests.page_studies import with_rising, with_validation
 from tests.toys import write_toy_study
@@ -261,7 +263,7 @@ def test_without_validation_of_the_pruned_there_is_nothing_fixed_again(folder):
 
 
 def test_one_run_without_them_is_enough_to_leave_a_sparsity_out(folder):
-    study.validation_cell_path(folder, 1, 0.5).unlink()
+    paths.validation_cell_path(folder, 1, 0.5).unlink()
     table = operating_tables.operating_characteristics(folder)
     assert set(table[table["threshold"] == REFIXED]["sparsity"]) == {0.0, 0.9, 0.95}
 
@@ -275,7 +277,7 @@ def test_it_is_made_when_a_study_is_finished_and_again_when_a_file_changes(folde
     rows = labels.split("validation")["image_id"]
     lowest = np.zeros((len(rows), len(labels.class_names)), np.float32)
     for run in (0, 1):
-        path = study.validation_cell_path(folder, run, 0.9)
+        path = paths.validation_cell_path(folder, run, 0.9)
         store.write_predictions(rows, lowest, labels.class_names, path)
     assert not operating_tables.characteristics_kept(folder)
     again = operating_tables.operating_characteristics(folder)

@@ -18,8 +18,8 @@ from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
 from core.analysis.pie import Pies
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
-from core.labels import class_frequencies
-from core.settings import GroupSettings
+from core.study.labels import class_frequencies
+from core.study.settings import GroupSettings
 from tests.simulations import simulate
 
 CLOSE = {"rel": 0, "abs": 1e-9, "nan_ok": True}

@@ -12,7 +12,7 @@ from core.analysis.pie_composition import PieClassRatio
 from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality, rank_biserial
 from core.charts.composition import class_ratio_chart, label_noise_chart, quality_chart
-from core.labels import Labels
+from core.study.labels import Labels
 from core.wording import pie_findings
 
 

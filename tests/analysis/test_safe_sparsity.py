@@ -6,6 +6,7 @@ import pytest
 
 from core.analysis.bootstrap import resample_counts
 from core.analysis.influence import METRICS, influences
+from core.analysis.metrics import class_metrics
 from core.analysis.paired_moments import PAIRED_MOMENTS, paired_moments
 from core.analysis.safe_sparsity import (
     SAFE_SPARSITY,
@@ -15,7 +16,6 @@ from core.analysis.safe_sparsity import (
     safe_answer,
     safe_answers,
 )
-from core.metrics import class_metrics
 from tests.binormal import Binormal, d_prime_keeping
 from tests.resampling import image_counts, weighted_ap
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.analysis.metrics import metrics_table
 from core.analysis.subgroup import (
     FINDINGS,
     PATIENTS,
@@ -16,8 +17,7 @@ from core.analysis.subgroup import (
     slice_truth,
     values,
 )
-from core.labels import Labels
-from core.metrics import metrics_table
+from core.study.labels import Labels
 from tests.toys import toy_labels
 
 NAMES = list("abcdef")

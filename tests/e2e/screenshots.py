@@ -15,8 +15,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from core import store
 from core.errors import InputError
+from core.study import store
 from tests.conftest import CHROMIUM, FLAGS
 from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
 

@@ -67,7 +67,7 @@ def analyse_address(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     settings = ModelSettings(architecture="resnet_small", image_size=32)
     path = tmp_path_factory.mktemp("given") / "best_model.safetensors"

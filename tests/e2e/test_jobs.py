@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core import jobs, study
-from core.study import StudyConfig
+from core import jobs
+from core.study import paths
+from core.study.config import StudyConfig
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import settle, visit
 
@@ -106,5 +107,5 @@ def test_a_job_is_watched_cancelled_resumed_and_deleted(page: Page, served: str)
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Yes, delete it for good").click()
     expect(page.get_by_text("There are no jobs yet")).to_be_visible(timeout=PATIENCE)
-    assert not study.study_dir(config).exists()
+    assert not paths.study_dir(config).exists()
     assert jobs.jobs() == []

@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from pydicom.data import get_testdata_file
 
-from core import study
-from core.labels import Labels
 from core.people import audit
 from core.reader_study import database, design, readings
 from core.reader_study.schema import DATABASE_VARIABLE
+from core.study import paths
+from core.study.labels import Labels
 from tests import page_studies
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.oidc import ROLES, provider, running_app
@@ -51,14 +51,14 @@ def write_tail_study() -> None:
     test = np.flatnonzero(table["split"] == "test")
     table["Hernia"] = 0
     table.loc[[0, 1, *test[::2]], ["Hernia", "No Finding"]] = 1, 0  # one to train on
-    config = toy_config("tail", study.cache_dir() / "tail-images")
+    config = toy_config("tail", paths.cache_dir() / "tail-images")
     page_studies.write_study(config, Labels(table, TOY_CLASSES), (48, 64))
-    page_studies.with_validation(study.study_dir(config))
+    page_studies.with_validation(paths.study_dir(config))
 
 
 def write_dicom_study() -> None:
     """pydicom's own test files as a `table` dataset; every one of them is a test image."""
-    folder = study.cache_dir() / "dicom-images"
+    folder = paths.cache_dir() / "dicom-images"
     folder.mkdir()
     labels = toy_labels(40)
     table = labels.table.copy()
@@ -213,7 +213,7 @@ def read(page: Page, number: int) -> None:
 
 def test_a_reader_finishes_ten_readings_though_the_server_is_killed(page, room, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(room.cache))
-    folder = study.study_dir(toy_config("tail", room.cache / "tail-images"))
+    folder = paths.study_dir(toy_config("tail", room.cache / "tail-images"))
     asked = design.plan(name="ten", readers=(READER,), n_pies=5, n_non_pies=5)
     of = database.create(folder, asked, RESEARCHER)
     sign_in(page, room.address, READER)

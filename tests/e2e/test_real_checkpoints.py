@@ -22,11 +22,12 @@ from playwright.sync_api import Locator, Page, expect
 from safetensors.torch import save_file
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from core import jobs, store, study
-from core.engine.datasets import load_labels
-from core.labels import label_matrix
+from core import jobs
+from core.datasets import load_labels
 from core.pictures.images import read_grey
-from core.study import StudyConfig, read_config
+from core.study import paths, store
+from core.study.config import StudyConfig, read_config
+from core.study.labels import label_matrix
 from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
 
 pytestmark = [
@@ -108,9 +109,9 @@ def trained(
 ) -> tuple[str, torch.nn.Module, torch.optim.Optimizer]:
     """A network that knows some of the test images by heart, so that it beats chance and pruning
     has something to take away; and the Adam that taught it a step."""
-    config = read_config(next(study.cache_dir().glob("datasets/*/study.toml")))
+    config = read_config(next(paths.cache_dir().glob("datasets/*/study.toml")))
     labels = load_labels(config.dataset, lambda done, total: None)
-    folder, test = study.images_dir(config.dataset), labels.split("test")
+    folder, test = paths.images_dir(config.dataset), labels.split("test")
     assert folder
     grey = np.stack([read_grey(folder / path, SIDE) for path in test["path"]])
     mean, deviation = torch.tensor(IMAGENET).reshape(2, 1, 3, 1, 1)
@@ -187,7 +188,7 @@ def test_a_checkpoint_becomes_a_study(
     config = jobs.config_of(jobs.find(job_id))
     assert config.model.architecture == network
     assert config.study.name == f"{path.stem}-on-few-xrays"
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     assert store.finished_cells(folder) == [(0, 0.0), (0, 0.5), (0, 0.9)]
     in_class_ap(page, config)
     if (network, layout) in TWINS:

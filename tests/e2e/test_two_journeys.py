@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core import study
-from core.benches.bench_browser import dashboard
-from core.progress import Progress
+from benchmarks.browser import dashboard
+from core.study import paths
+from core.study.progress import Progress
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import settle, visit
 from tests.toys import write_toy_study
@@ -35,7 +35,7 @@ def test_a_page_left_open_shows_the_first_run_when_it_is_finished(
 ) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
     folder = write_toy_study(images=False)
-    metrics = study.class_metrics_path(folder)
+    metrics = paths.class_metrics_path(folder)
     kept = metrics.rename(tmp_path / "kept.parquet")
     with dashboard() as (address, _, _):
         Progress(folder, 10).start("Training run 1 of 2", "images")(1, 100)

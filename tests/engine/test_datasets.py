@@ -12,15 +12,15 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.engine.datasets import DATASETS, load_labels
-from core.engine.datasets.classes import all_class_names, class_list
-from core.engine.datasets.cxr_lt import label_file
-from core.engine.datasets.nih_cxr14 import age_in_years
-from core.engine.datasets.splits import with_validation
+from core.datasets import DATASETS, load_labels
+from core.datasets.classes import all_class_names, class_list
+from core.datasets.cxr_lt import label_file
+from core.datasets.nih_cxr14 import age_in_years
+from core.datasets.splits import with_validation
 from core.errors import InputError
-from core.labels import SPLITS, Labels, split_by_patient
-from core.settings import CxrLtSettings, NihSettings, PhantomSettings
-from core.study import images_dir, phantoms_dir
+from core.study.labels import SPLITS, Labels, split_by_patient
+from core.study.paths import images_dir, phantoms_dir
+from core.study.settings import CxrLtSettings, NihSettings, PhantomSettings
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64"
 
@@ -78,7 +78,7 @@ def test_published_class_lists_have_their_sizes():
 
 
 def test_phantoms_are_drawn_once_and_divided_by_patient(tmp_path, monkeypatch):
-    pytest.importorskip("core.engine.datasets.phantom")
+    pytest.importorskip("core.datasets.phantom.dataset")
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
     settings = PhantomSettings(kind="phantom", n_patients=10, size=32)
     seen = []

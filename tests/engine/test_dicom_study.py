@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import store, study
 from core.cli.studies import run_here
 from core.pictures.images import read_grey
 from core.pictures.repairs import REPAIRS
-from core.study import StudyConfig
+from core.study import paths, store
+from core.study.config import StudyConfig
 from tests.dicoms import write_dicom
 
 N_IMAGES = 24
@@ -52,14 +52,14 @@ def config(tmp_path, monkeypatch):
 
 def test_a_table_of_dicom_files_is_trained_swept_and_cached_as_it_is_shown(config, capsys):
     run_here(config)
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     labels = store.read_labels(folder)
     assert len(store.read_class_metrics(folder)) == 4  # two sparsities, two classes
     assert store.finished_cells(folder) == [(0, 0.0), (0, 0.9)]
-    (shard,) = study.cache_dir().glob("pixels/*/shard=*.npy")
+    (shard,) = paths.cache_dir().glob("pixels/*/shard=*.npy")
     decoded = np.load(shard)
     assert decoded.shape == (N_IMAGES, 32, 32)
-    images = study.images_dir(config.dataset)
+    images = paths.images_dir(config.dataset)
     for row, path in enumerate(labels.table["path"]):
         np.testing.assert_array_equal(decoded[row], read_grey(images / path, 32))
     repairs = [{"repair": "slope", "n_images": 2, "first": "05.dcm"}]

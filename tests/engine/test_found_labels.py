@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.engine.datasets import load_labels
-from core.engine.datasets.joined import how_joined
+from core.datasets import load_labels
+from core.datasets.joined import how_joined
 from core.errors import InputError
-from core.labels import Labels
-from core.settings import TableSettings
+from core.study.labels import Labels
+from core.study.settings import TableSettings
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 here = pytest.mark.skipif(not CASES.is_dir(), reason="the reported files are not at ../shared")
@@ -135,7 +135,7 @@ def test_what_a_blank_means_is_a_setting(tmp_path, caplog):
 
 
 def test_the_meaning_of_a_blank_stays_out_of_todays_ids():
-    from core.study import parse_config
+    from core.study.config import parse_config
 
     raw = {
         "study": {"name": "s"},

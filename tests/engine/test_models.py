@@ -8,7 +8,7 @@ import torch
 from core.engine.models import MODELS, build_model
 from core.engine.sweep import for_inference
 from core.errors import InputError
-from core.settings import Architecture, ModelSettings
+from core.study.settings import Architecture, ModelSettings
 
 
 def test_the_study_file_offers_exactly_the_registered_models():

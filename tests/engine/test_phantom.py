@@ -10,16 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from core.engine.datasets.phantom import CLASS_NAMES, render, sample_labels
-from core.engine.datasets.phantom_anatomy import anatomy_of, sex_of
-from core.engine.datasets.phantom_drawing import acquisition, draw
-from core.engine.datasets.phantom_figures import (
-    figures,
-    latent_correlation,
-    measure,
-    nearest_correlation,
-)
-from core.engine.datasets.phantom_findings import FINDINGS
+from core.datasets.phantom.anatomy import anatomy_of, sex_of
+from core.datasets.phantom.dataset import CLASS_NAMES, render, sample_labels
+from core.datasets.phantom.drawing import acquisition, draw
+from core.datasets.phantom.figures import figures, latent_correlation, measure, nearest_correlation
+from core.datasets.phantom.findings import FINDINGS
 from core.errors import InputError
 
 NIH_LABELS = Path(__file__).resolve().parents[3] / "shared" / "data" / "nih-cxr14-labels.parquet"

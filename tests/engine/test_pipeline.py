@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 import torch
 
-from core import operating_tables, store, study
 from core.engine.checkpoints import is_complete, load_checkpoint
 from core.engine.pipeline import run_study
 from core.errors import InputError, WorkError
-from core.progress import Cancelled, read_progress
-from core.study import StudyConfig, read_config
+from core.results import operating_tables
+from core.study import paths, store
+from core.study.config import StudyConfig, read_config
+from core.study.progress import Cancelled, read_progress
 from tests.page_studies import imported_config
 
 STUDY = """
@@ -69,7 +70,7 @@ def finished(undisturbed, tmp_path, monkeypatch):
     config, cache = undisturbed
     shutil.copytree(cache, tmp_path / "cache")
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    return config, study.study_dir(config)
+    return config, paths.study_dir(config)
 
 
 def contents(folder: Path) -> dict[str, bytes | pd.DataFrame]:
@@ -113,10 +114,10 @@ def test_validation_is_predicted_at_every_sparsity(undisturbed):
     labels = store.read_labels(folder)
     ids = labels.split("validation")["image_id"]
     found = [
-        store.read_predictions(study.validation_cell_path(folder, 0, s), ids, labels.class_names)
+        store.read_predictions(paths.validation_cell_path(folder, 0, s), ids, labels.class_names)
         for s in (0.0, 0.5, 0.9)
     ]
-    assert study.validation_cell_path(folder, 0, 0.0) == study.validation_path(folder, 0)
+    assert paths.validation_cell_path(folder, 0, 0.0) == paths.validation_path(folder, 0)
     assert not np.array_equal(found[0], found[1])
     assert not np.array_equal(found[1], found[2])
     assert not store.lacks_validation_cells(folder)
@@ -129,11 +130,11 @@ def test_an_older_study_gets_validation_of_its_pruned_models_and_nothing_else(
     config, folder = finished
     for path in folder.glob("validation/run=*/*.parquet"):  # as older versions left a study
         path.unlink()
-    damaged = study.validation_path(folder, 1)
+    damaged = paths.validation_path(folder, 1)
     damaged.write_bytes(damaged.read_bytes()[:-100])
     assert store.lacks_validation_cells(folder)
     cells = [*folder.rglob("predictions/*/*.parquet"), *folder.glob("ensemble/*.parquet")]
-    tables = [study.class_metrics_path(folder), study.achieved_sparsity_path(folder)]
+    tables = [paths.class_metrics_path(folder), paths.achieved_sparsity_path(folder)]
     before = {path: path.stat().st_mtime_ns for path in (*cells, *tables)}
     seen = []
 
@@ -143,7 +144,7 @@ def test_an_older_study_gets_validation_of_its_pruned_models_and_nothing_else(
 
     with pytest.raises(Cancelled):
         run_study(config, cancelled=cancelled)
-    first = study.validation_cell_path(folder, 0, 0.5)
+    first = paths.validation_cell_path(folder, 0, 0.5)
     made = first.stat().st_mtime_ns
     run_study(config)
     assert first.stat().st_mtime_ns == made, "nothing is done twice"
@@ -155,12 +156,12 @@ def test_an_imported_study_is_refused_in_words(finished):
     imported = imported_config()
     with pytest.raises(InputError, match="imported, without the network"):
         run_study(imported)
-    assert not study.study_dir(imported).exists()
+    assert not paths.study_dir(imported).exists()
 
 
 def test_achieved_sparsity_is_what_was_asked_for(undisturbed):
     config, cache = undisturbed
-    table = store.read_table(study.achieved_sparsity_path(cache / "studies" / config.id))
+    table = store.read_table(paths.achieved_sparsity_path(cache / "studies" / config.id))
     overall = table[table["layer"] == "overall"]
     asked = overall["sparsity"] * overall["n_weights"]
     assert (overall["n_zero"] - asked).abs().max() <= 0.5
@@ -169,8 +170,8 @@ def test_achieved_sparsity_is_what_was_asked_for(undisturbed):
 
 def test_runs_differ_and_a_checkpoint_describes_itself(undisturbed):
     config, cache = undisturbed
-    paths = [study.checkpoint_path(cache / "studies" / config.id, run) for run in (0, 1)]
-    (one, info), (other, _) = map(load_checkpoint, paths)
+    files = [paths.checkpoint_path(cache / "studies" / config.id, run) for run in (0, 1)]
+    (one, info), (other, _) = map(load_checkpoint, files)
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
     assert not one.training
     assert (info.run, info.seed, len(info.class_names)) == (0, 0, 20)
@@ -195,9 +196,9 @@ def test_a_truncated_cell_is_named_and_made_again_and_the_rest_is_left(
     finished, undisturbed, caplog
 ):
     config, folder = finished
-    damaged = study.prediction_path(folder, 1, 0.5)
+    damaged = paths.prediction_path(folder, 1, 0.5)
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    untouched = study.prediction_path(folder, 0, 0.5)
+    untouched = paths.prediction_path(folder, 0, 0.5)
     before = untouched.stat().st_mtime_ns
     with caplog.at_level(logging.WARNING):
         run_study(config)
@@ -226,30 +227,30 @@ def test_an_ensemble_follows_its_cells(finished):
     labels = store.read_labels(folder)
     ids, names = labels.split("test")["image_id"], labels.class_names
     other = np.full((len(ids), len(names)), 0.25, np.float32)
-    store.write_predictions(ids, other, names, study.prediction_path(folder, 0, 0.5))
+    store.write_predictions(ids, other, names, paths.prediction_path(folder, 0, 0.5))
     run_study(config)
-    second = store.read_predictions(study.prediction_path(folder, 1, 0.5), ids, names)
-    mean = store.read_predictions(study.ensemble_path(folder, 0.5), ids, names)
+    second = store.read_predictions(paths.prediction_path(folder, 1, 0.5), ids, names)
+    mean = store.read_predictions(paths.ensemble_path(folder, 0.5), ids, names)
     assert mean == pytest.approx((0.25 + second) / 2, abs=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])
 def test_a_damaged_checkpoint_is_trained_again_to_the_same_weights(finished, undisturbed, suffix):
     config, folder = finished
-    path = study.checkpoint_path(folder, 0).with_suffix(suffix)
+    path = paths.checkpoint_path(folder, 0).with_suffix(suffix)
     damaged = bytearray(path.read_bytes())
     middle = len(damaged) // 2
     damaged[middle : middle + 200] = bytes(200)
     path.write_bytes(damaged)
-    assert not is_complete(study.checkpoint_path(folder, 0))
+    assert not is_complete(paths.checkpoint_path(folder, 0))
     run_study(config)
     assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
 
 
 def test_changed_images_are_refused_and_the_record_stays(finished):
     config, folder = finished
-    record = study.study_json(folder).read_bytes()
-    drawn = study.phantoms_dir(config.dataset)
+    record = paths.study_json(folder).read_bytes()
+    drawn = paths.phantoms_dir(config.dataset)
     labels = store.read_labels(folder).table
     rendered = [drawn / path for path in labels["path"].iloc[:2]]
     first, second = (path.read_bytes() for path in rendered)
@@ -260,7 +261,7 @@ def test_changed_images_are_refused_and_the_record_stays(finished):
         patch.setattr("core.engine.pipeline.load_labels", lambda *_: store.read_labels(folder))
         with pytest.raises(InputError, match="images of study 'small' have changed"):
             run_study(config)
-    assert study.study_json(folder).read_bytes() == record
+    assert paths.study_json(folder).read_bytes() == record
 
 
 def test_a_damaged_neighbour_is_in_nobodys_way(finished):
@@ -285,7 +286,7 @@ def test_a_folder_of_another_config_is_refused_with_what_differs(finished):
 def test_changed_labels_are_refused(finished):
     config, folder = finished
     provenance = store.read_provenance(folder)
-    store.write_json(provenance | {"dataset_fingerprint": "0" * 16}, study.study_json(folder))
+    store.write_json(provenance | {"dataset_fingerprint": "0" * 16}, paths.study_json(folder))
     with pytest.raises(InputError, match="labels of study 'small' have changed"):
         run_study(config)
     assert read_progress(folder).state == "failed"
@@ -295,7 +296,7 @@ def test_two_processes_do_not_run_one_study(finished):
     from filelock import FileLock
 
     config, folder = finished
-    with FileLock(study.lock_path(folder)), pytest.raises(WorkError, match="another process"):
+    with FileLock(paths.lock_path(folder)), pytest.raises(WorkError, match="another process"):
         run_study(config)
 
 
@@ -312,7 +313,7 @@ def test_cancelling_stops_at_the_next_report_and_a_later_call_goes_on(
 
     with pytest.raises(Cancelled):
         run_study(config, cancelled=cancelled)
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     assert read_progress(folder).state == "cancelled"
     run_study(config)
     assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
@@ -321,7 +322,7 @@ def test_cancelling_stops_at_the_next_report_and_a_later_call_goes_on(
 def start(study_file: Path, cache: Path) -> subprocess.Popen:
     code = (
         "import sys; from pathlib import Path\n"
-        "from core.study import read_config; from core.engine.pipeline import run_study\n"
+        "from core.study.config import read_config; from core.engine.pipeline import run_study\n"
         "if __name__ == '__main__': run_study(read_config(Path(sys.argv[1])))"
     )
     # One thread, as in this process: another number of threads adds floats in another order.
@@ -346,7 +347,7 @@ def kill_at_random_moments(study_file, cache, config, times, rng) -> int:
         process = start(study_file, cache)
         begun = time.time()
         while process.poll() is None:
-            report = store.read_json(study.progress_path(folder))
+            report = store.read_json(paths.progress_path(folder))
             if report and report["pid"] == process.pid:
                 break
             if time.time() - begun > 120:

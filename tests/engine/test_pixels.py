@@ -19,8 +19,8 @@ from PIL import Image
 from core.engine import pixels as cache
 from core.engine.pixels import decode, shard_path, without_skipped
 from core.errors import InputError
-from core.labels import Labels
 from core.pictures.images import read_grey
+from core.study.labels import Labels
 
 SIZE = 16
 
@@ -234,7 +234,7 @@ def test_pixels_travel_to_other_processes_without_their_content(images, store):
 
 
 def test_reading_data_needs_no_torch():
-    modules = "core.engine.datasets, core.pictures.images, core.engine.pixels"
+    modules = "core.datasets, core.pictures.images, core.engine.pixels"
     command = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", command], cwd=Path(__file__).parents[2], check=True)
 

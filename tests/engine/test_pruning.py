@@ -20,7 +20,7 @@ from core.engine.pruning import (
     prunable_weights,
 )
 from core.errors import InputError
-from core.settings import DEFAULT_SPARSITIES, ModelSettings
+from core.study.settings import DEFAULT_SPARSITIES, ModelSettings
 
 
 def torch_masks(model: nn.Module, sparsity: float) -> dict[str, torch.Tensor]:

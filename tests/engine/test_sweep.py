@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from core import store, study
 from core.engine.models import build_model
 from core.engine.preprocessing import MEAN, STD
 from core.engine.pruning import apply_masks, make_masks, prunable_weights
 from core.engine.sweep import cells_of, for_inference, join_cell, predict
-from core.settings import ModelSettings
+from core.study import paths, store
+from core.study.settings import ModelSettings
 
 
 class RandomPixels:
@@ -99,5 +99,5 @@ def test_a_damaged_table_is_named_and_holds_no_cells(tmp_path, caplog):
 
 
 def test_file_names_hold_whole_percents(tmp_path):
-    path = study.prediction_path(tmp_path, 3, 0.9)
+    path = paths.prediction_path(tmp_path, 3, 0.9)
     assert path.relative_to(tmp_path).as_posix() == "predictions/run=03/sparsity=90.parquet"

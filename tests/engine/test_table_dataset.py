@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.engine.datasets import load_labels
+from core.datasets import load_labels
 from core.errors import InputError
-from core.labels import SPLITS
-from core.settings import TableSettings
+from core.study.labels import SPLITS
+from core.study.settings import TableSettings
 from tests.engine.test_datasets import assert_patients_whole, put_images
 
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from core import study
 from core.engine.checkpoints import load_checkpoint
 from core.engine.preprocessing import augment, to_input, to_unit
 from core.engine.training import bce_sum, train_run
 from core.errors import WorkError
-from core.labels import Labels
+from core.study import paths
+from core.study.labels import Labels
 from tests.toys import toy_config
 
 
@@ -51,7 +51,7 @@ def config_of(**training):
 
 def train(labels, folder, run=0, **training):
     train_run(config_of(**training), labels, BrightPixels(labels), folder, run, lambda *_: None)
-    return load_checkpoint(study.checkpoint_path(folder, run))
+    return load_checkpoint(paths.checkpoint_path(folder, run))
 
 
 def test_train_mode_really_is_train_mode_after_each_validation(labels, tmp_path):
@@ -63,11 +63,11 @@ def test_train_mode_really_is_train_mode_after_each_validation(labels, tmp_path)
 
 def test_the_best_validation_loss_is_kept_and_the_history_saved(labels, tmp_path):
     _, info = train(labels, tmp_path)
-    history = json.loads(study.history_path(tmp_path, 0).read_text())["epochs"]
+    history = json.loads(paths.history_path(tmp_path, 0).read_text())["epochs"]
     losses = [entry["validation_loss"] for entry in history]
     assert info.validation_loss == min(losses)
     assert info.epoch == int(np.argmin(losses))
-    assert not study.training_state_path(tmp_path, 0).exists()
+    assert not paths.training_state_path(tmp_path, 0).exists()
 
 
 def test_what_can_be_learnt_is_learnt(labels, tmp_path):
@@ -106,7 +106,7 @@ def test_a_stopped_run_goes_on_from_its_last_finished_epoch(labels, tmp_path):
     seen = []
     train_run(config_of(), labels, pixels, folder, 0, lambda done, _: seen.append(done))
     assert min(seen) > 2 * n_epoch
-    resumed, _ = load_checkpoint(study.checkpoint_path(folder, 0))
+    resumed, _ = load_checkpoint(paths.checkpoint_path(folder, 0))
     assert torch.equal(resumed.classifier.weight, whole.classifier.weight)
 
 
@@ -120,7 +120,7 @@ def test_an_image_without_a_certain_label_harms_nothing(labels, tmp_path):
 
 def test_patience_stops_a_run_that_no_longer_gains(labels, tmp_path):
     train(labels, tmp_path, epochs=200, patience=1, learning_rate=1e-2)
-    history = json.loads(study.history_path(tmp_path, 0).read_text())["epochs"]
+    history = json.loads(paths.history_path(tmp_path, 0).read_text())["epochs"]
     assert len(history) < 200
     assert history[-1]["validation_loss"] >= history[-2]["validation_loss"]
 

@@ -20,13 +20,13 @@ import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 
-from core.engine.uploads import child
-from core.engine.uploads.adopting import network_of
-from core.engine.uploads.formats import format_of
-from core.engine.uploads.guessing import match
-from core.engine.uploads.mapping import map_outputs
-from core.engine.uploads.reading import sha256_of
-from core.engine.uploads.sidecar import read_sidecar
+from core.checkpoints.mapping import map_outputs
+from core.engine.foreign import child
+from core.engine.foreign.adopting import network_of
+from core.engine.foreign.formats import format_of
+from core.engine.foreign.guessing import match
+from core.engine.foreign.reading import sha256_of
+from core.engine.foreign.sidecar import read_sidecar
 from core.errors import InputError
 from tests.fuzz.mutations import damaged, odd_number
 from tests.fuzz.zips import odd_zip
@@ -157,7 +157,7 @@ def _state(width: int = 1) -> dict[str, torch.Tensor]:
 
 def _real() -> dict[str, torch.Tensor]:
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     settings = ModelSettings(architecture="resnet_small", image_size=32)
     return build_model(settings, 3, seed=0).state_dict()

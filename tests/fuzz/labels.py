@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import InputError
-from core.labels import class_frequencies
-from core.settings import CxrLtSettings, GroupSettings, NihSettings, TableSettings
-from core.study import DatasetSettings
+from core.study.labels import class_frequencies
+from core.study.paths import DatasetSettings
+from core.study.settings import CxrLtSettings, GroupSettings, NihSettings, TableSettings
 from tests.fuzz.cells import Table, as_csv, as_gzip, as_parquet, odd_table, read_table
 from tests.fuzz.mutations import damaged, odd_number
 
@@ -22,7 +22,7 @@ class LabelTables:
     refusals = (InputError,)
 
     def __init__(self, folder: Path) -> None:
-        from core.engine.datasets import load_labels
+        from core.datasets import load_labels
 
         self.load, self.folder, self.images = load_labels, folder, folder / "images"
         self.images.mkdir(exist_ok=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.engine.datasets.classes import class_list
+from core.datasets.classes import class_list
 from core.errors import InputError
 from core.importing.pickles import ALLOWED, read_pickled_frame
 from core.importing.predictions import TestSplit, prediction_files, read_probabilities
-from core.labels import Labels
+from core.study.labels import Labels
 from tests.fuzz.cells import Table, as_csv, as_parquet, odd_table
 from tests.fuzz.mutations import damaged, odd_number
 from tests.importing.given import FILES

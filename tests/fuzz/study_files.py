@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 from core.errors import InputError
-from core.study import parse_config, read_config, study_dir, with_overrides
+from core.study.config import parse_config, read_config, with_overrides
+from core.study.paths import study_dir
 from tests.fuzz.mutations import damaged, odd_number
 
 SEEDS = Path(__file__).resolve().parents[2] / "data" / "studies"

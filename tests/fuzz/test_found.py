@@ -22,13 +22,13 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 
-from core import store
-from core.engine.datasets.nih_cxr14 import age_in_years
-from core.engine.datasets.tables import read_rows
+from core.datasets.nih_cxr14 import age_in_years
+from core.datasets.tables import read_rows
 from core.errors import InputError
 from core.pictures.images import BadImage, read_grey, stored_size
-from core.settings import NihSettings
-from core.study import MAX_BYTES, read_config
+from core.study import store
+from core.study.config import MAX_BYTES, read_config
+from core.study.settings import NihSettings
 from core.upload import own_data_child
 from tests.dicoms import write_dicom
 

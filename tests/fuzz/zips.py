@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core import store
 from core.errors import InputError
+from core.study import store
 from core.upload import own_data_child
 from tests.fuzz.cells import Table, as_csv, odd_table
 from tests.fuzz.mutations import damaged, odd_number

@@ -12,7 +12,7 @@ import pytest
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.importing.predictions import TestSplit, read_probabilities
-from core.labels import Labels
+from core.study.labels import Labels
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 here = pytest.mark.skipif(not CASES.is_dir(), reason="the reported files are not at ../shared")

@@ -157,7 +157,7 @@ def attacks(canary: Path) -> dict[str, bytes]:
         "numpy.core.multiarray._reconstruct.__globals__": (
             b"\x80\x04\x8c\x15numpy.core.multiarray\x8c\x18_reconstruct.__globals__\x93."
         ),
-        "core.store.write_json": call("core.store", "write_json", 1, str(canary)),
+        "core.study.store.write_json": call("core.study.store", "write_json", 1, str(canary)),
         "system": pickle.dumps(table),  # hidden in a table's label column
     }
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.engine.datasets import cxr_lt
+from core.datasets import cxr_lt
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.importing.predictions import TestSplit, prediction_files, read_probabilities
-from core.settings import ImportedSettings
+from core.study.settings import ImportedSettings
 from tests.importing.given import FILES, prediction, write_pickle
 
 N = 90

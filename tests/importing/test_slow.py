@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import store
-from core.engine.datasets.classes import class_list
+from core.datasets.classes import class_list
 from core.importing.study import import_study
+from core.study import store
 from tests.importing.given import FILES, prediction, write_pickle
 
 ROOT = Path(__file__).parents[2]

@@ -15,15 +15,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from core import store, study
 from core.cli import app
 from core.errors import InputError, WorkError
 from core.importing import study as importing
 from core.importing.pickles import read_pickled_frame
 from core.importing.study import import_study
-from core.labels import label_matrix
-from core.progress import Cancelled, read_progress
 from core.reporting.report import report_html
+from core.study import paths, store
+from core.study.labels import label_matrix
+from core.study.progress import Cancelled, read_progress
 from tests.importing.given import copy_to_seed, prediction, published, write_pickle
 
 ROOT = Path(__file__).parents[2]
@@ -69,11 +69,11 @@ def test_predictions_equal_direct_reading_to_the_last_bit(source: Path) -> None:
     for run in (0, 1):
         for sparsity in GRID:
             stored = store.read_predictions(
-                study.prediction_path(folder, run, sparsity), ids, labels.class_names
+                paths.prediction_path(folder, run, sparsity), ids, labels.class_names
             )
             direct = read_pickled_frame(prediction(source, run, f"{sparsity:g}"), 90, 20)
             assert stored.tobytes() == np.ascontiguousarray(direct[names]).tobytes()
-    ensemble = store.read_predictions(study.ensemble_path(folder, 0.9), ids, labels.class_names)
+    ensemble = store.read_predictions(paths.ensemble_path(folder, 0.9), ids, labels.class_names)
     frames = [read_pickled_frame(prediction(source, run, "0.9"), 90, 20)[names] for run in (0, 1)]
     mean = np.mean([frame.to_numpy(float) for frame in frames], axis=0).astype(np.float32)
     assert np.array_equal(ensemble, mean)
@@ -174,8 +174,8 @@ def test_missing_cells_seeds_and_grid_points_are_listed_and_tolerated(source: Pa
     mean, only = (
         store.read_predictions(path, ids, labels.class_names)
         for path in (
-            study.ensemble_path(imported.folder, 0.5),
-            study.prediction_path(imported.folder, 0, 0.5),
+            paths.ensemble_path(imported.folder, 0.5),
+            paths.prediction_path(imported.folder, 0, 0.5),
         )
     )
     assert np.array_equal(mean, only)
@@ -187,7 +187,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
     source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = content(take(source).folder)
-    shutil.rmtree(study.cache_dir())
+    shutil.rmtree(paths.cache_dir())
     taken: list[str] = []
     real = importing.read_probabilities
 
@@ -214,7 +214,7 @@ def test_a_killed_import_goes_on(source: Path) -> None:
     """SIGKILL within the second run: nothing of that run is on record, and it is made again. All
     without torch."""
     whole = content(take(source).folder)
-    shutil.rmtree(study.cache_dir())
+    shutil.rmtree(paths.cache_dir())
     script = (
         "import os, signal, sys; from pathlib import Path; from core.importing import study\n"
         "real, n = study.read_probabilities, [0]\n"
@@ -242,14 +242,14 @@ def test_what_is_finished_is_not_read_again_and_what_is_damaged_is(source: Path)
     folder = take(source).folder
     whole = content(folder)
     assert take(source).n_new == 0
-    path = study.prediction_path(folder, 1, 0.9)
+    path = paths.prediction_path(folder, 1, 0.9)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
-    study.ensemble_path(folder, 0.5).unlink()
+    paths.ensemble_path(folder, 0.5).unlink()
     assert take(source).n_new == 1
     assert same(content(folder), whole)
-    study.class_metrics_path(folder).write_bytes(b"damaged")
+    paths.class_metrics_path(folder).write_bytes(b"damaged")
     assert take(source).n_new == 6
     assert same(content(folder), whole)
 
@@ -262,7 +262,7 @@ def test_a_changed_file_is_taken_again_with_all_that_follows_from_it(source: Pat
     ids = labels.split("test")["image_id"]
     mean, one = (
         store.read_predictions(path, ids, labels.class_names)
-        for path in (study.ensemble_path(folder, 0.9), study.prediction_path(folder, 0, 0.9))
+        for path in (paths.ensemble_path(folder, 0.9), paths.prediction_path(folder, 0, 0.9))
     )
     assert mean == pytest.approx(0.9995 * one, rel=1e-6)
 
@@ -326,7 +326,7 @@ def test_a_copy_is_found_also_beside_cells_that_an_older_version_imported(source
     provenance = store.read_provenance(folder)
     for cell in provenance["imported"]["cells"].values():
         del cell["probabilities"]
-    store.write_json(provenance, study.study_json(folder))
+    store.write_json(provenance, paths.study_json(folder))
     shutil.copy(prediction(source, 0, "0.5"), prediction(source, 1, "0.5"))
     with pytest.raises(InputError, match=r"seed-0_prune-0\.5.pkl and .*seed-1_prune-0\.5.pkl hold"):
         take(source)
@@ -344,7 +344,7 @@ def test_two_imports_into_one_study_do_not_mix(source: Path) -> None:
     from filelock import FileLock
 
     folder = take(source).folder
-    with FileLock(study.lock_path(folder)), pytest.raises(WorkError, match="another process"):
+    with FileLock(paths.lock_path(folder)), pytest.raises(WorkError, match="another process"):
         take(source)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core import reference_words as say
 from core.analysis.subgroup import Subgroup
 from tests.page_studies import with_validation
 from tests.pages.test_pages import open_page, said
 from tests.toys import write_toy_study
+from tools.reference import words as say
 
 # Held by journeys in a browser: they need files, jobs, or a reader study.
 ELSEWHERE = {

@@ -10,14 +10,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core import export, jobs
-from core import reference_words as say
+from core import jobs
 from core.errors import WorkError
 from core.people import audit
 from core.people.access import LOCAL
+from core.results import export
 from core.ui import administration, people
 from tests.pages.test_pages import open_page
-from tests.test_own_data_races import own
+from tests.upload.test_own_data_races import own
+from tools.reference import words as say
 
 
 @pytest.fixture(autouse=True)

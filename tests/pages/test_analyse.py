@@ -11,12 +11,14 @@ import torch
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from core import jobs, study
+from core import jobs
+from core.checkpoints import analyses, preflights
+from core.checkpoints.preflight import PreflightOptions
 from core.cli import app as cli
-from core.study import StudyConfig, read_config
+from core.study import paths
+from core.study.config import StudyConfig, read_config
 from core.ui import analyse, preflight_report
-from core.upload import analyses, datasets, preflights, uploads
-from core.upload.preflight import PreflightOptions
+from core.upload import datasets, uploads
 from core.upload.uploads import Upload
 from tests.pages.test_pages import open_page, said
 
@@ -61,7 +63,7 @@ def keep(path: Path, name: str) -> Upload:
 
 def network(n_outputs: int, path: Path) -> Path:
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     settings = ModelSettings(architecture="resnet_small", image_size=32)
     torch.save({"state_dict": build_model(settings, n_outputs, seed=0).state_dict()}, path)
@@ -274,9 +276,9 @@ def own_dataset(name: str) -> datasets.OwnDataset:
 
 def test_a_dataset_of_ones_own_is_deleted_with_a_yes(cache: Path) -> None:
     dataset, used = own_dataset("our-clinic"), own_dataset("in-use")
-    folder = study.study_dir(used.config)
+    folder = paths.study_dir(used.config)
     folder.mkdir(parents=True)
-    study.study_json(folder).write_text(json.dumps({"config": used.config.model_dump(mode="json")}))
+    paths.study_json(folder).write_text(json.dumps({"config": used.config.model_dump(mode="json")}))
     at = open_page("analyse.py", dataset="our-clinic")
     assert "our-clinic &nbsp; 0.3 MB" in said(at)
     at.button(key=f"delete_{used.folder.name}").click().run()

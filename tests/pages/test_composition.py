@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import store
-from core.labels import Labels
 from core.pictures import quality
+from core.study import store
+from core.study.labels import Labels
 from tests.toys import write_toy_study
 
 

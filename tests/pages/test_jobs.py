@@ -11,17 +11,20 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import export, jobs, store, study
-from core import reference_words as say
+from core import jobs
+from core.actions import jobs as job_rules
 from core.errors import InputError
 from core.jobs import database, log
 from core.jobs.database import open_client
 from core.jobs.table import as_table
-from core.people import audit, job_rules
+from core.people import audit
 from core.people.access import GUEST, LOCAL, Person, Visitor
-from core.progress import Progress
+from core.results import export
+from core.study import paths, store
+from core.study.progress import Progress
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_config, write_toy_study
+from tools.reference import words as say
 
 ANN = Person("ann@clinic.org", "admin")
 ROLF = Person("rolf@clinic.org", "researcher")
@@ -82,7 +85,7 @@ def test_without_a_job_the_page_says_how_to_start_one() -> None:
     text = said(open_jobs())
     assert "There are no jobs yet" in text
     assert "--background" in text
-    assert not study.jobs_database().exists()
+    assert not paths.jobs_database().exists()
 
 
 def test_jobs_are_listed_newest_first_with_who_and_when_and_why_they_failed() -> None:
@@ -160,7 +163,7 @@ def test_a_running_job_shows_stage_speed_time_left_curves_and_log(
 ) -> None:
     caplog.set_level("INFO")  # as a worker's
     folder = write_toy_study()
-    job_id = jobs.submit(toy_config("toy", study.cache_dir() / "toy-images"))
+    job_id = jobs.submit(toy_config("toy", paths.cache_dir() / "toy-images"))
     put(job_id, "PENDING")
     with log.kept(folder):
         progress = Progress(folder, 5, log.StageLines())
@@ -197,7 +200,7 @@ def test_a_failed_job_says_why_and_can_be_retried() -> None:
 
 def test_a_finished_job_leads_to_its_study_and_can_be_deleted() -> None:
     folder = write_toy_study()
-    job_id = jobs.submit(toy_config("toy", study.cache_dir() / "toy-images"))
+    job_id = jobs.submit(toy_config("toy", paths.cache_dir() / "toy-images"))
     put(job_id, "SUCCESS")
     at = open_jobs(job_id)
     assert {"Overview", "Class AP", "Safe sparsity"} <= set(labels(at))
@@ -229,8 +232,8 @@ def test_researchers_act_on_their_own_jobs_admins_on_all_and_guests_on_none() ->
 def test_nobody_deletes_a_study_by_starting_it_once_more() -> None:
     folder = write_toy_study()
     provenance = store.read_provenance(folder) | {"started": "2026-01-01T00:00:00+00:00"}
-    store.write_json(provenance, study.study_json(folder))
-    job = jobs.find(jobs.submit(toy_config("toy", study.cache_dir() / "toy-images"), ROLF.email))
+    store.write_json(provenance, paths.study_json(folder))
+    job = jobs.find(jobs.submit(toy_config("toy", paths.cache_dir() / "toy-images"), ROLF.email))
     put(job.id, "SUCCESS")
     assert job_rules.may_act(job, ROLF)
     assert not job_rules.may_delete(job, ROLF)

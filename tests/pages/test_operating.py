@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import operating_tables, store
 from core.charts.operating import operating_chart
-from core.store import find_study
+from core.results import operating_tables
+from core.study import store
+from core.study.store import find_study
 from core.wording import operating
 from tests import page_studies
 from tests.pages.test_pages import open_page, said

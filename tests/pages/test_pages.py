@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import store, study
-from core.progress import Report
+from core.study import paths, store
+from core.study.progress import Report
 from tests import page_studies
 from tests.toys import toy_config, toy_labels, write_toy_study
 
@@ -195,7 +195,7 @@ def report(**values) -> Report:
 )
 def test_work_in_progress_is_shown_as_it_stands(script, given, expected):
     folder = page_studies.write_started_study()
-    store.write_json(asdict(report(**given)), study.progress_path(folder))
+    store.write_json(asdict(report(**given)), paths.progress_path(folder))
     at = open_page(script)
     assert expected in said(at)
     assert "Disk</b>" not in said(at).replace(r"\</b\>", "")
@@ -214,9 +214,9 @@ def test_the_tour_is_open_on_a_demonstration_until_there_is_an_answer(has_result
     if has_results:
         page_studies.write_study(config, labels)
     else:
-        store.write_labels(labels, study.study_dir(config))
+        store.write_labels(labels, paths.study_dir(config))
         store.write_json(
-            {"config": config.model_dump(mode="json")}, study.study_json(study.study_dir(config))
+            {"config": config.model_dump(mode="json")}, paths.study_json(paths.study_dir(config))
         )
     assert ("smallest weights to zero" in said(open_page("overview.py"))) != has_results
 
@@ -247,9 +247,9 @@ def test_one_run_says_nothing_of_other_trainings(full_cache):
 
 def test_an_unfinished_study_has_no_answer_yet():
     folder = write_toy_study()
-    store.write_json(asdict(report()), study.progress_path(folder))
+    store.write_json(asdict(report()), paths.progress_path(folder))
     store.write_json(
-        {"config": toy_config(runs={"count": 3}).model_dump(mode="json")}, study.study_json(folder)
+        {"config": toy_config(runs={"count": 3}).model_dump(mode="json")}, paths.study_json(folder)
     )
     text = said(open_page("overview.py"))
     assert "So far, 2 of 3 runs" in text.replace("\\", "")

@@ -7,10 +7,11 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import image_curves, operating_tables, pie_tables
+from core.actions import saved_views
 from core.analysis.lost import OPERATING_POINT, RANK
-from core.people import access, saved_views
-from core.store import find_study
+from core.people import access
+from core.results import image_curves, operating_tables, pie_tables
+from core.study.store import find_study
 from core.ui import people
 from core.wording import words
 from tests import page_studies

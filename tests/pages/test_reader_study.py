@@ -6,13 +6,13 @@ import sqlite3
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import study
 from core.people import access
 from core.people.access import Person
 from core.reader_study import database, readings, results
 from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import DATABASE_VARIABLE
-from core.store import find_study
+from core.study import paths
+from core.study.store import find_study
 from core.ui import people, reading_room
 from core.wording import words
 from tests.pages.test_pages import open_page, said
@@ -134,7 +134,7 @@ def test_a_changed_answer_stays_on_the_image_and_keeps_its_history(of):
 
 def test_a_failed_save_is_shown_and_not_counted(of):
     at = open_page(READ)
-    with sqlite3.connect(study.reader_database()) as other:
+    with sqlite3.connect(paths.reader_database()) as other:
         other.execute(
             "CREATE TRIGGER full BEFORE INSERT ON answer "
             "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
@@ -143,7 +143,7 @@ def test_a_failed_save_is_shown_and_not_counted(of):
     assert "NOT saved" in at.error[0].value.replace("\\", "")
     assert "disk is full" in at.error[0].value.replace("\\", "")
     assert results.answer_table(of).empty
-    with sqlite3.connect(study.reader_database()) as other:
+    with sqlite3.connect(paths.reader_database()) as other:
         other.execute("DROP TRIGGER full")
     choice(at, "label_correct", 1).click().run()
     assert not at.error

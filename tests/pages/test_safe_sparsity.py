@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import store, study
-from core.labels import label_matrix
-from core.metrics import metrics_table
+from core.analysis.metrics import metrics_table
+from core.study import paths, store
+from core.study.labels import label_matrix
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_config, toy_labels, write_toy_study
 
@@ -18,7 +18,7 @@ def write_known_study(name: str, collapses: bool, n_runs: int = 3):
     config = toy_config(name, runs={"count": n_runs}, sweep={"sparsities": [0, 0.25, 0.5, 0.75]})
     names = ("Effusion", "Mass", "Hernia", "No Finding")
     labels = toy_labels(1200, class_names=names, frequencies=(0.3, 0.08, 0.004))
-    folder = study.study_dir(config)
+    folder = paths.study_dir(config)
     store.write_labels(labels, folder)
     test = labels.split("test")
     truth = label_matrix(test, names)
@@ -31,14 +31,14 @@ def write_known_study(name: str, collapses: bool, n_runs: int = 3):
             if collapses and sparsity >= 0.5:
                 scores[:, 1] = rng.normal(size=len(scores))
             values = (1 / (1 + np.exp(-scores))).astype(np.float32)
-            path = study.prediction_path(folder, run, sparsity)
+            path = paths.prediction_path(folder, run, sparsity)
             store.write_predictions(test["image_id"], values, names, path)
             cells.append(metrics_table(truth, values, names).assign(run=run, sparsity=sparsity))
     metrics = pd.concat(cells, ignore_index=True)
     columns = list(store.CLASS_METRICS)
-    store.write_table(metrics[columns], study.class_metrics_path(folder))
+    store.write_table(metrics[columns], paths.class_metrics_path(folder))
     provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
-    store.write_json(provenance, study.study_json(folder))
+    store.write_json(provenance, paths.study_json(folder))
     return folder
 
 
@@ -119,12 +119,12 @@ def test_the_dense_model_alone_says_what_is_needed():
 def test_the_moments_are_kept_and_made_again_when_a_prediction_changes():
     folder = write_known_study("known", collapses=True)
     open_page(PAGE)
-    kept = study.paired_moments_path(folder)
+    kept = paths.paired_moments_path(folder)
     first = kept.stat().st_mtime_ns
     open_page(PAGE, margin="20")
     assert kept.stat().st_mtime_ns == first
-    path = study.prediction_path(folder, 0, 0.75)
-    path.write_bytes(study.prediction_path(folder, 0, 0.5).read_bytes())
+    path = paths.prediction_path(folder, 0, 0.75)
+    path.write_bytes(paths.prediction_path(folder, 0, 0.5).read_bytes())
     open_page(PAGE)
     assert kept.stat().st_mtime_ns > first
     kept.write_bytes(b"damaged")

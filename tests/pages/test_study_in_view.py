@@ -8,7 +8,7 @@ import pytest
 from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
-from core import study
+from core.study import paths
 from tests.pages.test_pages import open_page
 from tests.toys import write_toy_study
 
@@ -22,7 +22,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         old = write_toy_study("old", n_images=200, images=False)
         write_toy_study("new", n_images=200, images=False)
-        os.utime(study.study_json(old), (1e9, 1e9))
+        os.utime(paths.study_json(old), (1e9, 1e9))
         yield
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from core import evidence_tables, export
+from core.results import evidence_tables, export
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_labels, write_toy_study
@@ -128,7 +128,7 @@ def test_every_table_can_be_taken_along(script, names):
 
 
 def test_a_download_holds_the_export(tmp_path):
-    from core.store import find_study
+    from core.study.store import find_study
 
     table = evidence_tables.class_summary(find_study("toy"))
     out = tmp_path / "table.csv"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from core import study
 from core.errors import InputError, WorkError
 from core.reader_study import database, readings, results, schema
 from core.reader_study.questions import QUESTIONS
+from core.study import paths
 from tests.reader_study.toy_readings import READERS, answer_all, write_reader_study
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_looking_leaves_nothing_behind(cache):
     assert database.reader_studies() == []
     assert database.invitations(ADA) == []
     assert database.is_assigned(ADA, "toy", "image") is False
-    assert not study.reader_database().exists()
+    assert not paths.reader_database().exists()
 
 
 def test_a_made_study_is_found_and_its_name_is_taken(of):
@@ -39,7 +39,7 @@ def test_a_made_study_is_found_and_its_name_is_taken(of):
     assert [one.name for one in database.reader_studies(of.study_id)] == ["first"]
     assert database.reader_studies("another") == []
     with pytest.raises(InputError, match="There is a reader study 'first' already"):
-        write_reader_study(study.studies_dir() / of.study_id)
+        write_reader_study(paths.studies_dir() / of.study_id)
     with pytest.raises(InputError, match="There are: first"):
         database.find("second")
 
@@ -140,7 +140,7 @@ def test_a_removed_reader_is_left_out_and_comes_back_with_what_was_answered(of):
 
 
 def test_a_reader_study_is_frozen_by_its_first_answer(of):
-    spare = write_reader_study(study.studies_dir() / of.study_id, name="spare")
+    spare = write_reader_study(paths.studies_dir() / of.study_id, name="spare")
     readings.show(spare, ADA, 0)
     database.delete_unread(spare)
     assert [one.name for one in database.reader_studies()] == ["first"]
@@ -151,7 +151,7 @@ def test_a_reader_study_is_frozen_by_its_first_answer(of):
 
 
 def test_pies_are_revealed_only_to_a_reader_who_has_closed(of):
-    told = write_reader_study(study.studies_dir() / of.study_id, name="told", reveal=True)
+    told = write_reader_study(paths.studies_dir() / of.study_id, name="told", reveal=True)
     for one in (of, told):
         with pytest.raises(InputError, match="10 images still lack an answer"):
             readings.close(one, ADA)
@@ -167,7 +167,7 @@ def test_pies_are_revealed_only_to_a_reader_who_has_closed(of):
 
 
 def test_an_answer_that_did_not_reach_the_database_is_an_error_and_not_kept(of):
-    with sqlite3.connect(study.reader_database()) as other:
+    with sqlite3.connect(paths.reader_database()) as other:
         other.execute(
             "CREATE TRIGGER full BEFORE INSERT ON answer BEGIN SELECT RAISE(ABORT, 'disk'); END"
         )
@@ -234,7 +234,7 @@ def test_no_given_answer_is_lost_when_the_process_is_killed(of):
         at = kept.index((images[int(position)], question, int(value)), at) + 1
     assert len(told) >= 45
     assert len(kept) - len(told) <= 3, "at most the answer under way at each kill is untold"
-    with sqlite3.connect(study.reader_database()) as connection:
+    with sqlite3.connect(paths.reader_database()) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 

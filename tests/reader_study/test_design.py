@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import store, study, tables
 from core.errors import InputError
 from core.reader_study import design
+from core.results import tables
+from core.study import paths, store
 from tests.page_studies import write_imported_study
 from tests.toys import write_toy_study
 
@@ -142,7 +143,7 @@ def test_too_few_pies_are_refused_with_the_number_there_is(folder):
 def test_an_image_that_cannot_be_opened_is_left_out(folder):
     pies = tables.paper_pies(folder, 0.9)
     broken = pies.loc[pies["is_pie"], "image_id"].iloc[0]
-    (study.images_dir(store.read_config(folder).dataset) / broken).write_bytes(b"no image")
+    (paths.images_dir(store.read_config(folder).dataset) / broken).write_bytes(b"no image")
     assert broken not in set(design.draw_images(folder, wanted(n_pies=9))["image_id"])
     with pytest.raises(InputError, match="has 9 PIEs"):
         design.draw_images(folder, wanted(n_pies=10))

@@ -2,12 +2,12 @@
 
 import pytest
 
-from core import study
+from core.actions import reader_study as rules
 from core.errors import InputError
 from core.people import audit
-from core.people import reader_study_rules as rules
 from core.people.access import GUEST, LOCAL, Person
 from core.reader_study import database, design
+from core.study import paths
 from tests.reader_study.toy_readings import READERS, write_reader_study
 
 ROLF = Person("rolf@clinic.org", "researcher")
@@ -29,7 +29,7 @@ ACTS = {
 def of():
     spare = write_reader_study(name="spare")
     wanted = design.plan(name="rolfs", readers=READERS, n_pies=5, n_non_pies=5)
-    return database.create(study.studies_dir() / spare.study_id, wanted, ROLF.email)
+    return database.create(paths.studies_dir() / spare.study_id, wanted, ROLF.email)
 
 
 @pytest.mark.parametrize("who", [ROLF, ANN, LOCAL], ids=lambda who: who.email)
@@ -55,7 +55,7 @@ def test_nobody_else_may_and_the_log_says_who_tried(of):
 
 
 def test_each_researcher_sees_their_own_alone_and_an_administrator_all(of):
-    folder = study.studies_dir() / of.study_id
+    folder = paths.studies_dir() / of.study_id
     wanted = design.plan(name="ruths", readers=READERS, n_pies=5, n_non_pies=5)
     database.create(folder, wanted, RUTH.email)
     seen = {
@@ -68,7 +68,7 @@ def test_each_researcher_sees_their_own_alone_and_an_administrator_all(of):
 
 
 def test_one_of_the_machine_itself_is_the_administrators(of):
-    folder = study.studies_dir() / of.study_id
+    folder = paths.studies_dir() / of.study_id
     wanted = design.plan(name="machines", readers=READERS, n_pies=5, n_non_pies=5)
     made = database.create(folder, wanted, LOCAL.email)
     assert not rules.may_manage(made, ROLF)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.checkpoints.preflight import size
 from core.ui import people
 from core.upload import uploads
-from core.upload.preflight import size
 from core.upload.uploads import Kind
 
 _HERE = Path(__file__).parent

@@ -120,7 +120,7 @@ class Runs:
 
 def good_state() -> dict[str, torch.Tensor]:
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     settings = ModelSettings(architecture="resnet_small", image_size=32)
     return build_model(settings, 20, seed=0).state_dict()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core import study
-from core.engine.uploads import preflight as module
-from core.engine.uploads.preflight import preflight
-from core.engine.uploads.reading import Reader
+from core.engine.foreign import preflight as module
+from core.engine.foreign.preflight import preflight
+from core.engine.foreign.reading import Reader
 from core.errors import InputError
-from core.study import StudyConfig
+from core.study import paths
+from core.study.config import StudyConfig
 from tests.engine.uploads import hostile
 from tests.engine.uploads.hostile import NAMES
 from tests.toys import toy_config, toy_labels
@@ -81,7 +81,7 @@ def test_each_is_refused_in_a_sentence_and_nothing_runs(name, corpus, reader, tw
     assert sentence.isprintable()
     assert not canary.exists(), f"{name} ran something"
     assert sorted(folder.rglob("*")) == before
-    assert not list(study.cache_dir().rglob("*.safetensors"))
+    assert not list(paths.cache_dir().rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_file_that_takes_too_much_memory_ends_its_child_alone(tmp_path, reader
 
 
 def test_a_child_without_an_answer_is_given_up(tmp_path, monkeypatch):
-    from core.engine.uploads import child
+    from core.engine.foreign import child
 
     monkeypatch.setattr(child, "SECONDS", 1.0)
     monkeypatch.setattr(child, "_answer", lambda path, out: time.sleep(60))

@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import prune
 
+from core.engine.foreign.adopting import keep_outputs, network_of
+from core.engine.foreign.guessing import match
+from core.engine.foreign.layouts import densenet_of_old
+from core.engine.foreign.reading import Reader
 from core.engine.models import build_model
-from core.engine.uploads.adopting import keep_outputs, network_of
-from core.engine.uploads.guessing import match
-from core.engine.uploads.layouts import densenet_of_old
-from core.engine.uploads.reading import Reader
 from core.errors import InputError
-from core.settings import ModelSettings
+from core.study.settings import ModelSettings
 
 CLASSES = ["Effusion", "Nodule", "Hernia"]
 

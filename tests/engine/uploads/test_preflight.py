@@ -11,18 +11,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core import store, study
+from core.checkpoints.analyses import analysis_config
+from core.checkpoints.mapping import XRV_CLASSES, map_outputs
+from core.checkpoints.preflight import Preflight, PreflightOptions, lines
+from core.engine.foreign.checking import check_dense
+from core.engine.foreign.preflight import preflight
+from core.engine.foreign.reading import Reader
 from core.engine.pipeline import run_study
 from core.engine.preprocessing import Normalisation, to_input
-from core.engine.uploads.checking import check_dense
-from core.engine.uploads.mapping import XRV_CLASSES, map_outputs
-from core.engine.uploads.preflight import preflight
-from core.engine.uploads.reading import Reader
 from core.errors import InputError
-from core.labels import label_matrix
-from core.study import StudyConfig, read_config, with_overrides
-from core.upload.analyses import analysis_config
-from core.upload.preflight import Preflight, PreflightOptions, lines
+from core.study import paths, store
+from core.study.config import StudyConfig, read_config, with_overrides
+from core.study.labels import label_matrix
 from tests.toys import TOY_CLASSES, toy_labels
 
 STUDY = """
@@ -75,7 +75,7 @@ def base(trained, tmp_path, monkeypatch) -> StudyConfig:
 @pytest.fixture
 def brought(base, tmp_path):
     """A copy of the study's checkpoint with its description, as somebody would send it."""
-    source = study.checkpoint_path(study.study_dir(base), 0)
+    source = paths.checkpoint_path(paths.study_dir(base), 0)
     for suffix in (".safetensors", ".json"):
         shutil.copy(source.with_suffix(suffix), tmp_path / f"Brought{suffix}")
     return tmp_path / "Brought.safetensors"
@@ -107,7 +107,7 @@ def test_our_own_checkpoint_is_read_as_what_it_is_and_studied_to_the_same_number
     assert (report.outputs.named_by, report.outputs.n_outputs) == ("file", 20)
     assert (report.seen.name, report.seen.image_size) == ("imagenet", 32)
     assert len(report.seen.previews) == 3
-    assert report.check.n_images == len(store.read_labels(study.study_dir(base)).split("test"))
+    assert report.check.n_images == len(store.read_labels(paths.study_dir(base)).split("test"))
     assert report.estimate.n_predictions > 0
     assert list(dict.fromkeys(stages)) == [
         "Reading the dataset", "Reading the file", "Comparing weights", "Decoding images",
@@ -117,19 +117,19 @@ def test_our_own_checkpoint_is_read_as_what_it_is_and_studied_to_the_same_number
     config = analysis_config(report, "again")
     brought.unlink()  # the weights were copied
     folder = run_study(config)
-    assert_same_numbers(folder, study.study_dir(base))
-    source = store.read_json(study.checkpoint_path(folder, 0).with_suffix(".json"))["source"]
+    assert_same_numbers(folder, paths.study_dir(base))
+    source = store.read_json(paths.checkpoint_path(folder, 0).with_suffix(".json"))["source"]
     assert source["sha256"] == report.file.sha256
 
     # Stopped anywhere, it goes on; and with the cache's own copy gone, the study has its weights.
-    study.prediction_path(folder, 0, 0.5).unlink()
-    study.adopted_path(report.file.sha256, "resnet_small").unlink()
+    paths.prediction_path(folder, 0, 0.5).unlink()
+    paths.adopted_path(report.file.sha256, "resnet_small").unlink()
     assert run_study(config) == folder
-    assert_same_numbers(folder, study.study_dir(base))
+    assert_same_numbers(folder, paths.study_dir(base))
 
 
 def test_outputs_in_another_order_are_put_right_by_their_names(base, brought, reader, tmp_path):
-    names = store.read_labels(study.study_dir(base)).class_names
+    names = store.read_labels(paths.study_dir(base)).class_names
     order = np.random.default_rng(0).permutation(len(names))
     state = load_file(brought)
     for key in ("classifier.weight", "classifier.bias"):
@@ -140,7 +140,7 @@ def test_outputs_in_another_order_are_put_right_by_their_names(base, brought, re
     report = preflight(tmp_path / "shuffled.pt", base, options, reader=reader)
     folder = run_study(analysis_config(report))
     pruned = predictions(folder)["sparsity=50.parquet"]
-    expected = predictions(study.study_dir(base))["sparsity=50.parquet"]
+    expected = predictions(paths.study_dir(base))["sparsity=50.parquet"]
     pd.testing.assert_frame_equal(pruned, expected, atol=1e-5)
 
 
@@ -164,7 +164,7 @@ def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought,
 
 
 def test_some_of_the_classes_are_studied_alone(base, brought, reader, tmp_path):
-    names = store.read_labels(study.study_dir(base)).class_names
+    names = store.read_labels(paths.study_dir(base)).class_names
     state = load_file(brought)
     for key in ("classifier.weight", "classifier.bias"):
         state[key] = state[key][:3].contiguous()
@@ -179,7 +179,7 @@ def test_some_of_the_classes_are_studied_alone(base, brought, reader, tmp_path):
     folder = run_study(analysis_config(report))
     dense = predictions(folder)["sparsity=00.parquet"]
     assert list(dense.columns) == ["image_id", names[0], names[2]]
-    expected = predictions(study.study_dir(base))["sparsity=00.parquet"]
+    expected = predictions(paths.study_dir(base))["sparsity=00.parquet"]
     pd.testing.assert_frame_equal(dense, expected[list(dense.columns)], atol=1e-5)
 
 
@@ -196,7 +196,7 @@ def test_zeros_that_are_there_count_towards_the_sparsity(base, brought, reader, 
     assert report.weights.sparsity == pytest.approx(0.7, abs=1e-3)
     assert any("70.0% of the weights are zero already" in line for line in lines(report))
     folder = run_study(analysis_config(report))
-    achieved = store.read_table(study.achieved_sparsity_path(folder))
+    achieved = store.read_table(paths.achieved_sparsity_path(folder))
     overall = achieved[achieved["layer"] == "overall"].set_index("sparsity")["achieved_sparsity"]
     assert overall.to_numpy() == pytest.approx([0.7, 0.7, 0.9], abs=1e-3)
     found = predictions(folder)
@@ -205,7 +205,7 @@ def test_zeros_that_are_there_count_towards_the_sparsity(base, brought, reader, 
 
 def test_one_channel_is_predicted_as_such_and_stays_so_in_the_study(base, reader, tmp_path):
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     grey = ModelSettings(architecture="resnet_small", image_size=32, channels=1)
     torch.save(build_model(grey, 20, seed=1).state_dict(), tmp_path / "grey.pt")
@@ -214,14 +214,14 @@ def test_one_channel_is_predicted_as_such_and_stays_so_in_the_study(base, reader
     assert (report.seen.channels, report.seen.mean, report.seen.std) == (1, (0.0,), (1.0,))
     config = analysis_config(report)
     folder = run_study(config)
-    info = store.read_json(study.checkpoint_path(folder, 0).with_suffix(".json"))
+    info = store.read_json(paths.checkpoint_path(folder, 0).with_suffix(".json"))
     assert info["preprocessing"]["colour"] == "8-bit grey, 1 channel"
     assert len(predictions(folder)) == 3
 
 
 def test_torchxrayvisions_densenet_gets_its_own_preprocessing(base, reader, tmp_path):
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     grey = ModelSettings(architecture="densenet121", image_size=32, channels=1)
     torch.save(build_model(grey, 18, seed=1).state_dict(), tmp_path / "xrv.pt")
@@ -235,7 +235,7 @@ def test_torchxrayvisions_densenet_gets_its_own_preprocessing(base, reader, tmp_
 def test_a_study_without_its_weights_asks_for_the_file(base, brought, reader):
     report = preflight(brought, base, reader=reader)
     config = analysis_config(report)
-    study.adopted_path(report.file.sha256, "resnet_small").unlink()
+    paths.adopted_path(report.file.sha256, "resnet_small").unlink()
     damaged = bytearray(brought.read_bytes())
     damaged[-1] ^= 1
     brought.write_bytes(damaged)
@@ -338,7 +338,7 @@ def test_what_cannot_be_matched_is_explained(n, names, given, words):
 
 def test_masks_and_convolutions_of_one_channel_keep_their_geometry():
     from core.engine.models import build_model
-    from core.settings import ModelSettings
+    from core.study.settings import ModelSettings
 
     grey = ModelSettings(architecture="densenet121", image_size=64, channels=1)
     first = next(m for m in build_model(grey, 2, 0).modules() if isinstance(m, nn.Conv2d))

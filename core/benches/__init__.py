@@ -1,1 +1,0 @@
-"""What `prunescope bench` measures."""

@@ -1,0 +1,129 @@
+"""Preflights for the dashboard: each in a child process that may take its time, or end badly.
+
+What is asked for stands in a folder of the upload, `preflights/<key>`, and the answer beside it;
+the same question again finds the answer. So a page that is reloaded, or a server that is started
+again, comes back to where it was. The dashboard itself never loads torch, nor opens the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from core.checkpoints.preflight import VERSION, Preflight, PreflightOptions
+from core.errors import InputError, WorkError
+from core.processes import children
+from core.study.config import StudyConfig, parse_config, read_config
+from core.study.paths import images_dir
+from core.upload.datasets import own_datasets
+from core.upload.uploads import Upload
+
+CHILD = "core.engine.foreign.preflight_child"
+STUDY_FILES = children.ROOT / "data" / "studies"
+_OPTIONS = TypeAdapter(PreflightOptions)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A file, the study whose dataset it is to be tried on, and what a person chose."""
+
+    upload: Upload
+    base: StudyConfig
+    options: PreflightOptions
+
+    @property
+    def key(self) -> str:
+        decisive = [
+            VERSION,
+            self.base.model_dump(mode="json", exclude={"training", "runs", "model", "checkpoint"}),
+            asdict(self.options),
+        ]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return _folder(self.upload, self.key)
+
+
+Answer = children.Answer[Preflight]
+
+
+def datasets(studies: Iterable[StudyConfig]) -> dict[str, StudyConfig]:
+    """What a checkpoint can be tried on, by name: studies that are here, people's own data, and
+    the study files that come along. The images have to be on this machine."""
+    found: dict[str, StudyConfig] = {}
+    for config in studies:
+        if config.dataset.kind != "imported" and config.checkpoint is None:
+            found.setdefault(config.study.name, config)
+    for config in (*own_datasets(), *_along()):
+        found.setdefault(config.study.name, config)
+    return {name: config for name, config in found.items() if _has_images(config)}
+
+
+def ask(question: Question) -> None:
+    """Start a child for a question, unless there is one, or an answer."""
+    asked = {
+        "path": str(question.upload.path),
+        "name": question.upload.name,
+        "base": question.base.model_dump(mode="json", exclude_none=True),
+        "options": asdict(question.options),
+    }
+    children.start(question.folder, CHILD, asked)
+
+
+def answer(question: Question) -> Answer:
+    """How a question stands, without waiting."""
+    return children.answer(
+        question.folder, lambda said: Preflight.from_json(json.dumps(said).encode())
+    )
+
+
+def forget(question: Question) -> None:
+    """End the child if there is one, and take away what it left, so that it can be asked anew."""
+    children.forget(question.folder)
+
+
+def choices(upload: Upload, key: str | None) -> PreflightOptions:
+    """What a person chose when they asked the question of this key; nothing where there is none."""
+    if key is None or not re.fullmatch(r"[0-9a-f]{16}", key):
+        return PreflightOptions()
+    said = children.question(_folder(upload, key))
+    try:
+        return _OPTIONS.validate_python(said["options"] if said else {})
+    except (KeyError, ValidationError):
+        return PreflightOptions()
+
+
+def read_question(folder: Path) -> tuple[Path, str, StudyConfig, PreflightOptions]:
+    """For the child: the file, what its person calls it, the base study, and the choices."""
+    said = children.question(folder)
+    if said is None:
+        raise WorkError("The question of a preflight is gone.")
+    base = parse_config(said["base"], said["base"]["study"]["name"])
+    return Path(said["path"]), said["name"], base, _OPTIONS.validate_python(said["options"])
+
+
+def _folder(upload: Upload, key: str) -> Path:
+    return upload.folder / "preflights" / key
+
+
+def _along() -> list[StudyConfig]:
+    found = []
+    for path in sorted(STUDY_FILES.glob("*.toml")):
+        with contextlib.suppress(InputError):
+            found.append(read_config(path))
+    return found
+
+
+def _has_images(config: StudyConfig) -> bool:
+    if config.synthetic:
+        return True
+    folder = images_dir(config.dataset)
+    return folder is not None and folder.is_dir()

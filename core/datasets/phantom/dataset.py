@@ -1,0 +1,254 @@
+"""A synthetic study: phantoms with findings as frequent, and as entangled, as in NIH-CXR-LT.
+
+`sample_labels` decides which patient has which findings in which image, and where the record is
+wrong; `render` draws the pictures. Everything follows from (study seed, patient number, image
+number), so a table of more patients begins with the table of fewer, and pixels depend neither on
+row order nor on the number of processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, PngImagePlugin
+from scipy.special import ndtri
+
+from core.datasets.phantom.anatomy import sex_of
+from core.datasets.phantom.drawing import DRAWING_VERSION, acquisition, draw
+from core.datasets.phantom.figures import NO_FINDING, Figures, figures
+from core.errors import InputError
+
+CLASS_NAMES: tuple[str, ...] = figures().class_names
+MOST_IMAGES = 8
+# Weights of 1..8 images a patient, falling geometrically, with a mean of 3.0.
+IMAGES_PER_PATIENT = 0.7296 ** np.arange(MOST_IMAGES) / np.sum(0.7296 ** np.arange(MOST_IMAGES))
+CHUNK = 24  # images a worker draws between two reports
+PNG_END = b"IEND\xaeB`\x82"
+
+
+def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -> pd.DataFrame:
+    """Patients, their images and their labels as recorded; nothing is drawn yet.
+
+    One row an image: image_id, patient_id, one int8 column per class of CLASS_NAMES (1/0, label
+    noise included), then sex ("F"/"M"), age (years), true_findings ("A|B", what is drawn; "" for
+    none), wrong_labels ("|"-joined classes whose recorded label differs from what is drawn, "No
+    Finding" included; "" for none), patient_seed and image_seed (int64, for `render`).
+
+    Findings come from a Gaussian copula (see phantom_figures): each has a latent normal, part of it
+    the patient's and part the image's, and is present where that exceeds the quantile of its
+    frequency. `wrong_label_share` of the images get one wrong record: a finding left out, added, or
+    taken for another; three times as often where there is a finding as where there is none, which
+    keeps the recorded frequencies near the true ones. Raises InputError for n_patients below 1, a
+    negative seed, or a share outside [0, 0.5].
+    """
+    if n_patients < 1:
+        raise InputError(f"n_patients is {n_patients}; at least 1 is needed.")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must not be negative.")
+    if not 0 <= wrong_label_share <= 0.5:
+        raise InputError(f"wrong_label_share is {wrong_label_share}; allowed: 0 to 0.5.")
+    known = figures()
+    frequency = np.array([known.frequency(name) for name in known.findings])
+    threshold, factor = ndtri(1 - frequency), np.linalg.cholesky(known.latent_correlation)
+    of_patient, of_image = np.sqrt(known.patient_share), np.sqrt(1 - known.patient_share)
+    misread = wrong_label_share / (3 - 2 * known.frequency(NO_FINDING))
+    rows, true, recorded = [], [], []
+    for patient in range(n_patients):
+        rng = np.random.default_rng([1, seed, patient])
+        n_images = int(rng.choice(MOST_IMAGES, p=IMAGES_PER_PATIENT)) + 1
+        lasting = factor @ rng.standard_normal(len(frequency))
+        patient_seed = _seed(2, seed, patient)
+        who = f"phantom-{patient:06d}", sex_of(patient_seed), _age(known, lasting, rng)
+        for number in range(n_images):
+            passing = factor @ rng.standard_normal(len(frequency))
+            present = of_patient * lasting + of_image * passing > threshold
+            wrong = rng.random() < misread * (3 if present.any() else 1)
+            true.append(present)
+            recorded.append(_misread(present, frequency, rng) if wrong else present)
+            rows.append(
+                (f"{who[0]}-{number:02d}", *who, patient_seed, _seed(3, seed, patient, number))
+            )
+    keys = pd.DataFrame(
+        rows, columns=["image_id", "patient_id", "sex", "age", "patient_seed", "image_seed"]
+    )
+    return _table(keys, _with_no_finding(np.array(true)), _with_no_finding(np.array(recorded)))
+
+
+def _seed(*parts: int) -> int:
+    """A non-negative 63-bit seed from all parts; the first, never 0, keeps seeds of different kinds
+    apart.
+
+    (Without it numpy would give (seed, patient) and (seed, patient, 0) the same stream.)
+    """
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _age(known: Figures, lasting: np.ndarray, rng: np.random.Generator) -> int:
+    """Years, 18 to 94; who carries signs of an ageing aorta is older."""
+    aorta = [
+        known.findings.index(name) for name in ("Calcification of the Aorta", "Tortuous Aorta")
+    ]
+    return int(np.clip(round(48 + 14 * rng.standard_normal() + 5 * lasting[aorta].sum()), 18, 94))
+
+
+def _misread(present: np.ndarray, frequency: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One finding recorded wrongly. What is added is drawn by frequency, or rare classes would be
+    mostly noise."""
+    read = present.copy()
+    kind = rng.random()
+    if present.any() and kind < 0.85:  # left out, or taken for another
+        read[rng.choice(np.flatnonzero(present))] = False
+    if not present.any() or kind >= 0.6:  # added, or the other it was taken for
+        weight = np.where(present, 0, frequency)
+        read[rng.choice(len(weight), p=weight / weight.sum())] = True
+    return read
+
+
+def _with_no_finding(findings: np.ndarray) -> np.ndarray:
+    """(n, 19) findings to (n, 20) classes: the last is 1 exactly where no other is."""
+    return np.column_stack([findings, ~findings.any(axis=1)])
+
+
+def _table(keys: pd.DataFrame, true: np.ndarray, recorded: np.ndarray) -> pd.DataFrame:
+    names = np.array(CLASS_NAMES, dtype=object)
+    classes = pd.DataFrame(recorded.astype(np.int8), columns=list(CLASS_NAMES))
+    attributes = keys[["sex", "age"]].assign(
+        true_findings=["|".join(names[:-1][row]) for row in true[:, :-1]],
+        wrong_labels=["|".join(names[row]) for row in true != recorded],
+    )
+    return pd.concat(
+        [
+            keys[["image_id", "patient_id"]],
+            classes,
+            attributes,
+            keys[["patient_seed", "image_seed"]],
+        ],
+        axis=1,
+    )
+
+
+def render(
+    table: pd.DataFrame,
+    folder: Path,
+    size: int = 224,
+    processes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Draw every image of a table from `sample_labels` as `<image_id>.png`, 8-bit grey, into
+    `folder`.
+
+    Each file appears whole or not at all. A file that is whole and shows this very image (seeds,
+    findings, size) is kept, so a killed run goes on where it was. `processes` None uses the cores
+    this process may use, 1 draws here. `progress(done, total)` is called in the caller's process;
+    an exception it raises stops the work.
+
+    Returns the table with view, exposure, rotation_degrees, poor_quality (see `acquisition`) and
+    path (the file's name in `folder`). Raises InputError if columns are missing.
+    """
+    missing = [
+        name
+        for name in ("image_id", "true_findings", "patient_seed", "image_seed")
+        if name not in table
+    ]
+    if missing:
+        raise InputError(f"The table lacks {', '.join(missing)}; give the one from sample_labels.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (str(folder / f"{image_id}.png"), int(patient), int(image), findings, size)
+        for image_id, patient, image, findings in table[
+            ["image_id", "patient_seed", "image_seed", "true_findings"]
+        ].itertuples(index=False)
+    ]
+    waiting = [job for job in jobs if not _is_drawn(job)]
+    done = len(jobs) - len(waiting)
+    if progress:
+        progress(done, len(jobs))
+    for drawn in _work_through(waiting, _processes(processes, len(waiting))):
+        done += drawn
+        if progress:
+            progress(done, len(jobs))
+    taken = pd.DataFrame(
+        [acquisition(int(seed)) for seed in table["image_seed"]], index=table.index
+    )
+    return pd.concat([table, taken], axis=1).assign(path=table["image_id"] + ".png")
+
+
+Job = tuple[str, int, int, str, int]  # path, patient seed, image seed, "A|B" findings, size
+
+
+def _processes(wanted: int | None, n_images: int) -> int:
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return max(1, min(cores if wanted is None else wanted, -(-n_images // CHUNK)))
+
+
+def _work_through(jobs: list[Job], processes: int) -> Iterator[int]:
+    """Draw all jobs; yields how many more are done."""
+    chunks = (jobs[start : start + CHUNK] for start in range(0, len(jobs), CHUNK))
+    if processes == 1:
+        for chunk in chunks:
+            yield _draw_files(chunk)
+        return
+    # Not fork: the caller may hold threads (a server, torch) whose locks a forked child would
+    # inherit.
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        running: set[Future[int]] = {
+            pool.submit(_draw_files, chunk) for chunk in islice(chunks, 3 * processes)
+        }
+        try:
+            while running:
+                finished = next(as_completed(running))
+                running.remove(finished)
+                running.update(pool.submit(_draw_files, chunk) for chunk in islice(chunks, 1))
+                yield finished.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stamp(job: Job) -> str:
+    """What the picture shows, to be found again in the file."""
+    _, patient_seed, image_seed, findings, size = job
+    names = "|".join(sorted(findings.split("|")))
+    shown = f"{DRAWING_VERSION} {patient_seed} {image_seed} {size} {names}"
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _is_drawn(job: Job) -> bool:
+    try:
+        content = Path(job[0]).read_bytes()
+    except FileNotFoundError:
+        return False
+    return content.endswith(PNG_END) and _stamp(job).encode() in content[:400]
+
+
+def _draw_files(jobs: list[Job]) -> int:
+    """Draw and write images, each under a temporary name first; returns how many."""
+    for job in jobs:
+        path, patient_seed, image_seed, findings, size = job
+        pixels, _ = draw(
+            patient_seed, image_seed, [name for name in findings.split("|") if name], size
+        )
+        notes = PngImagePlugin.PngInfo()
+        notes.add_text("phantom", _stamp(job))
+        target = Path(path)
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            Image.fromarray(pixels).save(unfinished, format="PNG", compress_level=1, pnginfo=notes)
+            unfinished.replace(target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                unfinished.unlink()
+    return len(jobs)

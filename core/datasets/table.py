@@ -1,0 +1,269 @@
+"""Any CSV or Parquet file with an image path and class labels on each row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from core.datasets.columns import (
+    JOINED,
+    SPLIT_MEANINGS,
+    folded,
+    image_column,
+    known_column,
+    meant_splits,
+    patient_column,
+    patients_in_paths,
+    split_column,
+)
+from core.datasets.files import image_files, refuse_missing, relative_path
+from core.datasets.joined import how_joined, names_in
+from core.datasets.splits import refuse_empty_split, refuse_shared_patients, with_validation
+from core.datasets.tables import (
+    as_attribute,
+    as_numbers,
+    joined_labels,
+    read_rows,
+    refuse_missing_columns,
+    with_uncertain,
+)
+from core.errors import InputError
+from core.study.labels import KEYS, NO_FINDING, Labels, split_by_patient
+from core.study.settings import TableColumns
+
+log = logging.getLogger(__name__)
+
+# A column with at most this share of other values is a class with mistakes, not an attribute.
+ALMOST = 0.1
+# Folded; these three are in every table of CheXpert, and in none of another data set.
+CHEXPERT = {"path", "frontallateral", "appa"}
+
+
+def load(settings: TableColumns, advance: Callable[[int, int], None]) -> Labels:
+    """Labels whose image_id is the path as given; columns that are neither keys nor classes become
+    attributes. -1 is uncertain; so is a blank, unless `blank` says negative.
+
+    - Without `patient_column` a column of a known name is taken (patient_id, PatientID,
+      subject_id, ...), else the patient's folder in the path; where there is none, each image is
+      its own patient, and a warning says so.
+    - Without `split_column` a column called split is taken; where there is none, patients are
+      divided by the settings' shares. A split without validation gets one from train's patients.
+    - Without `class_columns` and `joined_column`, the classes are the columns that hold nothing but
+      1, 0, -1, True, False and blanks; a warning says which those are.
+
+    Raises InputError that names the column, row or patient at fault, and what is allowed.
+    """
+    path = settings.labels
+    rows = read_rows(path)
+    images = image_column(rows, settings.image_column)
+    patients = settings.patient_column or patient_column(rows)
+    patients = None if patients == images else patients
+    splits = settings.split_column or split_column(rows)
+    keys = [c for c in (images, patients, splits) if c is not None]
+    refuse_missing_columns(rows, keys, path)
+    given = rows[images].str.strip() if pd.api.types.is_string_dtype(rows[images]) else rows[images]
+    paths = [relative_path(text, path) for text in given]
+    class_names, joined = classes_of(rows, keys, settings, path)
+    if joined is not None:
+        labels = _joined(rows, joined, settings, given)
+    else:
+        refuse_missing_columns(rows, list(class_names), path)
+        negative = blank_is_negative(rows, settings, path)
+        labels = pd.DataFrame({name: with_uncertain(rows[name], negative) for name in class_names})
+        say_one_valued(rows, labels, settings, path)
+    table = pd.DataFrame({"image_id": given.astype(str), "path": paths})
+    table["patient_id"] = _patients(rows, patients, table, path)
+    if settings.images:  # imported predictions may come without
+        refuse_missing(table["path"], image_files(settings.images), settings.on_bad_image)
+    table["split"] = _split(rows, splits, table["patient_id"], settings)
+    used = {*keys, *KEYS, *labels.columns, joined}
+    attributes = {
+        name: as_attribute(rows[name])
+        for name in rows
+        if name not in used and not name.startswith("Unnamed:")
+    }
+    return Labels(
+        pd.concat([table, labels, pd.DataFrame(attributes)], axis=1), tuple(labels.columns)
+    )
+
+
+def classes_of(
+    rows: pd.DataFrame, keys: list[str], settings: TableColumns, path: Path
+) -> tuple[tuple[str, ...], str | None]:
+    """The columns of classes, or none of those and the column of joined names."""
+    if settings.joined_column is not None or settings.class_columns:
+        return settings.class_columns, settings.joined_column
+    joined = known_column(rows.columns.drop(keys), JOINED)
+    if joined is not None and not is_label(rows[joined]) and not _is_number(rows[joined]):
+        # PadChest's ImageDir 0 is no class: beside joined names, only columns that differ are.
+        names = [name for name in _label_columns(rows, keys) if rows[name].nunique() > 1]
+        if not names:
+            log.warning("%s: class names are taken from the column %r", path, joined)
+            return (), joined
+    return guessed(rows, keys, path), None
+
+
+def _joined(
+    rows: pd.DataFrame, column: str, settings: TableColumns, given: pd.Series
+) -> pd.DataFrame:
+    path = settings.labels
+    if settings.class_columns:
+        raise InputError("dataset: give class_columns or joined_column, not both.")
+    refuse_missing_columns(rows, [column], path)
+    texts = rows[column].astype(object).where(rows[column].notna(), "").astype(str)
+    split, how = how_joined(texts, settings.joined_by)
+    names = names_in(texts, split)
+    class_names = tuple(sorted(frozenset().union(*names.values())))
+    if not class_names:
+        raise InputError(f"{path}: the column {column!r} names no class.")
+    if how != "'|'" and settings.joined_by is None:
+        log.warning(
+            "%s: the names in %r are divided by %s into %d classes: %s; dataset.joined_by says "
+            "otherwise", path, column, how, len(class_names), ", ".join(class_names[:20]),
+        )  # fmt: skip
+    # An empty cell names no finding; where normal images are marked as such, it is an omission.
+    blank = given[texts.map(names).map(len) == 0]
+    if NO_FINDING in class_names and len(blank):
+        raise InputError(
+            f"{path}: image {blank.iloc[0]!r} has an empty {column!r}; write {NO_FINDING!r} for a "
+            "normal image, as on other rows."
+        )
+    return joined_labels(texts, class_names, split)
+
+
+def guessed(rows: pd.DataFrame, keys: list[str], path: Path) -> tuple[str, ...]:
+    """The columns that hold labels and nothing else. Raises InputError where there is none, or
+    where a column is one but for a few values: it must not leave the study unseen."""
+    _refuse_almost_labels(rows, keys, path)
+    class_names = tuple(_label_columns(rows, keys))
+    if not class_names:
+        raise InputError(
+            f"{path}: no column holds only 1, 0, -1 or blanks. Name dataset.class_columns, or "
+            "dataset.joined_column for names joined by '|'. Its columns: "
+            f"{', '.join(rows.columns)}."
+        )
+    log.warning("%s: taken as classes: %s", path, ", ".join(class_names))
+    return class_names
+
+
+def _candidates(rows: pd.DataFrame, keys: list[str]) -> list[str]:
+    return [
+        name
+        for name in rows.columns
+        if name not in {*keys, *KEYS} and not name.startswith("Unnamed:")
+    ]
+
+
+def _label_columns(rows: pd.DataFrame, keys: list[str]) -> list[str]:
+    return [name for name in _candidates(rows, keys) if is_label(rows[name])]
+
+
+def _label_values(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(as_numbers(column), errors="coerce").isin([1, 0, -1])
+
+
+def is_label(column: pd.Series) -> bool:
+    """Whether it holds only 1, 0, -1, True, False and blanks, and not only blanks."""
+    if column.isna().all():
+        return False
+    return bool(_label_values(column).eq(column.notna()).all())
+
+
+def _is_number(column: pd.Series) -> bool:
+    numbers = pd.to_numeric(as_numbers(column), errors="coerce")
+    return bool(numbers.notna().eq(column.notna()).all())
+
+
+def _refuse_almost_labels(rows: pd.DataFrame, keys: list[str], path: Path) -> None:
+    for name in _candidates(rows, keys):
+        column = rows[name]
+        fits, there = _label_values(column), column.notna()
+        numbers = pd.to_numeric(as_numbers(column[fits]), errors="coerce")
+        wrong = there & ~fits
+        if not wrong.any() or numbers.nunique() < 2 or wrong.sum() > ALMOST * there.sum():
+            continue
+        row, n = int(wrong.to_numpy().argmax()), int(wrong.sum())
+        raise InputError(
+            f"{path}: the column {name!r} holds labels, but {column.iloc[row]!r} in row {row + 1} "
+            f"(image {rows[keys[0]].iloc[row]!r}; {n:,} such row(s)). A class holds 1, 0, and -1 "
+            "or blank for uncertain. Correct it, or name the classes in dataset.class_columns if "
+            "this column is none."
+        )
+
+
+def blank_is_negative(rows: pd.DataFrame, settings: TableColumns, path: Path) -> bool:
+    """By the settings; where they say nothing, in tables with CheXpert's columns alone."""
+    if settings.blank is not None:
+        return settings.blank == "negative"
+    if not {folded(name) for name in rows} >= CHEXPERT:
+        return False
+    log.warning(
+        "%s has the columns of CheXpert, whose authors mean negative by a blank; -1 stays "
+        'uncertain. dataset.blank = "uncertain" says otherwise.', path,
+    )  # fmt: skip
+    return True
+
+
+def say_one_valued(
+    rows: pd.DataFrame, labels: pd.DataFrame, settings: TableColumns, path: Path
+) -> None:
+    """Say which classes have one value only. Raises InputError where that is so because of blanks
+    of which nobody told the meaning: such a class has AP 1 whatever a network does."""
+    for name in labels:
+        values = pd.to_numeric(labels[name], errors="coerce").dropna()
+        if values.nunique() > 1:
+            continue
+        n_blank = int(rows[name].isna().sum())
+        if len(values) and values.iloc[0] == 1 and n_blank and settings.blank is None:
+            raise InputError(
+                f"{path}: the class {name!r} has {len(values):,} positives, {n_blank:,} blanks and "
+                'no negatives. If a blank means negative, set dataset.blank = "negative"; if it '
+                'means uncertain, set dataset.blank = "uncertain".'
+            )
+        what = "no value" if values.empty else "no negatives" if values.iloc[0] else "no positives"
+        log.warning("%s: the class %r has %s, so nothing can be told of it", path, name, what)
+
+
+def _patients(rows: pd.DataFrame, column: str | None, table: pd.DataFrame, path: Path) -> pd.Series:
+    given = table["image_id"]
+    if column is None:
+        folders = patients_in_paths(table["path"])
+        if folders is None:
+            log.warning("%s names no patients: each image counts as its own patient", path)
+            return given
+        log.warning("%s: patients are taken from the paths, such as %r", path, folders.iloc[0])
+        return folders
+    text = rows[column].astype("string").str.strip()
+    nameless = given[text.isna() | (text == "")]
+    if len(nameless):
+        raise InputError(f"{path}: image {nameless.iloc[0]!r} has no {column}.")
+    return text.astype(str) if _is_text(rows[column]) else rows[column].astype(str)
+
+
+def _is_text(column: pd.Series) -> bool:
+    return pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+
+
+def _split(
+    rows: pd.DataFrame, column: str | None, patient_ids: pd.Series, settings: TableColumns
+) -> pd.Series:
+    if column is None:
+        return split_by_patient(
+            patient_ids, settings.validation_share, settings.test_share, settings.split_seed
+        )
+    split = meant_splits(rows[column])
+    if split.isna().any():
+        wrong = rows[column][split.isna()].iloc[0]
+        raise InputError(
+            f"{settings.labels}: the column {column!r} holds "
+            f"{'a blank' if pd.isna(wrong) else repr(wrong)}; allowed: {', '.join(SPLIT_MEANINGS)}."
+        )
+    split = split.astype(str)
+    refuse_shared_patients(patient_ids, split, str(settings.labels))
+    if not (split == "validation").any():
+        split = with_validation(patient_ids, split, settings.validation_share, settings.split_seed)
+    refuse_empty_split(split, str(settings.labels))
+    return split

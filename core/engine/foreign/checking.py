@@ -1,0 +1,182 @@
+"""The dense model on some test images: does it know more than chance, and how fast is it?"""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import nn
+
+from core.analysis.influence import influences
+from core.analysis.metrics import metrics_table
+from core.checkpoints.preflight import ClassCheck, DenseCheck
+from core.engine.checkpoints import device
+from core.engine.pixels import Pixels, decode, without_skipped
+from core.engine.preprocessing import Normalisation
+from core.engine.sweep import for_inference, predict
+from core.errors import InputError
+from core.pictures.images import BadImage, read_grey
+from core.study import paths
+from core.study.config import StudyConfig
+from core.study.labels import Labels, label_matrix
+from core.study.progress import Advance
+
+# Below this many of either kind, a class says nothing about chance.
+FEW = 3
+BATCH = 32
+TIMED_IMAGES = 16
+PREVIEWS = 3
+
+
+def sample_of_test(labels: Labels, n: int) -> Labels:
+    """`n` test images drawn by the dataset's fingerprint: equal data, equal sample."""
+    test = labels.split("test")
+    if not len(test):
+        raise InputError("The dataset has no test images, on which a checkpoint could be studied.")
+    if len(test) > n:
+        rng = np.random.default_rng(int(labels.fingerprint(), 16))
+        test = test.iloc[np.sort(rng.choice(len(test), n, replace=False))]
+    return Labels(test, labels.class_names)
+
+
+def decode_sample(sample: Labels, config: StudyConfig, advance: Advance) -> tuple[Labels, Pixels]:
+    """The sample's images as the study will decode them, without those that cannot be read."""
+    images, size = paths.images_dir(config.dataset), config.model.image_size
+    if images is None:
+        raise InputError("dataset.images is not given, so there are no images to read.")
+    folder = paths.pixels_dir(sample.fingerprint(), images, size)
+    pixels = decode(sample, images, size, folder, config.dataset.on_bad_image, advance)
+    return without_skipped(sample, pixels), pixels
+
+
+def predict_timed(
+    model: nn.Module, pixels: Pixels, normalise: Normalisation, config: StudyConfig, report: Advance
+) -> tuple[np.ndarray, float, str]:
+    """(images, classes) probabilities, images per second at the study's precision, and the
+    precision of these probabilities.
+
+    Where the processor computes in bf16 itself the look takes half the time in it, and the order of
+    images, on which AP depends, hardly differs; the study's own precision is then only timed.
+    """
+    precision = config.sweep.precision
+    quick = "bf16" if native_bf16() else precision
+    rows = np.arange(len(pixels))
+    network = for_inference(model, quick)
+    found, rate = _timed(network, pixels, rows, normalise, report)
+    if quick != precision:
+        network = for_inference(model, precision)
+        _timed(network, pixels, rows[:2], normalise, _silent)
+        _, rate = _timed(network, pixels, rows[:TIMED_IMAGES], normalise, _silent)
+    return found, rate, quick
+
+
+def _timed(
+    network: nn.Module, pixels: Pixels, rows: np.ndarray, normalise: Normalisation, report: Advance
+) -> tuple[np.ndarray, float]:
+    moments = [(0, time.monotonic())]
+
+    def advance(done: int, total: int) -> None:
+        moments.append((done, time.monotonic()))
+        report(done, total)
+
+    found = predict(network, pixels, rows, BATCH, advance, normalise)
+    # The first batch of many also pays for what is set up once.
+    first = moments[1] if len(moments) > 2 else moments[0]
+    seconds = max(moments[-1][1] - first[1], 1e-6)
+    return found, (moments[-1][0] - first[0]) / seconds
+
+
+def native_bf16() -> bool:
+    """Whether this processor has instructions for bf16, without which it is slower than fp32."""
+    return device().type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody watches a timing."""
+
+
+def check_dense(sample: Labels, probabilities: np.ndarray, precision: str) -> DenseCheck:
+    """AP against prevalence per class, and mean AUROC with its interval over patients.
+
+    Its variance has two parts. Over patients, the infinitesimal jackknife's, in which the classes'
+    errors need not be independent. Over classes, their spread: an untrained network still sees
+    how bright an image is, which sets single classes apart either way, but not most of them the
+    right way. Classes with fewer than FEW positives or negatives are left out.
+    """
+    truth = label_matrix(sample.table, sample.class_names)
+    table = metrics_table(truth, probabilities, sample.class_names)
+    certain = (~np.isnan(truth)).sum(axis=0)
+    positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
+    classes = tuple(
+        ClassCheck(
+            str(row.class_name),
+            int(row.n_positive),
+            float(positives[i] / max(certain[i], 1)),
+            _number(row.ap),
+            _number(row.auroc),
+        )
+        for i, row in enumerate(table.itertuples())
+    )
+    enough = np.flatnonzero((positives >= FEW) & (negatives >= FEW))
+    low = high = mean = None
+    if len(enough):
+        parts = [influences(truth[:, c], probabilities[:, c])["auroc"] for c in enough]
+        mean = float(np.mean([part.value for part in parts]))
+        of_images = np.mean([part.of_images for part in parts], axis=0)
+        of_patients = pd.Series(of_images).groupby(sample.table["patient_id"].to_numpy()).sum()
+        values = np.array([part.value for part in parts])
+        spread = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
+        error = 1.96 * float(np.sqrt((of_patients**2).sum() + spread))
+        low, high = max(0.0, mean - error), min(1.0, mean + error)
+    measured = [one for one in classes if one.ap is not None]
+    return DenseCheck(
+        n_images=len(sample.table),
+        precision=precision,
+        n_measured=len(enough),
+        classes=classes,
+        mean_ap=_mean([one.ap for one in measured if one.ap is not None]),
+        mean_prevalence=_mean([one.prevalence for one in measured]),
+        mean_auroc=mean,
+        low=low,
+        high=high,
+    )
+
+
+def previews(pixels: Pixels) -> tuple[str, ...]:
+    """The first few images at the network's own size, as PNG in base64."""
+    made = []
+    for grey in pixels.read(np.arange(min(PREVIEWS, len(pixels)))):
+        buffer = io.BytesIO()
+        Image.fromarray(grey).save(buffer, "PNG")
+        made.append(base64.b64encode(buffer.getvalue()).decode("ascii"))
+    return tuple(made)
+
+
+def decoding_rate(sample: Labels, images: Path, size: int) -> float:
+    """Images decoded per second by one thread, of the first five that can be read."""
+    started, n = time.monotonic(), 0
+    for path in sample.table["path"].iloc[:5]:
+        try:
+            read_grey(images / path, size)
+        except BadImage:
+            continue
+        n += 1
+    return max(n, 1) / max(time.monotonic() - started, 1e-6)
+
+
+def _number(value: object) -> float | None:
+    return None if pd.isna(value) else float(value)  # type: ignore[call-overload, arg-type]
+
+
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def threads() -> int:
+    return torch.get_num_threads()

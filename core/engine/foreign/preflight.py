@@ -1,0 +1,395 @@
+"""The preflight: what is in a file, does it fit the dataset, and what would a study of it take?
+
+The same file on the same data with the same choices gives the report that is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from core.checkpoints.analyses import study_settings
+from core.checkpoints.mapping import map_outputs
+from core.checkpoints.preflight import (
+    VERSION,
+    ArchitectureFacts,
+    DenseCheck,
+    Estimate,
+    FileFacts,
+    Keys,
+    LayerZeros,
+    Outputs,
+    Preflight,
+    PreflightOptions,
+    Seen,
+    WeightFacts,
+    size,
+    some,
+)
+from core.datasets import load_labels
+from core.engine.checkpoints import is_complete
+from core.engine.foreign import checking
+from core.engine.foreign.adopting import (
+    adopt,
+    keep_outputs,
+    network_of,
+    output_rows,
+    studied_labels,
+)
+from core.engine.foreign.formats import shown
+from core.engine.foreign.guessing import Match, match
+from core.engine.foreign.reading import Given, Reader
+from core.engine.foreign.sidecar import Sidecar, read_sidecar
+from core.engine.preprocessing import normalisation
+from core.engine.pruning import prunable_weights
+from core.errors import InputError
+from core.study import paths, store
+from core.study.config import StudyConfig
+from core.study.labels import Labels
+from core.study.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
+
+log = logging.getLogger(__name__)
+# (stage in words, done, total)
+Listener = Callable[[str, int, int], None]
+# Seconds that ranking and masking takes, per prunable weight and sparsity.
+SECONDS_PER_WEIGHT = 6e-8
+
+
+def preflight(
+    path: Path,
+    base: StudyConfig,
+    options: PreflightOptions | None = None,
+    listener: Listener | None = None,
+    reader: Reader | None = None,
+) -> Preflight:
+    """What is known of the checkpoint in `path` on the dataset of `base`.
+
+    `base` also gives grid, precision, pruning and groups; its training and runs are left aside.
+    `reader` is one that is running already. Raises InputError, in one sentence, where the file
+    cannot be read or the dataset cannot be used; what does not fit is the report's `refusal`.
+    """
+    options, path = options or PreflightOptions(), Path(path)
+    if base.dataset.kind == "imported":
+        raise InputError(
+            f"Study {base.study.name!r} has imported predictions; a checkpoint needs a dataset "
+            "with images."
+        )
+    tell = listener or (lambda stage, done, total: None)
+    with Reader() if reader is None else nullcontext(reader) as running:
+        # The child is starting meanwhile.
+        labels = load_labels(base.dataset, lambda done, n: tell("Reading the dataset", done, n))
+        given = running.read(path, lambda done, n: tell("Reading the file", done, n))
+    sidecar = read_sidecar(path)
+    key = _key(path, given.sha256, labels.fingerprint(), base, options, sidecar)
+    if (kept := _kept(key)) is not None:
+        return kept
+    report = _Preflight(path, given, sidecar, labels, base, options, tell, key).run()
+    where = paths.preflight_path(key)
+    with store.whole_file(where) as temporary:
+        temporary.write_bytes(report.to_json())
+    return report
+
+
+class _Refused(Exception):  # noqa: N818
+    """Ends the preflight with what is known so far."""
+
+
+@dataclass
+class _Preflight:
+    """One preflight at work; `found` grows with each step."""
+
+    path: Path
+    given: Given
+    sidecar: Sidecar
+    labels: Labels
+    base: StudyConfig
+    options: PreflightOptions
+    tell: Listener
+    key: str
+    found: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self) -> Preflight:
+        refusal = None
+        try:
+            self._steps()
+        except (_Refused, InputError) as refused:
+            refusal = str(refused)
+        report = Preflight(
+            key=self.key,
+            file=self._file(),
+            dataset_fingerprint=self.labels.fingerprint(),
+            warnings=tuple(self.warnings),
+            refusal=refusal,
+            **{name: value for name, value in self.found.items() if name != "prefix"},
+        )
+        return replace(report, config=None) if refusal else report
+
+    def _steps(self) -> None:
+        self._refuse_not_finite()
+        size_wanted = self.options.image_size or self.sidecar.image_size
+        found = match(self.given.tensors, self.options.architecture, size_wanted)
+        self.found["prefix"] = found.prefix
+        self.found["architecture"] = _architecture(found, self.options)
+        self.found["keys"] = found.keys
+        self._refuse_unfit(found.keys, found.settings.architecture)
+        self.tell("Comparing weights", 0, 1)
+        model = network_of(found)
+        self.found["weights"] = _weights(model)
+        self._outputs(found)
+        name, reason = self._preprocessing(found)
+        config = self.found["config"] = self._config(found, name)
+        adopt(self.given, found, shown(self.path.name), model)
+        self.tell("Comparing weights", 1, 1)
+        labels = studied_labels(self.labels, _checkpoint(config))
+        sample = checking.sample_of_test(labels, self.options.n_images)
+        sample, pixels = checking.decode_sample(
+            sample, config, lambda done, n: self.tell("Decoding images", done, n)
+        )
+        seen = normalisation(name, found.settings.channels)
+        self.found["seen"] = Seen(
+            name=name,
+            reason=reason,
+            image_size=config.model.image_size,
+            channels=config.model.channels,
+            mean=seen.mean,
+            std=seen.std,
+            previews=checking.previews(pixels),
+            image_ids=tuple(map(str, pixels.image_ids[: checking.PREVIEWS])),
+        )
+        classes = _checkpoint(config).classes
+        keep_outputs(model, output_rows(classes, labels.class_names, found.n_outputs))
+        probabilities, rate, precision = checking.predict_timed(
+            model, pixels, seen, config, lambda done, n: self.tell("Predicting", done, n)
+        )
+        self.found["check"] = check = checking.check_dense(sample, probabilities, precision)
+        self._warn(check)
+        self.found["estimate"] = estimate = self._estimate(config, labels, sample, rate)
+        if estimate.disk_bytes > estimate.free_bytes:
+            raise _Refused(
+                f"The study needs about {size(estimate.disk_bytes)} of disk, and "
+                f"{size(estimate.free_bytes)} are free."
+            )
+
+    def _file(self) -> FileFacts:
+        given = self.given
+        return FileFacts(
+            name=shown(self.path.name),
+            sha256=given.sha256,
+            n_bytes=given.n_bytes,
+            format=given.format,
+            dtypes=given.dtypes,
+            wrapper=given.wrapper,
+            prefix=self.found.get("prefix", ""),
+            beside=given.beside,
+            joined=given.joined,
+            not_finite=given.not_finite,
+        )
+
+    def _refuse_not_finite(self) -> None:
+        bad = self.given.not_finite
+        if bad:
+            named = [f"{name} ({count:,})" for name, count in bad.items()]
+            raise _Refused(f"Weights are NaN or infinite: {some(named)}.")
+
+    def _refuse_unfit(self, keys: Keys, architecture: str) -> None:
+        if keys.fit:
+            return
+        parts = []
+        if keys.missing:
+            parts.append(f"{len(keys.missing)} weights are missing ({some(keys.missing, 2)})")
+        if keys.unexpected:
+            parts.append(f"{len(keys.unexpected)} are unexpected ({some(keys.unexpected, 2)})")
+        if keys.reshaped:
+            one = keys.reshaped[0]
+            parts.append(
+                f"{len(keys.reshaped)} have another shape ({one.name} is {one.in_file}, not "
+                f"{one.expected})"
+            )
+        raise _Refused(f"The weights are not those of {architecture}: {', '.join(parts)}.")
+
+    def _outputs(self, found: Match) -> None:
+        densenet = found.settings.architecture == "densenet121" and found.settings.channels == 1
+        names = self.given.class_names or self.sidecar.class_names
+        classes = self.labels.class_names
+        # What a person needs to say which class each stands for, where the next line cannot.
+        unnamed = ("",) * found.n_outputs
+        self.found["outputs"] = Outputs(found.n_outputs, "nobody", unnamed, names, classes, classes)
+        outputs: Outputs = map_outputs(
+            found.n_outputs, classes, names, self.options.classes, densenet
+        )
+        self.found["outputs"] = outputs
+        if outputs.named_by == "order":
+            self.warnings.append(
+                "the file names no classes, so its outputs are taken in the dataset's own order; "
+                "give --classes if they are in another"
+            )
+
+    def _preprocessing(self, found: Match) -> tuple[PreprocessingName, str]:
+        channels, library = found.settings.channels, found.library
+        if self.options.preprocessing:
+            return self.options.preprocessing, "chosen"
+        if self.sidecar.preprocessing:
+            return self.sidecar.preprocessing, "from the checkpoint's own description"
+        if channels == 1 and found.settings.architecture.startswith("densenet"):
+            return "xrv", "a DenseNet of one channel is torchxrayvision's: -1024 to 1024"
+        if library == "timm" and found.settings.architecture == "vit_b_16":
+            return "half", "timm's default for this ViT: -1 to 1"
+        reason = "ImageNet's mean and deviation, the architecture's default"
+        if channels == 1:
+            self.warnings.append(
+                "the first convolution takes one channel, so images stay grey; if the network was "
+                "trained on other values, choose another preprocessing"
+            )
+        return "imagenet", reason
+
+    def _config(self, found: Match, name: PreprocessingName) -> StudyConfig:
+        base, outputs = self.base, self.found["outputs"]
+        return StudyConfig(
+            study=study_settings(self.path.name, base),
+            dataset=base.dataset,
+            model=ModelSettings.model_validate(found.settings.model_dump()),
+            runs=RunSettings(count=1),
+            pruning=base.pruning,
+            sweep=base.sweep,
+            groups=base.groups,
+            operating_point=base.operating_point,
+            checkpoint=CheckpointSettings(
+                path=self.path.absolute(),
+                sha256=self.given.sha256,
+                classes=outputs.classes,
+                preprocessing=name,
+            ),
+        )
+
+    def _warn(self, check: DenseCheck) -> None:
+        interval = f"mean AUROC {check.mean_auroc or 0:.2f}"
+        if check.low is not None:
+            interval += f", 95 % interval {check.low:.2f} to {check.high:.2f}"
+        if check.verdict == "chance":
+            self.warnings.append(
+                f"no better than chance ({interval}): check class order and preprocessing"
+            )
+        elif check.verdict == "worse":
+            self.warnings.append(
+                f"worse than chance ({interval}): check class order and preprocessing"
+            )
+        elif check.verdict == "unknown":
+            self.warnings.append(
+                f"no class has {checking.FEW} positives and negatives among the {check.n_images} "
+                "images looked at, so whether it beats chance is not known"
+            )
+        weights: WeightFacts = self.found["weights"]
+        if weights.sparsity >= 0.005:
+            self.warnings.append(
+                f"{weights.sparsity:.1%} of the weights are zero already: the grid's sparsities up "
+                "to that change nothing"
+            )
+
+    def _estimate(
+        self, config: StudyConfig, labels: Labels, sample: Labels, rate: float
+    ) -> Estimate:
+        images = paths.images_dir(config.dataset)
+        assert images
+        n_test, n_all = len(labels.split("test")), len(labels.table)
+        n_validation = len(labels.split("validation"))
+        n_grid, side = len(config.sweep.sparsities), config.model.image_size
+        weights: WeightFacts = self.found["weights"]
+        n_predictions = (n_test + n_validation) * n_grid
+        decoding = n_all / (
+            checking.decoding_rate(sample, images, side) * max(1, checking.threads())
+        )
+        row = 4 * len(labels.class_names) + 30  # probabilities and the image's id
+        return Estimate(
+            images_per_second=rate,
+            n_predictions=n_predictions,
+            seconds=decoding
+            + n_predictions / rate
+            + n_grid * weights.n_weights * SECONDS_PER_WEIGHT,
+            # Predictions, their ensembles and ranks; those of validation; weights; decoded pixels.
+            disk_bytes=n_grid * (3 * n_test + n_validation) * row
+            + 4 * weights.n_weights
+            + n_all * side**2,
+            free_bytes=shutil.disk_usage(_existing(paths.cache_dir())).free,
+        )
+
+
+def _architecture(found: Match, options: PreflightOptions) -> ArchitectureFacts:
+    return ArchitectureFacts(
+        architecture=found.settings.architecture,
+        chosen_by="chosen" if options.architecture else "guessed",
+        library=found.library,
+        share=found.share,
+        channels=found.settings.channels,
+        image_size=found.settings.image_size,
+        runner_ups=found.runner_ups,
+    )
+
+
+def _weights(model: nn.Module) -> WeightFacts:
+    weights = prunable_weights(model)
+    layers = tuple(
+        LayerZeros(name.removesuffix(".weight"), w.numel(), int((w == 0).sum()))
+        for name, w in weights.items()
+    )
+    return WeightFacts(
+        n_weights=sum(layer.n_weights for layer in layers),
+        n_zero=sum(layer.n_zero for layer in layers),
+        layers=layers,
+    )
+
+
+def _checkpoint(config: StudyConfig) -> CheckpointSettings:
+    assert config.checkpoint
+    return config.checkpoint
+
+
+def _key(
+    path: Path,
+    sha256: str,
+    fingerprint: str,
+    base: StudyConfig,
+    options: PreflightOptions,
+    sidecar: Sidecar,
+) -> str:
+    decisive = [
+        VERSION,
+        path.name,  # which the study is named after
+        sha256,
+        fingerprint,
+        base.model_dump(mode="json", exclude={"training", "runs", "model", "checkpoint"}),
+        asdict(options),
+        asdict(sidecar),
+    ]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _kept(key: str) -> Preflight | None:
+    """The report made earlier, where the weights it took up are still there."""
+    try:
+        report = Preflight.from_json(paths.preflight_path(key).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.warning("Made again: %s", str(error).splitlines()[0])
+        return None
+    if report.config is None:
+        return report
+    config = report.config
+    adopted = paths.adopted_path(_checkpoint(config).sha256, config.model.architecture)
+    return report if is_complete(adopted) else None
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,372 @@
+"""Jobs: a real worker process on a real database, killed, stopped, cancelled and refused."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from core import jobs
+from core.errors import InputError, WorkError
+from core.jobs import log
+from core.study import store
+from core.study.config import StudyConfig
+from core.study.paths import job_log_path, jobs_database, study_dir, study_json
+from core.study.progress import Progress, Report, read_progress, steady_rate
+from tests.toys import toy_config
+
+ROOT = Path(__file__).parents[2]
+N_STEPS = 15
+STEP_SECONDS = {"slow": 0.25}
+LARGEST_FILE = 1_000_000  # bytes; the database has a quarter of it
+
+
+def step_by_step(
+    config: StudyConfig,
+    listener: Callable[[Report], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """In the engine's place: short steps that leave a file each, skipped where it is there."""
+    folder = study_dir(config)
+    if config.study.name == "bad-input":
+        raise InputError("labels.csv lacks the column 'Image Index'.")
+    if config.study.name == "bug":
+        raise KeyError("nobody foresaw this")
+    provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
+    store.write_json(provenance, study_json(folder))
+    progress = Progress(folder, 1, listener, cancelled=cancelled)
+    advance = progress.start("stepping", "steps")
+    if config.study.name == "deaf":
+        time.sleep(600)
+    if config.study.name == "large-files":
+        (folder / "weights").write_bytes(bytes(20 * LARGEST_FILE))
+    with open(folder / "starts.txt", "a") as starts:
+        starts.write(f"{os.getpid()}\n")
+    for step in range(N_STEPS):
+        path = folder / f"step-{step:02d}"
+        if not path.exists():
+            time.sleep(STEP_SECONDS.get(config.study.name, 0.08))
+            with open(folder / "done.txt", "a") as done:
+                done.write(f"{step}\n")
+            path.touch()
+        advance(step + 1, N_STEPS)
+    progress.end("finished")
+    return folder
+
+
+class Workers:
+    """Worker processes of one test; all are gone after it."""
+
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+        runner = "tests.jobs.test_jobs:step_by_step"
+        code = f"from core.jobs import run_worker; run_worker(runner='{runner}')"
+        worker = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=prepare,
+        )
+        self.started.append(worker)
+        return worker
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "a cache"  # with a space, as in many a home folder
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(folder))
+    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    return folder
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    started = Workers()
+    yield started
+    for worker in started.started:
+        worker.kill()
+        worker.wait()
+        if worker.stderr:
+            worker.stderr.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until the condition holds; fail the test where it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s; jobs: {jobs.jobs()}"
+        time.sleep(0.1)
+
+
+def job(job_id: str) -> jobs.Job:
+    return next(job for job in jobs.jobs() if job.id == job_id)
+
+
+def n_done(config: StudyConfig) -> int:
+    return len(list(study_dir(config).glob("step-*")))
+
+
+def test_nobody_has_submitted_anything() -> None:
+    assert jobs.jobs() == []
+    assert not jobs_database().exists()
+    assert not jobs.worker_running()
+
+
+def test_a_submitted_study_waits_for_a_worker_and_is_submitted_once() -> None:
+    config = toy_config()
+    job_id = jobs.submit(config)
+    assert job_id == f"{config.id}.1"
+    assert jobs.submit(config) == job_id
+    (waiting,) = jobs.jobs()
+    assert (waiting.status, waiting.study_name, waiting.started) == ("queued", "toy", None)
+    assert abs(waiting.submitted - time.time()) < 5
+
+
+def test_studies_with_equal_beginnings_are_different_jobs() -> None:
+    short, long = toy_config("toy"), toy_config("toy-2")
+    assert {jobs.submit(short), jobs.submit(long)} == {f"{short.id}.1", f"{long.id}.1"}
+
+
+def test_a_job_that_waits_can_be_cancelled_and_resumed_as_a_new_attempt() -> None:
+    job_id = jobs.submit(toy_config())
+    jobs.cancel(job_id)
+    assert job(job_id).status == "cancelled"
+    again = jobs.resume(job_id)
+    assert again == f"{toy_config().id}.2"
+    assert [job.status for job in jobs.jobs()] == ["queued", "cancelled"]
+
+
+def test_an_unknown_job_is_refused() -> None:
+    jobs.submit(toy_config())
+    with pytest.raises(InputError, match=r"no job 'none'.*prunescope jobs lists them"):
+        jobs.cancel("none")
+    with pytest.raises(InputError, match="no job 'none'"):
+        jobs.resume("none")
+
+
+def test_an_unusable_database_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(jobs.DATABASE_VARIABLE, "mysql://me:secret@host/jobs")
+    with pytest.raises(InputError, match=r"'mysql'; allowed") as refusal:
+        jobs.jobs()
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(jobs.DATABASE_VARIABLE, "postgresql://me:secret@127.0.0.1:9/jobs")
+    with pytest.raises(WorkError, match="jobs database postgresql") as failure:
+        jobs.jobs()
+    assert "secret" not in str(failure.value)
+
+
+def test_a_killed_workers_job_is_finished_by_the_one_that_stood_by_with_nothing_done_twice(
+    workers: Workers,
+) -> None:
+    config = toy_config("slow")
+    job_id = jobs.submit(config)
+    first = workers.start()
+    until(lambda: n_done(config) >= 2)
+    second = workers.start()
+    assert second.stderr is not None
+    assert "standing by" in second.stderr.readline()
+    assert job(job_id).status == "running"
+    first.kill()
+    until(lambda: job(job_id).status == "finished")
+    folder = study_dir(config)
+    # At most the step that was cut short is begun again; none is done twice.
+    steps = (folder / "done.txt").read_text().split()
+    assert steps == [str(step) for step in range(N_STEPS)]
+    starts = (folder / "starts.txt").read_text().split()
+    assert starts == [str(first.pid), str(second.pid)]
+    # Submitting what is finished is done at once.
+    again = jobs.submit(config)
+    assert again == f"{config.id}.2"
+    until(lambda: job(again).status == "finished")
+    assert (folder / "done.txt").read_text().split() == steps
+
+
+def test_a_terminated_worker_ends_within_seconds_and_its_job_waits_for_the_next(
+    workers: Workers,
+) -> None:
+    config = toy_config()
+    job_id = jobs.submit(config)
+    first = workers.start()
+    until(lambda: n_done(config) >= 1)
+    first.terminate()
+    assert first.wait(timeout=5) == 0
+    assert job(job_id).status == "interrupted"
+    workers.start()
+    until(lambda: job(job_id).status == "finished")
+
+
+def test_cancelling_stops_the_work_within_seconds_and_the_next_job_follows(
+    workers: Workers,
+) -> None:
+    config, other = toy_config("slow"), toy_config("quick")
+    job_id, next_id = jobs.submit(config), jobs.submit(other)
+    workers.start()
+    until(lambda: n_done(config) >= 2)
+    assert job(next_id).status == "queued"  # one at a time
+    jobs.cancel(job_id)
+    until(lambda: n_done(other) >= 1, seconds=6)
+    assert n_done(config) < N_STEPS
+    assert job(job_id).status == "cancelled"
+    again = jobs.resume(job_id)
+    until(lambda: job(again).status == "finished")
+    assert job(next_id).status == "finished"
+    assert n_done(config) == N_STEPS
+    assert read_progress(study_dir(config)).state == "finished"
+
+
+def test_failures_end_in_words_and_are_not_tried_again(workers: Workers) -> None:
+    refused, bug = jobs.submit(toy_config("bad-input")), jobs.submit(toy_config("bug"))
+    workers.start()
+    until(lambda: job(refused).status == job(bug).status == "failed")
+    assert job(refused).error == "labels.csv lacks the column 'Image Index'."
+    assert "KeyError" in job(bug).error
+    assert "nobody foresaw this" in job(bug).error
+    time.sleep(1)
+    assert [job.status for job in jobs.jobs()] == ["failed", "failed"]
+
+
+def test_a_worker_that_stands_by_can_be_stopped(workers: Workers) -> None:
+    workers.start()
+    until(jobs.worker_running)
+    second = workers.start()
+    assert second.stderr is not None
+    assert "standing by" in second.stderr.readline()
+    second.terminate()
+    assert second.wait(timeout=5) == 0
+
+
+def test_many_who_submit_a_study_at_once_start_one_job() -> None:
+    jobs.submit(toy_config("first"))  # makes the database
+    with ThreadPoolExecutor(8) as people:
+        ids = set(people.map(lambda n: jobs.submit(toy_config(), f"{n}@clinic.org"), range(8)))
+    assert ids == {f"{toy_config().id}.1"}
+    assert [job.study_name for job in jobs.jobs()].count("toy") == 1
+
+
+def test_resuming_what_has_not_ended_changes_nothing() -> None:
+    job_id = jobs.submit(toy_config(), "ann@clinic.org")
+    assert jobs.resume(job_id, "bob@clinic.org") == job_id
+    assert job(job_id).submitted_by == "ann@clinic.org"
+
+
+def test_a_job_cancelled_and_resumed_in_one_breath_is_finished(workers: Workers) -> None:
+    config = toy_config("slow")
+    job_id = jobs.submit(config)
+    worker = workers.start()
+    until(lambda: n_done(config) >= 1)
+    jobs.cancel(job_id)
+    again = jobs.resume(job_id)
+    until(lambda: job(again).status == "finished")
+    assert job(job_id).status == "cancelled"
+    # Never were both at it: each step was done once.
+    assert (study_dir(config) / "done.txt").read_text().split() == [str(n) for n in range(N_STEPS)]
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == 10
+
+
+def test_a_cancelled_job_that_does_not_report_is_ended_with_its_worker_that_begins_anew(
+    workers: Workers,
+) -> None:
+    config, other = toy_config("deaf"), toy_config("quick")
+    job_id, next_id = jobs.submit(config), jobs.submit(other)
+    worker = workers.start()
+    until(lambda: read_progress(study_dir(config)))
+    jobs.cancel(job_id)
+    until(lambda: job(next_id).status == "finished", seconds=30)
+    assert worker.poll() is None
+    assert job(job_id).status == "cancelled"
+    report = read_progress(study_dir(config))
+    assert report is not None
+    assert report.state == "cancelled"
+
+
+def test_a_study_removed_under_the_workers_feet_fails_in_words_and_can_be_run_again(
+    workers: Workers,
+) -> None:
+    config = toy_config("slow")
+    job_id = jobs.submit(config)
+    worker = workers.start()
+    until(lambda: n_done(config) >= 2)
+    shutil.rmtree(study_dir(config), ignore_errors=True)
+    until(lambda: job(job_id).status == "failed")
+    assert "removed" in job(job_id).error or "No such file" in job(job_id).error
+    again = jobs.resume(job_id)
+    until(lambda: job(again).status == "finished")
+    assert n_done(config) == N_STEPS
+    assert worker.poll() is None
+
+
+def test_a_full_disk_fails_the_job_in_words_and_the_worker_goes_on(workers: Workers) -> None:
+    """A limit on the size of files stands for the full disk."""
+    full, other = jobs.submit(toy_config("large-files")), jobs.submit(toy_config("quick"))
+    limit = (LARGEST_FILE, LARGEST_FILE)
+    worker = workers.start(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+    until(lambda: job(full).status == "failed")
+    assert job(full).error.startswith("The disk is full")
+    assert "resume the job" in job(full).error
+    until(lambda: job(other).status == "finished")
+    assert worker.poll() is None
+    report = read_progress(study_dir(toy_config("quick")))
+    assert report is not None
+    assert report.state == "finished"
+
+
+def test_a_job_writes_its_log_into_its_studys_folder(workers: Workers) -> None:
+    config, bug = toy_config("quick"), toy_config("bug")
+    job_id, failed = jobs.submit(config), jobs.submit(bug)
+    workers.start()
+    until(lambda: job(failed).status == "failed")
+    lines = log.newest_lines(study_dir(config))
+    assert "stepping, stage 1 of 1" in lines[0]
+    assert lines[-1].endswith(f"job {job_id}: finished")
+    assert not study_dir(bug).exists()  # no folder for a log alone
+
+
+def test_a_log_is_bounded_and_holds_neither_tracebacks_nor_what_other_libraries_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "LARGEST_BYTES", 2000)
+    logging.getLogger().setLevel(logging.INFO)
+    with log.kept(tmp_path):
+        for number in range(200):
+            log.log.info("line %d\nof two", number)
+        logging.getLogger("sqlalchemy.engine").info("postgresql://me:secret@host/jobs")
+        try:
+            raise ValueError("password")
+        except ValueError:
+            log.log.exception("it failed")
+    log.log.info("after the job")
+    lines = log.newest_lines(tmp_path)
+    assert lines[-1].endswith("it failed")
+    assert "line 199 of two" in lines[-2]
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 5000
+    text = "".join(path.read_text() for path in tmp_path.glob("job.log*"))
+    assert "secret" not in text
+    assert "Traceback" not in text
+    assert job_log_path(tmp_path).exists()
+
+
+def test_a_rate_leaves_out_what_was_found_done() -> None:
+    ten_a_second = [(float(second), 10 * second) for second in range(5)]
+    assert steady_rate(ten_a_second) == 10
+    # A resumed sweep: 5,000 images pass in a millisecond, then 10 a second as before.
+    resumed = [(0.0, 0), (0.001, 5000), (1.001, 5010), (2.001, 5020)]
+    assert steady_rate(resumed) == pytest.approx(10)
+    assert steady_rate([]) is None
+    assert steady_rate([(0.0, 5), (3.0, 5)]) is None

@@ -1,0 +1,132 @@
+"""Who may see what, and addresses that cannot be made up."""
+
+import stat
+import threading
+
+import pytest
+
+from core.errors import WorkError
+from core.people import access
+from core.people.access import (
+    FORWARDED,
+    GUEST,
+    LOCAL,
+    Person,
+    Visitor,
+    XrayClaim,
+    may_see,
+    may_see_image,
+    read_xray,
+    sign_xray,
+    without_sign_in,
+)
+from core.study.config import StudyConfig
+from core.study.paths import secret_path
+from tests.toys import toy_config
+
+CLAIM = XrayClaim("toy-1a2b3c4d", "ünï/код <1>.png", "local")
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
+
+
+def test_a_signed_address_says_what_was_signed():
+    assert read_xray(sign_xray(CLAIM)) == CLAIM
+
+
+def test_an_address_stays_the_same_for_a_while(monkeypatch):
+    step = access.STEP_SECONDS
+    monkeypatch.setattr(access.time, "time", lambda: 100 * step + 1)
+    first = sign_xray(CLAIM)
+    monkeypatch.setattr(access.time, "time", lambda: 101 * step - 1)
+    assert sign_xray(CLAIM) == first
+    monkeypatch.setattr(access.time, "time", lambda: 101 * step + 1)
+    assert sign_xray(CLAIM) != first
+
+
+def test_an_address_lives_ten_to_fifteen_minutes(monkeypatch):
+    start = 1_800_000_000
+    monkeypatch.setattr(access.time, "time", lambda: start)
+    token = sign_xray(CLAIM)
+    monkeypatch.setattr(access.time, "time", lambda: start + 600)
+    assert read_xray(token) == CLAIM
+    monkeypatch.setattr(access.time, "time", lambda: start + 901)
+    assert read_xray(token) is None
+
+
+def test_forged_addresses_say_nothing():
+    token = sign_xray(CLAIM)
+    for forged in ("", "x", "a.b.c", token[:-2], "x" + token, token.replace(".", ""), "é" * 30):
+        assert read_xray(forged) is None
+    secret_path().unlink()
+    assert read_xray(token) is None, "signed with another key"
+
+
+def test_a_well_signed_token_of_another_shape_says_nothing():
+    assert read_xray(access._serializer().dumps(["a", "b"])) is None
+    assert read_xray(access._serializer().dumps({"study_id": "a"})) is None
+    assert read_xray(access._serializer().dumps(["a", 1, None])) is None
+
+
+def test_the_key_is_made_once_and_is_private():
+    keys = []
+    threads = [threading.Thread(target=lambda: keys.append(access.secret())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(keys)) == 1
+    assert stat.S_IMODE(secret_path().stat().st_mode) == 0o600
+    assert list(secret_path().parent.iterdir()) == [secret_path()], "nothing is left lying about"
+
+
+def test_a_damaged_key_is_named():
+    secret_path().write_bytes(b"short")
+    with pytest.raises(WorkError, match=r"secret\.key is damaged"):
+        access.secret()
+
+
+PHANTOMS = StudyConfig.model_validate(
+    {
+        "study": {"name": "phantoms"},
+        "dataset": {"kind": "phantom"},
+        "model": {"architecture": "resnet_small"},
+    }
+)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.0.0.2"])
+def test_a_loopback_address_shows_every_study(address):
+    visitor = without_sign_in(address, ["host", "cookie"])
+    assert visitor == Visitor(LOCAL)
+    assert may_see(toy_config(), visitor)
+    assert may_see(PHANTOMS, visitor)
+
+
+@pytest.mark.parametrize("address", [None, "", "0.0.0.0", "::", "10.0.0.1", "localhost.evil.org"])
+def test_any_other_address_shows_synthetic_studies_alone(address):
+    visitor = without_sign_in(address, ["host"])
+    assert visitor == Visitor(GUEST, synthetic_only=True)
+    assert GUEST.role != "admin"
+    assert not may_see(toy_config(), visitor)
+    assert may_see(PHANTOMS, visitor)
+
+
+@pytest.mark.parametrize("header", sorted(FORWARDED | {"X-Forwarded-For", "Via"}))
+def test_behind_a_proxy_nobody_is_taken_for_this_machine(header):
+    visitor = without_sign_in("127.0.0.1", ["host", header])
+    assert not may_see(toy_config(), visitor)
+    assert may_see(PHANTOMS, visitor)
+
+
+def test_readers_see_no_study_and_only_images_that_are_assigned():
+    reader = Person("rita@clinic.org", "reader")
+    assert not may_see(toy_config(), Visitor(reader))
+    assert not may_see(PHANTOMS, Visitor(reader))
+    assert not may_see_image(reader, "toy-1a2b3c4d", "image-00001.png")
+    for role in ("researcher", "admin"):
+        person = Person("rolf@clinic.org", role)
+        assert may_see(toy_config(), Visitor(person))
+        assert may_see_image(person, "toy-1a2b3c4d", "image-00001.png")

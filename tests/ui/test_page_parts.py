@@ -1,0 +1,81 @@
+"""What every page begins with: its document, its words, and the names of its figures' files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from core.analysis.subgroup import Subgroup
+from core.charts.library import ADDRESS, library_routes
+from core.study import paths
+from core.ui import OpenStudy, markup
+from core.ui.document import document, document_routes
+from core.ui.figure_files import file_name, source
+from core.wording import terms
+from tests.toys import toy_config
+from tools.reference import pages as reference
+from tools.reference.address import parameters
+
+
+def opened() -> OpenStudy:
+    config = toy_config()
+    return OpenStudy("toy", paths.study_dir(config), config)
+
+
+def test_a_page_begins_with_our_style_in_streamlits_document() -> None:
+    page = document("class_ap")
+    head, _, body = page.partition("</head>")
+    assert markup.STYLE in head
+    assert markup.SIDEBAR in head
+    assert 'id="root"' in body
+    assert all(name in head for name in ("Html.", "PlotlyChart.")), "Streamlit renamed its parts"
+
+
+def test_the_reading_room_keeps_no_place_for_a_sidebar() -> None:
+    assert markup.SIDEBAR not in document("reader_study")
+
+
+def test_documents_are_asked_for_anew_and_plotly_is_kept() -> None:
+    asked = TestClient(Starlette(routes=[*document_routes(["jobs"]), *library_routes()]))
+    for path in ("/", "/jobs"):
+        assert asked.get(path).headers["cache-control"] == "no-cache"
+    assert asked.get("/else").status_code == 404
+    library = asked.get(ADDRESS)
+    assert "immutable" in library.headers["cache-control"]
+    assert b"window.Plotly" in library.content
+
+
+def test_a_figures_file_names_study_chart_settings_and_subgroup() -> None:
+    of = opened()
+    assert file_name("curves_chart", of, ("ap", "sparsity-85")).endswith("_curves_ap_sparsity-85")
+    named = file_name("pair_chart", replace(of, subgroup=Subgroup("view", "PA")), ("Mass / <b>",))
+    assert named.startswith("toy_")
+    assert named.endswith("PA")
+    assert not set(named) & set("/\\<>:|?* ")
+
+
+def test_a_figure_tells_its_study_and_subgroup() -> None:
+    assert source(opened()).startswith("Study toy: ")
+    part = replace(opened(), subgroup=Subgroup("view", "PA"))
+    assert part.subgroup is not None
+    assert part.subgroup.title in source(part)
+
+
+def test_every_word_of_a_page_has_a_meaning_and_every_meaning_a_page() -> None:
+    titles = {title for title, _ in reference.dashboard_pages().values()}
+    assert set(terms.OF_PAGE) <= titles
+    used = {name for names in terms.OF_PAGE.values() for name in names} | {"preflight"}
+    assert used == set(terms.TERMS)
+
+
+def test_a_parameter_is_seen_however_a_page_reads_it(tmp_path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "core" / "ui").mkdir(parents=True)
+    (tmp_path / "pages" / "a.py").write_text(
+        'st.slider("A", key="a", bind="query-params")\nst.query_params["b"] = 1\n'
+        'st.query_params.get("c")\n"d" in st.query_params\nswitch("e", "E", [])\n'
+        'addressed("f", [], "")\nst.slider("G", key="g")\n'
+    )
+    assert parameters(tmp_path) == set("abcdef")
