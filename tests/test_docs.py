@@ -3,6 +3,7 @@ that people meet is left out of it."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 from core import jobs
 from core.cli import app
 from core.cli.studies import read_study
-from core.errors import InputError
+from core.errors import InputError, WorkError
 from core.people import sign_in
 from core.reader_study import schema
 from core.results import export
@@ -61,6 +62,7 @@ OTHERS = {
 }
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LARGEST_IMAGE = 200_000
+LONGEST_README = 100  # lines
 
 
 def name_of(path: Path) -> str:
@@ -368,6 +370,32 @@ def test_images_are_small_and_used() -> None:
     assert images
     assert [path.name for path in images if path.stat().st_size > LARGEST_IMAGE] == []
     assert [path.name for path in images if f"images/{path.name})" not in texts] == []
+
+
+def test_the_readme_is_short_and_names_the_two_commands() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LONGEST_README
+    assert ["make", "demo"] in commands(ROOT / "README.md")
+    assert ["make", "test"] in commands(ROOT / "README.md")
+
+
+def test_every_file_of_a_study_is_on_the_page_about_them(workplace: Path) -> None:
+    page = (ROOT / "docs/explanation/on-disk.md").read_text(encoding="utf-8")
+    folder = next((workplace / "cache" / "studies").glob("demo-*"))
+    for make in export.TABLES.values():
+        with contextlib.suppress(InputError, WorkError):  # of what a study without weights lacks
+            make(folder)
+    lasting = [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+    assert len(lasting) > 10
+    assert [name for name in lasting if f"`{name}" not in page] == []
+
+
+def test_every_room_of_the_house_is_on_the_page_about_it() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    rooms = [path.parent.name for path in (ROOT / "core").glob("*/__init__.py")]
+    files = [path.name for path in (ROOT / "core").glob("*.py") if path.name != "__init__.py"]
+    assert [room for room in rooms if f" {room}/ " not in page] == []
+    assert [file for file in files if f" {file} " not in page] == []
 
 
 def test_the_tests_and_files_that_security_and_contributing_name_are_there() -> None:
