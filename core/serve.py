@@ -128,13 +128,13 @@ def who_may_see(host: str, folder: Path) -> str:
             return "People sign in, and see what their role allows."
         return (
             "People sign in, but nobody has a role yet: name a file of roles in PRUNESCOPE_ROLES "
-            "(README, Access)."
+            "(docs/how-to/deploy.md)."
         )
     if is_loopback(host):
         return "Nobody signs in, so it answers to this machine alone."
     return (
         f"Nobody signs in, so on {host} it shows synthetic studies alone. To show others set up "
-        "sign-in (README, Access), or leave --host out to look at them on this machine."
+        "sign-in (docs/how-to/deploy.md), or leave --host out to look at them on this machine."
     )
 
 

@@ -143,7 +143,9 @@ def _listed() -> dict[str, Role]:
     except OSError as error:
         raise WorkError(f"The file of roles {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise WorkError(f"The file of roles {path} is not as in the README: {error}.") from error
+        raise WorkError(
+            f"The file of roles {path} does not fit docs/how-to/deploy.md: {error}."
+        ) from error
 
 
 def _claimed(claims: Claims) -> set[str]:

@@ -111,7 +111,8 @@ def show_person(looking: Person) -> None:
     elif visitor().synthetic_only:
         st.info(
             "Only synthetic studies are shown: without sign-in, X-rays of patients are for people "
-            "on the server's own machine. Set up sign-in (README, Access) to show them here.",
+            "on the server's own machine. To show them here, set up sign-in "
+            "(docs/how-to/deploy.md).",
             icon=":material/lock:",
         )
     else:

@@ -31,7 +31,7 @@ from core.people.sign_in import Claims
 
 log = logging.getLogger(__name__)
 SHORTEST_COOKIE_SECRET = 32  # characters
-FIX = "Mend [auth] in .streamlit/secrets.toml as the README shows, and start the server again."
+FIX = "Fix [auth] in .streamlit/secrets.toml (docs/how-to/deploy.md), and start the server again."
 
 
 def configured() -> bool:

@@ -124,7 +124,7 @@ def why_not(visitor: Visitor) -> str:
     if visitor.synthetic_only:
         return (
             "Uploads are for people who sign in, or who sit at the server's own machine. Set up "
-            "sign-in (README, Access) to allow them here."
+            "sign-in (docs/how-to/deploy.md) to allow them here."
         )
     role = visitor.person.role
     return f"Uploads are for researchers and administrators; your role here is {role}."
