@@ -31,6 +31,7 @@ from core.results.preparation import make_ready
 from core.serve import DEFAULT_HOST, SECONDS_TO_END, address, answers
 from core.study import paths, store
 from core.study.config import StudyConfig, parse_config
+from core.study.study import Study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
@@ -133,7 +134,7 @@ class BrowserStudy(BenchStudy):
         say(f"{self.images:,} X-rays drawn in {time.perf_counter() - started:.0f} s")
         folder = super().write(say)
         started = time.perf_counter()
-        make_ready(folder, lambda done, total: None)
+        make_ready(Study(folder), lambda done, total: None)
         say(f"Made ready for pages in {time.perf_counter() - started:.0f} s, once per study")
         return folder
 

@@ -18,10 +18,11 @@ import pandas as pd
 
 from core.analysis.subgroup import PATIENTS, Subgroup, groupings, values
 from core.errors import WorkError
-from core.results import subgroups
+from core.results import slices
 from core.study import store
 from core.study.labels import Labels
 from core.study.paths import percent
+from core.study.study import Study
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -125,13 +126,13 @@ def interactions(folder: Path, n: int) -> list[Interaction]:
             if len(sparsities) > 1  # there is no slider otherwise
         ),
         *(
-            Interaction(page, "subgroup", slices(labels, n), _set_subgroup, SUBGROUP_GOAL)
+            Interaction(page, "subgroup", subgroups_of(labels, n), _set_subgroup, SUBGROUP_GOAL)
             for page in ("class_ap.py", "forgettability.py")
         ),
     ]
 
 
-def slices(labels: Labels, n: int) -> list[Subgroup]:
+def subgroups_of(labels: Labels, n: int) -> list[Subgroup]:
     """Every value of every attribute, and lists of a third of the patients, n or more."""
     found = [
         Subgroup(by, value)
@@ -185,7 +186,7 @@ class _Clock:
 
 def _prepare(folder: Path) -> Taken:
     started = _Clock()
-    for _ in subgroups.prepare(folder, subgroups.unprepared(folder)):
+    for _ in slices.prepare(Study(folder), slices.unprepared(Study(folder))):
         pass
     return started.read()
 

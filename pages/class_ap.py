@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from core import ui
+from core import results, ui
 from core.analysis import claims, decay
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.losses import with_intervals
 from core.charts import Chart
 from core.people.access import SEES_STUDIES
-from core.results import evidence_tables
 from core.study.paths import percent
 from core.ui import evidence, figures, filters, loaders, markup, people, statistics, told, widgets
 from core.ui.answer import said
@@ -180,9 +179,9 @@ def show_frequency() -> None:
             draw()
     if corrected:
         with st.container(horizontal=True):
-            widgets.downloads(opened, "trends", lambda: evidence_tables.trends(opened.folder))
+            widgets.downloads(opened, "trends", lambda: results.table(opened.study, "trends"))
             widgets.downloads(
-                opened, "class_effects", lambda: evidence_tables.class_effects(opened.folder)
+                opened, "class_effects", lambda: results.table(opened.study, "class_effects")
             )
     else:
         widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))

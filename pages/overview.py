@@ -29,7 +29,7 @@ OVERALL_COLUMNS = {
 def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
     config = opened.config
     provenance = store.read_provenance(opened.folder)
-    finished = len(store.finished_cells(opened.folder))
+    finished = len(opened.study.cells)
     origin = words.origin(config)
     repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
     patients = loaders.patients_caveat(opened) if has_labels else ""

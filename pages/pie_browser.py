@@ -9,9 +9,8 @@ from core import ui
 from core.analysis import gallery
 from core.analysis.lost import RANK
 from core.charts.composition import class_ratio_chart, finding_count_chart, z_chart
-from core.results import pie_tables
+from core.results.pies import LOST
 from core.study.paths import percent
-from core.study.store import finished_ensembles
 from core.ui import (
     browser,
     exemplars,
@@ -48,7 +47,7 @@ def show_composition() -> None:
         if st.button("Compare dense models with each other", icon=":material/calculate:"):
             exemplars.work_out_definitions(opened, sparsity)
             st.rerun()
-    elif not pie_findings.held_against_dense(excess[excess["kind"] != pie_tables.LOST]):
+    elif not pie_findings.held_against_dense(excess[excess["kind"] != LOST]):
         st.info(pie_findings.TOO_FEW_RUNS)
     by_class = exemplars.pie_class_ratio(opened, sparsity)
     by_count = exemplars.pie_finding_count_ratio(opened, sparsity)
@@ -63,7 +62,7 @@ def show_composition() -> None:
         widgets.draw(chart, "pie_count_chart", level=3, of=opened, about=(tag,))
         widgets.downloads(opened, "pie_finding_count_ratio", lambda: by_count, tag)
     if excess is not None:
-        (lost,) = excess[excess["kind"] == pie_tables.LOST].to_dict("records")
+        (lost,) = excess[excess["kind"] == LOST].to_dict("records")
         st.markdown(ui.plain(pie_findings.labels_lost(lost)))
     pie_composition.show_quality_and_noise(opened, sparsity, tag)
     show_other_definitions()
@@ -95,7 +94,7 @@ st.caption(
     "model rank most differently. For research only, not for diagnosis."
 )
 ui.show_progress(opened)
-ensembles = finished_ensembles(opened.folder)
+ensembles = opened.study.grid
 if 0 not in ensembles or len(ensembles) < 2:
     st.info("PIEs need the dense model and one sparsity above 0, finished for every run.")
     st.stop()

@@ -12,7 +12,6 @@ from core.reader_study import database, design, results
 from core.reader_study import words as reader_words
 from core.reader_study.questions import QUESTIONS
 from core.study.paths import percent
-from core.study.store import finished_ensembles
 from core.ui import people, reader_results, widgets
 
 WHAT_IT_IS = (
@@ -145,7 +144,7 @@ if people.visitor().synthetic_only:
         icon=":material/lock:",
     )
     st.stop()
-ensembles = finished_ensembles(opened.folder)
+ensembles = opened.study.grid
 known = {one.name: one for one in reader_study_rules.visible(opened.folder.name, person)}
 if not known:
     st.markdown(WHAT_IT_IS)

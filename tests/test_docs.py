@@ -18,16 +18,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from core import jobs
+from core import jobs, results
 from core.cli import app
 from core.cli.studies import read_study
 from core.errors import InputError, WorkError
 from core.people import sign_in
 from core.reader_study import schema
-from core.results import export
 from core.study import paths, store
 from core.study.config import parse_config
 from core.study.labels import Labels
+from core.study.study import Study
 from tests.importing.given import FILES
 from tests.page_studies import with_validation
 from tests.toys import toy_config, write_toy_study
@@ -248,9 +248,11 @@ def test_every_table_column_is_described_as_the_tables_are(
     labels = with_validation(folder)
     noted = labels.table.assign(wrong_labels="")
     store.write_labels(Labels(noted, labels.class_names), folder)
-    for name, make in export.TABLES.items():
+    for name in results.TABLES:
         if name != "achieved_sparsity":  # made with weights; see below
-            assert list(make(folder).columns) == list(say.TABLES[name].columns), name
+            assert list(results.table(Study(folder), name).columns) == list(
+                say.TABLES[name].columns
+            ), name
 
 
 def test_the_columns_of_achieved_sparsity_are_the_engines() -> None:
@@ -263,7 +265,7 @@ def test_the_columns_of_achieved_sparsity_are_the_engines() -> None:
 
 
 def undescribed_table(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(export.TABLES, "a_new_one", export.TABLES["overall"])
+    patch.setitem(results.TABLES, "a_new_one", results.TABLES["overall"])
 
 
 def undescribed_setting(patch: pytest.MonkeyPatch) -> None:

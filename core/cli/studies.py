@@ -115,12 +115,12 @@ def query(
     from core.cli.access import who
     from core.people.audit import record
     from core.results.export import write_file
-    from core.study.store import find_study
-    from core.study.store import query as ask
+    from core.results.query import query as ask
+    from core.study.study import find_study
 
-    folder = find_study(study)
-    record(who(), "export", {"study": folder.name, "table": "query"})
-    answer = ask(folder, sql)
+    opened = find_study(study)
+    record(who(), "export", {"study": opened.folder.name, "table": "query"})
+    answer = ask(opened, sql)
     if out:
         write_file(answer, out)
         typer.echo(f"{len(answer)} rows written to {out}")
@@ -212,10 +212,10 @@ def submit(config: StudyConfig) -> bool:
     from core.cli.access import who
     from core.jobs import submit
     from core.study.paths import study_dir
-    from core.study.store import lacks_validation_cells
+    from core.study.study import Study
 
     name, state = config.study.name, _state(study_dir(config))
-    if state == "finished" and not lacks_validation_cells(study_dir(config)):
+    if state == "finished" and not Study(study_dir(config)).lacks_validation:
         typer.echo(f"{name} is finished already.")
     elif state.startswith("running"):
         typer.echo(f"{name} is {state} already.")

@@ -25,6 +25,7 @@ from core.study import paths, store
 from core.study.config import NOT_PART_OF_ID, StudyConfig
 from core.study.labels import Labels
 from core.study.progress import Cancelled, Progress, Report
+from core.study.study import Study
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         sweep = progress.start(f"Pruning and predicting {which}", "predictions")
         sweep_run(config, labels, pixels, folder, run, sweep)
     _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
-    make_ready(folder, progress.start("Making the pages ready", "steps"))
+    make_ready(Study(folder), progress.start("Making the pages ready", "steps"))
     if "finished" not in provenance:
         store.write_json(provenance | {"finished": _now()}, paths.study_json(folder))
 

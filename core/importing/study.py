@@ -38,6 +38,7 @@ from core.study.known_settings import known_settings
 from core.study.labels import Labels
 from core.study.progress import Cancelled, Progress, Report
 from core.study.settings import DEFAULT_SPARSITIES, Architecture
+from core.study.study import Study
 
 log = logging.getLogger(__name__)
 Advance = Callable[[int, int], None]
@@ -207,7 +208,7 @@ class _Import:
             which = f"Importing seed {seed}, {run + 1} of {len(self.seeds)}"
             self._import_run(run, test, progress.start(which, "cells"))
         self._write_ensembles(test, progress.start("Averaging runs", "sparsities"))
-        make_ready(self.target, progress.start("Making the pages ready", "steps"))
+        make_ready(Study(self.target), progress.start("Making the pages ready", "steps"))
         if self.n_new or "finished" not in self.provenance:
             self.provenance["finished"] = _now()
         self._save()

@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from core.errors import InputError
 from core.people.access import LOCAL
 from core.pictures import xrays
-from core.results import tables
+from core.results.agreements import PIE_SPARSITY, paper_pies
 from core.study import store
 from core.study.config import StudyConfig
 from core.study.labels import GROUPS, Labels, class_frequencies, findings
 from core.study.paths import images_dir
+from core.study.study import Study
 
 # As in the paper's composition of PIEs: 4 stands for four and more.
 MOST_FINDINGS = 4
@@ -41,7 +42,7 @@ class Plan(BaseModel):
     readers: tuple[str, ...] = Field(min_length=1, max_length=200)
     n_pies: Count = 20
     n_non_pies: Count = 20
-    sparsity: float = Field(tables.PIE_SPARSITY, gt=0, lt=1)
+    sparsity: float = Field(PIE_SPARSITY, gt=0, lt=1)
     matched: bool = False
     seed: int = Field(0, ge=0, le=2**32 - 1)
     reveal: bool = False
@@ -131,7 +132,7 @@ def candidates(folder: Path, sparsity: float) -> pd.DataFrame:
     """The test images with an agreement, in test-set order; columns as `draw_images`."""
     labels, config = store.read_labels(folder), store.read_config(folder)
     groups = class_frequencies(labels, config.groups).set_index("class_name")["group"]
-    pies = tables.paper_pies(folder, sparsity)
+    pies = paper_pies(Study(folder), sparsity)
     described = _described(labels, groups.to_dict())
     rows = pies.merge(described, on="image_id", how="left", validate="one_to_one")
     return rows[rows["agreement"].notna()].drop(columns="agreement").reset_index(drop=True)

@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from core import results
 from core.analysis import decay
-from core.analysis.class_summary import ClassSummary
 from core.analysis.overall import Overall
 from core.analysis.safe_operation import operating_answers
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
@@ -25,12 +25,14 @@ from core.charts import Chart
 from core.errors import InputError, WorkError
 from core.pictures.repairs import sentences
 from core.reporting import readings, report_charts, report_methods, report_tables
-from core.results import evidence_tables, pie_tables, safe_tables, tables
+from core.results.agreements import paper_pies
+from core.results.safe import safe_operation
 from core.study import store
-from core.study.config import NOT_PART_OF_ID
+from core.study.config import NOT_PART_OF_ID, StudyConfig
 from core.study.known_settings import known_settings, unknown_names
 from core.study.labels import Labels, known_split
 from core.study.progress import read_progress
+from core.study.study import Study, find_study
 from core.wording import claims, words
 from core.wording.published import published
 
@@ -58,7 +60,7 @@ def write_report(study_name: str, out: Path, advance: Advance | None = None) -> 
         raise InputError(f"{out.name} does not end in .html.")
     if out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file.")
-    html = report_html(store.find_study(study_name), advance)
+    html = report_html(find_study(study_name), advance)
     try:
         with store.whole_file(out) as temporary:
             temporary.write_text(html, encoding="utf-8")
@@ -66,10 +68,10 @@ def write_report(study_name: str, out: Path, advance: Advance | None = None) -> 
         raise InputError(f"Cannot write {out}: {error.strerror or error}.") from error
 
 
-def report_html(folder: Path, advance: Advance | None = None) -> str:
+def report_html(study: Study, advance: Advance | None = None) -> str:
     """The report of a study as a page; what an unfinished study lacks is told at its top."""
-    config = store.read_config(folder)
-    contents = _Contents(folder, advance)
+    config = study.config
+    contents = _Contents(study, advance)
     charts = contents.charts()
     sections = {"short": "In short", "charts": "Charts", "tables": "Tables", "methods": "Methods"}
     empty = {"charts": not charts, "tables": not contents.tables}
@@ -93,8 +95,8 @@ def report_html(folder: Path, advance: Advance | None = None) -> str:
         charts=charts,
         tables=contents.tables,
         methods=report_methods.methods(config),
-        provenance=_provenance(folder, contents.labels),
-        settings=_settings(folder),
+        provenance=_provenance(study, contents.labels),
+        settings=_settings(config),
     )
 
 
@@ -109,9 +111,8 @@ class _Shown:
 class _Contents:
     """Everything a report can say of a study; what cannot be had goes to `missing`, in words."""
 
-    def __init__(self, folder: Path, advance: Advance | None) -> None:
-        self._folder, self._advance = folder, advance
-        self.config = store.read_config(folder)
+    def __init__(self, study: Study, advance: Advance | None) -> None:
+        self._study, self._advance, self.config = study, advance, study.config
         self.missing: list[str] = []
         self.answers: list[str] = []
         self.groups: list[str] = []
@@ -120,8 +121,8 @@ class _Contents:
         self.tables: list[report_tables.Table] = []
         self._ratios: list[report_tables.Table] = []
         self._state()
-        self.labels = self._try("Labels", lambda: store.read_labels(folder))
-        self.metrics = store.read_class_metrics(folder)
+        self.labels = self._try("Labels", lambda: study.labels)
+        self.metrics = study.class_metrics
         self._pruned = decay.pruned_sparsities(self.metrics)
         self.safety: pd.DataFrame | None = None
         self.claims: pd.DataFrame | None = None
@@ -143,9 +144,12 @@ class _Contents:
             self.missing.append(f"{what}: {error}")
             return None
 
+    def _table(self, what: str, name: str) -> pd.DataFrame | None:
+        return self._try(what, lambda: results.table(self._study, name, advance=self._advance))
+
     def _state(self) -> None:
-        report = read_progress(self._folder)
-        n_cells = len(store.finished_cells(self._folder))
+        report = read_progress(self._study.folder)
+        n_cells = len(self._study.cells)
         total = self.config.runs.count * len(self.config.sweep.sparsities)
         if n_cells < total:
             done = words.finished(n_cells, self.config)
@@ -154,14 +158,13 @@ class _Contents:
 
     def _safe_sparsity(self) -> None:
         settings = SafeSparsity()
-        make = lambda: safe_tables.safe_sparsity(self._folder, settings, self._advance)  # noqa: E731
-        table = self._try("Safe sparsity", make)
+        table = self._table("Safe sparsity", "safe_sparsity")
         answers = safe_answers(table) if table is not None else {}
         if not answers:
             return
         self.safety = table
         everything = answers[ALL]
-        operation = safe_tables.safe_operation(self._folder, settings)
+        operation = safe_operation(self._study, settings)
         by_decisions = operating_answers(operation)
         told = (
             claims.safe_headline(everything, settings),
@@ -180,13 +183,11 @@ class _Contents:
         return words.unknown_patients(self.labels.split("test")) if self.labels else ""
 
     def _read_claims(self) -> None:
-        folder = self._folder
-        make = lambda: tables.overall(folder, advance=self._advance)  # noqa: E731
-        overall = self._try("mAP over patients", make)
+        overall = self._table("mAP over patients", "overall")
         if overall is None:  # a damaged prediction: what is left is over runs
             overall = Overall()(self.metrics)
         self.overall = overall
-        self.claims = self._try("The paper's claims", lambda: evidence_tables.claims(folder))
+        self.claims = self._table("The paper's claims", "claims")
         if self.claims is not None:
             self.readings += readings.of_claims(self.claims, published(self.config))
         composition = self._try("PIEs", self._composition)
@@ -194,23 +195,21 @@ class _Contents:
             self.readings.append(composition)
         self.readings.append(readings.first_drop(overall))
         if self.claims is None:  # the same reason: what is read of class metrics is there
-            every = ClassSummary()(self.metrics, tables.frequencies(folder))
+            every = results.table(self._study, "class_summary", over_patients=False)
         else:
-            every = evidence_tables.class_summary(folder)
+            every = results.table(self._study, "class_summary")
         self.tables.append(report_tables.summary_table(every))
         self.tables.append(report_tables.overall_table(overall))
-        correlations = self._try("Correlations", lambda: tables.correlations(folder))
+        correlations = self._table("Correlations", "correlations")
         if correlations is not None:
             self.tables.append(report_tables.correlations_table(correlations))
         self.tables += self._ratios
 
     def _composition(self) -> readings.Reading:
-        sparsity = report_charts.preferred(
-            [s for s in store.finished_ensembles(self._folder) if s > 0] or self._pruned
-        )
-        pies = tables.paper_pies(self._folder, sparsity)
-        by_class = pie_tables.pie_class_ratio(self._folder, sparsity)
-        by_count = pie_tables.pie_finding_count_ratio(self._folder, sparsity)
+        sparsity = report_charts.preferred([s for s in self._study.grid if s > 0] or self._pruned)
+        pies = paper_pies(self._study, sparsity)
+        by_class = results.table(self._study, "pie_class_ratio", sparsity=sparsity)
+        by_count = results.table(self._study, "pie_finding_count_ratio", sparsity=sparsity)
         self._ratios = [report_tables.ratio_table(by_class, sparsity)]
         return readings.pie_composition(pies, by_class, by_count, sparsity)
 
@@ -218,9 +217,9 @@ class _Contents:
         if self.labels is None:
             return []
         drawn = report_charts.charts(
-            self._folder, self.labels, self.metrics, self.safety, self.claims, self.overall
+            self._study, self.metrics, self.safety, self.claims, self.overall
         )
-        split = known_split(tables.frequencies(self._folder))
+        split = known_split(self._study.frequencies)
         legend = words.groups(self.config.groups, split)
         return [
             _shown(chart, number, legend if coloured else "")
@@ -254,12 +253,12 @@ def _environment() -> Environment:
 # Provenance
 
 
-def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
-    config, known = store.read_config(folder), store.read_provenance(folder)
+def _provenance(study: Study, labels: Labels | None) -> list[tuple[str, str]]:
+    config, known = study.config, store.read_provenance(study.folder)
     made_with = ", ".join(f"{name} {value}" for name, value in known.get("versions", {}).items())
     origin = words.origin(config)
     facts = {
-        "Study id": folder.name,
+        "Study id": study.folder.name,
         "Dataset": words.dataset(config),
         "Dataset fingerprint": known.get("dataset_fingerprint"),
         "Model": words.model(config),
@@ -267,7 +266,7 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
         "Pruning": words.pruning(config),
         "Seeds": ", ".join(map(str, known.get("seeds", []))) or words.runs(config),
         "Sparsity grid": words.grid(config.sweep.sparsities),
-        "Finished": words.finished(len(store.finished_cells(folder)), config),
+        "Finished": words.finished(len(study.cells), config),
         "Skipped images": str(len(known.get("skipped_images", []))),
         "Repaired images": " ".join(sentences(known.get("image_repairs", []), with_names=False)),
         "Started": known.get("started"),
@@ -284,9 +283,8 @@ def _provenance(folder: Path, labels: Labels | None) -> list[tuple[str, str]]:
     return [(term, str(value)) for term, value in facts.items() if value]
 
 
-def _settings(folder: Path) -> list[tuple[str, str]]:
+def _settings(config: StudyConfig) -> list[tuple[str, str]]:
     """The settings without the folders of this machine, and without what nobody told of."""
-    config = store.read_config(folder)
     told = [
         (f"{section}.{name}", _plain(value))
         for section, values in known_settings(config).items()

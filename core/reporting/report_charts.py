@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
+from core import results
 from core.analysis import claims as names
 from core.analysis import decay, losses
 from core.analysis.chance import chance_levels
 from core.analysis.class_changes import PRIMARY
 from core.analysis.class_evidence import CHANGE, ONSET
-from core.analysis.class_summary import EXTREME_SPARSITY, ClassSummary
+from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.correlations import named_row
 from core.analysis.metrics import with_somers_d
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
@@ -28,9 +28,8 @@ from core.charts.scatter import (
     first_drop_scatter,
     frequency_and_distance,
 )
-from core.results import evidence_tables, tables
 from core.study.labels import Labels, known_split
-from core.study.store import read_config
+from core.study.study import Study
 from core.wording import claim_sentences, findings
 from core.wording.published import FIRST_DROP
 
@@ -43,8 +42,7 @@ def preferred(sparsities: list[float]) -> float:
 
 
 def charts(
-    folder: Path,
-    labels: Labels,
+    study: Study,
     metrics: pd.DataFrame,
     safety: pd.DataFrame | None,
     claims: pd.DataFrame | None,
@@ -53,16 +51,17 @@ def charts(
     """metrics: class metrics; safety: the table `safe_sparsity`, claims: `claims`, and overall:
     `overall`, where they are known."""
     drawn: list[Coloured] = []
+    labels = study.labels
     if not metrics.empty:
         drawn.append((_mean_ap(metrics, labels, overall), False))
     if safety is not None:
         drawn.append((_safety(safety, labels), False))
     if claims is not None:
         known = with_somers_d(metrics)
-        drawn += [(chart, True) for chart in _losses(folder, labels, known)]
-        drawn.append((_first_drop(folder, known), True))
-        drawn += [(chart, False) for chart in _pairs(folder, known, claims)]
-    frequencies, groups = tables.frequencies(folder), read_config(folder).groups
+        drawn += [(chart, True) for chart in _losses(study, known)]
+        drawn.append((_first_drop(study), True))
+        drawn += [(chart, False) for chart in _pairs(study, known, claims)]
+    frequencies, groups = study.frequencies, study.config.groups
     n_images = len(labels.split(known_split(frequencies)))
     drawn.append((frequency_chart(frequencies, groups.tail_below, n_images), True))
     return drawn
@@ -85,10 +84,10 @@ def _safety(table: pd.DataFrame, labels: Labels) -> Chart:
     return safety_chart(table, safe_answers(table)[ALL], SafeSparsity(), len(test), n_patients)
 
 
-def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Chart]:
+def _losses(study: Study, metrics: pd.DataFrame) -> list[Chart]:
     """Curves and changes of Somers' D with intervals over runs and patients and the trends over
     frequency (corrected), and losses of AP with quartiles over runs (paper)."""
-    frequencies, n_test = tables.frequencies(folder), len(labels.split("test"))
+    frequencies, labels, n_test = study.frequencies, study.labels, len(study.test)
     sparsity = preferred(decay.pruned_sparsities(metrics))
 
     def lost(metric: str) -> pd.DataFrame:
@@ -96,8 +95,8 @@ def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Chart]:
         chance = chance_levels(labels, metric)
         return losses.Losses(metric, sparsity)(curves, metrics, frequencies, chance)
 
-    table = tables.forgettability(folder, PRIMARY)
-    summary = evidence_tables.class_summary(folder, PRIMARY)
+    table = results.table(study, "forgettability", metric=PRIMARY)
+    summary = results.table(study, "class_summary", metric=PRIMARY)
     columns = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
     rows = losses.with_intervals(lost(PRIMARY), table, sparsity)
     curves = class_curves_chart(
@@ -113,15 +112,15 @@ def _losses(folder: Path, labels: Labels, metrics: pd.DataFrame) -> list[Chart]:
     return [
         curves,
         changes_chart(changes, PRIMARY, sparsity, n_test),
-        *_forests(folder, table, summary),
+        *_forests(study, table, summary),
         _by_paper(losses_chart(lost("ap"), "ap", sparsity, n_test)),
     ]
 
 
-def _forests(folder: Path, table: pd.DataFrame, summary: pd.DataFrame) -> Iterator[Chart]:
+def _forests(study: Study, table: pd.DataFrame, summary: pd.DataFrame) -> Iterator[Chart]:
     """Each class's own value beside the trend over frequency, of those that could be fitted."""
-    trends = evidence_tables.trends(folder).set_index("name")
-    effects = evidence_tables.class_effects(folder)
+    trends = results.table(study, "trends").set_index("name")
+    effects = results.table(study, "class_effects")
     bounds = {"onset_ci_low": "lower", "onset_ci_high": "upper"}
     own = {
         ONSET: summary.rename(columns=bounds),
@@ -135,11 +134,11 @@ def _forests(folder: Path, table: pd.DataFrame, summary: pd.DataFrame) -> Iterat
             yield forest_chart(rows, axis, title, claim_sentences.trend_caption(trends.loc[name]))
 
 
-def _first_drop(folder: Path, metrics: pd.DataFrame) -> Chart:
+def _first_drop(study: Study) -> Chart:
     """The paper's grid points of AP against frequency."""
-    row = named_row(tables.correlations(folder), FIRST_DROP)
+    row = named_row(results.table(study, "correlations"), FIRST_DROP)
     told = findings.classes_told(row, "ap", findings.DROP_FIRST)
-    summary = ClassSummary()(metrics, tables.frequencies(folder))
+    summary = results.table(study, "class_summary", over_patients=False)
     return _by_paper(first_drop_scatter(summary, *told))
 
 
@@ -147,10 +146,10 @@ def _by_paper(chart: Chart) -> Chart:
     return replace(chart, title=f"By the paper: {chart.title}")
 
 
-def _pairs(folder: Path, metrics: pd.DataFrame, claims: pd.DataFrame) -> list[Chart]:
+def _pairs(study: Study, metrics: pd.DataFrame, claims: pd.DataFrame) -> list[Chart]:
     """FCD without noise, and what goes with it (corrected)."""
-    table = evidence_tables.class_pairs(folder, PRIMARY)
-    order = list(tables.frequencies(folder)["class_name"])
+    table = results.table(study, "class_pairs", metric=PRIMARY)
+    order = list(study.frequencies["class_name"])
     if len(order) < 2:
         return []
     corrected = claims[claims["reading"] == names.CORRECTED].set_index("claim")

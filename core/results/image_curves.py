@@ -23,90 +23,72 @@ from core.analysis import lost
 from core.analysis.image_curves import CHANGED, SUMMARY, changed_runs, over_runs
 from core.analysis.ranks import ranks
 from core.errors import WorkError
-from core.results import operating_tables
+from core.results.kept import Advance
+from core.results.operating import lost_at, operating_points, raised_at
 from core.study import paths, store
-from core.study.labels import label_matrix
+from core.study.study import PREDICTIONS, VALIDATION, Study
 
 EDITION = 2
-Advance = Callable[[int, int], None]
 KEPT = (*SUMMARY, "rank", *CHANGED)  # rank: of the mean over runs, among the test images
 
 
-def key(folder: Path) -> str:
+def key(study: Study) -> str:
     """Sixteen hex digits over the predictions and the operating points' inputs."""
-    inputs = f"{store.predictions_key(folder)} {operating_tables.operating_points_key(folder)}"
-    parts = f"{EDITION} {KEPT} {inputs}"
+    parts = f"{EDITION} {KEPT} {study.stamp(PREDICTIONS, VALIDATION)}"
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
-def grid(folder: Path) -> dict[float, list[int]]:
-    """The finished runs of every sparsity, rising."""
-    runs: dict[float, list[int]] = {}
-    for run, sparsity in store.finished_cells(folder):
-        runs.setdefault(sparsity, []).append(run)
-    return dict(sorted(runs.items()))
+def unprepared(study: Study) -> list[float]:
+    """The sparsities whose file is missing."""
+    return [s for s in study.runs_by_sparsity if not _path(study, s).exists()]
 
 
-def unprepared(folder: Path, made_from: str) -> list[float]:
-    """The sparsities whose file is missing under this key."""
-    return [s for s in grid(folder) if not paths.image_curves_path(folder, made_from, s).exists()]
-
-
-def prepare(folder: Path, made_from: str) -> Iterator[tuple[int, int]]:
+def prepare(study: Study) -> Iterator[tuple[int, int]]:
     """Make what is missing; yields (done, total) sparsities. Holds one sparsity of all runs in
     memory (60 MB at 30 runs of 25,596 images and 20 classes), its sorted copy, and the dense one.
 
     Raises WorkError where a prediction file is damaged.
     """
-    folders = paths.image_curves_dir(folder)
-    labels = store.read_labels(folder)
-    test = labels.split("test")
-    image_ids, truth = test["image_id"], label_matrix(test, labels.class_names)
-    points = operating_tables.operating_points(folder)["operating_point"].to_numpy(float)
-    runs_at = grid(folder)
-    with FileLock(folder / "image_curves.lock"):
-        for old in folders.glob("*"):
-            if old.name != made_from:
+    points = operating_points(study)["operating_point"].to_numpy(float)
+    with FileLock(study.folder / "image_curves.lock"):
+        for old in paths.image_curves_dir(study.folder).glob("*"):
+            if old.name != key(study):
                 shutil.rmtree(old, ignore_errors=True)
-        missing = unprepared(folder, made_from)
-
-        def read(run: int, sparsity: float) -> np.ndarray:
-            path = paths.prediction_path(folder, run, sparsity)
-            return store.read_predictions(path, image_ids, labels.class_names)
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            with_dense = runs_at.get(0.0, []) if missing else []
-            found = pool.map(lambda run: read(run, 0.0), with_dense)
-            dense = dict(zip(with_dense, found, strict=True))
+        missing = unprepared(study)
+        with_dense = study.runs_by_sparsity.get(0.0, []) if missing else []
+        dense = dict(zip(with_dense, _of_runs(study, with_dense, 0.0), strict=True))
         for done, sparsity in enumerate(missing, start=1):
-            runs = runs_at[sparsity]
-            values = np.empty((len(runs), len(image_ids), len(labels.class_names)), np.float32)
-
-            def fill(
-                at: int, values: np.ndarray = values, runs: list[int] = runs, s: float = sparsity
-            ) -> None:
-                values[at] = read(runs[at], s)
-
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(fill, range(len(runs))))
+            runs = study.runs_by_sparsity[sparsity]
+            values = _of_runs(study, runs, sparsity)
             summary = _in_slices(values, points)
-            rank = ranks(truth, summary[..., 0])[..., None]
+            rank = ranks(study.test.truth, summary[..., 0])[..., None]
             changed = changed_runs(values, [dense.get(run) for run in runs], points)
             kept = np.concatenate([summary, rank, changed], axis=-1)
-            path = paths.image_curves_path(folder, made_from, sparsity)
-            with store.whole_file(path) as temporary, open(temporary, "wb") as file:
+            with store.whole_file(_path(study, sparsity)) as part, open(part, "wb") as file:
                 np.save(file, kept)
             yield done, len(missing)
 
 
-def read_image(folder: Path, made_from: str, row: int) -> np.ndarray:
+def _of_runs(study: Study, runs: list[int], sparsity: float) -> np.ndarray:
+    """(runs, images, classes)"""
+    values = np.empty((len(runs), *study.test.truth.shape), np.float32)
+
+    def fill(at: int) -> None:
+        values[at] = study.predictions(runs[at], sparsity)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(fill, range(len(runs))))
+    return values
+
+
+def read_image(study: Study, row: int) -> np.ndarray:
     """(sparsities, classes, KEPT) of the test image in this row of the test split.
 
     Raises WorkError where a file is gone or damaged; it is removed, so that it is made again.
     """
     rows = []
-    for sparsity in grid(folder):
-        path = paths.image_curves_path(folder, made_from, sparsity)
+    for sparsity in study.runs_by_sparsity:
+        path = _path(study, sparsity)
         try:
             rows.append(np.array(np.load(path, mmap_mode="r")[row]))
         except (OSError, ValueError, EOFError, IndexError) as error:
@@ -115,53 +97,52 @@ def read_image(folder: Path, made_from: str, row: int) -> np.ndarray:
     return np.stack(rows)
 
 
-def counts_over_runs(folder: Path, made_from: str) -> dict[float, np.ndarray]:
+def counts_over_runs(study: Study) -> dict[float, np.ndarray]:
     """(images, classes, CHANGED) of every sparsity: see `changed_runs`."""
     first = KEPT.index(CHANGED[0])
     return {
-        sparsity: np.load(paths.image_curves_path(folder, made_from, sparsity), mmap_mode="r")[
-            ..., first : first + len(CHANGED)
-        ]
-        for sparsity in grid(folder)
+        sparsity: np.load(_path(study, sparsity), mmap_mode="r")[..., first : first + len(CHANGED)]
+        for sparsity in study.runs_by_sparsity
     }
 
 
-def lost_findings(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
+def lost_findings(study: Study, advance: Advance | None = None) -> pd.DataFrame:
     """`lost.lost_findings`: every (image, class) that is lost by the operating point, with how many
     runs lose it, then every one that is lost by rank.
 
     Prepares the images' curves the first time, which reads every prediction; `advance(done, total)`
     hears of the sparsities. A study without operating points has the second half only.
     """
-    return _findings(folder, lost.lost_findings, operating_tables.lost_at, advance)
+    return _findings(study, lost.lost_findings, lost_at, advance)
 
 
-def raised_findings(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
+def raised_findings(study: Study, advance: Advance | None = None) -> pd.DataFrame:
     """`lost.raised_findings`: every false alarm that pruning adds, by the operating point, then by
     rank; otherwise as `lost_findings`."""
-    return _findings(folder, lost.raised_findings, operating_tables.raised_at, advance)
+    return _findings(study, lost.raised_findings, raised_at, advance)
 
 
 def _findings(
-    folder: Path,
+    study: Study,
     tabulate: Callable[..., pd.DataFrame],
-    since: Callable[[Path, lost.LostBy], np.ndarray],
+    since: Callable[[Study, lost.LostBy], np.ndarray],
     advance: Advance | None,
 ) -> pd.DataFrame:
-    made_from = key(folder)
-    for done, total in prepare(folder, made_from):
+    for done, total in prepare(study):
         if advance:
             advance(done, total)
-    labels = store.read_labels(folder)
-    test = labels.split("test")
-    truth = label_matrix(test, labels.class_names)
-    n_runs = {s: len(runs) for s, runs in grid(folder).items()}
-    counts = {lost.OPERATING_POINT: counts_over_runs(folder, made_from), lost.RANK: None}
+    test, names = study.test, study.labels.class_names
+    n_runs = {s: len(runs) for s, runs in study.runs_by_sparsity.items()}
+    counts = {lost.OPERATING_POINT: counts_over_runs(study), lost.RANK: None}
     halves = [
-        tabulate(test["image_id"], labels.class_names, truth, since(folder, by), counts[by], n_runs)
+        tabulate(test.image_ids, names, test.truth, since(study, by), counts[by], n_runs)
         for by in lost.LOST_BY
     ]
     return pd.concat(halves, ignore_index=True)
+
+
+def _path(study: Study, sparsity: float) -> Path:
+    return paths.image_curves_path(study.folder, key(study), sparsity)
 
 
 def _in_slices(values: np.ndarray, points: np.ndarray, images: int = 2048) -> np.ndarray:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from core.analysis.lost import LOST_BY
 from core.errors import InputError
-from core.results import (
-    evidence_tables,
-    image_curves,
-    operating_tables,
-    pie_tables,
-    subgroups,
-    tables,
-)
-from core.study import store
+from core.results import evidence, image_curves, operating, slices
+from core.results.agreements import agreements
+from core.results.kept import Advance
+from core.results.pies import pie_excess
+from core.study.study import Study
 
 
-def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
+def make_ready(study: Study, advance: Advance) -> None:
     """Agreement of every image at every sparsity, what is lost and raised, how well each class is
     found at its operating points, what may be claimed of the classes, what PIEs hold more of than
     dense models among themselves, the ranks that subgroups need, and the predictions laid out by
@@ -27,31 +22,30 @@ def make_ready(folder: Path, advance: Callable[[int, int], None]) -> None:
 
     `advance(done, total)` hears of sparsities and cells.
     """
-    cells, curves = subgroups.unprepared(folder), image_curves.key(folder)
-    total = 5 + len(cells) + len(image_curves.unprepared(folder, curves))
-    for done, _ in enumerate(_steps(folder, cells, curves), start=1):
+    cells = slices.unprepared(study)
+    total = 5 + len(cells) + len(image_curves.unprepared(study))
+    for done, _ in enumerate(_steps(study, cells), start=1):
         advance(min(done, total), total)
     advance(total, total)
 
 
-def _steps(folder: Path, cells: list[subgroups.Cell], curves: str) -> Iterator[None]:
-    if len(store.finished_ensembles(folder)) > 1:
-        tables.agreements(folder)
+def _steps(study: Study, cells: list[slices.Cell]) -> Iterator[None]:
+    if len(study.grid) > 1:
+        agreements(study)
         yield
         for by in LOST_BY:
-            operating_tables.lost_at(folder, by)
-            operating_tables.raised_at(folder, by)
+            operating.lost_at(study, by)
+            operating.raised_at(study, by)
         yield
-        operating_tables.operating_characteristics(folder)
+        operating.operating_characteristics(study)
         yield
         with suppress(InputError):  # no run has both dense and pruned predictions
-            tables.moments(folder)
-            evidence_tables.make_ready(folder)
+            evidence.make_ready(study)
         yield
         with suppress(InputError):  # 90 % is not on the grid
-            pie_tables.pie_excess(folder)
+            pie_excess(study)
         yield
-    for _ in subgroups.prepare(folder, cells):
+    for _ in slices.prepare(study, cells):
         yield
-    for _ in image_curves.prepare(folder, curves):
+    for _ in image_curves.prepare(study):
         yield

@@ -5,18 +5,16 @@ Sparsity is a fraction 0 to 1 in every table, a whole percent in file names.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -224,37 +222,7 @@ def predictions_problem(
     return None if np.isfinite(probabilities).all() else f"{path} holds values that are not finite."
 
 
-# Tables worked out from all predictions, kept until one of their inputs changes
-
-
-def predictions_key(folder: Path) -> str:
-    """Sixteen hex digits over name, size and time of the labels and of every prediction file."""
-    digest = hashlib.sha256()
-    for name, status in sorted(_prediction_files(folder), key=lambda found: found[0]):
-        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _prediction_files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Labels and predictions, by their name in the folder. Pages ask for it at every rerun, and of
-    600 files `scandir` tells in a fifth of the time of `glob`."""
-    labels = paths.labels_path(folder)
-    yield labels.name, labels.stat()
-    with suppress(FileNotFoundError), os.scandir(folder / "predictions") as runs:
-        for run in runs:
-            if not run.name.startswith("run=") or not run.is_dir():
-                continue
-            with os.scandir(run) as files:
-                for file in files:
-                    if file.name.startswith("sparsity=") and file.name.endswith(".parquet"):
-                        yield f"predictions/{run.name}/{file.name}", file.stat()
-
-
-def ensembles_key(folder: Path, beside: str) -> str:
-    """Sixteen hex digits over the labels, the ensembles and what else a table depends on."""
-    files = [paths.labels_path(folder), *sorted((folder / "ensemble").glob("*.parquet"))]
-    times = " ".join(f"{path.name} {path.stat().st_mtime_ns}" for path in files)
-    return hashlib.sha256(f"{beside} {times}".encode()).hexdigest()[:16]
+# Tables kept until one of their inputs changes; `core.results.kept` decides when
 
 
 def write_kept(table: pd.DataFrame, path: Path, key: str) -> None:
@@ -270,81 +238,11 @@ def read_kept(path: Path, key: str) -> pd.DataFrame | None:
         return None
 
 
-def kept(path: Path, key: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table kept at `path` under `key`; else what `make` gives, kept for the next call. Where
-    nothing may be written the next call is only slower."""
-    table = read_kept(path, key)
-    if table is None:
-        table = make()
-        with suppress(OSError):
-            write_kept(table, path, key)
-    return table
-
-
 def is_kept(path: Path, key: str) -> bool:
     try:
         return (pq.read_schema(path).metadata or {}).get(b"key") == key.encode()
     except (OSError, ValueError, pa.ArrowException):
         return False
-
-
-# Queries
-
-
-def query(folder: Path, sql: str) -> pd.DataFrame:
-    """The answer of a study's files to a `select` in DuckDB's SQL.
-
-    Tables: labels, class_metrics, predictions (run, sparsity, image_id, a column a class) and
-    ensembles (the same without run). Nothing can be changed, and no other file be read. Raises
-    InputError for another statement, or one that DuckDB refuses.
-    """
-    with duckdb.connect() as connection:
-        try:
-            statements = connection.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise InputError("One select, please: a query reads a study and changes nothing.")
-            for name, view in _views(folder).items():
-                connection.execute(f"create view {name} as {view}")
-            allowed = {_text(folder), _text(_literal(folder))}
-            connection.execute(f"set allowed_directories = [{', '.join(sorted(allowed))}]")
-            connection.execute("set enable_external_access = false")
-            connection.execute("set lock_configuration = true")
-            return connection.execute(statements[0]).df()
-        except duckdb.Error as error:
-            raise InputError(f"DuckDB does not take this query: {error}") from error
-
-
-def _views(folder: Path) -> dict[str, str]:
-    """SQL of the tables that there are."""
-    # Of the file's own name and folder: a folder above may be called run=5 too.
-    number = "cast(regexp_extract(filename, '{}', 1) as integer)"
-    run = number.format(r"run=([0-9]+)[/\\]sparsity=[0-9]+\.parquet$")
-    sparsity = number.format(r"sparsity=([0-9]+)\.parquet$") + " / 100 as sparsity"
-    here = Path()
-    views = {
-        "labels": (paths.labels_path(here), "*"),
-        "class_metrics": (paths.class_metrics_path(here), "*"),
-        "predictions": (
-            here / "predictions" / "*" / "*.parquet",
-            f"{run} as run, {sparsity}, * exclude (filename)",
-        ),
-        "ensembles": (here / "ensemble" / "*.parquet", f"{sparsity}, * exclude (filename)"),
-    }
-    return {
-        name: f"select {columns} from read_parquet({_text(_literal(folder) / path)}, "
-        f"hive_partitioning = false{', filename = true' if 'filename' in columns else ''})"
-        for name, (path, columns) in views.items()
-        if next(folder.glob(path.as_posix()), None)
-    }
-
-
-def _literal(folder: Path) -> Path:
-    """A pattern that means this folder, whatever stands in its name, and no other."""
-    return Path(re.sub(r"([\[*?])", r"[\1]", str(folder)))
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def read_class_metrics(folder: Path) -> pd.DataFrame:
@@ -366,16 +264,6 @@ def finished_cells(folder: Path) -> list[tuple[int, float]]:
         if match := pattern.search(path.as_posix()):
             cells.append((int(match[1]), int(match[2]) / 100))
     return sorted(cells)
-
-
-def lacks_validation_cells(folder: Path) -> bool:
-    """Whether a run keeps validation predictions of its dense model and lacks those of a finished
-    sparsity, as older versions left it. `run_study` makes them."""
-    return any(
-        not paths.validation_cell_path(folder, run, sparsity).exists()
-        for run, sparsity in finished_cells(folder)
-        if paths.validation_path(folder, run).exists()
-    )
 
 
 def finished_ensembles(folder: Path) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import streamlit as st
@@ -19,6 +20,7 @@ from core.people import access
 from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.progress import Report, read_progress
+from core.study.study import Study
 from core.ui import people
 from core.wording import terms, words
 
@@ -46,6 +48,10 @@ class OpenStudy:
     @property
     def title(self) -> str:
         return self.config.study.title or self.name
+
+    @cached_property
+    def study(self) -> Study:
+        return Study(self.folder)
 
 
 # The study in view

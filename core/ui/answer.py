@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from core import results
 from core.analysis import decay
 from core.analysis.class_changes import PRIMARY
-from core.results import evidence_tables
 from core.study.paths import percent
 from core.ui import (
     OpenStudy,
@@ -80,7 +80,7 @@ def _show_claims(opened: OpenStudy) -> None:
     st.markdown("## The paper\u2019s claims, tested here")
     head, rows = claim_sentences.claims_told(statistics.claims(opened))
     st.html(markup.table("The paper\u2019s claims with their verdicts", head, rows))
-    widgets.downloads(opened, "claims", lambda: evidence_tables.claims(opened.folder))
+    widgets.downloads(opened, "claims", lambda: results.table(opened.study, "claims"))
 
 
 def said(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -14,6 +14,7 @@ import streamlit as st
 from core.analysis.subgroup import Subgroup
 from core.study import paths
 from core.study.settings import GroupSettings
+from core.study.study import Study
 from core.ui import OpenStudy, modified
 
 ENTRIES = 64  # tables kept per loader; those of a study are small
@@ -34,9 +35,9 @@ class Source:
     ranks_time: int = 0  # of the cells that a subgroup is computed from
     evidence_time: int = 0  # of what is known over patients, made when a study is finished
 
-    @property
-    def path(self) -> Path:
-        return Path(self.folder)
+    @cached_property
+    def study(self) -> Study:
+        return Study(Path(self.folder))
 
 
 # Streamlit would pickle it, part by part, at every look into a cache.

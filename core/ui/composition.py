@@ -11,7 +11,7 @@ from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
 from core.charts.composition import label_noise_chart, quality_chart
 from core.pictures import quality
-from core.results import pie_tables
+from core.results.pies import definitions, quality_excess
 from core.study import paths
 from core.ui import OpenStudy, exemplars, loaders, modified, plain, widgets
 from core.ui.cached import ENTRIES, Source, of_study
@@ -111,6 +111,6 @@ def _quality(
     of: Source, _pies: pd.DataFrame, _measured: pd.DataFrame, edition: tuple[float, ...]
 ) -> pd.DataFrame:
     table = PieQuality()(_pies, loaders.labels(of).split("test"), _measured)
-    if not pie_tables.excess_kept(of.path, edition[0]):
+    if not definitions.is_there(of.study, edition[0]):
         return table
-    return table.merge(pie_tables.quality_excess(of.path, edition[0], _measured), on="measure")
+    return table.merge(quality_excess(of.study, edition[0]), on="measure")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import InputError
-from core.results import evidence_tables, tables
+from core.results import evidence
 from core.ui import OpenStudy, is_finished
 
 MAKING = "Working out what may be claimed, once for this study …"
@@ -20,15 +20,14 @@ def is_known(opened: OpenStudy) -> bool:
     them, because an older version made it, gets them now, behind a note."""
     if opened.subgroup or not is_finished(opened):
         return False
-    if tables.moments_kept(opened.folder) and evidence_tables.is_ready(opened.folder):
+    if evidence.is_ready(opened.study):
         return True
     try:
         with st.spinner(MAKING):
-            tables.moments(opened.folder)
-            evidence_tables.make_ready(opened.folder)
+            evidence.make_ready(opened.study)
     except InputError:  # no run has both dense and pruned predictions
         return False
-    kept = tables.moments_kept(opened.folder) and evidence_tables.is_ready(opened.folder)
+    kept = evidence.is_ready(opened.study)
     if not kept:
         st.warning(NOT_KEPT)
     return kept

@@ -8,15 +8,20 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core import results
 from core.analysis import gallery, pie_carried
 from core.analysis.claims import Claim
 from core.analysis.image_curves import SUMMARY, curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.pictures import xrays
-from core.results import image_curves, operating_tables, pie_tables, tables
+from core.results import image_curves, operating
+from core.results import pies as pie_results
+from core.results.agreements import paper_pies
+from core.results.pies import definitions, with_excess
 from core.study import paths
 from core.study.config import StudyConfig
+from core.study.study import Study
 from core.ui import OpenStudy, modified
 from core.ui.cached import BY_SOURCE, ENTRIES, LARGE_ENTRIES, Source, of_study, source
 from core.ui.loaders import groups_of_classes, labels
@@ -41,7 +46,7 @@ def pies(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
 
 @st.cache_data(max_entries=ENTRIES, show_spinner="Comparing dense and pruned images …")
 def _pies(folder: str, times: tuple[int, ...], sparsity: float) -> pd.DataFrame:
-    return tables.paper_pies(Path(folder), sparsity)
+    return paper_pies(Study(Path(folder)), sparsity)
 
 
 def images(opened: OpenStudy, sparsity: float, by: LostBy) -> gallery.Images:
@@ -64,8 +69,8 @@ def _images(
     sparsity: float,
     by: LostBy,
 ) -> gallery.Images:
-    known = pie_tables.kept_pies(of.path, sparsity) if kept else None
-    found = tables.paper_pies(of.path, sparsity) if known is None else known
+    known = definitions.read(of.study, sparsity) if kept else None
+    found = paper_pies(of.study, sparsity) if known is None else known
     return gallery.at_sparsity(_at_every_sparsity(of, times[2:], specificity, by), found)
 
 
@@ -77,7 +82,7 @@ def _images(
 def _at_every_sparsity(
     of: Source, times: tuple[int, ...], specificity: float, by: LostBy
 ) -> gallery.Images:
-    lost, raised = operating_tables.lost_at(of.path, by), operating_tables.raised_at(of.path, by)
+    lost, raised = operating.lost_at(of.study, by), operating.raised_at(of.study, by)
     names, groups = labels(of).class_names, groups_of_classes(of)
     return gallery.at_every_sparsity(_test_rows(of), lost, raised, names, groups, by)
 
@@ -101,7 +106,7 @@ def operating_points(opened: OpenStudy) -> dict[str, float]:
 
 @st.cache_data(max_entries=ENTRIES, show_spinner=False, hash_funcs=BY_SOURCE)
 def _operating_points(of: Source, times: tuple[int, ...], specificity: float) -> dict[str, float]:
-    table = operating_tables.operating_points(of.path)
+    table = results.table(of.study, "operating_points")
     return dict(zip(table["class_name"], table["operating_point"], strict=True))
 
 
@@ -117,23 +122,12 @@ def limits(opened: OpenStudy, by: LostBy) -> dict[str, float]:
     return dict.fromkeys(labels(source(opened)).class_names, _specificity(opened))
 
 
-def curves_key(opened: OpenStudy) -> str:
-    """What the curves of the images are made from, looked at anew every ten seconds."""
-    return _curves_key(str(opened.folder))
-
-
-@st.cache_data(max_entries=ENTRIES, ttl=10, show_spinner=False)
-def _curves_key(folder: str) -> str:
-    return image_curves.key(Path(folder))
-
-
 def prepare_curves(opened: OpenStudy) -> None:
     """Lay the predictions out by image where that has not been done, with progress on the page."""
-    made_from = curves_key(opened)
-    if not image_curves.unprepared(opened.folder, made_from):
+    if not image_curves.unprepared(opened.study):
         return
     bar = st.progress(0.0, text="Laying out the curves by image, once per study …")
-    for done, total in image_curves.prepare(opened.folder, made_from):
+    for done, total in image_curves.prepare(opened.study):
         text = f"Laying out the curves by image, once per study: {done} of {total} sparsities"
         bar.progress(done / total, text=text)
     bar.empty()
@@ -141,13 +135,13 @@ def prepare_curves(opened: OpenStudy) -> None:
 
 def curves(opened: OpenStudy, row: int) -> pd.DataFrame:
     """`curves_table` of the test image in this row; `prepare_curves` comes first."""
-    return _curves(source(opened), curves_key(opened), row)
+    return _curves(source(opened), image_curves.key(opened.study), row)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_SOURCE)
 def _curves(of: Source, made_from: str, row: int) -> pd.DataFrame:
-    runs = {s: len(found) for s, found in image_curves.grid(of.path).items()}
-    kept = image_curves.read_image(of.path, made_from, row)
+    runs = {s: len(found) for s, found in of.study.runs_by_sparsity.items()}
+    kept = image_curves.read_image(of.study, row)
     summary, rank, changed = np.split(kept, [len(SUMMARY), len(SUMMARY) + 1], axis=-1)
     n_runs = list(runs.values())
     return curves_table(summary, rank[..., 0], changed, list(runs), n_runs, labels(of).class_names)
@@ -170,8 +164,8 @@ def pie_label_noise(opened: OpenStudy, sparsity: float, table: pd.DataFrame) -> 
 
 
 def noise_claim(opened: OpenStudy, sparsity: float) -> Claim | None:
-    """`pie_tables.noise_claim` where dense models have been compared with each other, else None."""
-    if not pie_tables.excess_kept(opened.folder, sparsity):
+    """`pies.noise_claim` where dense models have been compared with each other, else None."""
+    if not definitions.is_there(opened.study, sparsity):
         return None
     kept = modified(paths.pie_excess_path(opened.folder, sparsity))
     return _noise_claim(source(opened), kept, sparsity)
@@ -179,21 +173,21 @@ def noise_claim(opened: OpenStudy, sparsity: float) -> Claim | None:
 
 @of_study()
 def _noise_claim(of: Source, kept: int, sparsity: float) -> Claim:
-    return pie_tables.noise_claim(of.path, sparsity)
+    return pie_results.noise_claim(of.study, sparsity)
 
 
 def kept_excess(opened: OpenStudy, sparsity: float) -> pd.DataFrame | None:
-    """`pie_tables.pie_excess` where it has been worked out, else None."""
-    if not pie_tables.excess_kept(opened.folder, sparsity):
+    """`pies.pie_excess` where it has been worked out, else None."""
+    if not definitions.is_there(opened.study, sparsity):
         return None
-    return pie_tables.pie_excess(opened.folder, sparsity)
+    return pie_results.pie_excess(opened.study, sparsity)
 
 
 def _held(
     opened: OpenStudy, sparsity: float, table: pd.DataFrame, kind: str, by: str
 ) -> pd.DataFrame:
     excess = kept_excess(opened, sparsity)
-    return table if excess is None else pie_tables.with_excess(table, excess, kind, by)
+    return table if excess is None else with_excess(table, excess, kind, by)
 
 
 def _composition(opened: OpenStudy, sparsity: float) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -210,17 +204,17 @@ def _ratios(
 
 
 def kept_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame | None:
-    """`pie_tables.kept_pies`: the definitions of a sparsity where they have been worked out."""
-    return pie_tables.kept_pies(opened.folder, sparsity)
+    """The definitions of a sparsity where they have been worked out."""
+    return definitions.read(opened.study, sparsity)
 
 
 def pies_table(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
     """The export table `pies`, for a download."""
-    return pie_tables.pies(opened.folder, sparsity)
+    return results.table(opened.study, "pies", sparsity=sparsity)
 
 
 def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
-    """`pie_tables.pies`, with its progress on the page; kept in the study's folder."""
+    """`pies.pies`, with its progress on the page; kept in the study's folder."""
     bar = st.progress(0.0, text="Comparing the runs with each other …")
 
     def advance(done: int, total: int) -> None:
@@ -228,7 +222,7 @@ def work_out_definitions(opened: OpenStudy, sparsity: float) -> pd.DataFrame:
             done / total, text=f"Comparing the runs with each other: {done:,} of {total:,}"
         )
 
-    table = pie_tables.pies(opened.folder, sparsity, advance)
+    table = results.table(opened.study, "pies", sparsity=sparsity, advance=advance)
     bar.empty()
     return table
 

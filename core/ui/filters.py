@@ -8,7 +8,8 @@ from dataclasses import replace
 import streamlit as st
 
 from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
-from core.results import subgroups
+from core.results import slices
+from core.study.study import Study
 from core.ui import OpenStudy, loaders, plain, set_address
 from core.ui.cached import Source, source
 from core.ui.statistics import unstable_classes
@@ -135,8 +136,8 @@ def _prepare(opened: OpenStudy) -> None:
     if known:
         return
     bar = st.empty()
-    while cells := subgroups.unprepared(opened.folder):  # more may be finished meanwhile
-        for done in subgroups.prepare(opened.folder, cells):
+    while cells := slices.unprepared(Study(opened.folder)):  # more may be finished meanwhile
+        for done in slices.prepare(Study(opened.folder), cells):
             text = f"Preparing subgroups, once per study: {done:,} of {len(cells):,} cells"
             bar.progress(done / len(cells), text=text)
     bar.empty()

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core import results
 from core.analysis import chance, decay, losses
 from core.analysis.metrics import with_somers_d
 from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
-from core.results import subgroups
-from core.study import store
 from core.study.labels import SPLITS, Labels, class_frequencies, known_split, label_matrix
 from core.ui import OpenStudy, show_progress
 from core.ui.cached import BY_SOURCE, LARGE_ENTRIES, Source, of_study, source
@@ -34,7 +33,7 @@ def whole_labels(opened: OpenStudy | Source) -> Labels:
 @st.cache_resource(max_entries=LARGE_ENTRIES, show_spinner=False, hash_funcs=BY_SOURCE)
 def _labels(of: Source) -> Labels:
     if of.subgroup is None:
-        return store.read_labels(of.path)
+        return of.study.labels
     whole = whole_labels(of)
     kept = np.ones(len(whole.table), bool)
     kept[np.flatnonzero(whole.table["split"] == "test")] = of.subgroup(whole)
@@ -106,10 +105,9 @@ def chance_levels(of: Source, metric: str) -> pd.Series:
 @of_study(spinner="Recomputing every metric for this subgroup …")
 def class_metrics(of: Source) -> pd.DataFrame:
     """The class metrics; of a subgroup those of its images, over the cells made ready for it."""
-    if of.subgroup is None:
-        return with_somers_d(store.read_class_metrics(of.path))
-    whole = whole_labels(of)
-    return with_somers_d(subgroups.class_metrics(of.path, whole, of.subgroup(whole)))
+    if of.study.class_metrics.empty:
+        return with_somers_d(of.study.class_metrics)
+    return results.table(of.study, "class_metrics", of.subgroup)
 
 
 def finished_metrics(opened: OpenStudy) -> pd.DataFrame:

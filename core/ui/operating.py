@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from core import results
 from core.analysis.operating_characteristics import REFIXED
 from core.charts import Chart
 from core.charts.operating import operating_chart
-from core.results import operating_tables
-from core.study import progress, store
+from core.study import progress
 from core.study.labels import FEW_PATIENTS
 from core.study.paths import percent
 from core.ui import OpenStudy, loaders, modified, plain, told, widgets
@@ -71,7 +71,7 @@ def link_to_numbers(opened: OpenStudy, sparsity: float) -> None:
 
 
 def characteristics(opened: OpenStudy) -> pd.DataFrame:
-    """`operating_tables.operating_characteristics` of a study, or of the subgroup in view."""
+    """The table `operating_characteristics` of a study, or of the subgroup in view."""
     return _characteristics(source(opened), _times(opened))
 
 
@@ -92,10 +92,7 @@ def _times(opened: OpenStudy) -> tuple[object, ...]:
 
 @of_study(spinner="Counting who is found at the operating points …")
 def _characteristics(of: Source, times: tuple[object, ...]) -> pd.DataFrame:
-    if of.subgroup is None:
-        return operating_tables.operating_characteristics(of.path)
-    rows = of.subgroup(loaders.whole_labels(of))
-    return operating_tables.subgroup_characteristics(of.path, rows)
+    return results.table(of.study, "operating_characteristics", of.subgroup)
 
 
 @of_study(MOST, shared=True)
@@ -121,7 +118,7 @@ def _why_not_refixed(opened: OpenStudy, table: pd.DataFrame, sparsity: float) ->
     report = progress.read_progress(opened.folder)
     if report is not None and words.standing(report) == "running":
         return operating.REFIXED_NOT_YET
-    if store.lacks_validation_cells(opened.folder):
+    if opened.study.lacks_validation:
         return operating.lacks_validation(opened.config.study.name)
     return operating.REFIXED_NOT_YET
 

@@ -28,4 +28,4 @@ def download(opened: OpenStudy) -> None:
 
 
 def _page(opened: OpenStudy) -> bytes:
-    return report.report_html(opened.folder).encode()
+    return report.report_html(opened.study).encode()

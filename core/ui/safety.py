@@ -12,7 +12,9 @@ from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity, safe_answ
 from core.charts import Chart
 from core.charts.safety import safety_chart
 from core.errors import InputError
-from core.results import operating_tables, safe_tables, tables
+from core.results.moments import moments
+from core.results.operating import operating_characteristics
+from core.results.safe import safe_operation, safe_sparsity
 from core.study.labels import FEW_PATIENTS
 from core.ui import OpenStudy, loaders, widgets
 from core.ui.cached import Source, source
@@ -106,7 +108,7 @@ def verdicts(opened: OpenStudy, settings: SafeSparsity) -> Verdicts | None:
     page where there is nothing to compare at all.
     """
     _compare(opened)
-    key = operating_tables.characteristics_key(opened.folder)
+    key = operating_characteristics.key(opened.study)
     return _verdicts(source(opened), key, settings)
 
 
@@ -116,27 +118,27 @@ def _compare(opened: OpenStudy) -> None:
     def advance(done: int, total: int) -> None:
         place.progress(done / total, text=f"Comparing with dense: {done:,} of {total:,} cells")
 
-    if not tables.moments_kept(opened.folder):
+    if not moments.is_there(opened.study):
         try:
-            tables.moments(opened.folder, advance)
+            moments(opened.study, advance=advance)
         except InputError:
             st.info("This needs a finished run with the dense model and one sparsity above 0.")
             st.stop()
     place.empty()
-    if not operating_tables.characteristics_kept(opened.folder):
+    if not operating_characteristics.is_there(opened.study):
         with st.spinner("Working out sensitivity and specificity at every sparsity \u2026"):
-            operating_tables.operating_characteristics(opened.folder)
+            operating_characteristics(opened.study)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _verdicts(of: Source, key: str, settings: SafeSparsity) -> Verdicts | None:
-    table = safe_tables.safe_verdicts(of.path, settings, tables.moments(of.path))
+    table = safe_sparsity(of.study, settings)
     answers = safe_answers(table)
     if not answers:
         return None
     n_images = loaders.split_sizes(of)["test"]
     chart = safety_chart(table, answers[ALL], settings, n_images, n_test_patients(of))
-    decided = operating_answers(safe_tables.safe_operation(of.path, settings))
+    decided = operating_answers(safe_operation(of.study, settings))
     return Verdicts(table, answers, decided, chart)
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
+from core import results
 from core.analysis import decay, losses, pairs
 from core.analysis import first_forgotten as first
 from core.analysis.claims import CORRECTED
 from core.analysis.class_changes import PRIMARY
 from core.analysis.class_evidence import ONSET
-from core.analysis.class_pairs import ClassPairs, pair_matrices, pair_table
-from core.analysis.class_summary import EXTREME_SPARSITY, ClassSummary
-from core.analysis.correlations import Correlations
-from core.analysis.forgettability import Forgettability
-from core.analysis.interaction import Interaction
-from core.analysis.overall import Overall
+from core.analysis.class_pairs import pair_matrices, pair_table
+from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.pairs import PairFacts
-from core.results import evidence_tables, tables
+from core.results.moments import moments
 from core.study import paths
 from core.study.labels import FEW_PATIENTS
 from core.ui import OpenStudy, modified
 from core.ui.cached import Source, of_study
-from core.ui.loaders import class_metrics, curves, facts_of_slice, frequencies, labels, test_matrix
+from core.ui.loaders import class_metrics, curves, facts_of_slice, labels, test_matrix
 
 RESAMPLING = "Resampling runs for the intervals …"
 PERMUTING = "Permuting classes for the p-values …"
@@ -30,8 +29,7 @@ PERMUTING = "Permuting classes for the p-values …"
 @of_study(spinner=RESAMPLING)
 def forgettability(of: Source, metric: str) -> pd.DataFrame:
     """The curves with their 95 % intervals over runs and patients; of a subgroup over runs."""
-    moments = tables.moments(of.path) if has_patients(of) else None
-    return Forgettability(metric)(class_metrics(of), moments)
+    return _table(of, "forgettability", metric=metric)
 
 
 @of_study()
@@ -45,15 +43,17 @@ def has_patients(of: OpenStudy | Source) -> bool:
     """Whether it is known what other patients would change: not in a subgroup, whose predictions
     are not read again, nor before all predictions of the study have been read once
     (`core.results.preparation`)."""
-    folder = of.path if isinstance(of, Source) else of.folder
-    return of.subgroup is None and tables.moments_kept(folder)
+    return of.subgroup is None and moments.is_there(of.study)
+
+
+def _table(of: Source, name: str, **options: Any) -> pd.DataFrame:
+    """`results.table`, over patients where these are known; see `has_patients`."""
+    return results.table(of.study, name, of.subgroup, over_patients=has_patients(of), **options)
 
 
 @of_study()
 def class_summary(of: Source, metric: str) -> pd.DataFrame:
-    if has_patients(of):
-        return evidence_tables.class_summary(of.path, metric)
-    return ClassSummary(metric)(class_metrics(of), frequencies(of))
+    return _table(of, "class_summary", metric=metric)
 
 
 @of_study()
@@ -84,20 +84,20 @@ def claims(opened: OpenStudy) -> pd.DataFrame:
 @of_study()
 def _claims(of: Source, time: int) -> pd.DataFrame:
     """`time`: measuring the images' quality, when somebody asks for it, changes the claims."""
-    return evidence_tables.claims(of.path)
+    return _table(of, "claims")
 
 
 @of_study()
 def trends(of: Source) -> pd.DataFrame:
     """The trends over classes, by name; of a study with `has_patients`."""
-    return evidence_tables.trends(of.path).set_index("name")
+    return _table(of, "trends").set_index("name")
 
 
 @of_study()
 def class_effects(of: Source, name: str) -> pd.DataFrame:
     """What each class adds to one of the trends, with its group and its own interval (lower,
     upper); of a study with `has_patients`."""
-    table = evidence_tables.class_effects(of.path)
+    table = _table(of, "class_effects")
     table = table[table["name"] == name].drop(columns="name")
     summary = class_summary(of, PRIMARY)
     if name == ONSET:
@@ -117,14 +117,13 @@ def unstable_classes(of: Source) -> frozenset[str]:
 
 @of_study(spinner=PERMUTING)
 def correlations(of: Source) -> pd.DataFrame:
-    names = list(labels(of).class_names)
-    return Correlations()(class_metrics(of), frequencies(of), test_matrix(of), names)
+    return _table(of, "correlations")
 
 
 @of_study()
 def overall(of: Source) -> pd.DataFrame:
     """The table `overall`: mAP with its intervals over runs and patients; see `has_patients`."""
-    return tables.overall(of.path) if has_patients(of) else Overall()(class_metrics(of))
+    return _table(of, "overall")
 
 
 @of_study()
@@ -144,14 +143,12 @@ def pair_statistics(of: Source, metric: str) -> pd.DataFrame:
 @of_study(spinner=RESAMPLING)
 def class_pairs(of: Source, metric: str) -> pd.DataFrame:
     """`pair_statistics` with what tells two classes apart; of a subgroup without it."""
-    if has_patients(of):
-        return evidence_tables.class_pairs(of.path, metric)
-    return ClassPairs(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
+    return _table(of, "class_pairs", metric=metric)
 
 
 def claim(of: Source, name: str) -> pd.Series:
     """The corrected row of one claim."""
-    table = _claims(of, modified(paths.evidence_path(of.path, "claims")))
+    table = _claims(of, modified(paths.evidence_path(of.study.folder, "claims")))
     return table[(table["claim"] == name) & (table["reading"] == CORRECTED)].iloc[0]
 
 
@@ -163,4 +160,4 @@ def pair_facts(of: Source, metric: str, pair: tuple[str, str]) -> PairFacts:
 
 @of_study(spinner=PERMUTING)
 def interaction(of: Source, metric: str) -> pd.DataFrame:
-    return Interaction(metric)(class_metrics(of), test_matrix(of), list(labels(of).class_names))
+    return _table(of, "interaction", metric=metric)

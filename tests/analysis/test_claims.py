@@ -5,8 +5,9 @@ import pytest
 
 from core.analysis import claims
 from core.analysis.claims import Claim, fisher_interval
-from core.results import evidence_tables
+from core.results import evidence
 from core.study import store
+from core.study.study import Study
 from core.wording import words
 from core.wording.claim_sentences import HEADINGS, VERDICTS, sentence
 from tests.toys import write_toy_study
@@ -69,7 +70,7 @@ def table(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         write_toy_study(images=False)
-        yield evidence_tables.claims(store.find_study("toy"))
+        yield evidence.claims(Study(store.find_study("toy")))
 
 
 def test_every_claim_is_there_in_both_readings(table):

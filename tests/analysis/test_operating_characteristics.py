@@ -16,9 +16,12 @@ from core.analysis.operating_characteristics import (
     REFIXED,
     operating_characteristics_of,
 )
-from core.results import image_curves, operating_tables
+from core.results import image_curves
 from core.results import preparation as ready
+from core.results.operating import operating_characteristics, operating_points
+from core.results.query import query
 from core.study import paths, store
+from core.study.study import Study
 from core.wording import operating
 from tests.page_studies import with_rising, with_validation
 from tests.toys import write_toy_study
@@ -205,10 +208,10 @@ def folder(tmp_path, monkeypatch):
 
 def test_specificity_is_that_of_plain_pandas_over_the_query(folder):
     """Acceptance: from `prunescope query` and the exported operating points, to the last digit."""
-    ensembles = store.query(folder, "select * from ensembles")
-    labels = store.query(folder, "select * from labels where split = 'test'")
-    points = operating_tables.operating_points(folder).set_index("class_name")["operating_point"]
-    table = operating_tables.operating_characteristics(folder)
+    ensembles = query(Study(folder), "select * from ensembles")
+    labels = query(Study(folder), "select * from labels where split = 'test'")
+    points = operating_points(Study(folder)).set_index("class_name")["operating_point"]
+    table = operating_characteristics(Study(folder))
     table = table[table["threshold"] == DENSE]
     assert len(table) == 4 * len(points)
     for row in table.itertuples():
@@ -222,9 +225,12 @@ def test_specificity_is_that_of_plain_pandas_over_the_query(folder):
 
 
 def test_what_the_pie_browser_counts_is_in_the_table(folder):
-    table = operating_tables.operating_characteristics(folder)
+    table = operating_characteristics(Study(folder))
     table = table[table["threshold"] == DENSE]
-    raised, lost = image_curves.raised_findings(folder), image_curves.lost_findings(folder)
+    raised, lost = (
+        image_curves.raised_findings(Study(folder)),
+        image_curves.lost_findings(Study(folder)),
+    )
     raised = raised[raised["raised_by"] == OPERATING_POINT]
     lost = lost[(lost["lost_by"] == OPERATING_POINT) & lost["labelled"].fillna(False)]
     assert table["n_raised"].sum() > 0
@@ -238,7 +244,7 @@ def test_what_the_pie_browser_counts_is_in_the_table(folder):
 
 
 def test_a_threshold_fixed_again_brings_specificity_back(folder):
-    table = operating_tables.operating_characteristics(folder)
+    table = operating_characteristics(Study(folder))
     at = table[table["sparsity"] == 0.95].pivot(
         index="class_name", columns="threshold", values="specificity"
     )
@@ -252,11 +258,11 @@ def test_a_threshold_fixed_again_brings_specificity_back(folder):
 
 
 def test_without_validation_of_the_pruned_there_is_nothing_fixed_again(folder):
-    assert not store.lacks_validation_cells(folder)
+    assert not Study(folder).lacks_validation
     for path in folder.glob("validation/run=*/*.parquet"):
         path.unlink()
-    assert store.lacks_validation_cells(folder)
-    table = operating_tables.operating_characteristics(folder)
+    assert Study(folder).lacks_validation
+    table = operating_characteristics(Study(folder))
     again = table[table["threshold"] == REFIXED]
     assert set(again["sparsity"]) == {0.0}
     assert operating.refixed_sentence(table, 0.9) == ""
@@ -264,30 +270,30 @@ def test_without_validation_of_the_pruned_there_is_nothing_fixed_again(folder):
 
 def test_one_run_without_them_is_enough_to_leave_a_sparsity_out(folder):
     paths.validation_cell_path(folder, 1, 0.5).unlink()
-    table = operating_tables.operating_characteristics(folder)
+    table = operating_characteristics(Study(folder))
     assert set(table[table["threshold"] == REFIXED]["sparsity"]) == {0.0, 0.9, 0.95}
 
 
 def test_it_is_made_when_a_study_is_finished_and_again_when_a_file_changes(folder):
-    assert not operating_tables.characteristics_kept(folder)
-    ready.make_ready(folder, lambda done, total: None)
-    assert operating_tables.characteristics_kept(folder)
-    kept = operating_tables.operating_characteristics(folder)
+    assert not operating_characteristics.is_there(Study(folder))
+    ready.make_ready(Study(folder), lambda done, total: None)
+    assert operating_characteristics.is_there(Study(folder))
+    kept = operating_characteristics(Study(folder))
     labels = store.read_labels(folder)
     rows = labels.split("validation")["image_id"]
     lowest = np.zeros((len(rows), len(labels.class_names)), np.float32)
     for run in (0, 1):
         path = paths.validation_cell_path(folder, run, 0.9)
         store.write_predictions(rows, lowest, labels.class_names, path)
-    assert not operating_tables.characteristics_kept(folder)
-    again = operating_tables.operating_characteristics(folder)
+    assert not operating_characteristics.is_there(Study(folder))
+    again = operating_characteristics(Study(folder))
     changed = (again["operating_point"] != kept["operating_point"]) & (again["sparsity"] == 0.9)
     assert changed.sum() == len(labels.class_names)
 
 
 def test_a_study_without_validation_has_an_empty_table(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "bare"))
-    table = operating_tables.operating_characteristics(write_toy_study(images=False))
+    table = operating_characteristics(Study(write_toy_study(images=False)))
     assert tuple(table.columns) == OPERATING_CHARACTERISTICS
     assert table.empty
     assert operating.false_alarms_sentence(table, 0.9) == ""

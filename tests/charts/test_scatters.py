@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import scipy
 
+from core import results
 from core.charts import Chart
-from core.results import evidence_tables, tables
+from core.results import evidence
 from core.study import store
 from core.study.labels import Labels
+from core.study.study import Study
 from core.ui import OpenStudy, figures
 from tests.page_studies import write_imported_study
 
@@ -27,7 +29,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStudy]:
         folder = write_imported_study()
         labels = store.read_labels(folder)
         table = labels.table.copy()
-        frequent = tables.frequencies(folder)["class_name"].iloc[1]
+        frequent = Study(folder).frequencies["class_name"].iloc[1]
         table.loc[table["split"].eq("test") & table[frequent].eq(1), "patient_id"] = "one"
         store.write_labels(Labels(table, labels.class_names), folder)
         yield OpenStudy("published", folder, store.read_config(folder), None)
@@ -62,10 +64,10 @@ def points(chart: Chart) -> tuple[np.ndarray, np.ndarray]:
 
 def test_corrected_pairs_are_drawn_as_the_claims_count_them(opened: OpenStudy) -> None:
     """One point per judged pair, the sentence of the exported claim, and r of these very points."""
-    evidence_tables.make_ready(opened.folder)
-    claims = evidence_tables.claims(opened.folder).query("reading == 'corrected'")
+    evidence.make_ready(Study(opened.folder))
+    claims = evidence.claims(Study(opened.folder)).query("reading == 'corrected'")
     rows = claims.set_index("claim")
-    pairs = evidence_tables.class_pairs(opened.folder)
+    pairs = results.table(Study(opened.folder), "class_pairs")
     for draw, name in (
         (figures.pairs_against_frequency, "frequency~fcd"),
         (figures.pairs_against_cooccurrence, "cooccurrence~fcd"),

@@ -18,10 +18,11 @@ import torch
 from core.engine.checkpoints import is_complete, load_checkpoint
 from core.engine.pipeline import run_study
 from core.errors import InputError, WorkError
-from core.results import operating_tables
+from core.results import operating
 from core.study import paths, store
 from core.study.config import StudyConfig, read_config
 from core.study.progress import Cancelled, read_progress
+from core.study.study import Study
 from tests.page_studies import imported_config
 
 STUDY = """
@@ -120,8 +121,8 @@ def test_validation_is_predicted_at_every_sparsity(undisturbed):
     assert paths.validation_cell_path(folder, 0, 0.0) == paths.validation_path(folder, 0)
     assert not np.array_equal(found[0], found[1])
     assert not np.array_equal(found[1], found[2])
-    assert not store.lacks_validation_cells(folder)
-    assert operating_tables.characteristics_kept(folder)
+    assert not Study(folder).lacks_validation
+    assert operating.operating_characteristics.is_there(Study(folder))
 
 
 def test_an_older_study_gets_validation_of_its_pruned_models_and_nothing_else(
@@ -132,7 +133,7 @@ def test_an_older_study_gets_validation_of_its_pruned_models_and_nothing_else(
         path.unlink()
     damaged = paths.validation_path(folder, 1)
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    assert store.lacks_validation_cells(folder)
+    assert Study(folder).lacks_validation
     cells = [*folder.rglob("predictions/*/*.parquet"), *folder.glob("ensemble/*.parquet")]
     tables = [paths.class_metrics_path(folder), paths.achieved_sparsity_path(folder)]
     before = {path: path.stat().st_mtime_ns for path in (*cells, *tables)}

@@ -24,6 +24,7 @@ from core.reporting.report import report_html
 from core.study import paths, store
 from core.study.labels import label_matrix
 from core.study.progress import Cancelled, read_progress
+from core.study.study import Study
 from tests.importing.given import copy_to_seed, prediction, published, write_pickle
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +130,7 @@ def test_the_report_and_the_overview_say_what_is_not_known(source: Path) -> None
     copy_to_seed(source, 1, 7)
     copy_to_seed(source, 1, 7, "0.9")
     folder = take(source).folder
-    page = re.sub(r"<(script|style)\b.*?</\1>", "", report_html(folder), flags=re.DOTALL)
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", report_html(Study(folder)), flags=re.DOTALL)
     facts = AppTest.from_file(str(ROOT / "pages" / "overview.py"), default_timeout=60)
     facts.query_params["study"] = "pub"
     shown = "".join(one.value for one in facts.run().get("html"))

@@ -1,13 +1,16 @@
 """Class AP says how often findings are called in vain, or why it cannot."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
+from core.analysis.subgroup import Subgroup
 from core.charts.operating import operating_chart
-from core.results import operating_tables
+from core.results.operating import characteristics_of, operating_characteristics
+from core.results.query import query
+from core.results.slices import Slice
 from core.study import store
 from core.study.store import find_study
+from core.study.study import Study
 from core.wording import operating
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
@@ -37,7 +40,7 @@ def words_of(**address: str) -> str:
 def test_a_sentence_a_chart_and_what_a_new_threshold_mends_stand_below_the_losses():
     at = open_page("class_ap.py", study="rising", sparsity="90", operating="true")
     text = said(at).replace("\\", "").replace("\u00a0", " ")
-    table = operating_tables.operating_characteristics(find_study("rising"))
+    table = operating_characteristics(Study(find_study("rising")))
     sentence = operating.false_alarms_sentence(table, 0.9)
     assert sentence.startswith("At 90 % sparsity")
     assert f"## {sentence.removesuffix('.')}" in text
@@ -55,7 +58,7 @@ def test_a_study_of_an_older_version_says_which_command_makes_the_rest():
 
 
 def test_a_sparsity_is_known_where_no_finding_is_the_only_class_with_a_point():
-    table = operating_tables.operating_characteristics(find_study("rising"))
+    table = operating_characteristics(Study(find_study("rising")))
     only = table[table["class_name"] == "Nodule"].assign(class_name="No Finding")
     assert operating.false_alarms_sentence(only, 0.9) == operating.refixed_sentence(only, 0.9) == ""
     title = operating_chart(only, 0.9, 0.9, 200, 100).title
@@ -76,13 +79,11 @@ def test_a_subgroup_has_its_own_numbers_at_the_same_points():
     labels = store.read_labels(folder)
     test = labels.split("test")
     rows = (test["view"] == "PA").to_numpy()
-    whole = operating_tables.operating_characteristics(folder)
-    pd.testing.assert_frame_equal(
-        operating_tables.subgroup_characteristics(folder, np.ones(len(test), bool)), whole
-    )
-    table = operating_tables.subgroup_characteristics(folder, rows)
+    whole = operating_characteristics(Study(folder))
+    pd.testing.assert_frame_equal(characteristics_of(Slice(Study(folder))), whole)
+    table = characteristics_of(Slice(Study(folder), Subgroup("view", "PA")))
     assert table["operating_point"].tolist() == whole["operating_point"].tolist()
-    values = store.query(folder, "select image_id, Nodule from ensembles where sparsity = 0.9")
+    values = query(Study(folder), "select image_id, Nodule from ensembles where sparsity = 0.9")
     joined = test[rows].merge(values, on="image_id", suffixes=("", "_value"))
     negative = joined[joined["Nodule"] == 0]
     row = table[(table["class_name"] == "Nodule") & (table["sparsity"] == 0.9)].iloc[0]
@@ -92,7 +93,7 @@ def test_a_subgroup_has_its_own_numbers_at_the_same_points():
 
 
 def test_odd_class_names_and_classes_without_positives_are_drawn():
-    table = operating_tables.operating_characteristics(find_study("odd"))
+    table = operating_characteristics(Study(find_study("odd")))
     chart = operating_chart(table, 0.9, 0.9, 200, 100)
     assert chart.title
     assert "<img" not in str(chart.figure.to_json())

@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 from core.actions import saved_views
 from core.analysis.lost import OPERATING_POINT, RANK
 from core.people import access
-from core.results import image_curves, operating_tables, pie_tables
+from core.results import image_curves, operating, pies
 from core.study.store import find_study
+from core.study.study import Study
 from core.ui import people
 from core.wording import words
 from tests import page_studies
@@ -61,7 +62,7 @@ def open_card(at: AppTest, image_id: str) -> AppTest:
 
 def lost_image() -> tuple[str, str, float]:
     """An image of the toy study and a finding of it that is lost, and where."""
-    table = pie_tables.pies(find_study("toy"))
+    table = pies.pies(Study(find_study("toy")))
     row = table[table["lost_classes"].notna()].sort_values("lost_at_sparsity").iloc[0]
     return row["image_id"], row["lost_classes"].split("|")[0], row["lost_at_sparsity"]
 
@@ -132,7 +133,7 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     )
     assert f"lost at {sparsity * 100:.0f} %" in text
     assert at.dataframe[0].value["lost_at_sparsity"].notna().any()
-    table = pie_tables.pies(find_study("toy"))
+    table = pies.pies(Study(find_study("toy")))
     n = table["lost_classes"].fillna("").str.split("|").map(lambda names: name in names).sum()
     assert f"{n} shown of 200 test images" in text
     before = browse(**by, sparsity="50", lost=name)
@@ -140,7 +141,7 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
 
 
 def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_filter():
-    table = image_curves.lost_findings(find_study("toy"))
+    table = image_curves.lost_findings(Study(find_study("toy")))
     table = table[(table["lost_by"] == RANK) & table["labelled"].fillna(False)]
     found = table.sort_values("lost_at_sparsity").iloc[0]
     name, at_sparsity = found["class_name"], words.percent(found["lost_at_sparsity"])
@@ -160,7 +161,7 @@ def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_fil
 @pytest.mark.parametrize("by", [OPERATING_POINT, RANK])
 def test_a_false_alarm_is_told_on_its_card_in_a_sentence_in_its_filter_and_counted(by):
     folder = find_study("rising")
-    table = image_curves.raised_findings(folder)
+    table = image_curves.raised_findings(Study(folder))
     table = table[(table["raised_by"] == by) & (table["class_name"] != "No Finding")]
     found = table.sort_values("raised_at_sparsity", kind="stable").iloc[0]
     name, at_sparsity = found["class_name"], words.percent(found["raised_at_sparsity"])
@@ -176,7 +177,7 @@ def test_a_false_alarm_is_told_on_its_card_in_a_sentence_in_its_filter_and_count
     shown = at.dataframe[0].value.set_index("class_name")
     assert shown.loc[name, "raised_at_sparsity"] == pytest.approx(100 * found["raised_at_sparsity"])
     if by == OPERATING_POINT:  # acceptance: the numbers of the table
-        numbers = operating_tables.operating_characteristics(folder)
+        numbers = operating.operating_characteristics(Study(folder))
         row = numbers[(numbers["threshold"] == "dense") & (numbers["sparsity"] == 0.95)]
         assert row.set_index("class_name").loc[name, "n_raised"] == n
 

@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
-from core.results import evidence_tables, export
+from core import results
+from core.results import export
+from core.study.study import Study
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_labels, write_toy_study
@@ -130,7 +132,7 @@ def test_every_table_can_be_taken_along(script, names):
 def test_a_download_holds_the_export(tmp_path):
     from core.study.store import find_study
 
-    table = evidence_tables.class_summary(find_study("toy"))
+    table = results.table(Study(find_study("toy")), "class_summary")
     out = tmp_path / "table.csv"
     export.export("toy", "class_summary", out)
     assert export.FORMATS[".csv"](table) == out.read_bytes()

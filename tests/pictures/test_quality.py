@@ -10,8 +10,9 @@ from PIL import Image, ImageFilter
 from core.errors import InputError
 from core.pictures import quality
 from core.pictures.quality import MEASURES, image_quality, kept_quality, measure
-from core.results import pie_tables
+from core.results import pies
 from core.study import paths, store
+from core.study.study import Study
 from tests.page_studies import write_imported_study
 from tests.toys import write_toy_study
 
@@ -89,8 +90,8 @@ def test_a_study_without_images_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_tables_of_a_study(folder):
-    table = pie_tables.pie_quality(folder)
+    table = pies.pie_quality(Study(folder))
     assert list(table["measure"]) == list(MEASURES)
     assert set(table["n_pie"] + table["n_non_pie"]) == {30}
     with pytest.raises(InputError, match="do not record which of them are wrong"):
-        pie_tables.pie_label_noise(folder)
+        pies.pie_label_noise(Study(folder))

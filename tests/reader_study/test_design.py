@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.reader_study import design
-from core.results import tables
+from core.results.agreements import paper_pies
 from core.study import paths, store
+from core.study.study import Study
 from tests.page_studies import write_imported_study
 from tests.toys import write_toy_study
 
@@ -27,7 +28,7 @@ def wanted(**settings):
 
 def test_pies_and_non_pies_are_those_of_the_papers_definition(folder):
     drawn = design.draw_images(folder, wanted())
-    truth = tables.paper_pies(folder, 0.9).set_index("image_id")["is_pie"]
+    truth = paper_pies(Study(folder), 0.9).set_index("image_id")["is_pie"]
     assert (truth[drawn["image_id"]].to_numpy() == drawn["is_pie"]).all()
     assert drawn["is_pie"].value_counts().to_dict() == {False: 7, True: 5}
     assert drawn["image_id"].is_unique
@@ -141,7 +142,7 @@ def test_too_few_pies_are_refused_with_the_number_there_is(folder):
 
 
 def test_an_image_that_cannot_be_opened_is_left_out(folder):
-    pies = tables.paper_pies(folder, 0.9)
+    pies = paper_pies(Study(folder), 0.9)
     broken = pies.loc[pies["is_pie"], "image_id"].iloc[0]
     (paths.images_dir(store.read_config(folder).dataset) / broken).write_bytes(b"no image")
     assert broken not in set(design.draw_images(folder, wanted(n_pies=9))["image_id"])

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core import results
 from core.errors import InputError
 from core.reporting import readings
 from core.reporting.report import report_html, write_report
-from core.results import evidence_tables, tables
+from core.results import evidence
 from core.study import paths, store
+from core.study.study import Study
 from core.ui import OpenStudy, figures, statistics
 from core.wording import words
 from core.wording.claim_sentences import HEADINGS
@@ -46,7 +48,8 @@ def pages(cache):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(cache))
         return {
-            name: report_html(store.find_study(name)) for name in ("toy", "odd", "pair", "started")
+            name: report_html(Study(store.find_study(name)))
+            for name in ("toy", "odd", "pair", "started")
         }
 
 
@@ -60,7 +63,7 @@ def test_report_and_page_give_one_distance_of_two_classes_and_name_one_pair(page
     """Without noise, and none of an unstable class is judged."""
     folder = store.find_study("odd")
     config = store.read_config(folder)
-    order = tuple(tables.frequencies(folder)["class_name"])
+    order = tuple(Study(folder).frequencies["class_name"])
     chart = figures.fcd(OpenStudy("odd", folder, config), "somers_d", True, order)
     assert "root mean square" in chart.caption
     text = html.unescape(prose(pages["odd"]))
@@ -108,10 +111,10 @@ def test_a_page_of_a_whole_study_tells_both_readings_and_how(pages):
 
 def test_numbers_are_those_of_the_tables(pages):
     folder = store.find_study("toy")
-    correlations = tables.correlations(folder).set_index("name")
+    correlations = results.table(Study(folder), "correlations").set_index("name")
     row = correlations.loc["fcd~log_frequency_difference_paper"]
     assert f"r = {words.number(row['pearson_r'])}" in prose(pages["toy"])
-    overall = tables.overall(folder)
+    overall = results.table(Study(folder), "overall")
     assert words.number(overall["mean_ap"].iloc[-1], 3) in prose(pages["toy"])
 
 
@@ -162,7 +165,7 @@ def copy(cache, tmp_path, monkeypatch):
 
 def test_without_pies_the_rest_is_there(copy):
     shutil.rmtree(copy / "ensemble")
-    text = prose(report_html(copy))
+    text = prose(report_html(Study(copy)))
     assert "PIEs: " in text
     assert "no ensemble at sparsity" in text
     assert "Rare classes are forgotten at lower sparsity" in text
@@ -170,24 +173,24 @@ def test_without_pies_the_rest_is_there(copy):
 
 def test_the_dense_model_alone_and_a_damaged_prediction_are_told(copy):
     paths.prediction_path(copy, 0, 0.9).write_bytes(b"damaged")
-    text = prose(report_html(copy))
+    text = prose(report_html(Study(copy)))
     assert "Safe sparsity: " in text
     assert "damaged" in text
     metrics = store.read_class_metrics(copy)
     store.write_table(metrics[metrics["sparsity"] == 0], paths.class_metrics_path(copy))
-    assert "dense and pruned are not both finished" in prose(report_html(copy))
+    assert "dense and pruned are not both finished" in prose(report_html(Study(copy)))
 
 
 def test_a_study_without_labels_still_says_what_it_is(copy):
     paths.labels_path(copy).unlink()
-    text = prose(report_html(copy))
+    text = prose(report_html(Study(copy)))
     assert "Labels: " in text
     assert "Settings" in text
 
 
 def test_claims_are_those_of_the_table_in_both_readings(pages):
     folder = store.find_study("toy")
-    table = evidence_tables.claims(folder)
+    table = evidence.claims(Study(folder))
     text = html.unescape(prose(pages["toy"]))
     for row in table.itertuples():
         assert row.sentence in text

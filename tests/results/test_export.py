@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core import results
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.metrics import METRICS
 from core.errors import InputError
-from core.results.export import BY_METRIC, TABLES, export
+from core.results import METRIC, TABLES, tables_with
+from core.results.export import export
 from core.study import paths, store
 from core.study.labels import Labels
+from core.study.study import Study
 from tests.page_studies import with_rising, with_validation
 from tests.toys import TOY_CLASSES, write_toy_study
 
@@ -39,7 +42,7 @@ def test_every_number_comes_back_to_the_last_digit(
     folder: Path, tmp_path: Path, name: str, suffix: str
 ) -> None:
     out = tmp_path / f"{name}{suffix}"
-    expected = TABLES[name](folder)
+    expected = results.table(Study(folder), name)
     assert export("toy", name, out) == len(expected) > 0
     if suffix == ".csv":
         found = pd.read_csv(out)
@@ -105,11 +108,11 @@ def test_forgettability_of_a_metric_is_the_median_of_its_relative_change(
         )
 
 
-@pytest.mark.parametrize("name", BY_METRIC)
+@pytest.mark.parametrize("name", tables_with(METRIC))
 def test_each_metric_gives_another_table_and_one_of_them_is_the_one_without(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
-    plain = TABLES[name](folder)
+    plain = results.table(Study(folder), name)
     seen = []
     for metric in METRICS:
         export("toy", name, tmp_path / "t.parquet", metric=metric)

@@ -8,9 +8,10 @@ from core.analysis.lost import (
     RANK,
 )
 from core.errors import WorkError
-from core.results import image_curves, operating_tables, pie_tables
+from core.results import image_curves, operating, pies
 from core.study import paths, store
 from core.study.labels import label_matrix
+from core.study.study import Study
 from tests.page_studies import with_rising, with_validation
 from tests.toys import toy_config, write_toy_study
 
@@ -22,9 +23,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_without_validation_nothing_is_lost_but_by_rank(folder):
-    assert np.isnan(operating_tables.lost_at(folder)).all()
-    assert pie_tables.pies(folder)[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
-    table = image_curves.lost_findings(folder)
+    assert np.isnan(operating.lost_at(Study(folder))).all()
+    assert pies.pies(Study(folder))[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
+    table = image_curves.lost_findings(Study(folder))
     assert len(table) > 0
     assert set(table["lost_by"]) == {RANK}
 
@@ -46,9 +47,9 @@ def test_lost_by_rank_is_the_study_recounted_by_hand(folder):
             above = [(v[negative, column] < v[row, column]).mean() >= 0.9 for v in values.values()]
             if above[0] and not above[-1]:
                 expected[row, column] = grid[max(np.flatnonzero(above)) + 1]
-    np.testing.assert_allclose(operating_tables.lost_at(folder, RANK), expected, atol=1e-6)
+    np.testing.assert_allclose(operating.lost_at(Study(folder), RANK), expected, atol=1e-6)
     np.testing.assert_array_equal(
-        operating_tables.lost_at(folder, RANK), operating_tables.lost_at(folder, RANK)
+        operating.lost_at(Study(folder), RANK), operating.lost_at(Study(folder), RANK)
     )
 
 
@@ -57,7 +58,7 @@ def test_raised_findings_of_a_study_are_recounted_by_hand(folder):
     with_rising(folder)
     test = labels.split("test")
     truth, grid = label_matrix(test, labels.class_names), store.finished_ensembles(folder)
-    points = operating_tables.operating_points(folder)["operating_point"].to_numpy(np.float32)
+    points = operating.operating_points(Study(folder))["operating_point"].to_numpy(np.float32)
     called = np.array(
         [
             store.read_predictions(
@@ -67,7 +68,7 @@ def test_raised_findings_of_a_study_are_recounted_by_hand(folder):
             for s in grid
         ]
     )
-    table = image_curves.raised_findings(folder)
+    table = image_curves.raised_findings(Study(folder))
     by_point = table[table["raised_by"] == OPERATING_POINT]
     stays = called[::-1].cumprod(axis=0)[::-1].astype(bool)
     raised = ~called[0] & called[-1] & (truth == 0)
@@ -89,7 +90,7 @@ def test_points_come_from_validation_never_from_test(folder):
         for run, names in ((0, labels.class_names), (1, labels.class_names))
     ]
     truth = label_matrix(rows, labels.class_names)
-    table = operating_tables.operating_points(folder)
+    table = operating.operating_points(Study(folder))
     assert table["n_runs"].tolist() == [2] * len(table)
     mean = np.mean(dense, axis=0)
     for column, point in enumerate(table["operating_point"]):
@@ -101,10 +102,10 @@ def test_points_come_from_validation_never_from_test(folder):
 def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
     labels = with_validation(folder)
     test = labels.split("test")
-    table = image_curves.lost_findings(folder)
+    table = image_curves.lost_findings(Study(folder))
     table = table[table["lost_by"] == OPERATING_POINT]
     assert len(table) > 0
-    points = operating_tables.operating_points(folder).set_index("class_name")["operating_point"]
+    points = operating.operating_points(Study(folder)).set_index("class_name")["operating_point"]
     for row in table.sample(min(len(table), 20), random_state=0).itertuples():
         column = labels.class_names.index(row.class_name)
         at = list(test["image_id"]).index(row.image_id)
@@ -130,28 +131,28 @@ def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
 
 def test_curves_are_made_once_and_anew_when_the_specificity_changes(folder):
     with_validation(folder)
-    key = image_curves.key(folder)
-    assert len(list(image_curves.prepare(folder, key))) == 4
-    assert list(image_curves.prepare(folder, key)) == []
+    key = image_curves.key(Study(folder))
+    assert len(list(image_curves.prepare(Study(folder)))) == 4
+    assert list(image_curves.prepare(Study(folder))) == []
     changed = toy_config(
         "toy", paths.cache_dir() / "toy-images", operating_point={"specificity": 0.5}
     )
     assert paths.study_dir(changed) == folder, "a specificity does not make another study"
     provenance = store.read_provenance(folder) | {"config": changed.model_dump(mode="json")}
     store.write_json(provenance, paths.study_json(folder))
-    assert image_curves.key(folder) != key
-    assert len(list(image_curves.prepare(folder, image_curves.key(folder)))) == 4
+    assert image_curves.key(Study(folder)) != key
+    assert len(list(image_curves.prepare(Study(folder)))) == 4
     assert [path.name for path in paths.image_curves_dir(folder).iterdir()] == [
-        image_curves.key(folder)
+        image_curves.key(Study(folder))
     ], "the old curves are gone"
 
 
 def test_a_damaged_curve_is_named_and_made_again(folder):
-    key = image_curves.key(folder)
-    list(image_curves.prepare(folder, key))
+    key = image_curves.key(Study(folder))
+    list(image_curves.prepare(Study(folder)))
     paths.image_curves_path(folder, key, 0.5).write_bytes(b"half")
     with pytest.raises(WorkError, match="made again"):
-        image_curves.read_image(folder, key, 0)
-    assert image_curves.unprepared(folder, key) == [0.5]
-    list(image_curves.prepare(folder, key))
-    assert image_curves.read_image(folder, key, 0).shape == (4, 5, len(image_curves.KEPT))
+        image_curves.read_image(Study(folder), 0)
+    assert image_curves.unprepared(Study(folder)) == [0.5]
+    list(image_curves.prepare(Study(folder)))
+    assert image_curves.read_image(Study(folder), 0).shape == (4, 5, len(image_curves.KEPT))

@@ -13,10 +13,12 @@ from core.analysis.pie_composition import RATIO, PieClassRatio
 from core.analysis.pie_excess import EXCESS
 from core.analysis.pie_null import pairs_of_runs
 from core.pictures.quality import image_quality
-from core.results import pie_tables, tables
+from core.results import pies
+from core.results.agreements import paper_pies
 from core.results.export import export
 from core.study import store
 from core.study.labels import Labels
+from core.study.study import Study
 from tests.toys import toy_config, write_toy_study
 
 
@@ -42,16 +44,16 @@ def folder(_cache, monkeypatch):
 
 def test_the_papers_columns_are_as_published(folder):
     labels = store.read_labels(folder)
-    paper = PieClassRatio()(tables.paper_pies(folder), labels.split("test"), labels.class_names)
-    table = pie_tables.pie_class_ratio(folder)
+    paper = PieClassRatio()(paper_pies(Study(folder)), labels.split("test"), labels.class_names)
+    table = pies.pie_class_ratio(Study(folder))
     pd.testing.assert_frame_equal(table[list(paper.columns)], paper)
     assert set(RATIO) < set(paper.columns)
     assert table[list(EXCESS)].notna().all(axis=None)
 
 
 def test_agreements_of_pairs_lie_beside_the_ensembles(folder):
-    table = pie_tables.pies(folder)
-    n_runs, pairs = pie_tables.pair_agreements(folder, 0.9)
+    table = pies.pies(Study(folder))
+    n_runs, pairs = pies.pair_agreements(Study(folder), 0.9)
     assert n_runs == 3
     assert len(pairs.null) == len(pairs_of_runs(3))
     assert np.allclose(table["rank_agreement_dense_dense"], pairs.null.mean(axis=0), atol=1e-6)
@@ -61,21 +63,21 @@ def test_agreements_of_pairs_lie_beside_the_ensembles(folder):
 
 
 def test_what_is_kept_is_read_and_made_again_when_a_prediction_changes(folder):
-    first = pie_tables.pie_excess(folder)
-    assert pie_tables.excess_kept(folder, 0.9)
-    pd.testing.assert_frame_equal(pie_tables.pie_excess(folder), first)
+    first = pies.pie_excess(Study(folder))
+    assert pies.definitions.is_there(Study(folder), 0.9)
+    pd.testing.assert_frame_equal(pies.pie_excess(Study(folder)), first)
     path = folder / "ensemble" / "sparsity=90.parquet"
     path.touch()
-    assert not pie_tables.excess_kept(folder, 0.9)
+    assert not pies.definitions.is_there(Study(folder), 0.9)
     heard = []
-    again = pie_tables.pie_excess(folder, advance=lambda *step: heard.append(step))
+    again = pies.pie_excess(Study(folder), advance=lambda *step: heard.append(step))
     pd.testing.assert_frame_equal(again, first)
     assert heard[-1][0] == heard[-1][1]
     assert heard == sorted(heard)
 
 
 def test_what_is_kept_is_made_again_when_an_older_file_is_taken_away(folder):
-    pie_tables.pie_excess(folder)
+    pies.pie_excess(Study(folder))
     newest = max(path.stat().st_mtime_ns for path in (folder / "ensemble").glob("*.parquet"))
     path = folder / "ensemble" / "sparsity=0.parquet"
     path = path if path.exists() else next((folder / "ensemble").glob("*.parquet"))
@@ -83,26 +85,26 @@ def test_what_is_kept_is_made_again_when_an_older_file_is_taken_away(folder):
     assert before.st_mtime_ns < newest
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns - 10**9))
     try:
-        assert not pie_tables.excess_kept(folder, 0.9)
+        assert not pies.definitions.is_there(Study(folder), 0.9)
     finally:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert pie_tables.excess_kept(folder, 0.9)
+    assert pies.definitions.is_there(Study(folder), 0.9)
 
 
 def test_the_page_judges_wrong_labels_as_the_claims_do(folder):
-    claim = pie_tables.noise_claim(folder)
-    row = pie_tables.pie_claims(folder).set_index("claim").loc["pies~label_noise"]
+    claim = pies.noise_claim(Study(folder))
+    row = pies.pie_claims(Study(folder)).set_index("claim").loc["pies~label_noise"]
     assert (claim.estimate, claim.ci_low, claim.ci_high) == (
         row["estimate"], row["ci_low"], row["ci_high"],
     )  # fmt: skip
     assert claim.beside == ((row["pruned_ci_low"], row["pruned_ci_high"]),)
-    excess = pie_tables.pie_excess(folder).set_index(["kind", "name"])
+    excess = pies.pie_excess(Study(folder)).set_index(["kind", "name"])
     dense = excess.loc[("claim", "pies~label_noise"), "dense_ratio"]
     assert claim.detail["pruned"] / claim.estimate == pytest.approx(dense)
 
 
 def test_the_claims_say_what_they_cannot_tell(folder):
-    claims = pie_tables.pie_claims(folder).set_index("claim")
+    claims = pies.pie_claims(Study(folder)).set_index("claim")
     assert list(claims.index) == [
         "pies~rare", "pies~many_findings", "pies~label_noise", "pies~image_quality",
     ]  # fmt: skip
@@ -112,7 +114,7 @@ def test_the_claims_say_what_they_cannot_tell(folder):
     noise = claims.loc["pies~label_noise"]
     assert noise["reason"] == ""
     assert noise["ci_low"] < noise["estimate"] < noise["ci_high"]
-    paper = pie_tables.pie_label_noise(folder).iloc[0]
+    paper = pies.pie_label_noise(Study(folder)).iloc[0]
     assert noise["paper_estimate"] == pytest.approx(paper["ratio"])
     assert noise["paper_ci_low"] == pytest.approx(paper["ci_low"])
     many = claims.loc["pies~many_findings"]
@@ -122,11 +124,11 @@ def test_the_claims_say_what_they_cannot_tell(folder):
 
 def test_image_quality_is_claimed_once_the_images_are_measured(folder):
     image_quality(folder)
-    row = pie_tables.pie_claims(folder).set_index("claim").loc["pies~image_quality"]
+    row = pies.pie_claims(Study(folder)).set_index("claim").loc["pies~image_quality"]
     assert row["reason"] == ""
     assert row["ci_low"] <= row["estimate"] <= row["ci_high"]
     assert row["n"] == 200
-    table = pie_tables.pie_quality(folder)
+    table = pies.pie_quality(Study(folder))
     assert "badness" not in set(table["measure"])
     change = table["pruned_difference"] - table["dense_difference"]
     assert np.allclose(table["difference_of_differences"], change, equal_nan=True)

@@ -2,8 +2,10 @@
 
 import pytest
 
-from core.results import image_curves, subgroups, tables
+from core.results import image_curves, slices
 from core.results import preparation as ready
+from core.results.moments import moments
+from core.study.study import Study
 from tests.toys import write_toy_study
 
 
@@ -14,14 +16,14 @@ def _cache(tmp_path, monkeypatch):
 
 def test_a_study_made_ready_leaves_nothing_for_pages_to_make():
     folder = write_toy_study(images=False)
-    assert not tables.moments_kept(folder)
+    assert not moments.is_there(Study(folder))
     told = []
-    ready.make_ready(folder, lambda done, total: told.append((done, total)))
+    ready.make_ready(Study(folder), lambda done, total: told.append((done, total)))
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1]
-    assert tables.moments_kept(folder)
-    assert subgroups.unprepared(folder) == []
-    assert image_curves.unprepared(folder, image_curves.key(folder)) == []
+    assert moments.is_there(Study(folder))
+    assert slices.unprepared(Study(folder)) == []
+    assert image_curves.unprepared(Study(folder)) == []
 
 
 def test_a_study_of_dense_models_alone_is_ready_too():
@@ -29,5 +31,5 @@ def test_a_study_of_dense_models_alone_is_ready_too():
     for path in folder.rglob("sparsity=*.parquet"):
         if path.name != "sparsity=00.parquet":
             path.unlink()
-    ready.make_ready(folder, lambda done, total: None)
-    assert not tables.moments_kept(folder)
+    ready.make_ready(Study(folder), lambda done, total: None)
+    assert not moments.is_there(Study(folder))

@@ -7,9 +7,10 @@ import pytest
 
 from core.analysis.metrics import metrics_table
 from core.analysis.subgroup import Subgroup
-from core.results import subgroups
+from core.results import slices
 from core.study import paths, store
 from core.study.labels import label_matrix
+from core.study.study import Study
 from tests.toys import write_toy_study
 
 CELLS = 8
@@ -22,15 +23,15 @@ def folder(tmp_path, monkeypatch):
 
 
 def prepared(folder) -> int:
-    cells = subgroups.unprepared(folder)
-    return max(subgroups.prepare(folder, cells), default=0) if cells else 0
+    cells = slices.unprepared(Study(folder))
+    return max(slices.prepare(Study(folder), cells), default=0) if cells else 0
 
 
 def test_a_slice_has_the_metrics_of_its_images(folder):
     assert prepared(folder) == CELLS
     labels = store.read_labels(folder)
     chosen = Subgroup("view", "PA")(labels)
-    found = subgroups.class_metrics(folder, labels, chosen)
+    found = slices.class_metrics(Study(folder), chosen)
     assert list(found.columns) == list(store.CLASS_METRICS)
     test = labels.split("test")
     truth = label_matrix(test, labels.class_names)[chosen]
@@ -39,7 +40,7 @@ def test_a_slice_has_the_metrics_of_its_images(folder):
         values = store.read_predictions(path, test["image_id"], labels.class_names)[chosen]
         expected = metrics_table(truth, values, labels.class_names)
         cell = found[(found["run"] == run) & (found["sparsity"] == sparsity)]
-        for name in subgroups.METRICS:
+        for name in slices.METRICS:
             np.testing.assert_allclose(
                 cell[name].to_numpy(float), expected[name].to_numpy(float), atol=1e-12
             )
@@ -47,8 +48,7 @@ def test_a_slice_has_the_metrics_of_its_images(folder):
 
 def test_the_slice_of_everything_is_the_study(folder):
     prepared(folder)
-    labels = store.read_labels(folder)
-    found = subgroups.class_metrics(folder, labels, np.ones(200, bool))
+    found = slices.class_metrics(Study(folder), np.ones(200, bool))
     whole = store.read_class_metrics(folder)
     for name in ("ap", "auroc", "calibrated_ap"):
         np.testing.assert_allclose(found[name], whole[name].astype(float), atol=1e-12)
@@ -56,9 +56,9 @@ def test_the_slice_of_everything_is_the_study(folder):
 
 def test_ranks_are_made_once_and_again_when_a_prediction_changes(folder):
     prepared(folder)
-    assert subgroups.unprepared(folder) == []
+    assert slices.unprepared(Study(folder)) == []
     path = paths.prediction_path(folder, 1, 0.5)
     os.utime(path, ns=(path.stat().st_mtime_ns + 10**9,) * 2)
-    assert subgroups.unprepared(folder) == [(1, 0.5)]
+    assert slices.unprepared(Study(folder)) == [(1, 0.5)]
     assert prepared(folder) == 1
-    assert subgroups.unprepared(folder) == []
+    assert slices.unprepared(Study(folder)) == []

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core import results
 from core.errors import InputError
-from core.results import pie_tables, tables
-from core.results.export import TABLES
+from core.results import pies
 from core.study import paths, store
 from core.study.labels import Labels
+from core.study.study import Study
 from tests.toys import write_toy_study
 
 METRIC_TABLES = (
@@ -43,7 +44,7 @@ def with_validation(folder) -> Labels:
 
 
 def test_without_validation_predictions_modal_columns_are_missing(folder):
-    table = pie_tables.pies(folder)
+    table = pies.pies(Study(folder))
     modal = ["n_modal_disagreements", "is_pie_modal", "modal_excess"]
     assert table[modal].isna().all(axis=None)
     assert table["agreement_z"].isna().all(), "two runs have one pair of halves, and no spread"
@@ -52,12 +53,12 @@ def test_without_validation_predictions_modal_columns_are_missing(folder):
 
 
 def test_runs_without_validation_predictions_have_no_thresholds_and_no_vote(folder):
-    labels = with_validation(folder)
-    thresholds = tables.validation_thresholds(folder, labels, [0, 1])
+    with_validation(folder)
+    thresholds = pies.validation_thresholds(Study(folder), [0, 1])
     assert thresholds.shape == (2, 5)
     assert np.isnan(thresholds[1]).all()
     assert np.isfinite(thresholds[0]).any()
-    table = pie_tables.pies(folder)
+    table = pies.pies(Study(folder))
     assert table["n_modal_disagreements"].between(0, 5).all()
     assert (table["is_pie_modal"] == (table["n_modal_disagreements"] > 0)).all()
 
@@ -66,7 +67,7 @@ def test_runs_without_validation_predictions_have_no_thresholds_and_no_vote(fold
 def test_an_unfinished_study_says_so(folder, name):
     paths.class_metrics_path(folder).unlink()
     with pytest.raises(InputError, match="no metrics yet"):
-        TABLES[name](folder)
+        results.table(Study(folder), name)
 
 
 @pytest.mark.parametrize("name", METRIC_TABLES)
@@ -74,21 +75,23 @@ def test_missing_cells_are_tolerated(folder, name):
     metrics = store.read_class_metrics(folder)
     gone = (metrics["run"] == 1) & (metrics["sparsity"].isin([0.5, 0.95]))
     store.write_table(metrics[~gone], paths.class_metrics_path(folder))
-    assert len(TABLES[name](folder)) > 0
+    assert len(results.table(Study(folder), name)) > 0
     dense_gone = (metrics["run"] == 1) & (metrics["sparsity"] == 0)
     store.write_table(metrics[~dense_gone], paths.class_metrics_path(folder))
-    assert len(TABLES[name](folder)) > 0
+    assert len(results.table(Study(folder), name)) > 0
 
 
 def test_a_missing_ensemble_is_named_with_those_there_are(folder):
-    for table in (pie_tables.pies, pie_tables.pie_class_ratio, pie_tables.pie_finding_count_ratio):
+    for table in (pies.pies, pies.pie_class_ratio, pies.pie_finding_count_ratio):
         with pytest.raises(InputError, match=r"no ensemble at sparsity 0.8. Finished: 0, 0.5"):
-            table(folder, 0.8)
+            table(Study(folder), 0.8)
 
 
 def test_every_table_names_its_classes_as_the_study_does(folder):
     names = set(store.read_labels(folder).class_names)
     for name in ("forgettability", "class_summary"):
-        assert set(TABLES[name](folder)["class_name"]) == names
-    assert set(TABLES["pie_class_ratio"](folder)["class_name"]) == names - {"No Finding"}
-    assert isinstance(TABLES["overall"](folder), pd.DataFrame)
+        assert set(results.table(Study(folder), name)["class_name"]) == names
+    assert set(results.table(Study(folder), "pie_class_ratio")["class_name"]) == names - {
+        "No Finding"
+    }
+    assert isinstance(results.table(Study(folder), "overall"), pd.DataFrame)

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from core.errors import InputError, WorkError
+from core.results.query import query
 from core.study import paths, store
+from core.study.study import Study
 from tests.toys import TOY_CLASSES, toy_config, toy_labels, write_toy_study
 
 IDS = pd.Series(["b", "a", "c"])
@@ -116,7 +118,7 @@ def test_the_ensemble_is_the_mean_over_runs(toy):
 
 def test_a_query_reads_every_cell_with_its_run_and_sparsity(toy):
     sql = "select sparsity, count(*) as n, avg(Hernia) as mean from predictions group by 1"
-    table = store.query(toy, sql + " order by 1")
+    table = query(Study(toy), sql + " order by 1")
     assert table["sparsity"].tolist() == [0, 0.5, 0.9, 0.95]
     assert table["n"].tolist() == [2 * 200] * 4
     ids = store.read_labels(toy).split("test")["image_id"]
@@ -129,15 +131,15 @@ def test_a_query_reads_every_cell_with_its_run_and_sparsity(toy):
 
 
 def test_a_query_joins_labels_metrics_and_ensembles(toy):
-    joined = store.query(
-        toy,
+    joined = query(
+        Study(toy),
         "select count(*) as n from ensembles join labels using (image_id) "
         "where sparsity = 0.9 and split = 'test'",
     )
     assert joined["n"].tolist() == [200]
     ap = "select ap from class_metrics where run = 0 and sparsity = 0 and class_name = 'Hernia'"
     known = store.read_class_metrics(toy).set_index(["run", "sparsity", "class_name"])["ap"]
-    assert store.query(toy, ap)["ap"].tolist() == [known[0, 0.0, "Hernia"]]
+    assert query(Study(toy), ap)["ap"].tolist() == [known[0, 0.0, "Hernia"]]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_a_query_joins_labels_metrics_and_ensembles(toy):
 )
 def test_a_query_changes_nothing_and_reads_nothing_else(toy, sql):
     with pytest.raises(InputError):
-        store.query(toy, sql)
+        query(Study(toy), sql)
 
 
 def test_class_names_with_quotes_are_columns_like_any_other(tmp_path, monkeypatch):
@@ -166,7 +168,7 @@ def test_class_names_with_quotes_are_columns_like_any_other(tmp_path, monkeypatc
     name = 'Nodule "small"; drop table x'
     path = paths.prediction_path(folder, 0, 0.0)
     store.write_predictions(IDS, np.array([[0.1], [0.2], [0.3]]), (name,), path)
-    assert len(store.query(folder, "select * from predictions")[name]) == 3
+    assert len(query(Study(folder), "select * from predictions")[name]) == 3
 
 
 @pytest.mark.parametrize(
@@ -186,5 +188,5 @@ def test_a_query_gives_the_same_wherever_the_cache_lies(tmp_path, monkeypatch, a
         path = paths.ensemble_path(folder, 0.9)
         store.write_predictions(IDS, np.array([[0.1], [0.2], [0.3]]), ("Mass",), path)
     sql = "select distinct run, sparsity, count(*) over () as n from predictions order by 1"
-    assert store.query(folder, sql).to_numpy().tolist() == [[0, 0, 6], [1, 0.9, 6]]
-    assert store.query(folder, "select distinct sparsity from ensembles")["sparsity"][0] == 0.9
+    assert query(Study(folder), sql).to_numpy().tolist() == [[0, 0, 6], [1, 0.9, 6]]
+    assert query(Study(folder), "select distinct sparsity from ensembles")["sparsity"][0] == 0.9

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core import results
 from core.reporting.report import report_html
 from core.results import export
 from core.study import store
+from core.study.study import Study
 from core.wording import words
 from core.wording.claims import signed
 from tests import page_studies
@@ -266,7 +268,7 @@ def test_forgettability_and_the_report_say_the_sentences_of_the_exported_claims(
     claims = exported("claims", None).set_index(["claim", "reading"])["sentence"]
     for name in ("frequency~fcd", "cooccurrence~fcd"):
         assert claims[name, "corrected"] in lines(*PAIRS)
-    report = html.unescape(report_html(folder))
+    report = html.unescape(report_html(Study(folder)))
     for sentence in claims:
         assert sentence in report
     title = next(line for line in lines(*PAIRS) if "told apart" in line and "###" in line)
@@ -274,10 +276,10 @@ def test_forgettability_and_the_report_say_the_sentences_of_the_exported_claims(
 
 
 def test_a_page_and_the_command_line_write_the_same_file(folder, exported, tmp_path) -> None:
-    from core.study.store import find_study
+    from core.study.study import find_study
 
     for name in ("claims", "trends", "class_effects", "class_summary", "class_pairs"):
         out = tmp_path / f"{name}.csv"
         export.export("said", name, out)
-        assert export.FORMATS[".csv"](export.TABLES[name](find_study("said"))) == out.read_bytes()
+        assert export.FORMATS[".csv"](results.table(find_study("said"), name)) == out.read_bytes()
     assert store.list_studies() == [folder]

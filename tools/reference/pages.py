@@ -18,6 +18,7 @@ import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from core import results
 from core.analysis.metrics import METRICS
 from core.cli import app
 from core.errors import InputError
@@ -229,7 +230,7 @@ def _default(value: Any) -> str:
 
 
 def _tables() -> Iterator[str]:
-    _same("table", export.TABLES, say.TABLES)
+    _same("table", results.TABLES, say.TABLES)
     yield "# Tables\n"
     yield "`prunescope export STUDY TABLE --out FILE` writes any of them as "
     yield f"{', '.join(export.FORMATS)}; most can be downloaded below the charts they feed. "
@@ -239,9 +240,9 @@ def _tables() -> Iterator[str]:
     for name, table in say.TABLES.items():
         yield f"## {name}\n"
         yield f"{table.what} One row: {table.row}.\n"
-        if name in export.BY_SPARSITY:
+        if "sparsity" in results.TABLES[name].options:
             yield "`--sparsity` names the pruned model; 0.9 if not given.\n"
-        if name in export.BY_METRIC:
+        if "metric" in results.TABLES[name].options:
             usual = "somers_d" if name == "safe_sparsity" else "ap"
             yield f"`--metric` is one of {', '.join(METRICS)}; {usual} if not given. What the "
             yield "columns call AP is then of that metric, unless they name another.\n"

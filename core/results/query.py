@@ -1,0 +1,69 @@
+"""A study's files queried in DuckDB's SQL: nothing can be changed, and no other file be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from core.errors import InputError
+from core.study import paths
+from core.study.study import Study
+
+
+def query(study: Study, sql: str) -> pd.DataFrame:
+    """The answer of a study's files to a `select` in DuckDB's SQL.
+
+    Tables: labels, class_metrics, predictions (run, sparsity, image_id, a column a class) and
+    ensembles (the same without run). Nothing can be changed, and no other file be read. Raises
+    InputError for another statement, or one that DuckDB refuses.
+    """
+    with duckdb.connect() as connection:
+        try:
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise InputError("One select, please: a query reads a study and changes nothing.")
+            for name, view in _views(study.folder).items():
+                connection.execute(f"create view {name} as {view}")
+            allowed = {_text(study.folder), _text(_literal(study.folder))}
+            connection.execute(f"set allowed_directories = [{', '.join(sorted(allowed))}]")
+            connection.execute("set enable_external_access = false")
+            connection.execute("set lock_configuration = true")
+            return connection.execute(statements[0]).df()
+        except duckdb.Error as error:
+            raise InputError(f"DuckDB does not take this query: {error}") from error
+
+
+def _views(folder: Path) -> dict[str, str]:
+    """SQL of the tables that there are."""
+    # Of the file's own name and folder: a folder above may be called run=5 too.
+    number = "cast(regexp_extract(filename, '{}', 1) as integer)"
+    run = number.format(r"run=([0-9]+)[/\\]sparsity=[0-9]+\.parquet$")
+    sparsity = number.format(r"sparsity=([0-9]+)\.parquet$") + " / 100 as sparsity"
+    here = Path()
+    views = {
+        "labels": (paths.labels_path(here), "*"),
+        "class_metrics": (paths.class_metrics_path(here), "*"),
+        "predictions": (
+            here / "predictions" / "*" / "*.parquet",
+            f"{run} as run, {sparsity}, * exclude (filename)",
+        ),
+        "ensembles": (here / "ensemble" / "*.parquet", f"{sparsity}, * exclude (filename)"),
+    }
+    return {
+        name: f"select {columns} from read_parquet({_text(_literal(folder) / path)}, "
+        f"hive_partitioning = false{', filename = true' if 'filename' in columns else ''})"
+        for name, (path, columns) in views.items()
+        if next(folder.glob(path.as_posix()), None)
+    }
+
+
+def _literal(folder: Path) -> Path:
+    """A pattern that means this folder, whatever stands in its name, and no other."""
+    return Path(re.sub(r"([\[*?])", r"[\1]", str(folder)))
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
