@@ -17,6 +17,7 @@ import pytest
 from core import jobs
 from core.errors import InputError
 from core.serve import DEFAULT_PORT, address, answers, choose_port, who_may_see
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -30,8 +31,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A running dashboard with three studies, one for all journeys."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import page_studies
+from tests.ports import free_port
 from tests.toys import write_toy_study
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,12 +46,6 @@ def app_address(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen, log: Path) -> None:

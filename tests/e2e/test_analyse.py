@@ -17,7 +17,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from safetensors.torch import save_file
 
-from tests.e2e.conftest import PATIENCE, ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
+from tests.ports import free_port
 
 STUDY_FILE = """
 study = { name = "grey-lungs", title = "Grey lungs" }

@@ -3,9 +3,7 @@ at, reloaded, cancelled, resumed, finished and deleted."""
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +18,7 @@ from core.study import paths
 from core.study.config import StudyConfig
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import settle, visit
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LONG = 60_000
@@ -38,12 +37,10 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of `prunescope serve`, dashboard and worker, over an empty cache."""
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
     monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "core.cli", "serve", "--port", str(port)],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

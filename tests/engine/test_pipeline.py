@@ -326,7 +326,7 @@ def start(study_file: Path, cache: Path) -> subprocess.Popen:
         "if __name__ == '__main__': run_study(read_config(Path(sys.argv[1])))"
     )
     # One thread, as in this process: another number of threads adds floats in another order.
-    environment = {**os.environ, "PRUNESCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PRUNESCOPE_CACHE": str(cache)}
     script = cache / "run_it.py"
     cache.mkdir(parents=True, exist_ok=True)
     script.write_text(code)
