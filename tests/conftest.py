@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before torch, NumPy or Arrow is imported, here and in whatever a test starts: workers that run
 # beside each other do not fight for processors, and sums are added in the same order everywhere.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+# A busy machine is slow at drawing and at answering; a test that hangs meets pytest's own limit.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Debian's Chromium, else Playwright's own.
 CHROMIUM = Path("/usr/bin/chromium")

@@ -8,14 +8,20 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests import page_studies
 from tests.ports import free_port
 from tests.toys import write_toy_study
 
 ROOT = Path(__file__).parent.parent.parent
-SECONDS_TO_START = 40
+SECONDS_TO_START = 120
 PATIENCE = 60_000  # ms until something is there; long, for a machine that does much else
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patience():
+    expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

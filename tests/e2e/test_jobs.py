@@ -84,7 +84,7 @@ def test_a_job_is_watched_cancelled_resumed_and_deleted(page: Page, served: str)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Yes, cancel it").click()
     badge(page, "Cancelled")
-    until(job_id, "cancelled", seconds=5)
+    until(job_id, "cancelled")
 
     page.get_by_role("button", name="Resume").click()
     again = f"{config.id}.2"
@@ -92,7 +92,7 @@ def test_a_job_is_watched_cancelled_resumed_and_deleted(page: Page, served: str)
     # Without a reload: the page sees by itself that cells and the study are finished.
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=2 * LONG)
     badge(page, "Finished")
-    until(again, "finished", seconds=5)
+    until(again, "finished")
 
     page.get_by_role("button", name="Safe sparsity").click()
     expect(page.get_by_role("heading", name="Safe sparsity", level=1)).to_be_visible(

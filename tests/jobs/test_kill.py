@@ -104,7 +104,7 @@ def live_and_die(
         until(at_work)
         time.sleep(chance.uniform(0, LONGEST_LIFE))
         hit = not job_is_over()
-    until(lambda: not jobs.worker_running(), seconds=10)  # a server's worker ends with it
+    until(lambda: not jobs.worker_running(), seconds=30)  # a server's worker ends with it
     return hit
 
 
