@@ -21,6 +21,7 @@ from core.study.config import StudyConfig, read_config
 from core.study.progress import read_progress
 from tests.engine.test_pipeline import STUDY, assert_equal_studies
 from tests.ports import free_port
+from tests.shared import made_once
 
 ROOT = Path(__file__).parents[2]
 LONGEST_LIFE = 1.2  # seconds of work between two kills
@@ -36,12 +37,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> StudyConfig:
 
 @pytest.fixture(scope="module")
 def undisturbed(config: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the study as one worker made it that nobody disturbed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("undisturbed")))
-        with life(worker_command()):
-            finish(jobs.submit(config))
-        return paths.study_dir(config)
+    """The folder of the study as a process made it that nobody disturbed."""
+    cache = made_once(tmp_path_factory, "undisturbed", lambda: run_study(config))
+    return cache / "studies" / config.id
 
 
 def worker_command() -> list[str]:
