@@ -8,6 +8,8 @@ TORCH_INDEX ?=
 KINDS ?=
 # Further arguments for pytest: make test ARGS="-k jobs"
 ARGS ?=
+# As many files of tests at a time as there are processors; a file's tests share what they made.
+AT_ONCE = -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-slow fuzz lint docs screenshots audit image image-test clean browser
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ demo: .venv/.installed
 	.venv/bin/prunescope demo
 
 test: .venv/.installed-dev browser
-	.venv/bin/python -m pytest --timeout=300 $(ARGS)
+	.venv/bin/python -m pytest --timeout=300 $(AT_ONCE) $(ARGS)
 
 test-slow: .venv/.installed-dev browser
 	.venv/bin/python -m pytest -m slow $(ARGS)

@@ -109,6 +109,9 @@ class Buildah(Docker):
 
     def start(self) -> None:
         self._call("from", "--name", self.name, self.image)
+        # Buildah mounts the image's volume as well, from a folder of the working container's own.
+        # Which of two mounts at one place it keeps, 1.28 (Debian 12) leaves to an unstable sort.
+        self._call("config", "--volume", "/data-", self.name)
         config = self._config()
         user = int(config["User"])
         os.chown(self.folder, user, user)

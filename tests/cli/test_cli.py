@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -80,9 +80,11 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
 def test_help_comes_within_a_second_without_torch_or_pandas() -> None:
     code = "import sys; from core.cli import app; app(['--help'], standalone_mode=False); "
     code += "sys.exit(bool({'torch', 'pandas', 'dbos', 'streamlit'} & set(sys.modules)))"
-    started = time.monotonic()
+    before = os.times()
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    assert time.monotonic() - started < 1.5  # 0.2 s; the rest is for a busy machine
+    after = os.times()
+    # Of processor time, since the machine may be busy with something else.
+    assert sum(after[2:4]) - sum(before[2:4]) < 1
 
 
 def test_the_version_is_told() -> None:

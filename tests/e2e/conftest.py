@@ -1,7 +1,6 @@
 """A running dashboard with three studies, one for all journeys."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,13 +8,20 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests import page_studies
+from tests.ports import free_port
 from tests.toys import write_toy_study
 
 ROOT = Path(__file__).parent.parent.parent
-SECONDS_TO_START = 40
+SECONDS_TO_START = 120
 PATIENCE = 60_000  # ms until something is there; long, for a machine that does much else
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patience():
+    expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +52,6 @@ def app_address(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen, log: Path) -> None:

@@ -17,7 +17,8 @@ from urllib.request import urlopen
 from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from tests.e2e.conftest import free_port, wait_until_healthy
+from tests.e2e.conftest import wait_until_healthy
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COOKIE = "_streamlit_user"

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, sync_playwright
 from core.errors import InputError
 from core.study import store
 from tests.conftest import CHROMIUM, FLAGS
-from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import ROOT, wait_until_healthy
+from tests.ports import free_port
 
 IMAGES = ROOT / "docs" / "images"
 # File name to page, and the height in pixels that shows what the text speaks of.

@@ -17,7 +17,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from safetensors.torch import save_file
 
-from tests.e2e.conftest import PATIENCE, ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
+from tests.ports import free_port
 
 STUDY_FILE = """
 study = { name = "grey-lungs", title = "Grey lungs" }
@@ -36,6 +37,18 @@ DROP = """([content, name]) => {
   transfer.items.add(new File([bytes], name));
   return transfer;
 }"""
+
+# Resolves when an open expander has had the same height for ten frames.
+AT_REST = """(details) => new Promise((rests) => {
+  let height = -1, frames = 0;
+  const look = () => {
+    const same = details.open && !details.getAnimations().length && details.offsetHeight === height;
+    frames = same ? frames + 1 : 0;
+    height = details.offsetHeight;
+    if (frames < 10) requestAnimationFrame(look); else rests();
+  };
+  look();
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +92,13 @@ def idle(page: Page) -> None:
     page.wait_for_selector(
         "[data-testid=stApp][data-test-script-state=notRunning]", timeout=PATIENCE
     )
+
+
+def open_own_images(page: Page) -> None:
+    """Opens the expander and waits until it is at rest. A press on what it has not yet uncovered
+    scrolls within it, which no person can, and so the button moves from under the press."""
+    page.get_by_text("Or bring your own images").click()
+    page.locator("details", has_text="Or bring your own images").evaluate(AT_REST)
 
 
 def dropped(page: Page, content: bytes, name: str, zone: int = 0) -> None:
@@ -157,7 +177,7 @@ def test_own_images_become_a_dataset(page: Page, analyse_address: str) -> None:
             archive.writestr(f"images/{number}.png", picture.getvalue())
     page.goto(f"{analyse_address}/analyse")
     idle(page)
-    page.get_by_text("Or bring your own images").click()
+    open_own_images(page)
     dropped(page, content.getvalue(), "Our clinic.zip", zone=1)
     expect(page.get_by_text("20 images, 20 rows in labels.csv")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Keep as a dataset").click()
@@ -167,7 +187,7 @@ def test_own_images_become_a_dataset(page: Page, analyse_address: str) -> None:
     chosen = page.get_by_label("Dataset to study it on")
     expect(chosen).to_have_value("our-clinic: Own data: Our clinic.zip", timeout=PATIENCE)
     idle(page)
-    page.get_by_text("Or bring your own images").click()
+    open_own_images(page)
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(chosen).to_have_value("", timeout=PATIENCE)

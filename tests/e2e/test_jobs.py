@@ -3,9 +3,7 @@ at, reloaded, cancelled, resumed, finished and deleted."""
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +18,7 @@ from core.study import paths
 from core.study.config import StudyConfig
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import settle, visit
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LONG = 60_000
@@ -38,12 +37,10 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of `prunescope serve`, dashboard and worker, over an empty cache."""
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
     monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "core.cli", "serve", "--port", str(port)],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -87,7 +84,7 @@ def test_a_job_is_watched_cancelled_resumed_and_deleted(page: Page, served: str)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Yes, cancel it").click()
     badge(page, "Cancelled")
-    until(job_id, "cancelled", seconds=5)
+    until(job_id, "cancelled")
 
     page.get_by_role("button", name="Resume").click()
     again = f"{config.id}.2"
@@ -95,7 +92,7 @@ def test_a_job_is_watched_cancelled_resumed_and_deleted(page: Page, served: str)
     # Without a reload: the page sees by itself that cells and the study are finished.
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=2 * LONG)
     badge(page, "Finished")
-    until(again, "finished", seconds=5)
+    until(again, "finished")
 
     page.get_by_role("button", name="Safe sparsity").click()
     expect(page.get_by_role("heading", name="Safe sparsity", level=1)).to_be_visible(

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from core.reader_study import readings, results
 from core.reader_study.schema import DATABASE_VARIABLE
 from core.ui.reading_room import SLIP_SECONDS
-from tests.e2e.conftest import PATIENCE, ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
+from tests.ports import free_port
 from tests.reader_study.toy_readings import answer_all, write_reader_study
 
 KEYS = [("y", "4", "2"), ("n", "5", "1"), ("y", "3", "5"), ("n", "1", "4"), ("y", "2", "3")]

@@ -28,7 +28,8 @@ from core.pictures.images import read_grey
 from core.study import paths, store
 from core.study.config import StudyConfig, read_config
 from core.study.labels import label_matrix
-from tests.e2e.conftest import ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import ROOT, wait_until_healthy
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,7 +13,7 @@ from tests import page_studies
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.oidc import ROLES, UNVERIFIED, provider, running_app, write_roles
 
-SHORT_SECONDS = 8
+SHORT_SECONDS = 12
 ADMIN, RESEARCHER, READER = ROLES
 
 

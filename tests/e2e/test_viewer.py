@@ -13,7 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PATIENCE, ROOT, free_port, wait_until_healthy
+from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
+from tests.ports import free_port
 
 SHOWN = "[data-image='{}']"
 SETTLED = (

@@ -24,6 +24,7 @@ from core.study.config import StudyConfig, read_config
 from core.study.progress import Cancelled, read_progress
 from core.study.study import Study
 from tests.page_studies import imported_config
+from tests.shared import made_once
 
 STUDY = """
 [study]
@@ -57,12 +58,8 @@ def study_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(study_file, tmp_path_factory):
     """(config, cache) of a finished study that nobody disturbed."""
-    cache = tmp_path_factory.mktemp("undisturbed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRUNESCOPE_CACHE", str(cache))
-        config = read_config(study_file)
-        run_study(config)
-    return config, cache
+    config = read_config(study_file)
+    return config, made_once(tmp_path_factory, "undisturbed", lambda: run_study(config))
 
 
 @pytest.fixture
@@ -326,8 +323,7 @@ def start(study_file: Path, cache: Path) -> subprocess.Popen:
         "from core.study.config import read_config; from core.engine.pipeline import run_study\n"
         "if __name__ == '__main__': run_study(read_config(Path(sys.argv[1])))"
     )
-    # One thread, as in this process: another number of threads adds floats in another order.
-    environment = {**os.environ, "PRUNESCOPE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PRUNESCOPE_CACHE": str(cache)}
     script = cache / "run_it.py"
     cache.mkdir(parents=True, exist_ok=True)
     script.write_text(code)

@@ -4,9 +4,7 @@ is computed again once it is there, and nothing differs from an undisturbed stud
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from core import jobs
 from core.engine.pipeline import run_study
@@ -23,10 +20,10 @@ from core.study import paths, progress, store
 from core.study.config import StudyConfig, read_config
 from core.study.progress import read_progress
 from tests.engine.test_pipeline import STUDY, assert_equal_studies
+from tests.ports import free_port
+from tests.shared import made_once
 
 ROOT = Path(__file__).parents[2]
-# One thread, everywhere: another number of threads adds floats in another order.
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 LONGEST_LIFE = 1.2  # seconds of work between two kills
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -40,12 +37,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> StudyConfig:
 
 @pytest.fixture(scope="module")
 def undisturbed(config: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the study as one worker made it that nobody disturbed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("undisturbed")))
-        with life(worker_command()):
-            finish(jobs.submit(config))
-        return paths.study_dir(config)
+    """The folder of the study as a process made it that nobody disturbed."""
+    cache = made_once(tmp_path_factory, "undisturbed", lambda: run_study(config))
+    return cache / "studies" / config.id
 
 
 def worker_command() -> list[str]:
@@ -53,9 +47,7 @@ def worker_command() -> list[str]:
 
 
 def server_command() -> list[str]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-    return [sys.executable, "-m", "core.cli", "serve", "--port", port]
+    return [sys.executable, "-m", "core.cli", "serve", "--port", str(free_port())]
 
 
 @contextlib.contextmanager
@@ -64,7 +56,6 @@ def life(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=os.environ | ONE_THREAD,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -111,7 +102,7 @@ def live_and_die(
         until(at_work)
         time.sleep(chance.uniform(0, LONGEST_LIFE))
         hit = not job_is_over()
-    until(lambda: not jobs.worker_running(), seconds=10)  # a server's worker ends with it
+    until(lambda: not jobs.worker_running(), seconds=30)  # a server's worker ends with it
     return hit
 
 
@@ -155,23 +146,18 @@ def test_a_study_cancelled_and_resumed_in_every_stage_equals_one_that_nobody_can
 ) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_WRITES", 0)  # stages here are shorter than that
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     folder = paths.study_dir(config)
-    try:
-        for stage in STAGES:
-            seen: list[progress.Report] = []
-            asked = partial(is_amid, stage, seen)
-            with pytest.raises(progress.Cancelled):
-                run_study(config, listener=seen.append, cancelled=asked)
-            assert seen[-2].stage.startswith(stage)
-            report = read_progress(folder)
-            assert report is not None
-            assert report.state == "cancelled"
-            kept = finished_cells(config)
-        run_study(config)
-    finally:
-        torch.set_num_threads(threads)
+    for stage in STAGES:
+        seen: list[progress.Report] = []
+        asked = partial(is_amid, stage, seen)
+        with pytest.raises(progress.Cancelled):
+            run_study(config, listener=seen.append, cancelled=asked)
+        assert seen[-2].stage.startswith(stage)
+        report = read_progress(folder)
+        assert report is not None
+        assert report.state == "cancelled"
+        kept = finished_cells(config)
+    run_study(config)
     assert {path: finished_cells(config)[path] for path in kept} == kept
     assert_equal_studies(folder, undisturbed)
 

@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def opened() -> AppTest:
-    at = AppTest.from_function(page, default_timeout=30)
+    at = AppTest.from_function(page, default_timeout=90)
     at.query_params["study"] = "toy"
     at.run()
     assert not at.exception, at.exception

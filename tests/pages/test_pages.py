@@ -45,7 +45,7 @@ def full_cache(cache, monkeypatch):
 
 
 def open_page(script: str, /, **address: str) -> AppTest:
-    at = AppTest.from_file("../../pages/shell.py", default_timeout=30)
+    at = AppTest.from_file("../../pages/shell.py", default_timeout=90)
     at.query_params.update(address)
     at.run()
     if script != "overview.py":

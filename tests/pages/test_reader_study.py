@@ -223,7 +223,7 @@ def test_a_reader_does_not_see_results(of, monkeypatch):
     """Also where the page itself is run, past the list of pages that leaves it out."""
     answer_all(of, LOCAL)
     sign_in(monkeypatch, LOCAL, "reader")
-    at = AppTest.from_file(f"../../pages/{RESULTS}", default_timeout=30).run()
+    at = AppTest.from_file(f"../../pages/{RESULTS}", default_timeout=90).run()
     assert "This page is not for you" in said(at)
     assert not at.dataframe
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +26,14 @@ from tests.page_studies import with_rising, with_validation
 from tests.toys import TOY_CLASSES, write_toy_study
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    folder = write_toy_study(images=False)
-    with_validation(folder)
-    with_rising(folder)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that has every table; not to be written to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = write_toy_study(images=False)
+        with_validation(folder)
+        with_rising(folder)
     achieved = pd.DataFrame({"run": [0], "sparsity": [0.5], "layer": ["all"], "achieved": [1 / 3]})
     store.write_table(achieved, paths.achieved_sparsity_path(folder))
     labels = store.read_labels(folder)
@@ -36,37 +41,60 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(made.parents[1]))
+    return made
+
+
+@pytest.fixture
+def own_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that a test may change."""
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    return Path(shutil.copytree(made, tmp_path / "cache" / "studies" / made.name))
+
+
+@pytest.fixture(scope="module")
+def expected(made: Path) -> Callable[[str], pd.DataFrame]:
+    """A table as it is in memory; each is made once."""
+    return cache(lambda name: results.table(Study(made), name))
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".json"])
 @pytest.mark.parametrize("name", list(TABLES))
 def test_every_number_comes_back_to_the_last_digit(
-    folder: Path, tmp_path: Path, name: str, suffix: str
+    folder: Path,
+    expected: Callable[[str], pd.DataFrame],
+    tmp_path: Path,
+    name: str,
+    suffix: str,
 ) -> None:
     out = tmp_path / f"{name}{suffix}"
-    expected = results.table(Study(folder), name)
-    assert export("toy", name, out) == len(expected) > 0
+    table = expected(name)
+    assert export("toy", name, out) == len(table) > 0
     if suffix == ".csv":
         found = pd.read_csv(out)
     elif suffix == ".parquet":
         found = pd.read_parquet(out)
     else:
-        found = pd.DataFrame(json.loads(out.read_text()), columns=list(expected.columns))
-    assert list(found.columns) == list(expected.columns)
-    for column in expected:
-        if pd.api.types.is_numeric_dtype(expected[column]):
+        found = pd.DataFrame(json.loads(out.read_text()), columns=list(table.columns))
+    assert list(found.columns) == list(table.columns)
+    for column in table:
+        if pd.api.types.is_numeric_dtype(table[column]):
             np.testing.assert_array_equal(
                 found[column].to_numpy(float, na_value=np.nan),
-                expected[column].to_numpy(float, na_value=np.nan),
+                table[column].to_numpy(float, na_value=np.nan),
             )
         else:
-            assert list(found[column]) == list(expected[column])
+            assert list(found[column]) == list(table[column])
 
 
 def test_a_class_without_positives_has_null_in_json_and_nothing_in_csv(
-    folder: Path, tmp_path: Path
+    own_folder: Path, tmp_path: Path
 ) -> None:
-    metrics = store.read_class_metrics(folder)
+    metrics = store.read_class_metrics(own_folder)
     metrics.loc[0, ["ap", "auroc"]] = np.nan
-    store.write_table(metrics, paths.class_metrics_path(folder))
+    store.write_table(metrics, paths.class_metrics_path(own_folder))
     export("toy", "class_metrics", tmp_path / "m.json")
     assert json.loads((tmp_path / "m.json").read_text())[0]["ap"] is None
     export("toy", "class_metrics", tmp_path / "m.csv")
@@ -190,8 +218,8 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     assert [path.name for path in out.parent.iterdir()] == ["m.csv"]
 
 
-def test_a_study_that_is_not_pruned_yet_says_so(folder: Path, tmp_path: Path) -> None:
-    paths.achieved_sparsity_path(folder).unlink()
+def test_a_study_that_is_not_pruned_yet_says_so(own_folder: Path, tmp_path: Path) -> None:
+    paths.achieved_sparsity_path(own_folder).unlink()
     with pytest.raises(InputError, match="no achieved_sparsity yet"):
         export("toy", "achieved_sparsity", tmp_path / "a.csv")
 

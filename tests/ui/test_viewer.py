@@ -35,6 +35,6 @@ def test_nobody_has_stepped_when_the_page_opens():
         shown = xray_viewer([ViewerImage("a", "/xray/t")], 0, key="viewer", source="study")
         st.write(repr(shown))
 
-    shown = AppTest.from_function(page).run()
+    shown = AppTest.from_function(page, default_timeout=90).run()
     assert not shown.exception
     assert "None" in shown.markdown[0].value
