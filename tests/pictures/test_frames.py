@@ -22,6 +22,7 @@ from core.pictures import frames
 from core.pictures.dicom import read_grey
 from core.pictures.frame_child import JPEG_2000, JPEG_LS
 from core.pictures.images import BadImage
+from core.processes import limited
 
 EXAMPLE = "SC_rgb_jls_lossy_line.dcm"
 N_SAMPLES = 100 * 100 * 3
@@ -58,10 +59,10 @@ def test_a_frame_that_takes_too_long_is_refused_and_the_next_is_read(tmp_path):
 
 def test_a_damaged_frame_leaves_its_process_to_the_next():
     frames.decode(JPEG_LS, frame_of(EXAMPLE), N_SAMPLES)
-    before = list(frames._idle)
+    before = list(limited._idle[frames.CHILD])
     with pytest.raises(ValueError, match="Decoding error"):
         frames.decode(JPEG_LS, frame_of(EXAMPLE)[:200], N_SAMPLES)
-    assert frames._idle == before
+    assert limited._idle[frames.CHILD] == before
 
 
 def test_threads_get_what_they_asked_for():
@@ -71,7 +72,7 @@ def test_threads_get_what_they_asked_for():
         found = pool.map(lambda n: frames.decode(_coding(n), frame_of(n), 10**6), names)
         for name, one in zip(names, found, strict=True):
             assert one == expected[name]
-    assert len(frames._idle) <= 5
+    assert len(limited._idle[frames.CHILD]) <= 5
 
 
 def _coding(name: str) -> bytes:
@@ -80,7 +81,7 @@ def _coding(name: str) -> bytes:
 
 def test_a_process_that_was_killed_meanwhile_is_replaced():
     frames.decode(JPEG_LS, frame_of(EXAMPLE), N_SAMPLES)
-    for child in frames._idle:
+    for child in limited._idle[frames.CHILD]:
         os.kill(child._process.pid, signal.SIGKILL)
         child._process.wait()
     assert frames.decode(JPEG_LS, frame_of(EXAMPLE), N_SAMPLES).bits == 8
@@ -88,7 +89,7 @@ def test_a_process_that_was_killed_meanwhile_is_replaced():
 
 def killed_at_work(times: int, monkeypatch) -> None:
     """The next `times` processes are killed at work, as by a kernel short of memory."""
-    ask, left = frames._Child.ask, [times]
+    ask, left = limited._Child.ask, [times]
 
     def ask_and_kill(child, *asked):
         if left[0]:
@@ -96,7 +97,7 @@ def killed_at_work(times: int, monkeypatch) -> None:
             os.kill(child._process.pid, signal.SIGKILL)
         return ask(child, *asked)
 
-    monkeypatch.setattr(frames._Child, "ask", ask_and_kill)
+    monkeypatch.setattr(limited._Child, "ask", ask_and_kill)
 
 
 def test_a_frame_whose_process_is_killed_is_read_by_another(monkeypatch):
@@ -128,9 +129,10 @@ def test_no_process_outlives_a_server_that_is_killed(busy):
         "import sys, threading, time\n"
         "from core.pictures import frames\n"
         "from tests.pictures.test_frames import EXAMPLE, JPEG_LS, N_SAMPLES, frame_of, slow_frame\n"
+        "from core.processes import limited\n"
         "frames.SECONDS = 3.0\n"
         "frames.decode(JPEG_LS, frame_of(EXAMPLE), N_SAMPLES)\n"
-        "child = frames._idle[0]._process.pid\n"
+        "child = limited._idle[frames.CHILD][0]._process.pid\n"
         "work = lambda: frames.decode(JPEG_LS, slow_frame(), N_SAMPLES)\n"
         f"{busy} and threading.Thread(target=work).start()\n"
         "time.sleep(0.3)\n"
@@ -138,7 +140,7 @@ def test_no_process_outlives_a_server_that_is_killed(busy):
         "time.sleep(600)\n"
     )
     server = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=frames.ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], cwd=limited.ROOT, stdout=subprocess.PIPE, text=True
     )
     assert server.stdout
     child = int(server.stdout.readline())
