@@ -19,7 +19,8 @@ from starlette.routing import Route
 from core.errors import InputError, WorkError
 from core.people import audit
 from core.people.access import STEP_SECONDS, Visitor, XrayClaim, may_see_image, read_xray
-from core.pictures.images import BadImage, stored_size
+from core.pictures.images import stored_size
+from core.pictures.samples import BadImage
 from core.pictures.thumbnails import picture, pixels, placeholder
 from core.study import paths, store
 from core.study.config import StudyConfig

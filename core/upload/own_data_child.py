@@ -19,7 +19,8 @@ import pandas as pd
 
 from core.checkpoints.preflight import size
 from core.errors import InputError, WorkError
-from core.pictures.images import BadImage, stored_size
+from core.pictures.images import stored_size
+from core.pictures.samples import BadImage
 from core.processes import children
 from core.processes.children import Teller
 from core.study import store
