@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from core.actions.deletion import delete_study
-from core.checkpoints.preflight import size
 from core.errors import InputError
 from core.people import audit
 from core.ui import OpenStudy, people, plain
 from core.upload import own_data
 from core.upload.datasets import OwnDataset, all_datasets, bytes_of
+from core.wording.amounts import size
 
 NEWEST_LINES = 1000
 ALWAYS = ("when", "who", "what")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import jobs
 from core.checkpoints import analyses, preflights
-from core.checkpoints.preflight import Preflight, PreflightOptions, duration, size
+from core.checkpoints.preflight import Preflight, PreflightOptions
 from core.checkpoints.preflights import Answer, Question
 from core.study.config import StudyConfig
 from core.study.settings import PruningSettings, SweepSettings
@@ -17,7 +17,8 @@ from core.ui.own_data import own_data
 from core.ui.upload import upload as upload_zone
 from core.upload import uploads
 from core.upload.uploads import Upload
-from core.wording.words import percent
+from core.wording.amounts import size
+from core.wording.words import duration, percent
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
 SECONDS_BETWEEN_LOOKS = 1

@@ -9,7 +9,6 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
-from core.checkpoints.preflight import size, some
 from core.errors import InputError
 from core.people.access import Person
 from core.study.config import StudyConfig
@@ -20,6 +19,7 @@ from core.upload import uploads
 from core.upload.datasets import OwnDataset, datasets_of
 from core.upload.own_data import Columns, DataReport
 from core.upload.uploads import Upload
+from core.wording.amounts import size, some
 from core.wording.words import count
 
 SECONDS_BETWEEN_LOOKS = 1

@@ -17,7 +17,6 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.actions import needs
-from core.checkpoints.preflight import some
 from core.errors import InputError, WorkError
 from core.people import audit
 from core.people.access import Person
@@ -37,6 +36,7 @@ from core.upload.datasets import (
     write_note,
 )
 from core.upload.uploads import Upload
+from core.wording.amounts import some
 
 CHILD = "core.upload.own_data_child"
 VERSION = 1

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.checkpoints.preflight import size
 from core.errors import InputError, WorkError
 from core.pictures.images import stored_size
 from core.pictures.samples import BadImage
@@ -28,6 +27,7 @@ from core.study.settings import TableSettings
 from core.upload import uploads
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
 from core.upload.own_data_zip import MAX_DEPTH, contents, opened, unpack
+from core.wording.amounts import size
 
 SECONDS_IN_ALL = 3600
 MEMORY_BYTES = 4 * 2**30

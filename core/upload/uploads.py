@@ -26,7 +26,6 @@ from typing import Any, BinaryIO, Literal
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from core.actions import needs
-from core.checkpoints.preflight import size as shown_size
 from core.errors import InputError, WorkError
 from core.people import access, audit
 from core.people.access import SEES_STUDIES, Visitor
@@ -35,6 +34,7 @@ from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.paths import cache_dir
 from core.upload.datasets import bytes_below, datasets_of
+from core.wording.amounts import size as shown_size
 
 Kind = Literal["checkpoint", "dataset"]
 KINDS: tuple[Kind, ...] = ("checkpoint", "dataset")
