@@ -7,6 +7,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from core import jobs
+from core.actions.deletion import delete_upload
 from core.checkpoints import analyses, preflights
 from core.checkpoints.preflight import Preflight, PreflightOptions
 from core.checkpoints.preflights import Answer, Question
@@ -209,7 +210,7 @@ def _show_file(found: Upload, who: str) -> None:
                     f"Delete {plain(found.name)} from this server? Studies made of it stay."
                 )
                 if st.button("Delete for good", type="primary", key="delete_upload"):
-                    uploads.delete(found, who)
+                    delete_upload(found, who)
                     _go(upload=None, look=None)
 
 
