@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.datasets.rows import refuse_long_rows
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.study.labels import Labels, label_matrix
@@ -173,8 +174,6 @@ def read_probabilities(path: Path, test: TestSplit) -> np.ndarray:
 
 
 def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
-    from core.datasets.rows import refuse_long_rows
-
     wanted = {*test.class_names, LABEL}
     most_bytes = 2**20 + len(test.rows) * (64 * (len(wanted) + 8) + 1024)
     try:

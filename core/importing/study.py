@@ -22,6 +22,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from core.analysis.metrics import metrics_table
+from core.datasets import cxr_lt, table
+from core.datasets.columns import IMAGES, known_column
+from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
 from core.importing.predictions import (
     IMAGE_COLUMNS,
@@ -163,9 +166,6 @@ def _config(
 
 def _image_column(labels: Path, with_images: bool) -> str:
     """With images the table's paths lead to them; without, ids match predictions best."""
-    from core.datasets.columns import IMAGES, known_column
-    from core.datasets.tables import read_rows
-
     columns = read_rows(labels).columns
     if not set(IMAGE_COLUMNS) & set(columns) and (known := known_column(columns, IMAGES)):
         return known
@@ -174,8 +174,6 @@ def _image_column(labels: Path, with_images: bool) -> str:
 
 
 def _read_labels(config: StudyConfig, advance: Advance) -> Labels:
-    from core.datasets import cxr_lt, table
-
     settings = config.dataset
     if settings.kind != "imported":
         raise ValueError(f'dataset.kind is {settings.kind!r}; predictions are "imported"')

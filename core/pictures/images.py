@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.pictures import dicom
 from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
 from core.pictures.ranges import range_of_blocks, shown_range
 from core.pictures.samples import (
@@ -62,6 +61,8 @@ def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = No
     """
     repairs = set() if repairs is None else repairs
     if is_dicom(path):
+        from core.pictures import dicom  # pydicom takes 0.15 s to import, and few have DICOM
+
         grey = Image.fromarray(dicom.read_grey(path, repairs))
     else:
         with _opened(path, repairs) as image:
@@ -79,6 +80,8 @@ def read_samples(path: Path, repairs: set[str] | None = None) -> Samples:
     """
     repairs = set() if repairs is None else repairs
     if is_dicom(path):
+        from core.pictures import dicom
+
         return dicom.read_samples(path, repairs)
     with _opened(path, repairs) as image:
         if isinstance(image, Image.Image) and not image.mode.startswith(DEEP_MODES):
@@ -96,6 +99,8 @@ def read_samples(path: Path, repairs: set[str] | None = None) -> Samples:
 def stored_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels as stored, read from the header. Raises BadImage."""
     if is_dicom(path):
+        from core.pictures import dicom
+
         return dicom.stored_size(path)
     with _damage_named(path):
         if tiff := deep_tiff(path):

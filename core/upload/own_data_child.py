@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.datasets.columns import JOINED, SPLITS, known_column, patient_column
+from core.datasets.table import guessed, is_label, load
+from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
 from core.pictures.images import stored_size
 from core.pictures.samples import BadImage
@@ -112,11 +115,7 @@ def _report(
     n_skipped: int,
     n_bytes: int,
 ) -> DataReport:
-    from core.datasets.columns import SPLITS, known_column, patient_column
-    from core.datasets.table import load
-    from core.datasets.tables import read_rows
-
-    rows = _rows(unpacked, table, read_rows)
+    rows = _rows(unpacked, table)
     image_column = columns.image or _image_column(rows, images, table)
     if image_column not in rows:
         raise InputError(f"{table} has no column {image_column!r}; it has: {', '.join(rows)}.")
@@ -175,7 +174,7 @@ def _report(
     )
 
 
-def _rows(unpacked: Path, table: str, read_rows) -> pd.DataFrame:
+def _rows(unpacked: Path, table: str) -> pd.DataFrame:
     try:
         rows = read_rows(unpacked / "given.csv")
     except InputError as error:
@@ -266,9 +265,6 @@ def _classes(
     rows: pd.DataFrame, keys: tuple[str | None, ...], wanted: tuple[str, ...], table: str
 ) -> tuple[tuple[str, ...], str | None]:
     """The columns of classes, or none and the column of names joined in one cell."""
-    from core.datasets.columns import JOINED, known_column
-    from core.datasets.table import guessed, is_label
-
     joined = None if wanted else known_column(rows, JOINED)
     if joined and joined not in keys and not is_label(rows[joined]):
         return (), joined
