@@ -20,7 +20,7 @@ help:
 	@echo 'make test    install what tests need, a browser included, and run them (ARGS="-k jobs")'
 	@echo 'make test-slow    the tests that take many minutes each'
 	@echo 'make fuzz    10,000 damaged files of each kind against what reads them (KINDS="dicom zips")'
-	@echo 'make lint    check style, format and types'
+	@echo 'make lint    check style, format, types and imports'
 	@echo 'make docs    build the documentation into site/ and write its reference from the code'
 	@echo 'make screenshots    take the pictures of the docs anew, from the finished demo'
 	@echo 'make audit   licences and known vulnerabilities of what is installed; sbom.json'
@@ -47,6 +47,7 @@ lint: .venv/.installed-dev
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 docs: .venv/.installed-dev
 	.venv/bin/python -m tools.reference
@@ -66,7 +67,7 @@ image-test: .venv/.installed-dev browser
 	.venv/bin/python tools/image.py test
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis test-results prunescope.egg-info site
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis test-results prunescope.egg-info site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo 'Studies and everything else in cache/ are kept.'
 

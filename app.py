@@ -15,6 +15,7 @@ from core import ui
 from core.charts.library import library_routes
 from core.people.gate import Gate, Site
 from core.pictures.xrays import xray_routes
+from core.reader_study.database import is_assigned
 from core.ui import provider
 from core.ui.document import document_routes
 from core.upload.upload_route import upload_routes
@@ -43,7 +44,7 @@ app = st.App(
     "pages/shell.py",
     lifespan=warm,
     routes=[
-        *xray_routes(provider.visitor_of),
+        *xray_routes(provider.visitor_of, is_assigned),
         *upload_routes(provider.visitor_of, site),
         *library_routes(),
         *document_routes(path.stem for path in Path(__file__).with_name("pages").glob("*.py")),

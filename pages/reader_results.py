@@ -10,9 +10,9 @@ from core.actions import reader_study as reader_study_rules
 from core.charts.reader import question_chart
 from core.reader_study import database, design, results
 from core.reader_study import words as reader_words
-from core.reader_study.questions import QUESTIONS
 from core.study.paths import percent
 from core.ui import people, reader_results, widgets
+from core.wording.questions import QUESTIONS
 
 WHAT_IT_IS = (
     "A reader study asks people whether PIEs differ from other X-rays to the eye: is the label "

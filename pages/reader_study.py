@@ -4,8 +4,8 @@ import streamlit as st
 
 from core import ui
 from core.reader_study import database, readings
-from core.reader_study.questions import QUESTIONS, Question
 from core.ui import people, reading_room, widgets
+from core.wording.questions import QUESTIONS, Question
 
 KEYS = (
     "Keys: Y or N, then 1 to 5 for image quality, then 1 to 5 for difficulty. The next image comes "

@@ -8,12 +8,11 @@ from datetime import datetime
 from core import jobs
 from core.actions.deletion import delete_study
 from core.errors import InputError
-from core.jobs import UNFINISHED, Job
+from core.jobs import UNFINISHED, Job, weights
 from core.people import access, audit
 from core.people.access import GUEST, Person, Visitor
 from core.study import store
 from core.study.paths import studies_dir
-from core.upload import uploads
 
 NOT_YOURS = "Only the person who started a job, or an administrator, can do that."
 
@@ -79,7 +78,7 @@ def delete(job: Job, person: Person) -> None:
         audit.record(person.email, "deletion", {"job": job.id})
     jobs.delete(job.study_id)
     if digest := (job.settings.get("checkpoint") or {}).get("sha256"):
-        uploads.forget_weights(digest)  # which the jobs needed until now
+        weights.forget(digest)  # which the jobs needed until now
 
 
 def _may_see(job: Job, visitor: Visitor) -> bool:

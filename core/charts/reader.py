@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from core.charts.parts import GREY, GROUP_COLOURS, RULE, Chart, empty_figure
-from core.reader_study.questions import Question
 from core.wording import words
+from core.wording.questions import Question
 
 SIDES = {"PIE": "pie", "non-PIE": "non_pie"}
 COLOURS = {"PIE": GROUP_COLOURS["tail"], "non-PIE": GREY}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from core.checkpoints.mapping import XRV_CLASSES, in_words_of
 from core.checkpoints.preflight import Outputs
+from core.datasets.classes import class_list, class_lists
 from core.study.labels import NO_FINDING
 
 
 def known_orders(outputs: Outputs) -> dict[str, tuple[str, ...]]:
     """The dataset's class of each output ("" without one) by the name of a list as long as there
     are outputs; only where the dataset has some of its classes."""
-    from core.checkpoints.mapping import XRV_CLASSES, in_words_of
-    from core.datasets.classes import class_list, class_lists
-
     lists: dict[str, tuple[str, ...]] = {"torchxrayvision": XRV_CLASSES}
     for name in class_lists():
         lists[name] = class_list(name)

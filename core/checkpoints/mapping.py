@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from core.checkpoints.preflight import Outputs, some
+from core.checkpoints.preflight import Outputs
 from core.errors import InputError
+from core.wording.amounts import some
 
 # torchxrayvision's `default_pathologies`, the order of its 18 outputs.
 XRV_CLASSES = (

@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 
 from core.study.config import StudyConfig
 from core.study.settings import PreprocessingName
+from core.wording.amounts import size, some
+from core.wording.words import duration
 
 # Raise when the same file and data would give another report.
 VERSION = 1
@@ -333,24 +335,6 @@ def _check_lines(check: DenseCheck) -> list[str]:
             f"{check.mean_auroc:.3f} ({check.low:.3f} to {check.high:.3f})"
         )
     return found
-
-
-def some(names: tuple[str, ...] | list[str], most: int = 4) -> str:
-    """The first few, and how many more."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def size(n_bytes: float) -> str:
-    if n_bytes >= 1e9:
-        return f"{n_bytes / 1e9:.1f} GB"
-    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:.1f} kB"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

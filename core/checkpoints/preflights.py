@@ -21,9 +21,10 @@ from core.checkpoints.preflight import VERSION, Preflight, PreflightOptions
 from core.errors import InputError, WorkError
 from core.processes import children
 from core.study.config import StudyConfig, parse_config, read_config
-from core.study.paths import images_dir
-from core.upload.datasets import own_datasets
-from core.upload.uploads import Upload
+from core.study.paths import images_dir, preflight_path, preflight_paths
+from core.study.trash import remove
+from core.upload.datasets import OwnDataset, own_datasets
+from core.upload.uploads import Upload, uploads_dir
 
 CHILD = "core.engine.foreign.preflight_child"
 STUDY_FILES = children.ROOT / "data" / "studies"
@@ -88,6 +89,24 @@ def answer(question: Question) -> Answer:
 def forget(question: Question) -> None:
     """End the child if there is one, and take away what it left, so that it can be asked anew."""
     children.forget(question.folder)
+
+
+def forget_reports(mentioning: str) -> None:
+    """Delete the kept reports that have these letters in them, such as a path; what they found is
+    found again. Raises WorkError where they cannot be deleted."""
+    remove([path for path in preflight_paths() if mentioning.encode() in path.read_bytes()])
+
+
+def forget_those_on(dataset: OwnDataset) -> None:
+    """End and delete every preflight on a dataset: their reports show its images."""
+    for folder in uploads_dir().glob("*/preflights/*"):
+        asked = children.question(folder)
+        if asked and str(dataset.images) == asked["base"]["dataset"].get("images"):
+            children.end(folder)
+            if report := children.answer(folder, dict).report:
+                preflight_path(report["key"]).unlink(missing_ok=True)
+            children.forget(folder)
+    forget_reports(f"{dataset.folder.name}/images")
 
 
 def choices(upload: Upload, key: str | None) -> PreflightOptions:

@@ -24,7 +24,7 @@ def serve(
 @app.command(epilog="Example: prunescope worker")
 def worker(parent: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
     """Work off the background studies, one at a time. `prunescope serve` starts one itself."""
-    from core.jobs import run_worker
+    from core.jobs.worker import run_worker
 
     run_worker(parent)
 

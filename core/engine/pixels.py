@@ -24,8 +24,9 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError, WorkError
-from core.pictures.images import BadImage, read_grey
+from core.pictures.images import read_grey
 from core.pictures.repairs import counted
+from core.pictures.samples import BadImage
 from core.study import store
 from core.study.labels import SPLITS, Labels
 

@@ -24,7 +24,6 @@ from core.jobs.queue import (
     resume,
     submit,
 )
-from core.jobs.worker import run_worker
 
 __all__ = [
     "DATABASE_VARIABLE",
@@ -38,7 +37,6 @@ __all__ = [
     "is_locked",
     "jobs",
     "resume",
-    "run_worker",
     "submit",
     "worker_lock_path",
     "worker_running",

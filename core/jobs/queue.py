@@ -11,6 +11,7 @@ from core.jobs import database
 from core.jobs.database import open_client
 from core.jobs.locks import worker_running
 from core.study.config import StudyConfig, parse_config
+from core.upload.datasets import images_kept
 
 Status = Literal["queued", "running", "interrupted", "finished", "failed", "cancelled"]
 
@@ -55,8 +56,6 @@ def submit(config: StudyConfig, by: str = "") -> str:
     A study that is finished already is done at once, because the engine skips what is there.
     Raises InputError where the study is of somebody's own data, and that was deleted.
     """
-    from core.upload.datasets import images_kept  # only here: it takes a second to import
-
     with images_kept(config), open_client() as client:
         found = database.rows(client, workflow_id_prefix=f"{config.id}.")
         attempts = [_job(row) for row in found]

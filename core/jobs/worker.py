@@ -22,6 +22,7 @@ from core.jobs.database import open_client
 from core.jobs.locks import worker_lock_path
 from core.jobs.log import StageLines, kept
 from core.jobs.queue import IN_WORDS, MAX_RECOVERIES
+from core.jobs.weights import remove_orphans
 from core.study.config import StudyConfig, parse_config
 from core.study.paths import study_dir
 from core.study.progress import Cancelled, mark_cancelled
@@ -116,8 +117,6 @@ def _begin_anew() -> None:
 
 def _finish_deletions() -> None:
     """What a process that was killed while it deleted left behind."""
-    from core.jobs.orphans import remove_orphans  # only here: it asks for jobs
-
     for finish in (empty_deleted, remove_orphans):
         try:
             finish()

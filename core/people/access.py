@@ -89,15 +89,6 @@ def may_see(config: StudyConfig, visitor: Visitor) -> bool:
     return config.synthetic or not visitor.synthetic_only
 
 
-def may_see_image(person: Person, study_id: str, image_id: str) -> bool:
-    """Whether an image of a study is for this person: a reader's only where it is assigned."""
-    if person.role in SEES_STUDIES:
-        return True
-    from core.reader_study.database import is_assigned
-
-    return is_assigned(person.email, study_id, image_id)
-
-
 def is_loopback(address: str | None) -> bool:
     if address == "localhost":
         return True

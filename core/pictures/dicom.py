@@ -27,7 +27,7 @@ from pydicom.pixels import get_decoder
 from core.pictures.dicom_fields import COMPLETED, complete
 from core.pictures.dicom_frames import coded_size
 from core.pictures.dicom_greys import grey_table, luma, sample_table
-from core.pictures.images import (
+from core.pictures.samples import (
     JPEG_SCAN,
     MAX_PIXELS,
     BadImage,

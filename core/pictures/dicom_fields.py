@@ -8,7 +8,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from core.pictures.dicom_numbers import whole_number, word
-from core.pictures.images import BadImage
+from core.pictures.samples import BadImage
 
 # Whole numbers that must be there (DICOM PS3.3 C.7.6.3), or have a usual value.
 NUMBERS = (

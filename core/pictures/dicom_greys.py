@@ -17,8 +17,8 @@ from core.pictures.deep import luma as mixed
 from core.pictures.dicom_fields import GREY
 from core.pictures.dicom_luts import Lut, first_lut
 from core.pictures.dicom_numbers import numbers, word
-from core.pictures.images import NEAR, SIGMOID, Window, histogram
 from core.pictures.ranges import shown_range
+from core.pictures.samples import NEAR, SIGMOID, Window, histogram
 
 LINEAR = ("LINEAR", "LINEAR_EXACT")
 

@@ -7,69 +7,37 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.errors import InputError
 from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
 from core.pictures.ranges import range_of_blocks, shown_range
+from core.pictures.samples import (
+    BLOCK_ROWS,
+    JPEG_SCAN,
+    MAX_PIXELS,
+    NEAR,
+    BadImage,
+    Samples,
+    Window,
+    blocks,
+    refuse_many_scans,
+    refuse_too_large,
+)
 
 # Only formats that hold pictures: Pillow would also hand EPS files to an outside interpreter.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
 KNOWN = ", ".join(("DICOM", *FORMATS))
-# A chest X-ray has 1 to 15 million pixels; a few bytes can claim to be far more.
-MAX_PIXELS = 80_000_000
-# Pixels times scans of a JPEG: each scan goes over all of them, and a file may have thousands.
-MAX_SCANNED = 20 * MAX_PIXELS
-JPEG_SCAN = b"\xff\xda"
 DEEP_MODES = ("I", "F")
 TAKEN_AS_RGB = ("P", "PA", "CMYK", "HSV", "LAB", "RGBX")
 # What a DICOM file holds after its first 128 bytes, whatever its name.
 DICOM_MARK = b"DICM"
-# Worked on at a time, so that a large image takes little more memory than itself.
-BLOCK_ROWS = 256
-# The window of a few far pixels' image that shows the others.
-NEAR = "Without far pixels"
 # What Pillow raises for damaged files, beside OSError.
 DAMAGE = (
     *(SyntaxError, ValueError, TypeError, EOFError, LookupError, AttributeError, ArithmeticError),
     *(struct.error, zlib.error),
 )
-
-
-class BadImage(InputError):  # noqa: N818, reads as what it names
-    """An image file that cannot be used; `path` and `reason` say which and why."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"The image {path} cannot be used: {reason}.")
-        self.path, self.reason = Path(path), reason
-
-    def __reduce__(self) -> tuple:
-        return BadImage, (self.path, self.reason)
-
-
-SIGMOID = "SIGMOID"
-
-
-class Window(NamedTuple):
-    """Black up to center - width / 2, white from center + width / 2, in units of the samples.
-
-    As SIGMOID, 1 / (1 + exp(-4 (sample - center) / width)): DICOM PS3.3 C.11.2.1.3.1.
-    """
-
-    name: str
-    center: float
-    width: float
-    function: str = "LINEAR"
-
-
-class Samples(NamedTuple):
-    """(height, width) uint8 or uint16, 0 is black; the windows that the file itself names."""
-
-    values: np.ndarray
-    windows: tuple[Window, ...] = ()
 
 
 def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = None) -> np.ndarray:
@@ -93,7 +61,7 @@ def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = No
     """
     repairs = set() if repairs is None else repairs
     if is_dicom(path):
-        from core.pictures import dicom  # pydicom is loaded by those who have DICOM
+        from core.pictures import dicom  # pydicom takes 0.15 s to import, and few have DICOM
 
         grey = Image.fromarray(dicom.read_grey(path, repairs))
     else:
@@ -150,38 +118,6 @@ def is_dicom(path: Path) -> bool:
             return file.read(132)[128:] == DICOM_MARK
     except OSError:
         return False
-
-
-def looked_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """table[codes] of (height, width) codes; at once numpy would make 64-bit indices of all."""
-    values = np.empty(codes.shape, table.dtype)
-    for rows in blocks(codes):
-        values[rows] = table[codes[rows]]
-    return values
-
-
-def histogram(codes: np.ndarray, n_codes: int) -> np.ndarray:
-    """How often each of 0 .. n_codes - 1 occurs in (height, width) codes."""
-    counts = np.zeros(n_codes, np.int64)
-    for rows in blocks(codes):
-        counts += np.bincount(codes[rows].ravel(), minlength=n_codes)
-    return counts
-
-
-def blocks(values: np.ndarray) -> Iterator[slice]:
-    return (slice(row, row + BLOCK_ROWS) for row in range(0, len(values), BLOCK_ROWS))
-
-
-def refuse_too_large(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise BadImage(
-            path, f"it claims {width:,} x {height:,} pixels; allowed are {MAX_PIXELS:,} in all"
-        )
-
-
-def refuse_many_scans(path: Path, n_pixels: int, n_scans: int) -> None:
-    if n_pixels * n_scans > MAX_SCANNED:
-        raise BadImage(path, f"it has {n_scans:,} scans, which would take too long to decode")
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import pandas as pd
 from PIL import Image
 
 from core.errors import InputError
-from core.pictures.images import BadImage, read_grey
+from core.pictures.images import read_grey
+from core.pictures.samples import BadImage
 from core.pictures.xrays import image_path
 from core.study import paths, store
 

@@ -24,7 +24,8 @@ from threading import Lock
 import numpy as np
 from PIL import Image, ImageDraw
 
-from core.pictures.images import Window, histogram, read_grey, read_samples
+from core.pictures.images import read_grey, read_samples
+from core.pictures.samples import Window, histogram
 from core.study import paths, store
 
 # Raise when the same file gives another picture than before.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from core.errors import InputError
-from core.reader_study.questions import QUESTIONS
+from core.wording.questions import QUESTIONS
 
 
 def _coded() -> str:

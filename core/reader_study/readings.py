@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, insert, select, update
 from core.errors import InputError
 from core.reader_study.database import ReaderStudy
 from core.reader_study.design import reader_order
-from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import answers, images, readers, reading, showings, writing
+from core.wording.questions import QUESTIONS
 
 Given = dict[int, dict[str, int]]
 

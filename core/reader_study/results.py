@@ -12,10 +12,10 @@ from core.analysis.reader import Advance, ReaderResults, by_reader
 from core.errors import InputError
 from core.reader_study.codebook import codebook
 from core.reader_study.database import ReaderStudy, invited
-from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import answers, images, readers, reading, showings
 from core.results.export import FORMATS
 from core.study import store
+from core.wording.questions import QUESTIONS
 
 LEVELS = {question.name: question.level for question in QUESTIONS.values()}
 ANSWERS = (

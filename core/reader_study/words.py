@@ -11,8 +11,8 @@ from core.analysis.reader import FEWEST_READERS, FEWEST_READINGS
 from core.reader_study.codebook import MEANINGS
 from core.reader_study.database import ReaderStudy
 from core.reader_study.design import Candidates
-from core.reader_study.questions import QUESTIONS
 from core.wording import words
+from core.wording.questions import QUESTIONS
 
 # Fewer readings than this on a side can show only very large differences.
 FEW_READINGS = 30

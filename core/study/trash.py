@@ -1,14 +1,24 @@
-"""Deleting a folder: out of the way at once, then emptied."""
+"""Deleting files, and folders: out of the way at once, then emptied."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from core.errors import WorkError
 from core.study.paths import deleted_dir
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Delete files, those that are there. Raises WorkError where one stays."""
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise WorkError(f"Could not delete {path}: {error.strerror}.") from error
 
 
 def put_aside(folder: Path) -> None:

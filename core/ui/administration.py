@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 import streamlit as st
 
-from core.actions.deletion import delete_study
-from core.checkpoints.preflight import size
+from core.actions.deletion import delete_dataset, delete_study
 from core.errors import InputError
 from core.people import audit
 from core.ui import OpenStudy, people, plain
-from core.upload import own_data
 from core.upload.datasets import OwnDataset, all_datasets, bytes_of
+from core.wording.amounts import size
 
 NEWEST_LINES = 1000
 ALWAYS = ("when", "who", "what")
@@ -73,7 +72,7 @@ def delete_a_dataset(dataset: OwnDataset) -> None:
     typed = st.text_input("Type its name to delete it for good", key="dataset_typed")
     if st.button("Delete the dataset", disabled=typed != dataset.name):
         try:
-            own_data.delete(dataset, people.require("admin"))
+            delete_dataset(dataset, people.require("admin"))
         except InputError as error:
             st.error(plain(str(error)), icon=":material/block:")
         else:

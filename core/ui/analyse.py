@@ -7,8 +7,9 @@ from typing import Any, get_args
 import streamlit as st
 
 from core import jobs
+from core.actions.deletion import delete_upload
 from core.checkpoints import analyses, preflights
-from core.checkpoints.preflight import Preflight, PreflightOptions, duration, size
+from core.checkpoints.preflight import Preflight, PreflightOptions
 from core.checkpoints.preflights import Answer, Question
 from core.study.config import StudyConfig
 from core.study.settings import PruningSettings, SweepSettings
@@ -17,7 +18,8 @@ from core.ui.own_data import own_data
 from core.ui.upload import upload as upload_zone
 from core.upload import uploads
 from core.upload.uploads import Upload
-from core.wording.words import percent
+from core.wording.amounts import size
+from core.wording.words import duration, percent
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
 SECONDS_BETWEEN_LOOKS = 1
@@ -208,7 +210,7 @@ def _show_file(found: Upload, who: str) -> None:
                     f"Delete {plain(found.name)} from this server? Studies made of it stay."
                 )
                 if st.button("Delete for good", type="primary", key="delete_upload"):
-                    uploads.delete(found, who)
+                    delete_upload(found, who)
                     _go(upload=None, look=None)
 
 

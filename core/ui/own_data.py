@@ -9,7 +9,7 @@ from collections.abc import Collection
 import pandas as pd
 import streamlit as st
 
-from core.checkpoints.preflight import size, some
+from core.actions.deletion import delete_dataset, delete_upload
 from core.errors import InputError
 from core.people.access import Person
 from core.study.config import StudyConfig
@@ -20,6 +20,7 @@ from core.upload import uploads
 from core.upload.datasets import OwnDataset, datasets_of
 from core.upload.own_data import Columns, DataReport
 from core.upload.uploads import Upload
+from core.wording.amounts import size, some
 from core.wording.words import count
 
 SECONDS_BETWEEN_LOOKS = 1
@@ -86,7 +87,7 @@ def _kept(person: Person) -> None:
             if st.button("Go on", icon=":material/play_arrow:", key=f"go_on_{one.id}"):
                 _go_on_with(one.id)
             if _delete(one.id, f"{plain(one.name)} and what was unpacked of it"):
-                uploads.delete(one, who)
+                delete_upload(one, who)
                 st.rerun(scope="app")
 
 
@@ -99,7 +100,7 @@ def _delete(key: str, what: str) -> bool:
 
 def _delete_dataset(dataset: OwnDataset, person: Person) -> None:
     try:
-        data.delete(dataset, person)
+        delete_dataset(dataset, person)
     except InputError as error:
         st.error(plain(str(error)), icon=":material/block:")
         return
@@ -157,7 +158,7 @@ def _report(
     name = st.text_input("Name of the dataset", value=proposed or "own-data", key="own_name")
     if st.button("Keep as a dataset", type="primary", icon=":material/save:"):
         kept = data.keep(found, columns, name.strip(), who, taken)
-        uploads.delete(found, who)
+        delete_upload(found, who)
         st.session_state.pop("own_columns", None)
         return kept
     return None
@@ -224,7 +225,7 @@ def _meant(choice: str) -> str | None:
 def _others(found: Upload, columns: Columns, who: str, usable: bool) -> None:
     with st.container(horizontal=True):
         if st.button("Take another zip", icon=":material/swap_horiz:"):
-            uploads.delete(found, who)
+            delete_upload(found, who)
             st.session_state.pop("own_columns", None)
             st.query_params.pop("own", None)
             st.rerun(scope="app")

@@ -24,13 +24,12 @@ from core.checkpoints.preflight import (
     PreflightOptions,
     Seen,
     WeightFacts,
-    duration,
-    size,
-    some,
 )
 from core.people import audit
 from core.study.settings import Architecture, PreprocessingName
 from core.ui import markup, people, plain
+from core.wording.amounts import size, some
+from core.wording.words import duration
 
 LEFT_OUT = "(no class: left out)"
 PREPROCESSING = {

@@ -10,10 +10,10 @@ import streamlit as st
 from core.errors import InputError, WorkError
 from core.reader_study import readings
 from core.reader_study.database import ReaderStudy
-from core.reader_study.questions import QUESTIONS
 from core.ui import people
 from core.ui.viewer import ViewerImage, xray_viewer
 from core.wording import words
+from core.wording.questions import QUESTIONS
 
 HEIGHT = 760  # CSS pixels; the viewer keeps within the window
 SCALES = [question.name for question in QUESTIONS.values() if question.level == "ordinal"]

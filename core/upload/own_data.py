@@ -1,7 +1,7 @@
 """Own data: a zip of images and a CSV, looked at and unpacked by a child, as a `table` dataset.
 
 What is found out first is a `DataReport`; only a person's yes makes the dataset, whole or not at
-all, and takes it away again.
+all. `core.actions.own_data` takes it away again.
 """
 
 from __future__ import annotations
@@ -16,23 +16,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from core.actions import needs
-from core.checkpoints.preflight import some
 from core.errors import InputError, WorkError
 from core.people import audit
-from core.people.access import Person
-from core.pictures import thumbnails, xrays
 from core.processes import children
 from core.study import store
 from core.study.config import StudyConfig, read_config
-from core.study.paths import images_dir, pixels_dirs, preflight_path
-from core.study.trash import empty_deleted, put_aside
-from core.upload import uploads
 from core.upload.datasets import (
-    OwnDataset,
     alone,
     datasets_dir,
-    is_below,
     own_datasets,
     write_note,
 )
@@ -162,57 +153,6 @@ def _put_in_place(
     except OSError as error:
         raise WorkError(f"The dataset could not be kept: {error.strerror}.") from error
     return read_config(target / "study.toml")
-
-
-def delete(dataset: OwnDataset, person: Person) -> None:
-    """Delete a dataset for good: people their own, administrators any. What was made of its images
-    goes first: where that fails the dataset is still there, whole, to be deleted again. No study of
-    it is submitted meanwhile.
-
-    Raises InputError where it is not theirs, or where studies need its images, which it names;
-    WorkError where it cannot be logged or deleted.
-    """
-    if person.role != "admin" and dataset.person != person.email:
-        raise InputError("This dataset is somebody else's.")
-    with alone():
-        if not dataset.folder.is_dir():
-            raise InputError(f"There is no dataset {dataset.name} any more.")
-        _refuse_while_needed(dataset)
-        about = {} if dataset.person == person.email else {"of": dataset.person or "nobody"}
-        audit.record(person.email, "deletion", {"dataset": dataset.name} | about)
-        images = dataset.images.resolve()
-        thumbnails.forget((path for path in images.rglob("*") if path.is_file()), xrays.SIZES)
-        try:
-            _forget_preflights(dataset)
-            for folder in (*pixels_dirs(images), dataset.folder):
-                put_aside(folder)
-        except OSError as error:
-            raise WorkError(f"Could not delete {dataset.name}: {error.strerror}.") from error
-    empty_deleted()
-
-
-def _refuse_while_needed(dataset: OwnDataset) -> None:
-    def need(config: StudyConfig) -> bool:
-        folder = images_dir(config.dataset)
-        return folder is not None and is_below(folder, dataset.folder)
-
-    if names := needs.studies_that(need):
-        raise InputError(
-            f"{dataset.name} is used by {'study' if len(names) == 1 else 'studies'} {some(names)}. "
-            "Delete what uses it first, on the Jobs page."
-        )
-
-
-def _forget_preflights(dataset: OwnDataset) -> None:
-    """Their reports show images."""
-    for folder in uploads.uploads_dir().glob("*/preflights/*"):
-        asked = children.question(folder)
-        if asked and str(dataset.images) == asked["base"]["dataset"].get("images"):
-            children.end(folder)
-            if report := children.answer(folder, dict).report:
-                preflight_path(report["key"]).unlink(missing_ok=True)
-            children.forget(folder)
-    uploads.forget_reports(f"{dataset.folder.name}/images")
 
 
 def _study_file(name: str, title: str, folder: Path, report: DataReport) -> str:

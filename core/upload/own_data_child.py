@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.checkpoints.preflight import size
+from core.datasets.columns import JOINED, SPLITS, known_column, patient_column
+from core.datasets.table import guessed, is_label, load
+from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
-from core.pictures.images import BadImage, stored_size
+from core.pictures.images import stored_size
+from core.pictures.samples import BadImage
 from core.processes import children
 from core.processes.children import Teller
 from core.study import store
@@ -27,6 +30,7 @@ from core.study.settings import TableSettings
 from core.upload import uploads
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
 from core.upload.own_data_zip import MAX_DEPTH, contents, opened, unpack
+from core.wording.amounts import size
 
 SECONDS_IN_ALL = 3600
 MEMORY_BYTES = 4 * 2**30
@@ -111,11 +115,7 @@ def _report(
     n_skipped: int,
     n_bytes: int,
 ) -> DataReport:
-    from core.datasets.columns import SPLITS, known_column, patient_column
-    from core.datasets.table import load
-    from core.datasets.tables import read_rows
-
-    rows = _rows(unpacked, table, read_rows)
+    rows = _rows(unpacked, table)
     image_column = columns.image or _image_column(rows, images, table)
     if image_column not in rows:
         raise InputError(f"{table} has no column {image_column!r}; it has: {', '.join(rows)}.")
@@ -174,7 +174,7 @@ def _report(
     )
 
 
-def _rows(unpacked: Path, table: str, read_rows) -> pd.DataFrame:
+def _rows(unpacked: Path, table: str) -> pd.DataFrame:
     try:
         rows = read_rows(unpacked / "given.csv")
     except InputError as error:
@@ -265,9 +265,6 @@ def _classes(
     rows: pd.DataFrame, keys: tuple[str | None, ...], wanted: tuple[str, ...], table: str
 ) -> tuple[tuple[str, ...], str | None]:
     """The columns of classes, or none and the column of names joined in one cell."""
-    from core.datasets.columns import JOINED, known_column
-    from core.datasets.table import guessed, is_label
-
     joined = None if wanted else known_column(rows, JOINED)
     if joined and joined not in keys and not is_label(rows[joined]):
         return (), joined

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.checkpoints.preflight import size
 from core.errors import InputError
 from core.upload.uploads import SPARE_DISK, shown_name
+from core.wording.amounts import size
 
 MAX_FILES = 200_000
 MAX_BYTES = 20 * 2**30

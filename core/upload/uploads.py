@@ -25,16 +25,14 @@ from typing import Any, BinaryIO, Literal
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from core.actions import needs
-from core.checkpoints.preflight import size as shown_size
 from core.errors import InputError, WorkError
 from core.people import access, audit
 from core.people.access import SEES_STUDIES, Visitor
 from core.processes import children
-from core.study import paths, store
-from core.study.config import StudyConfig
+from core.study import store
 from core.study.paths import cache_dir
 from core.upload.datasets import bytes_below, datasets_of
+from core.wording.amounts import size as shown_size
 
 Kind = Literal["checkpoint", "dataset"]
 KINDS: tuple[Kind, ...] = ("checkpoint", "dataset")
@@ -173,58 +171,6 @@ def uploads_of(person: str, kind: Kind | None = None) -> list[Upload]:
     """A person's whole uploads, newest first."""
     mine = [one for one in all_uploads() if one.person == person and kind in (None, one.kind)]
     return sorted(mine, key=lambda one: one.when, reverse=True)
-
-
-def delete(upload: Upload, who: str) -> None:
-    """Delete an upload for good, with what was found out about it and, unless somebody needs them,
-    the weights taken out of it. Studies made of it stay.
-
-    Raises InputError where it is not theirs, WorkError where it cannot be logged or deleted.
-    """
-    if upload.person != who:
-        raise InputError("This upload is somebody else's.")
-    audit.record(who, "deletion", {"upload": upload.id, "file": upload.name})
-    for folder in upload.folder.glob("*/*"):  # preflights and looks at own data
-        children.end(folder)
-    forget_weights(upload.sha256, but=upload)
-    forget_reports(upload.path.name)
-    try:
-        # The note goes first: half a deletion is half an upload, and swept away as one.
-        note_path(upload.id).unlink(missing_ok=True)
-        shutil.rmtree(upload.folder)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise WorkError(f"Could not delete all of {upload.name}: {error.strerror}.") from error
-
-
-def forget_weights(sha256: str, but: Upload | None = None) -> None:
-    """Delete the weights taken out of a file of this digest, unless an upload (other than `but`), a
-    study or a job needs them. Raises WorkError where they cannot be deleted."""
-    if any(one.sha256 == sha256 for one in all_uploads() if one != but):
-        return
-
-    def need(config: StudyConfig) -> bool:
-        return config.checkpoint is not None and config.checkpoint.sha256 == sha256
-
-    if (adopted := paths.adopted_paths(sha256)) and not needs.studies_that(need):
-        remove(adopted)
-
-
-def forget_reports(mentioning: str) -> None:
-    """Delete the kept reports of preflights that have these letters in them, such as a path; what
-    they found is found again. Raises WorkError where they cannot be deleted."""
-    reports = paths.preflight_paths()
-    remove([path for path in reports if mentioning.encode() in path.read_bytes()])
-
-
-def remove(paths: list[Path]) -> None:
-    """Delete files, those that are there. Raises WorkError where one stays."""
-    try:
-        for path in paths:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise WorkError(f"Could not delete {path}: {error.strerror}.") from error
 
 
 def sweep() -> None:

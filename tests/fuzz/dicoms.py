@@ -15,7 +15,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from core.pictures.images import BadImage, is_dicom, read_grey, read_samples, stored_size
+from core.pictures.images import is_dicom, read_grey, read_samples, stored_size
+from core.pictures.samples import BadImage
 from tests.dicoms import write_dicom
 from tests.fuzz.mutations import damaged, odd_number
 

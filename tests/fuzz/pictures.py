@@ -14,7 +14,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from core.pictures.images import BadImage, read_grey, read_samples, stored_size
+from core.pictures.images import read_grey, read_samples, stored_size
+from core.pictures.samples import BadImage
 from tests.fuzz.mutations import damaged, odd_number
 
 JPEG = tuple(b"\xff" + bytes([code]) for code in (0xC0, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD, 0xE1, 0xD9))

@@ -25,7 +25,8 @@ from pydicom.encaps import encapsulate, generate_frames
 from core.datasets.nih_cxr14 import age_in_years
 from core.datasets.tables import read_rows
 from core.errors import InputError
-from core.pictures.images import BadImage, read_grey, stored_size
+from core.pictures.images import read_grey, stored_size
+from core.pictures.samples import BadImage
 from core.study import store
 from core.study.config import MAX_BYTES, read_config
 from core.study.settings import NihSettings
@@ -162,7 +163,7 @@ def test_room_is_made_for_what_a_field_holds_not_for_what_it_claims(tmp_path):
     path.write_bytes(data)
     program = (
         "import resource, sys\nfrom pathlib import Path\n"
-        "from core.pictures import dicom\nfrom core.pictures.images import BadImage\n"
+        "from core.pictures import dicom\nfrom core.pictures.samples import BadImage\n"
         "size = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size + 2**28,) * 2)\n"
         "try: dicom.stored_size(Path(sys.argv[1]))\n"

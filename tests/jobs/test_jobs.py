@@ -72,7 +72,7 @@ class Workers:
 
     def start(self, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
         runner = "tests.jobs.test_jobs:step_by_step"
-        code = f"from core.jobs import run_worker; run_worker(runner='{runner}')"
+        code = f"from core.jobs.worker import run_worker; run_worker(runner='{runner}')"
         worker = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=ROOT,

@@ -9,12 +9,12 @@ from streamlit.testing.v1 import AppTest
 from core.people import access
 from core.people.access import Person
 from core.reader_study import database, readings, results
-from core.reader_study.questions import QUESTIONS
 from core.reader_study.schema import DATABASE_VARIABLE
 from core.study import paths
 from core.study.store import find_study
 from core.ui import people, reading_room
 from core.wording import words
+from core.wording.questions import QUESTIONS
 from tests.pages.test_pages import open_page, said
 from tests.reader_study.toy_readings import answer_all, write_reader_study
 from tests.toys import write_toy_study

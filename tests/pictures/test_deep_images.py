@@ -16,7 +16,8 @@ import tifffile
 from PIL import Image
 
 from core.pictures.deep import turned
-from core.pictures.images import BadImage, read_grey, read_samples, stored_size
+from core.pictures.images import read_grey, read_samples, stored_size
+from core.pictures.samples import BadImage
 from tests.renderings import assert_shown, stretched
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
@@ -270,7 +271,7 @@ def test_the_scans_of_a_phones_jpeg_are_counted_as_well(tmp_path, monkeypatch):
     picture = Image.fromarray((RAMP // 16).astype(np.uint8))
     path = tmp_path / "phone.jpg"
     picture.save(path, "MPO", save_all=True, append_images=[picture])
-    monkeypatch.setattr("core.pictures.images.MAX_SCANNED", 64 * 48)
+    monkeypatch.setattr("core.pictures.samples.MAX_SCANNED", 64 * 48)
     with pytest.raises(BadImage, match="scans"):
         read_grey(path)
 

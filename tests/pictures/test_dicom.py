@@ -29,14 +29,8 @@ from pydicom.uid import (
 )
 
 from core.pictures.dicom import FIELDS, PLUGINS, coded_size
-from core.pictures.images import (
-    MAX_PIXELS,
-    BadImage,
-    is_dicom,
-    read_grey,
-    read_samples,
-    stored_size,
-)
+from core.pictures.images import is_dicom, read_grey, read_samples, stored_size
+from core.pictures.samples import MAX_PIXELS, BadImage
 from tests.dicoms import write_dicom
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)

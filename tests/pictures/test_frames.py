@@ -21,7 +21,7 @@ from core.errors import WorkError
 from core.pictures import frames
 from core.pictures.dicom import read_grey
 from core.pictures.frame_child import JPEG_2000, JPEG_LS
-from core.pictures.images import BadImage
+from core.pictures.samples import BadImage
 from core.processes import limited
 
 EXAMPLE = "SC_rgb_jls_lossy_line.dcm"

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.pictures.images import BadImage, read_grey
+from core.pictures.images import read_grey
+from core.pictures.samples import BadImage
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64" / "images"
 GREY = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)

@@ -12,7 +12,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from core.pictures.images import BadImage, read_grey
+from core.pictures.images import read_grey
+from core.pictures.samples import BadImage
 from tests.dicoms import write_dicom
 from tests.renderings import assert_shown, linear, linear_exact, sigmoid, stretched
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from core.pictures import thumbnails as pictures
-from core.pictures.images import BadImage, read_grey
+from core.pictures.images import read_grey
+from core.pictures.samples import BadImage
 from core.pictures.thumbnails import IN_MEMORY, ByteCache, evict, picture, pixels
 from core.study import paths
 from tests.dicoms import write_dicom

@@ -1,6 +1,7 @@
 """The route of X-rays: what it serves, and all it refuses."""
 
 import io
+from collections.abc import Collection
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from starlette.testclient import TestClient
 from core.people import access, audit
 from core.people.access import Person, Visitor, XrayClaim, sign_xray, without_sign_in
 from core.pictures import xrays
-from core.reader_study import database
 from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.labels import Labels
@@ -33,8 +33,9 @@ def client(address: str | None = "127.0.0.1") -> TestClient:
     return as_visitor(without_sign_in(address, []))
 
 
-def as_visitor(visitor: Visitor | None) -> TestClient:
-    return TestClient(Starlette(routes=xrays.xray_routes(lambda request: visitor)))
+def as_visitor(visitor: Visitor | None, assigned: Collection[tuple] = ()) -> TestClient:
+    routes = xrays.xray_routes(lambda request: visitor, lambda *asked: asked in assigned)
+    return TestClient(Starlette(routes=routes))
 
 
 def token(folder, image_id="image-00012.png", person="local") -> str:
@@ -84,12 +85,11 @@ def test_an_address_is_for_one_person(folder):
     assert refused(client().get(f"/xray/{ask}"))
 
 
-def test_a_reader_sees_the_images_assigned_to_them(folder, monkeypatch):
+def test_a_reader_sees_the_images_assigned_to_them(folder):
     """What counts as assigned is tested with the reader study's database."""
     assigned = {("rita@clinic.org", folder.name, "image-00012.png")}
-    monkeypatch.setattr(database, "is_assigned", lambda *asked: asked in assigned)
     rita = Person("rita@clinic.org", "reader")
-    ask = as_visitor(Visitor(rita)).get
+    ask = as_visitor(Visitor(rita), assigned).get
     assert ask(f"/xray/{token(folder, person=rita.email)}").status_code == 200
     assert refused(ask(f"/xray/{token(folder, 'image-00013.png', rita.email)}"))
 

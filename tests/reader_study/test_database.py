@@ -14,8 +14,8 @@ import pytest
 
 from core.errors import InputError, WorkError
 from core.reader_study import database, readings, results, schema
-from core.reader_study.questions import QUESTIONS
 from core.study import paths
+from core.wording.questions import QUESTIONS
 from tests.reader_study.toy_readings import READERS, answer_all, write_reader_study
 
 ROOT = Path(__file__).parents[2]
@@ -197,7 +197,7 @@ def test_an_address_that_is_no_database_is_refused(monkeypatch):
 READING_PROCESS = """
 import sys
 from core.reader_study import database, readings
-from core.reader_study.questions import QUESTIONS
+from core.wording.questions import QUESTIONS
 of, reader = database.find("first"), sys.argv[1]
 for position in readings.sheet(of, reader).order * 1000:
     showing = readings.show(of, reader, position)

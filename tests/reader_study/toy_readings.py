@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.reader_study import database, design, readings
 from core.reader_study.database import ReaderStudy
-from core.reader_study.questions import QUESTIONS
+from core.wording.questions import QUESTIONS
 from tests.toys import write_toy_study
 
 READERS = ("ada@clinic.org", "local", "grace@clinic.org")

@@ -20,6 +20,7 @@ from PIL import Image
 
 from core import jobs
 from core.actions import deletion
+from core.actions.deletion import delete_dataset, delete_upload
 from core.checkpoints import preflights
 from core.errors import InputError, WorkError
 from core.people import access, audit
@@ -209,7 +210,7 @@ def kept(name: str = "my-x-rays") -> datasets.OwnDataset:
     upload = sent(packed(members()))
     assert looked(upload).report
     own_data.keep(upload, Columns(), name, "local")
-    uploads.delete(upload, "local")
+    delete_upload(upload, "local")
     return next(one for one in datasets.datasets_of("local") if one.name == name)
 
 
@@ -233,8 +234,8 @@ def test_a_dataset_goes_with_all_that_was_made_of_its_images() -> None:
     assert list(paths.thumbnails_dir().rglob("*.png"))
 
     with pytest.raises(InputError, match="somebody else's"):
-        own_data.delete(dataset, ANN)
-    own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, ANN)
+    delete_dataset(dataset, access.LOCAL)
     assert not datasets.own_datasets()
     for gone in (dataset.folder, decoded, report):
         assert not gone.exists()
@@ -253,11 +254,11 @@ def test_a_dataset_that_cannot_be_deleted_can_be_deleted_again() -> None:
     report.parent.mkdir()
     report.write_text(json.dumps({"config": {"images": str(dataset.images)}}))
     with pytest.raises(WorkError, match="Could not delete my-x-rays"):
-        own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, access.LOCAL)
     assert datasets.own_datasets(), "what is left would be nobody's"
     assert not report.exists()
     decoded.rename(paths.pixels_dir("0" * 16, dataset.images, 64))
-    own_data.delete(dataset, access.LOCAL)
+    delete_dataset(dataset, access.LOCAL)
     assert not datasets.own_datasets()
     assert not paths.pixels_dirs(dataset.images)
 
@@ -266,20 +267,20 @@ def test_a_dataset_that_a_study_or_a_job_needs_stays() -> None:
     dataset = kept()
     job_id = jobs.submit(on(dataset, "in-the-queue"))
     with pytest.raises(InputError, match="used by study in-the-queue"):
-        own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, access.LOCAL)
     jobs.cancel(job_id)
     with pytest.raises(InputError, match="in-the-queue"):
-        own_data.delete(dataset, access.LOCAL)  # it may be resumed
+        delete_dataset(dataset, access.LOCAL)  # it may be resumed
     jobs.delete(jobs.find(job_id).study_id)
     config = on(dataset, "finished")
     folder = paths.study_dir(config)
     folder.mkdir(parents=True)
     paths.study_json(folder).write_text(json.dumps({"config": config.model_dump(mode="json")}))
     with pytest.raises(InputError, match=r"used by study finished\. Delete what uses it first"):
-        own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, access.LOCAL)
     assert dataset.images.is_dir()
     deletion.delete_study(folder, "local")
-    own_data.delete(dataset, access.LOCAL)
+    delete_dataset(dataset, access.LOCAL)
     assert not dataset.folder.exists()
 
 
@@ -289,7 +290,7 @@ def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert report
     assert uploads.kept_bytes("local") >= upload.n_bytes + report.n_bytes
     own_data.keep(upload, Columns(), "my-x-rays", "local")
-    uploads.delete(upload, "local")
+    delete_upload(upload, "local")
     of_images = sum(len(content) for content in members().values())
     assert of_images < uploads.kept_bytes("local") < 1.5 * of_images
 
@@ -303,7 +304,7 @@ def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not list(again.folder.rglob("*.png"))
     with pytest.raises(InputError, match="delete an upload or a dataset first"):
         sent(packed(members()))
-    own_data.delete(*datasets.datasets_of("local"), access.LOCAL)
+    delete_dataset(*datasets.datasets_of("local"), access.LOCAL)
     own_data.forget(again, Columns())
     assert sent(packed(members()))
 

@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from core import jobs
+from core.actions.deletion import delete_dataset, delete_upload
 from core.errors import InputError, WorkError
-from core.jobs import orphans
+from core.jobs.weights import remove_orphans
 from core.people import access, audit
 from core.study import paths, store
-from core.upload import datasets, own_data, uploads
+from core.upload import datasets, own_data
 from core.upload.datasets import OwnDataset
 from core.upload.own_data import ClassFound, Columns, DataReport
 from core.upload.uploads import Upload
@@ -46,10 +47,11 @@ REPORT = DataReport(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from core.people import access, deletion, job_rules
 from core import jobs
-from core.upload import uploads
-uploads.forget_weights = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from core.actions import deletion, jobs as job_rules
+from core.jobs import weights
+from core.people import access
+weights.forget = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 what, name = sys.argv[1:]
 if what == "study":
     deletion.delete_study(Path(name), "local")
@@ -158,7 +160,7 @@ def test_a_deletion_that_comes_amid_a_submission_is_refused() -> None:
     dataset = own("lungs")
     with ThreadPoolExecutor(1) as pool:
         with datasets.images_kept(dataset.config):  # a submission has looked, and is not in yet
-            deleting = pool.submit(own_data.delete, dataset, access.LOCAL)
+            deleting = pool.submit(delete_dataset, dataset, access.LOCAL)
             time.sleep(0.5)
             assert not deleting.done(), "it waits"
             provenance = {"config": dataset.config.model_dump(mode="json")}
@@ -174,7 +176,7 @@ def test_a_job_and_a_deletion_at_once_never_leave_a_job_without_images() -> None
         dataset = own(f"lungs-{number}")
         job, deleted = at_once(
             lambda one=dataset: jobs.submit(one.config),
-            lambda one=dataset: own_data.delete(one, access.LOCAL),
+            lambda one=dataset: delete_dataset(one, access.LOCAL),
         )
         if isinstance(job, str):
             assert dataset.images.is_dir()
@@ -192,7 +194,7 @@ def test_a_study_of_a_part_of_the_images_needs_them_too() -> None:
     table = dataset.config.dataset.model_copy(update={"images": part})
     jobs.submit(dataset.config.model_copy(update={"dataset": table}))
     with pytest.raises(InputError, match="is used by study lungs"):
-        own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, access.LOCAL)
 
 
 def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,9 +206,9 @@ def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dataset_is_deleted_once() -> None:
     dataset = own("lungs")
-    own_data.delete(dataset, access.LOCAL)
+    delete_dataset(dataset, access.LOCAL)
     with pytest.raises(InputError, match="no dataset lungs any more"):
-        own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, access.LOCAL)
 
 
 # Killed amid a deletion
@@ -234,13 +236,13 @@ def test_weights_that_a_killed_deletion_left_are_removed_at_the_next_start() -> 
     gone, needed = checkpoint(b"gone"), checkpoint(b"needed")
     weights, others = weights_of(gone), weights_of(needed)
     folder = studied(gone)
-    uploads.delete(gone, "local")
+    delete_upload(gone, "local")
     killed("study", str(folder))
     assert not folder.exists()
     assert weights.exists(), "killed just before"
     aged(weights)
 
-    code = "from core.jobs import run_worker; run_worker()"
+    code = "from core.jobs.worker import run_worker; run_worker()"
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
@@ -259,14 +261,14 @@ def test_so_are_those_of_a_killed_deletion_of_a_job() -> None:
     upload = checkpoint()
     weights, config = weights_of(upload), study_of(upload)
     job_id = jobs.submit(config, "local")
-    uploads.delete(upload, "local")
+    delete_upload(upload, "local")
     aged(weights)
-    assert orphans.remove_orphans() == [], "the job needs them"
+    assert remove_orphans() == [], "the job needs them"
     jobs.cancel(job_id)
     killed("job", job_id)
     assert jobs.jobs() == []
     assert weights.exists()
-    assert {path.stem for path in orphans.remove_orphans()} == {weights.stem}
+    assert {path.stem for path in remove_orphans()} == {weights.stem}
     assert not list(weights.parent.iterdir())
 
 
@@ -274,21 +276,21 @@ def test_weights_that_somebody_needs_or_may_need_stay() -> None:
     upload, of_study = checkpoint(b"kept"), checkpoint(b"studied")
     weights = [weights_of(upload), weights_of(of_study)]
     studied(of_study)
-    uploads.delete(of_study, "local")
+    delete_upload(of_study, "local")
     aged(weights[0])
     taken_this_moment = paths.adopted_path("f" * 64, "resnet50")
     taken_this_moment.write_bytes(b"half")
     (taken_this_moment.parent / "notes-of-mine.txt").write_text("not ours")
-    assert orphans.remove_orphans() == []
+    assert remove_orphans() == []
     assert all(path.exists() for path in (*weights, taken_this_moment))
     aged(weights[0])
-    assert orphans.remove_orphans() == [taken_this_moment]
+    assert remove_orphans() == [taken_this_moment]
 
 
 def test_where_a_study_cannot_be_read_no_weights_go() -> None:
     gone, of_study = checkpoint(b"gone"), checkpoint(b"studied")
     weights, folder = weights_of(gone), studied(of_study)
-    uploads.delete(of_study, "local")
+    delete_upload(of_study, "local")
     damaged = paths.study_json(folder)
     whole = damaged.read_text()
     damaged.write_text(whole[:50])
@@ -297,9 +299,9 @@ def test_where_a_study_cannot_be_read_no_weights_go() -> None:
     left.write_bytes(b"nobody's")
     aged(left)
     with pytest.raises(WorkError, match="damaged"):
-        orphans.remove_orphans()
+        remove_orphans()
     damaged.write_text(whole)
-    assert orphans.remove_orphans() == [left]
+    assert remove_orphans() == [left]
     assert weights.exists()
 
 
@@ -314,8 +316,8 @@ def test_a_dataset_from_before_notes_is_an_administrators_to_delete() -> None:
     for nobody in (ANN, access.Person("", "researcher")):
         assert datasets.datasets_of(nobody.email) == []
     with pytest.raises(InputError, match="somebody else's"):
-        own_data.delete(dataset, ANN)
-    own_data.delete(dataset, access.LOCAL)
+        delete_dataset(dataset, ANN)
+    delete_dataset(dataset, access.LOCAL)
     assert not dataset.folder.exists()
     (line,) = audit.lines()
     assert (line["who"], line["dataset"], line["of"]) == ("local", "old-lungs", "nobody")
@@ -323,5 +325,5 @@ def test_a_dataset_from_before_notes_is_an_administrators_to_delete() -> None:
 
 def test_an_administrator_deletes_what_somebody_left_behind() -> None:
     dataset = own("anns-lungs", ANN.email)
-    own_data.delete(dataset, access.Person("rolf@clinic.org", "admin"))
+    delete_dataset(dataset, access.Person("rolf@clinic.org", "admin"))
     assert json.loads(audit.audit_path().read_text())["of"] == ANN.email

@@ -16,6 +16,7 @@ import pytest
 from core import jobs
 from core.actions import deletion
 from core.actions import jobs as job_rules
+from core.actions.deletion import delete_upload
 from core.errors import InputError
 from core.people import access
 from core.people.access import GUEST, Person, Visitor
@@ -167,10 +168,10 @@ def test_weights_go_with_the_last_who_keeps_their_file(cache: Path) -> None:
     report = paths.preflight_path("a" * 32)
     report.parent.mkdir()
     report.write_text(json.dumps({"file": {"name": mine.path.name}}))
-    uploads.delete(mine, "local")
+    delete_upload(mine, "local")
     assert not report.exists(), "what was found out about it"
     assert weights.exists(), "the same file is somebody else's too"
-    uploads.delete(theirs, RESEARCHER)
+    delete_upload(theirs, RESEARCHER)
     assert {path.stem for path in weights.parent.iterdir()} == {of_other.stem}
 
 
@@ -178,7 +179,7 @@ def test_weights_that_a_job_or_its_study_needs_stay_until_it_is_deleted(cache: P
     upload = keep()
     weights, config = weights_of(upload), study_of(upload)
     job = jobs.find(jobs.submit(config, "local"))
-    uploads.delete(upload, "local")
+    delete_upload(upload, "local")
     jobs.cancel(job.id)
     assert weights.exists(), "the job may be resumed"
     folder = paths.study_dir(config)
@@ -196,7 +197,7 @@ def test_a_study_that_nobody_else_needs_the_weights_of_takes_them_along(cache: P
     folder = paths.study_dir(config)
     folder.mkdir(parents=True)
     paths.study_json(folder).write_text(json.dumps({"config": config.model_dump(mode="json")}))
-    uploads.delete(upload, "local")
+    delete_upload(upload, "local")
     assert weights.exists()
     deletion.delete_study(folder, "local")
     assert not list(weights.parent.iterdir())

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
+from core.actions.deletion import delete_upload
 from core.checkpoints import preflights
 from core.checkpoints.preflight import PreflightOptions
 from core.people import access
@@ -134,7 +135,7 @@ def test_a_name_is_shown_and_never_a_path(app: SignedApp, name: str, shown: str)
     assert kept.name == shown
     new = files_below(app.cache.parent) - before
     assert {path.parent for path in new} == {kept.folder}
-    uploads.delete(kept, RESEARCHER)
+    delete_upload(kept, RESEARCHER)
     assert not kept.folder.exists()
 
 
@@ -154,7 +155,7 @@ def test_two_people_send_the_same_name_at_once(app: SignedApp) -> None:
         kept = uploads.find(said["id"], who)
         assert kept
         assert kept.path.read_bytes() == who.encode() * 100_000
-        uploads.delete(kept, who)
+        delete_upload(kept, who)
 
 
 # What is refused
@@ -302,7 +303,7 @@ def test_memory_stays_flat(app: SignedApp) -> None:
         send_zeros(app, 1_000_000)
     with most_memory(app) as meanwhile:
         sent = send_zeros(app, 200_000_000)
-    uploads.delete(_found(sent), RESEARCHER)
+    delete_upload(_found(sent), RESEARCHER)
     assert meanwhile[0] - before[0] < 60_000_000
 
 
@@ -351,7 +352,7 @@ def test_whatever_comes_gets_a_sentence_and_nothing_runs(
     assert not canary.exists()
     assert files_below(app.cache.parent) - files_below(app.cache) == outside
     assert put(app, b"x")[0] == 201, "the server is alive"
-    uploads.delete(sent, RESEARCHER)
+    delete_upload(sent, RESEARCHER)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.preprocessing import Normalisation
 from core.engine.sweep import for_inference, predict
 from core.errors import InputError
-from core.pictures.images import BadImage, read_grey
+from core.pictures.images import read_grey
+from core.pictures.samples import BadImage
 from core.study import paths
 from core.study.config import StudyConfig
 from core.study.labels import Labels, label_matrix

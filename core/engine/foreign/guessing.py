@@ -10,11 +10,12 @@ from typing import Literal
 
 import torch
 
-from core.checkpoints.preflight import Candidate, Keys, Reshaped, some
+from core.checkpoints.preflight import Candidate, Keys, Reshaped
 from core.engine.foreign.layouts import LAYOUTS, Layout, Tensors
 from core.engine.models import MODELS, build_model
 from core.errors import InputError
 from core.study.settings import ModelSettings
+from core.wording.amounts import some
 
 Shapes = dict[str, tuple[int, ...]]
 # Change no output: counters, what profilers leave, tables that follow from the architecture, and

@@ -32,8 +32,6 @@ from core.checkpoints.preflight import (
     PreflightOptions,
     Seen,
     WeightFacts,
-    size,
-    some,
 )
 from core.datasets import load_labels
 from core.engine.checkpoints import is_complete
@@ -56,6 +54,7 @@ from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
+from core.wording.amounts import size, some
 
 log = logging.getLogger(__name__)
 # (stage in words, done, total)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.checkpoints.preflight import size
 from core.ui import people
 from core.upload import uploads
 from core.upload.uploads import Kind
+from core.wording.amounts import size
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(

@@ -1,4 +1,4 @@
-"""Who needs what was brought: the studies that are here, and those that a job is about."""
+"""Which studies need something that somebody brought."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 from core.errors import InputError
+from core.jobs.queue import config_of, jobs
 from core.study import store
 from core.study.config import StudyConfig
 
@@ -15,11 +16,9 @@ def studies_that(need: Callable[[StudyConfig], bool]) -> list[str]:
 
     Raises WorkError where the jobs cannot be read.
     """
-    from core import jobs  # only here: it opens a database
-
     found = {config.study.name for _, config in store.readable_studies() if need(config)}
-    for job in jobs.jobs():
+    for job in jobs():
         with contextlib.suppress(InputError):  # of another version, which cannot be resumed
-            config = jobs.config_of(job)
+            config = config_of(job)
             found |= {config.study.name} if need(config) else set()
     return sorted(found)

@@ -1,5 +1,4 @@
-"""Weights that nobody needs any more: those of a study or a job that was deleted by a process which
-was killed before it came to them."""
+"""Deleting weights taken out of a checkpoint, once no upload, no study and no job needs them."""
 
 from __future__ import annotations
 
@@ -10,10 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core import jobs
 from core.errors import WorkError
+from core.jobs.dependents import studies_that
+from core.jobs.queue import jobs
 from core.study import paths, store
-from core.upload import uploads
+from core.study.config import StudyConfig
+from core.study.trash import remove
+from core.upload.uploads import Upload, all_uploads
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +24,23 @@ SECONDS_TO_BE_NEEDED = 600
 _DIGEST = re.compile(r"\.?([0-9a-f]{64})-")
 
 
+def forget(sha256: str, but: Upload | None = None) -> None:
+    """Delete the weights taken out of a file of this digest, unless an upload (other than `but`), a
+    study or a job needs them. Raises WorkError where they cannot be deleted."""
+    if any(one.sha256 == sha256 for one in all_uploads() if one != but):
+        return
+
+    def need(config: StudyConfig) -> bool:
+        return config.checkpoint is not None and config.checkpoint.sha256 == sha256
+
+    if (adopted := paths.adopted_paths(sha256)) and not studies_that(need):
+        remove(adopted)
+
+
 def remove_orphans() -> list[Path]:
-    """Delete the weights of files that are nobody's upload, and of no study and no job; return
-    their paths. Where a terminal's preflight left them, the next takes them out of its file again.
+    """Delete the weights that nobody needs and return their paths: a process that deleted a study
+    or a job was killed before it came to them. Where a terminal's preflight left them, the next
+    takes them out of its file again.
 
     Raises WorkError where a job or a study cannot be read, which may need them, or a file cannot be
     deleted.
@@ -33,13 +49,13 @@ def remove_orphans() -> list[Path]:
     if not old:
         return []
     # Uploads first: one may be deleted as soon as a job that needs it is there.
-    needed = {upload.sha256 for upload in uploads.all_uploads()}
-    needed |= {_digest(job.settings) for job in jobs.jobs()}
+    needed = {upload.sha256 for upload in all_uploads()}
+    needed |= {_digest(job.settings) for job in jobs()}
     needed |= {_digest(_settings(folder)) for folder in store.list_studies()}
     orphans = [
         path for path in old if (found := _DIGEST.match(path.name)) and found[1] not in needed
     ]
-    uploads.remove(orphans)
+    remove(orphans)
     for path in orphans:
         log.info("removed %s, which a deletion that was cut short left", path.name)
     return orphans
