@@ -11,7 +11,7 @@ from core.cli.command import app
 
 jobs = typer.Typer(
     no_args_is_help=True,
-    help="Look after background jobs: list, cancel, resume, retry.",
+    help="Look after background jobs: list, cancel, resume.",
     epilog="Example: prunescope jobs list",
 )
 app.add_typer(jobs, name="jobs")
@@ -57,16 +57,6 @@ def cancel(job: JobId) -> None:
 @jobs.command(epilog="Example: prunescope jobs resume demo-786b16a3.1")
 def resume(job: JobId) -> None:
     """Go on with a job that was cancelled or failed; nothing finished is done twice."""
-    _again(job)
-
-
-@jobs.command(epilog="Example: prunescope jobs retry demo-786b16a3.1")
-def retry(job: JobId) -> None:
-    """The same as resume, as one says of a job that failed."""
-    _again(job)
-
-
-def _again(job: str) -> None:
     from core.cli.access import who
     from core.jobs import resume
 
