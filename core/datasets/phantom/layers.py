@@ -120,8 +120,9 @@ def cast(a: Anatomy, area: Grid) -> Layers:
     tissue += _vessels(a, area) * lung
     tissue -= _abdominal_gas(a, area)
     air, tissue = air.astype(np.float32), tissue.astype(np.float32)
-    paints = np.zeros((3, n, n), np.float32)  # fill, bright and dark
-    return Layers(area, a, lung, air, tissue, *paints, wall, outer, body, right, left, diaphragm)
+    fill, bright, dark = np.zeros((3, n, n), np.float32)
+    painted = air, tissue, fill, bright, dark
+    return Layers(area, a, lung, *painted, wall, outer, body, right, left, diaphragm)
 
 
 def _lung_half_width(a: Anatomy, t: np.ndarray) -> np.ndarray:
