@@ -49,7 +49,6 @@ NOT_RUN = {
     "prunescope analyze": "needs a checkpoint; tests/cli/test_cli_checkpoints.py",
     "prunescope jobs cancel": "names a job of one's own; tests/jobs/test_jobs.py",
     "prunescope jobs resume": "names a job of one's own; tests/jobs/test_jobs.py",
-    "prunescope jobs retry": "names a job of one's own; tests/jobs/test_jobs.py",
 }
 # Commands of other programs that are not run, and why.
 OTHERS = {

@@ -167,9 +167,22 @@ def fixed_sequence(p_values: np.ndarray) -> np.ndarray:
     return np.where(known, reached, np.nan)
 
 
+def from_the_top(p_values: npt.ArrayLike, *keys: pd.Series) -> np.ndarray:
+    """`fixed_sequence` from the last row of each group up, the group by `keys`: of rows that are
+    sorted by sparsity, from the highest down."""
+    p = pd.Series(np.asarray(p_values, float), keys[0].index)[::-1]
+    groups = p.groupby([key[::-1] for key in keys])
+    return groups.transform(lambda of_group: fixed_sequence(of_group.to_numpy()))[::-1].to_numpy()
+
+
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     """q-values (false discovery rate); missing ones stay missing and are not counted."""
-    return _over_defined(p_values, scipy.stats.false_discovery_control)
+    p_values = np.asarray(p_values, float)
+    adjusted = np.full(len(p_values), np.nan)
+    known = ~np.isnan(p_values)
+    if known.any():
+        adjusted[known] = scipy.stats.false_discovery_control(p_values[known])
+    return adjusted
 
 
 def permutation_p(observed: float, permuted: np.ndarray) -> float:
@@ -219,12 +232,3 @@ def patient_sums(patient_ids: pd.Series | np.ndarray, values: np.ndarray) -> np.
     sums = np.zeros((len(patients), values.shape[1]))
     np.add.at(sums, codes, values)
     return sums
-
-
-def _over_defined(p_values: np.ndarray, adjust) -> np.ndarray:
-    p_values = np.asarray(p_values, float)
-    adjusted = np.full(len(p_values), np.nan)
-    defined = ~np.isnan(p_values)
-    if defined.any():
-        adjusted[defined] = adjust(p_values[defined])
-    return adjusted

@@ -14,9 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.class_evidence import (
-    CHANGE as CHANGE_TREND,
-)
+from core.analysis.class_evidence import CHANGE as CHANGE_TREND
 from core.analysis.class_evidence import (
     GROUPS_APART,
     NO_EXTREME,
@@ -31,7 +29,9 @@ from core.analysis.pair_evidence import (
     PairEvidence,
     Together,
 )
-from core.analysis.trend import Trend
+from core.analysis.pie_carried import MANY_FINDINGS as MANY
+from core.analysis.pie_carried import NOISE, RARE
+from core.analysis.pie_claims import QUALITY
 
 AS_CLAIMED, OPPOSITE = "as claimed", "opposite"
 NOT_SHOWN, CANNOT_TELL = "not shown", "cannot tell"
@@ -52,8 +52,6 @@ FIRST_DROP = "frequency~first_drop"
 CHANGE = "frequency~change_at_95"
 FREQUENCY = "frequency~fcd"
 TOGETHER = "cooccurrence~fcd"
-RARE, MANY = "pies~rare", "pies~many_findings"
-NOISE, QUALITY = "pies~label_noise", "pies~image_quality"
 TAIL = "tail_loses_more_than_head"
 # Which sign of estimate - null the paper claims.
 CLAIMED = {
@@ -75,6 +73,8 @@ PAPER_ROWS = {
     TOGETHER: "fcd~cooccurrence_iou_paper_fourth_root",
 }
 CONFIDENCE = 0.95
+PAPER_RATIO = "frequency among PIEs over others"
+UNKNOWN: tuple[float, float, float] = (np.nan, np.nan, np.nan)  # interval and p
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,9 @@ def class_claims(
 ) -> list[Claim]:
     """The three claims over classes. correlations: CORRELATIONS of AP; class_summary: of AP."""
     trends = {
-        FIRST_DROP: ("slope of onset per tenfold frequency", ONSET, evidence.trend_of_onset),
-        CHANGE: (
-            "slope of change at 95 % per tenfold frequency",
-            CHANGE_TREND,
-            evidence.trend_of_change,
-        ),
-        TAIL: ("change at 95 %, tail minus head", GROUPS_APART, evidence.tail_minus_head),
+        FIRST_DROP: ("slope of onset per tenfold frequency", ONSET),
+        CHANGE: ("slope of change at 95 % per tenfold frequency", CHANGE_TREND),
+        TAIL: ("change at 95 %, tail minus head", GROUPS_APART),
     }
     by_paper = {
         FIRST_DROP: paper_correlation(FIRST_DROP, correlations),
@@ -132,8 +128,8 @@ def class_claims(
     }
     return [
         row
-        for claim, (statistic, name, found) in trends.items()
-        for row in (by_paper[claim], _of_trend(claim, statistic, found, evidence.reason(name)))
+        for claim, (statistic, name) in trends.items()
+        for row in (by_paper[claim], _of_trend(claim, statistic, evidence, name))
     ]
 
 
@@ -142,18 +138,15 @@ def pair_claims(
 ) -> list[Claim]:
     """The two claims over pairs."""
     n, found = len(evidence.class_names), FrequencyAndDistance()(evidence)
+    reason = "" if np.isfinite(found.p_value) else TOO_FEW_CLASSES
+    if len(evidence.of_runs) < 2:
+        reason = ONE_RUN
     frequency = Claim(
         FREQUENCY,
         CORRECTED,
         "coefficient of |difference of log10 frequency| on debiased squared FCD",
-        found.coefficient,
-        found.ci_low,
-        found.ci_high,
-        found.p_value,
-        found.n_pairs,
-        reason=ONE_RUN
-        if len(evidence.of_runs) < 2
-        else ("" if np.isfinite(found.p_value) else TOO_FEW_CLASSES),
+        *found,
+        reason=reason,
         confidence=PAIR_CONFIDENCE,
         detail={"n_classes": n, "n_different": n_different},
     )
@@ -162,9 +155,7 @@ def pair_claims(
         CORRECTED,
         "Pearson r of debiased squared FCD with IoU^(1/4)",
         together.r,
-        np.nan,
-        np.nan,
-        np.nan,
+        *UNKNOWN,
         together.n_pairs,
         reason="no test keeps its level where classes differ for other reasons",
         detail={"null_low": together.null_low, "null_high": together.null_high},
@@ -190,10 +181,8 @@ def paper_correlation(
     reason = "" if np.isfinite(low) else "too few points for a correlation"
     if summary is not None and _without_extreme(summary):
         reason = NO_EXTREME
-    return Claim(
-        claim, PAPER, "Pearson r", float(row["pearson_r"]), low, high, float(row["pearson_p"]), n,
-        reason=reason,
-    )  # fmt: skip
+    numbers = float(row["pearson_r"]), low, high, float(row["pearson_p"])
+    return Claim(claim, PAPER, "Pearson r", *numbers, n, reason=reason)
 
 
 def fisher_interval(r: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -208,45 +197,25 @@ def _without_extreme(summary: pd.DataFrame) -> bool:
     return bool(summary["relative_ap_change_at_95"].isna().all())
 
 
-def _of_trend(claim: str, statistic: str, found: Trend, reason: str) -> Claim:
-    return Claim(
-        claim,
-        CORRECTED,
-        statistic,
-        found.slope,
-        found.ci_low,
-        found.ci_high,
-        found.p_value,
-        found.n,
-        reason=reason,
-        detail={"tau": found.tau},
-    )
+def _of_trend(claim: str, statistic: str, evidence: ClassEvidence, name: str) -> Claim:
+    found, reason = evidence.by_name[name], evidence.reason(name)
+    numbers = found.slope, found.ci_low, found.ci_high, found.p_value, found.n
+    return Claim(claim, CORRECTED, statistic, *numbers, reason=reason, detail={"tau": found.tau})
 
 
 def _paper_tail(summary: pd.DataFrame) -> Claim:
     """Mean change of AP at 95 % of tail minus that of head classes, Welch's interval."""
     changes = summary.set_index("group")["relative_ap_change_at_95"].dropna().astype(float)
     tail, head = (changes[changes.index == group].to_numpy() for group in ("tail", "head"))
-    statistic = "mean change of AP at 95 %, tail minus head"
+    statistic, n = "mean change of AP at 95 %, tail minus head", len(tail) + len(head)
     if min(len(tail), len(head)) < 2:
         few = "fewer than two classes in the tail or the head"
         reason = NO_EXTREME if _without_extreme(summary) else few
-        return Claim(
-            TAIL, PAPER, statistic, np.nan, np.nan, np.nan, np.nan, len(tail) + len(head),
-            reason=reason,
-        )  # fmt: skip
+        return Claim(TAIL, PAPER, statistic, np.nan, *UNKNOWN, n, reason=reason)
     test = scipy.stats.ttest_ind(tail, head, equal_var=False)
-    interval = test.confidence_interval(CONFIDENCE)
-    return Claim(
-        TAIL,
-        PAPER,
-        statistic,
-        float(tail.mean() - head.mean()),
-        float(interval.low),
-        float(interval.high),
-        float(test.pvalue),
-        len(tail) + len(head),
-    )
+    low, high = map(float, test.confidence_interval(CONFIDENCE))
+    difference = float(tail.mean() - head.mean())
+    return Claim(TAIL, PAPER, statistic, difference, low, high, float(test.pvalue), n)
 
 
 def pie_claim_rows(table: pd.DataFrame) -> list[Claim]:
@@ -254,37 +223,25 @@ def pie_claim_rows(table: pd.DataFrame) -> list[Claim]:
     own ratio and of its ratio to that of models that were only trained again."""
     found = []
     for row in table.to_dict(orient="records"):
-        found.append(
+        claim, null, reason = row["claim"], row["null"], row["reason"]
+        by_paper = _numbers(row, "paper_", "paper_p", "paper_n")
+        corrected = _numbers(row, "", "p_value", "n")
+        statistic = PAPER_RATIO if null == 1 else "difference"
+        why = "" if np.isfinite(row["paper_estimate"]) else reason
+        beside = ((row["pruned_ci_low"], row["pruned_ci_high"]),)
+        detail = {"pruned": row["pruned_estimate"]}
+        found += [
+            Claim(claim, PAPER, statistic, *by_paper, null, reason=why),
             Claim(
-                row["claim"],
-                PAPER,
-                "frequency among PIEs over others" if row["null"] == 1 else "difference",
-                row["paper_estimate"],
-                row["paper_ci_low"],
-                row["paper_ci_high"],
-                row["paper_p"],
-                _whole(row["paper_n"]),
-                row["null"],
-                reason="" if np.isfinite(row["paper_estimate"]) else row["reason"],
-            )
-        )
-        found.append(
-            Claim(
-                row["claim"],
-                CORRECTED,
-                row["statistic"],
-                row["estimate"],
-                row["ci_low"],
-                row["ci_high"],
-                row["p_value"],
-                _whole(row["n"]),
-                row["null"],
-                beside=((row["pruned_ci_low"], row["pruned_ci_high"]),),
-                reason=row["reason"],
-                detail={"pruned": row["pruned_estimate"]},
-            )
-        )
+                claim, CORRECTED, row["statistic"], *corrected, null, beside, reason, detail=detail
+            ),
+        ]
     return found
+
+
+def _numbers(row: dict, start: str, p: str, n: str) -> tuple[float, float, float, float, int]:
+    low, high = row[f"{start}ci_low"], row[f"{start}ci_high"]
+    return row[f"{start}estimate"], low, high, row[p], _whole(row[n])
 
 
 def _whole(n: float) -> int:
@@ -293,11 +250,9 @@ def _whole(n: float) -> int:
 
 def no_pie_claims(reason: str) -> list[Claim]:
     """The claims over PIEs of a study that has none at the sparsity they are read at."""
-    nan, ratio = np.nan, "frequency among PIEs over others"
-    statistics = {RARE: ratio, MANY: ratio, NOISE: ratio, QUALITY: "difference"}
+    statistics = dict.fromkeys((RARE, MANY, NOISE), PAPER_RATIO) | {QUALITY: "difference"}
     return [
-        Claim(claim, reading, statistic, nan, nan, nan, nan, 0,
-              null=float(claim != QUALITY), reason=reason)
+        Claim(claim, by, statistic, np.nan, *UNKNOWN, 0, float(claim != QUALITY), reason=reason)
         for claim, statistic in statistics.items()
-        for reading in (PAPER, CORRECTED)
-    ]  # fmt: skip
+        for by in (PAPER, CORRECTED)
+    ]

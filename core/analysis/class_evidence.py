@@ -82,6 +82,15 @@ class ClassEvidence:
         return self._trend(self.log_frequency.to_numpy(), onset, table["onset_se"].to_numpy() ** 2)
 
     @property
+    def by_name(self) -> dict[str, Trend]:
+        """The three meta-regressions by their names in TRENDS."""
+        return {
+            ONSET: self.trend_of_onset,
+            CHANGE: self.trend_of_change,
+            GROUPS_APART: self.tail_minus_head,
+        }
+
+    @property
     def _onsets_unknown(self) -> bool:
         unknown = self.onsets["onset"].isna().to_numpy()[self.judged]
         return len(unknown) > 0 and unknown.mean() > MOST_UNKNOWN
@@ -90,12 +99,7 @@ class ClassEvidence:
         """Why the trend (ONSET, CHANGE or GROUPS_APART) carries no verdict; empty where it does."""
         if self.curves.n_runs < 2:
             return ONE_RUN
-        found = {
-            ONSET: self.trend_of_onset,
-            CHANGE: self.trend_of_change,
-            GROUPS_APART: self.tail_minus_head,
-        }[name]
-        if found.known:
+        if self.by_name[name].known:
             return ""
         if name == ONSET:
             return NO_ONSETS if self._onsets_unknown else TOO_FEW_CLASSES
@@ -122,35 +126,17 @@ class ClassEvidence:
 
     def trends(self) -> pd.DataFrame:
         """TRENDS: the three meta-regressions; x is log10 frequency, or tail 1 against head 0."""
-        found = {
-            ONSET: self.trend_of_onset,
-            CHANGE: self.trend_of_change,
-            GROUPS_APART: self.tail_minus_head,
-        }
         rows = [
-            (
-                name,
-                t.n,
-                t.slope,
-                t.ci_low,
-                t.ci_high,
-                t.p_value,
-                t.intercept,
-                t.tau,
-                self.reason(name),
-            )
-            for name, t in found.items()
+            (name, t.n, *(getattr(t, column) for column in TRENDS[2:-1]), self.reason(name))
+            for name, t in self.by_name.items()
         ]
         return pd.DataFrame(rows, columns=list(TRENDS))
 
     def effects(self) -> pd.DataFrame:
         """name and EFFECTS: every class in the trends over frequency, for a forest plot."""
-        tables = [
-            found.effects.assign(name=name)
-            for name, found in ((ONSET, self.trend_of_onset), (CHANGE, self.trend_of_change))
-        ]
-        table = pd.concat(tables, ignore_index=True)
-        return table[["name", *table.columns.drop("name")]]
+        tables = {name: self.by_name[name].effects for name in (ONSET, CHANGE)}
+        table = pd.concat(tables, names=["name"]).reset_index("name")
+        return table.reset_index(drop=True)
 
     def _extreme(self) -> tuple[np.ndarray, np.ndarray]:
         here = self.change_at(EXTREME_SPARSITY)

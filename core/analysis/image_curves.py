@@ -142,9 +142,8 @@ def finding_fates(
     the smallest rank that is found. Below and above are said of the mean over runs, as for
     `lost_at_sparsity`.
     """
-    judge = _by_rank if by == RANK else _by_point
     fates = [
-        _with_ends(judge(str(name), labelled[name], curve, points[name]), curve)
+        _finding_fate(str(name), labelled[name], curve, points[name], by)
         for name, curve in curves.groupby("class_name", sort=False)
     ]
     kinds = ["raised", "lost"]  # of what an image is not labelled with
@@ -159,45 +158,32 @@ def finding_fates(
     )
 
 
-def _by_point(name: str, labelled: bool | None, curve: pd.DataFrame, point: float) -> FindingFate:
-    if np.isnan(point):
-        return FindingFate(name, labelled, "nothing to go by")
-    fate, at = _fate(curve["mean"], point, labelled is False)
-    if at is None:
-        return FindingFate(name, labelled, fate)
-    row = curve.iloc[at]
-    changed, before = COUNTED[fate]
-    return FindingFate(
-        name, labelled, fate, float(row["sparsity"]), int(row[changed]), int(row[before])
-    )
-
-
-def _by_rank(name: str, labelled: bool | None, curve: pd.DataFrame, least: float) -> FindingFate:
-    ranks = curve["rank"]
-    if ranks.isna().any():
-        return FindingFate(name, labelled, "nothing to go by", by=RANK)
-    fate, at = _fate(ranks, least, labelled is False)
-    row = curve.iloc[-1 if at is None else at]
-    return FindingFate(
+def _finding_fate(
+    name: str, labelled: bool | None, curve: pd.DataFrame, limit: float, by: LostBy
+) -> FindingFate:
+    first, last = curve.iloc[0], curve.iloc[-1]
+    found = FindingFate(
         name,
         labelled,
-        fate,
-        None if at is None else float(row["sparsity"]),
-        by=RANK,
-        dense_rank=float(ranks.iloc[0]),
-        rank=float(row["rank"]),
-        least=least,
-    )
-
-
-def _with_ends(fate: FindingFate, curve: pd.DataFrame) -> FindingFate:
-    first, last = curve.iloc[0], curve.iloc[-1]
-    return replace(
-        fate,
+        "nothing to go by",
+        by=by,
         dense_mean=float(first["mean"]),
         last_mean=float(last["mean"]),
         last_sparsity=float(last["sparsity"]),
     )
+    values = curve["rank" if by == RANK else "mean"]
+    if np.isnan(limit) or (by == RANK and values.isna().any()):
+        return found
+    fate, at = _fate(values, limit, labelled is False)
+    row = last if at is None else curve.iloc[at]
+    found = replace(found, fate=fate, at=None if at is None else float(row["sparsity"]))
+    if by == RANK:
+        dense, here = float(first["rank"]), float(row["rank"])
+        return replace(found, dense_rank=dense, rank=here, least=limit)
+    if at is None:
+        return found
+    changed, before = COUNTED[fate]
+    return replace(found, n_changed=int(row[changed]), n_before=int(row[before]))
 
 
 def _fate(values: pd.Series, limit: float, absent: bool) -> tuple[Fate, int | None]:

@@ -36,7 +36,6 @@ RAISED_FINDINGS = (
 # Of the runs that had a finding when dense those that lost it, and of those that lacked it those
 # that raised it.
 CHANGED = ("n_had", "n_lost", "n_lacked", "n_raised")
-N_HAD, N_LOST, N_LACKED, N_RAISED = range(len(CHANGED))
 Cells = Iterable[tuple[float, np.ndarray]]
 
 
@@ -124,23 +123,7 @@ def lost_findings(
     changed: (images, classes, CHANGED) of each sparsity; None where it is lost by
     rank, which is of the mean over runs: runs are not counted then.
     """
-    rows, columns = np.nonzero(~np.isnan(lost))
-    labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
-    labelled[np.isnan(truth[rows, columns])] = pd.NA
-    at = lost[rows, columns].astype(float).round(2)
-    table = pd.DataFrame(
-        {
-            "image_id": image_ids.to_numpy()[rows],
-            "class_name": np.array(class_names, object)[columns],
-            "labelled": labelled,
-            "lost_by": RANK if changed is None else OPERATING_POINT,
-            "lost_at_sparsity": at,
-            "n_runs_lost": _runs(changed, N_LOST, at, rows, columns),
-            "n_runs_had": _runs(changed, N_HAD, at, rows, columns),
-            "n_runs": [n_runs[float(sparsity)] for sparsity in at],
-        }
-    )
-    return table.astype({"n_runs": int})[list(LOST_FINDINGS)]
+    return _changed(image_ids, class_names, truth, lost, changed, n_runs, "lost")
 
 
 def raised_findings(
@@ -156,25 +139,43 @@ def raised_findings(
     them lacked it: their own dense probability is below the operating point; n_runs_raised of these
     reach the point there. See `lost_findings`.
     """
-    rows, columns = np.nonzero(~np.isnan(raised) & (truth == 0))
-    at = raised[rows, columns].astype(float).round(2)
+    false = np.where(truth == 0, raised, np.nan)
+    return _changed(image_ids, class_names, truth, false, changed, n_runs, "raised")
+
+
+def _changed(
+    image_ids: pd.Series,
+    class_names: tuple[str, ...],
+    truth: np.ndarray,
+    since: np.ndarray,
+    changed: dict[float, np.ndarray] | None,
+    n_runs: dict[float, int],
+    kind: Literal["lost", "raised"],
+) -> pd.DataFrame:
+    """LOST_FINDINGS or RAISED_FINDINGS of what is not NaN in `since`."""
+    before = {"lost": "had", "raised": "lacked"}[kind]
+    rows, columns = np.nonzero(~np.isnan(since))
+    labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
+    labelled[np.isnan(truth[rows, columns])] = pd.NA
+    at = since[rows, columns].astype(float).round(2)
     table = pd.DataFrame(
         {
             "image_id": image_ids.to_numpy()[rows],
             "class_name": np.array(class_names, object)[columns],
-            "raised_by": RANK if changed is None else OPERATING_POINT,
-            "raised_at_sparsity": at,
-            "n_runs_raised": _runs(changed, N_RAISED, at, rows, columns),
-            "n_runs_lacked": _runs(changed, N_LACKED, at, rows, columns),
-            "n_runs": [n_runs[float(sparsity)] for sparsity in at],
+            "labelled": labelled,
+            f"{kind}_by": RANK if changed is None else OPERATING_POINT,
+            f"{kind}_at_sparsity": at,
+            f"n_runs_{kind}": _runs(changed, f"n_{kind}", at, rows, columns),
+            f"n_runs_{before}": _runs(changed, f"n_{before}", at, rows, columns),
+            "n_runs": np.array([n_runs[float(sparsity)] for sparsity in at], int),
         }
     )
-    return table.astype({"n_runs": int})[list(RAISED_FINDINGS)]
+    return table[list(LOST_FINDINGS if kind == "lost" else RAISED_FINDINGS)]
 
 
 def _runs(
     changed: dict[float, np.ndarray] | None,
-    what: int,
+    what: str,
     at: np.ndarray,
     rows: np.ndarray,
     columns: np.ndarray,
@@ -184,5 +185,7 @@ def _runs(
     if changed is not None:
         for sparsity in np.unique(at):
             here = at == sparsity
-            counts[here] = changed[float(sparsity)][rows[here], columns[here], what].astype(int)
+            counts[here] = changed[float(sparsity)][
+                rows[here], columns[here], CHANGED.index(what)
+            ].astype(int)
     return counts

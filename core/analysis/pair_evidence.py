@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,7 @@ PAIR_CONFIDENCE = 0.98
 DRAWS_AT_ONCE = 100
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """A coefficient with its interval, its two-sided p, and the pairs it is over, else NaN."""
 
     coefficient: float
@@ -257,7 +257,8 @@ class FrequencyAndDistance:
         terms = (np.abs(logs[first] - logs[second]), evidence.noise[first, second])
         design = np.column_stack([np.ones(len(first)), *terms])
         if len(logs) < LEAST_CLASSES or np.linalg.matrix_rank(design) < design.shape[1]:
-            return Relation(np.nan, np.nan, np.nan, np.nan, len(first))
+            nan = np.nan
+            return Relation(nan, nan, nan, nan, len(first))
         coefficient, t = _second_term(design, evidence.squared[first, second][None])
         _, drawn = _second_term(design, exchanged_distances(evidence, self.draws, self.seed))
         half = np.quantile(np.abs(drawn), self.confidence) * abs(coefficient[0] / t[0])

@@ -8,31 +8,19 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from core.analysis.pie_composition import FINDING_COUNTS
 from core.analysis.pie_excess import Carried
-from core.analysis.pie_label_noise import WRONG_LABELS
+from core.analysis.pie_label_noise import WRONG_LABELS, wrongly_labelled
+from core.analysis.subgroup import FINDING_COUNTS, finding_counts
 from core.study.labels import findings, label_matrix
 
 # Kinds of rows, and the names of those that are claims.
 CLASS, FINDING_COUNT, LABEL_NOISE, ANY, CLAIM = "class", "finding_count", "noise", "any", "claim"
 RARE, MANY_FINDINGS, NOISE = "pies~rare", "pies~many_findings", "pies~label_noise"
-MOST_COUNTED = len(FINDING_COUNTS) - 1
-
-
-def finding_counts(rows: pd.DataFrame, class_names: tuple[str, ...]) -> np.ndarray:
-    """(images,) of certain findings, at most MOST_COUNTED."""
-    count = np.nan_to_num(label_matrix(rows, findings(class_names))).sum(axis=1)
-    return np.minimum(count, MOST_COUNTED).astype(int)
 
 
 def carries_any(rows: pd.DataFrame, names: Collection[str]) -> np.ndarray:
     """(images,) bool: labelled with at least one of these classes."""
     return np.nan_to_num(label_matrix(rows, list(names))).any(axis=1)
-
-
-def wrongly_labelled(rows: pd.DataFrame) -> np.ndarray:
-    """(images,) bool: with at least one wrong label."""
-    return (rows[WRONG_LABELS].fillna("").astype(str).str.strip() != "").to_numpy(bool)
 
 
 def all_carried(

@@ -10,8 +10,9 @@ import pandas as pd
 
 from core.analysis import pie_carried
 from core.analysis.pie_composition import Ratio
-from core.analysis.pie_label_noise import WRONG_LABELS
+from core.analysis.pie_label_noise import WRONG_LABELS, wrongly_labelled
 from core.analysis.pie_null import LEAST_RUNS
+from core.analysis.subgroup import finding_counts
 from core.study.labels import FEW_PATIENTS, findings
 
 QUALITY = "pies~image_quality"
@@ -73,11 +74,11 @@ def pie_claims_table(
     rare = pie_carried.carries_any(rows, findings(tuple(tail)))
     what = {
         pie_carried.RARE: rare,
-        pie_carried.MANY_FINDINGS: pie_carried.finding_counts(rows, class_names) >= 2,
+        pie_carried.MANY_FINDINGS: finding_counts(rows, class_names) >= 2,
     }
     reasons = dict.fromkeys((*what, pie_carried.NOISE, QUALITY), "")
     if WRONG_LABELS in rows:
-        what[pie_carried.NOISE] = pie_carried.wrongly_labelled(rows)
+        what[pie_carried.NOISE] = wrongly_labelled(rows)
     else:
         reasons[pie_carried.NOISE] = NO_NOISE
     for claim, positive in what.items():
@@ -122,37 +123,28 @@ def _published(pies: pd.DataFrame, positive: np.ndarray, patients: pd.Series) ->
 
 
 def _of_ratios(row: pd.Series) -> dict[str, float]:
+    return _corrected(row, "ratio", "ratio_of_ratios", "ror") | {"n": row["n_images"]}
+
+
+def _of_quality(row: Mapping[str, Any], corrected: bool) -> dict[str, float]:
+    names = {"estimate": "difference", "ci_low": "ci_low", "ci_high": "ci_high", "p": "p"}
+    n = row["n_pie"] + row["n_non_pie"]
+    found = {f"paper_{ours}": row[theirs] for ours, theirs in names.items()} | {"paper_n": n}
+    if corrected:
+        found |= _corrected(row, "difference", "difference_of_differences", "dod") | {"n": n}
+    return found
+
+
+def _corrected(
+    row: Mapping[str, Any], statistic: str, compared: str, short: str
+) -> dict[str, float]:
     names = {
-        "estimate": "ratio_of_ratios",
-        "ci_low": "ror_ci_low",
-        "ci_high": "ror_ci_high",
-        "p_value": "ror_p",
-        "n": "n_images",
-        "pruned_estimate": "pruned_ratio",
+        "estimate": compared,
+        "ci_low": f"{short}_ci_low",
+        "ci_high": f"{short}_ci_high",
+        "p_value": f"{short}_p",
+        "pruned_estimate": f"pruned_{statistic}",
         "pruned_ci_low": "pruned_ci_low",
         "pruned_ci_high": "pruned_ci_high",
     }
     return {ours: row[theirs] for ours, theirs in names.items()}
-
-
-def _of_quality(row: Mapping[str, Any], corrected: bool) -> dict[str, float]:
-    names = {
-        "paper_estimate": "difference",
-        "paper_ci_low": "ci_low",
-        "paper_ci_high": "ci_high",
-        "paper_p": "p",
-    }
-    n = row["n_pie"] + row["n_non_pie"]
-    found = {ours: row[theirs] for ours, theirs in names.items()} | {"paper_n": n}
-    if corrected:
-        names = {
-            "estimate": "difference_of_differences",
-            "ci_low": "dod_ci_low",
-            "ci_high": "dod_ci_high",
-            "p_value": "dod_p",
-            "pruned_estimate": "pruned_difference",
-            "pruned_ci_low": "pruned_ci_low",
-            "pruned_ci_high": "pruned_ci_high",
-        }
-        found |= {ours: row[theirs] for ours, theirs in names.items()} | {"n": n}
-    return found

@@ -19,10 +19,10 @@ from core.analysis.bootstrap import (
     percentile_interval,
     resample_counts,
 )
+from core.analysis.subgroup import FINDING_COUNTS, finding_counts
 from core.study.labels import FEW_PATIENTS, findings, label_matrix
 
 RATIO = ("pie_frequency", "non_pie_frequency", "ratio", "ci_low", "ci_high")
-FINDING_COUNTS = ("0", "1", "2", "3", "4+")
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,8 @@ class PieFindingCountRatio(Ratio):
         self, pies: pd.DataFrame, test: pd.DataFrame, class_names: tuple[str, ...]
     ) -> pd.DataFrame:
         rows = _joined(pies, test)
-        count = np.nan_to_num(label_matrix(rows, findings(class_names))).sum(axis=1)
-        most = len(FINDING_COUNTS) - 1
-        values = (np.minimum(count, most)[:, None] == np.arange(most + 1)).astype(float)
+        count = finding_counts(rows, class_names)
+        values = (count[:, None] == np.arange(len(FINDING_COUNTS))).astype(float)
         table = self.of(values, rows["is_pie"], rows["patient_id"])
         table.insert(0, "finding_count", list(FINDING_COUNTS))
         return table.assign(unstable=table["n_positive_patients"] < FEW_PATIENTS)

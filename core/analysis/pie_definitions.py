@@ -5,7 +5,7 @@ The paper's rule calls 5 % of images PIEs even where pruning changed nothing; th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import comb
 
@@ -57,23 +57,12 @@ class ModalDisagreement:
     def __call__(
         self, dense: np.ndarray, pruned: np.ndarray, thresholds: np.ndarray | None
     ) -> pd.DataFrame:
-        n_images = dense.shape[1]
-        if thresholds is None or np.isnan(thresholds).all():
-            return pd.DataFrame(
-                {
-                    "n_modal_disagreements": pd.array([pd.NA] * n_images, dtype="Int64"),
-                    "is_pie_modal": pd.array([pd.NA] * n_images, dtype="boolean"),
-                }
-            )
-        shape = (dense.shape[0], dense.shape[2])
-        limits = np.broadcast_to(np.asarray(thresholds, float), shape)
-        n_disagree = (modal_labels(dense, limits) != modal_labels(pruned, limits)).sum(axis=1)
-        return pd.DataFrame(
-            {
-                "n_modal_disagreements": pd.array(n_disagree, dtype="Int64"),
-                "is_pie_modal": pd.array(n_disagree > 0, dtype="boolean"),
-            }
-        )
+        n_disagree = pd.array([pd.NA] * dense.shape[1], dtype="Int64")
+        if thresholds is not None and not np.isnan(thresholds).all():
+            limits = _of_each_run(thresholds, dense)
+            differ = modal_labels(dense, limits) != modal_labels(pruned, limits)
+            n_disagree = pd.array(differ.sum(axis=1), dtype="Int64")
+        return pd.DataFrame({"n_modal_disagreements": n_disagree, "is_pie_modal": n_disagree > 0})
 
 
 @dataclass(frozen=True)
@@ -93,24 +82,35 @@ class ModalExcess:
     def __call__(
         self, dense: np.ndarray, pruned: np.ndarray, thresholds: np.ndarray | None
     ) -> np.ndarray:
-        n_runs, n_images, n_classes = dense.shape
-        half = n_runs // 2
-        if half == 0 or thresholds is None or np.isnan(thresholds).all():
+        n_runs, n_images, _ = dense.shape
+        if n_runs < 2 or thresholds is None or np.isnan(thresholds).all():
             return np.full(n_images, np.nan)
-        limits = np.broadcast_to(np.asarray(thresholds, float), (n_runs, n_classes))
+        limits = _of_each_run(thresholds, dense)
         total = np.zeros(n_images)
-        rng = np.random.default_rng(self.seed)
-        for _ in range(self.splits):
-            order = rng.permutation(n_runs)
-            a, b = order[:half], order[half : 2 * half]
+        for halves in _disjoint_halves(n_runs, self.splits, self.seed):
             dense_a, dense_b, pruned_a, pruned_b = (
                 modal_labels(models[rows], limits[rows])
                 for models in (dense, pruned)
-                for rows in (a, b)
+                for rows in halves
             )
             cross = (dense_a != pruned_b).sum(axis=1) + (pruned_a != dense_b).sum(axis=1)
             total += cross / 2 - (dense_a != dense_b).sum(axis=1)
         return total / self.splits
+
+
+def _of_each_run(thresholds: np.ndarray, models: np.ndarray) -> np.ndarray:
+    """(runs, classes) of thresholds that may be one for all runs."""
+    return np.broadcast_to(np.asarray(thresholds, float), (len(models), models.shape[2]))
+
+
+def _disjoint_halves(
+    n_runs: int, splits: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Two sets of floor(runs / 2) runs that share none, drawn anew for each split."""
+    rng, half = np.random.default_rng(seed), n_runs // 2
+    for _ in range(splits):
+        order = rng.permutation(n_runs)
+        yield order[:half], order[half : 2 * half]
 
 
 def modal_labels(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -155,14 +155,10 @@ class AgreementZ:
         advance: Callable[[int, int], None] | None = None,
     ) -> np.ndarray:
         n_runs, n_images = dense.shape[:2]
-        half = n_runs // 2
         if n_runs < LEAST_RUNS:
             return np.full(n_images, np.nan)
-        null, cross = (np.empty((self.splits, n_images)) for _ in range(2))
-        rng = np.random.default_rng(self.seed)
-        for split in range(self.splits):
-            order = rng.permutation(n_runs)
-            halves = order[:half], order[half : 2 * half]
+        null, cross = np.empty((2, self.splits, n_images))
+        for split, halves in enumerate(_disjoint_halves(n_runs, self.splits, self.seed)):
             dense_a, dense_b = (dense[rows].mean(axis=0, dtype=float) for rows in halves)
             pruned_a, pruned_b = (pruned[rows].mean(axis=0, dtype=float) for rows in halves)
             null[split] = agreement(dense_a, dense_b)

@@ -14,6 +14,11 @@ from core.study.labels import Labels, findings, label_matrix
 WRONG_LABELS = "wrong_labels"
 
 
+def wrongly_labelled(rows: pd.DataFrame) -> np.ndarray:
+    """(images,) bool: with at least one wrong label."""
+    return (rows[WRONG_LABELS].fillna("").astype(str).str.strip() != "").to_numpy(bool)
+
+
 def labels_record_noise(labels: Labels) -> bool:
     """Whether it is known of each image which of its labels are wrong, as phantoms record it."""
     return WRONG_LABELS in labels.attributes
@@ -34,7 +39,7 @@ class PieLabelNoise(Ratio):
         self, pies: pd.DataFrame, test: pd.DataFrame, class_names: tuple[str, ...]
     ) -> pd.DataFrame:
         rows = pies[["image_id", "is_pie"]].merge(test, on="image_id", validate="one_to_one")
-        wrong = (rows[WRONG_LABELS].fillna("").astype(str).str.strip() != "").to_numpy(float)
+        wrong = wrongly_labelled(rows)
         finding = np.nan_to_num(label_matrix(rows, findings(class_names))).any(axis=1)
         slices = {"all": finding | True, "with findings": finding, "without findings": ~finding}
         values = np.column_stack([np.where(mask, wrong, np.nan) for mask in slices.values()])

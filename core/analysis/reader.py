@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.analysis.alpha import krippendorff_alpha
+from core.analysis.bootstrap import benjamini_hochberg
 
 # Fewer readings than this on either side carry no test.
 FEWEST_READINGS = 5
@@ -61,7 +62,8 @@ class ReaderResults:
             if advance:
                 advance(done, len(self.levels))
         table = pd.DataFrame(rows)
-        table.insert(table.columns.get_loc("mixed_p") + 1, "q_value", q_values(table["mixed_p"]))
+        q = benjamini_hochberg(table["mixed_p"].to_numpy(float))
+        table.insert(table.columns.get_loc("mixed_p") + 1, "q_value", q)
         return table
 
 
@@ -70,7 +72,6 @@ def _row(given: pd.DataFrame, level: Level) -> dict[str, float]:
     value = given["value"].to_numpy(float)
     pie, other = value[is_pie], value[~is_pie]
     h, p = kruskal(pie, other)
-    mixed = mixed_model(given)
     return {
         "n_pie": len(pie),
         "n_non_pie": len(other),
@@ -80,10 +81,7 @@ def _row(given: pd.DataFrame, level: Level) -> dict[str, float]:
         "sd_non_pie": _sd(other),
         "kruskal_h": h,
         "kruskal_p": p,
-        "mixed_effect": mixed.effect,
-        "mixed_ci_low": mixed.ci_low,
-        "mixed_ci_high": mixed.ci_high,
-        "mixed_p": mixed.p,
+        **{f"mixed_{name}": number for name, number in asdict(mixed_model(given)).items()},
         "krippendorff_alpha": agreement_between_readers(given, level),
     }
 
@@ -153,16 +151,6 @@ def agreement_between_readers(given: pd.DataFrame, level: Level) -> float:
     all answers are the same."""
     table = given.pivot(index="reader", columns="image_id", values="value").to_numpy(float)
     return krippendorff_alpha(table, level)
-
-
-def q_values(p: pd.Series) -> np.ndarray:
-    """Benjamini-Hochberg over the p-values there are."""
-    values = p.to_numpy(float)
-    known = np.isfinite(values)
-    found = np.full(len(values), np.nan)
-    if known.any():
-        found[known] = scipy.stats.false_discovery_control(values[known])
-    return found
 
 
 def by_reader(answers: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import CONFIDENCE, fixed_sequence
+from core.analysis.bootstrap import CONFIDENCE, from_the_top
 from core.analysis.operating_characteristics import DENSE, REFIXED
 from core.analysis.safe_sparsity import CANNOT_TELL, SAFE, UNSAFE
 from core.study.labels import FEW_PATIENTS
@@ -94,16 +94,9 @@ class SafeOperation:
     def _unsafe(self, table: pd.DataFrame, p_values: np.ndarray) -> np.ndarray:
         """Of (rates, rows) one-sided p-values, whose rows are sorted by sparsity."""
         n_tests = len(RATES) * table.loc[table["judged"], "class_name"].nunique()
-        keys = [table["class_name"][::-1], table["threshold"][::-1]]
-        unsafe = np.zeros(len(table), bool)
-        for p in p_values:
-            from_the_top = (
-                pd.Series(p, table.index)[::-1]
-                .groupby(keys)
-                .transform(lambda of_class: fixed_sequence(of_class.to_numpy()))
-            )
-            unsafe |= (from_the_top * n_tests < 1 - self.confidence).reindex(table.index)
-        return unsafe
+        keys = table["class_name"], table["threshold"]
+        adjusted = np.array([from_the_top(p, *keys) for p in p_values]) * n_tests
+        return (adjusted < 1 - self.confidence).any(axis=0)
 
 
 def difference_bounds(table: pd.DataFrame, rate: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, fixed_sequence
+from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, from_the_top
 from core.analysis.ratio import ratio_variances, variance_at
 from core.study.labels import FEW_PATIENTS, GROUPS
 
@@ -150,13 +150,8 @@ class SafeSparsity:
         n_runs, n_patients = table["n_runs"], table["n_positive_patients"]
         p = combined_p(below, errors[0], n_runs, errors[1], n_patients)
         n_classes = table.loc[~few, "class_name"].nunique()
-        p = pd.Series(np.where(few, np.nan, p), table.index)
-        from_the_top = (
-            p[::-1]
-            .groupby(table["class_name"][::-1])
-            .transform(lambda of_class: fixed_sequence(of_class.to_numpy()))
-        )
-        return np.minimum(from_the_top[::-1].to_numpy() * n_classes, 1)
+        p = from_the_top(np.where(few, np.nan, p), table["class_name"])
+        return np.minimum(p * n_classes, 1)
 
 
 @dataclass(frozen=True)

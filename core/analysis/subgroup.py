@@ -94,9 +94,7 @@ def grouping(test: pd.DataFrame, by: str, class_names: tuple[str, ...]) -> pd.Se
     Numbers of more than eight values become ranges: ages at AGE_EDGES, others at quartiles.
     """
     if by == FINDINGS:
-        count = np.nan_to_num(label_matrix(test, findings(class_names))).sum(axis=1)
-        most = len(FINDING_COUNTS) - 1
-        return pd.Series(np.array(FINDING_COUNTS)[np.minimum(count, most).astype(int)], test.index)
+        return pd.Series(np.array(FINDING_COUNTS)[finding_counts(test, class_names)], test.index)
     if by not in test.columns:
         return pd.Series(pd.NA, test.index, dtype="object")
     column = test[by]
@@ -105,6 +103,12 @@ def grouping(test: pd.DataFrame, by: str, class_names: tuple[str, ...]) -> pd.Se
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
         return _ranges(column, bool(AGE.search(by.lower())))
     return column.astype("string").str.strip().replace("", pd.NA)
+
+
+def finding_counts(rows: pd.DataFrame, class_names: tuple[str, ...]) -> np.ndarray:
+    """(images,) of certain findings, as places in FINDING_COUNTS."""
+    count = np.nan_to_num(label_matrix(rows, findings(class_names))).sum(axis=1)
+    return np.minimum(count, len(FINDING_COUNTS) - 1).astype(int)
 
 
 def patient_list(text: str) -> list[str]:
@@ -179,12 +183,7 @@ def slice_metrics(truth: SliceTruth, ranks: np.ndarray) -> dict[str, np.ndarray]
 def _from_sorted(keys: np.ndarray, truth: SliceTruth) -> dict[str, np.ndarray]:
     """Of each positive: how many lie at or above its score, and how many of them are positive."""
     n_classes, n = keys.shape
-    n_positive, n_unknown, row, place = (
-        truth.n_positive,
-        truth.n_unknown,
-        truth.row,
-        truth.place,
-    )
+    n_positive, n_unknown, row, place = truth.n_positive, truth.n_unknown, truth.row, truth.place
     flat = keys.ravel()
     at = np.flatnonzero((flat.astype(np.uint8) & 1).view(bool))
     column = at - row * n

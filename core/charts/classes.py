@@ -10,11 +10,12 @@ from core.charts.parts import (
     ROW_HEIGHT,
     RULE,
     Chart,
+    change_axis,
     class_axis,
     empty_figure,
     escaped,
     over_runs,
-    short,
+    starred,
     whiskers,
 )
 from core.study.labels import GROUPS, known_split
@@ -117,17 +118,9 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
             "%{customdata[2]}<br>%{customdata[3]} patients<extra></extra>"
         ),
     )
-    names = [
-        short(name) if judged else f"{short(name, 26)} *"
-        for name, judged in zip(known["class_name"], known["judged"], strict=True)
-    ]
-    class_axis(figure, names)
-    label = words.METRICS[metric]
-    figure.update_xaxes(
-        title=f"Change of {label} against dense (%)", ticksuffix=" %", zeroline=True,
-        range=_scale(known),
-    )  # fmt: skip
-    at = words.percent(sparsity)
+    class_axis(figure, starred(known["class_name"], ~known["judged"]))
+    change_axis(figure, metric, range=_scale(known))
+    label, at = words.METRICS[metric], words.percent(sparsity)
     if not len(known):
         return Chart(f"No class has both a dense and a pruned {label} at {at}", figure, "")
     caption = f"{n_images:,} test images. {over_runs(known, 'line')}"
@@ -151,13 +144,9 @@ def _scale(known: pd.DataFrame) -> list[float]:
     return [low - room, high + room]
 
 
-def losses_chart(
-    losses: pd.DataFrame,
-    metric: str,
-    sparsity: float,
-    n_images: int,
-) -> Chart:
+def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> Chart:
     """What each class has lost at one sparsity, the most lost first."""
+    at = words.percent(sparsity)
     known = losses[losses["relative_change"].notna()]
     figure = empty_figure(max(260, ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
@@ -199,21 +188,12 @@ def losses_chart(
         marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": RULE}},
         hovertemplate="down to chance at %{x:.0f} %<extra></extra>",
     )
-    names = [
-        f"{short(name, 26)} *" if unstable else short(name)
-        for name, unstable in zip(known["class_name"], known["unstable"], strict=True)
-    ]
-    class_axis(figure, names)
-    label = words.METRICS[metric]
-    figure.update_xaxes(
-        title=f"Change of {label} against dense (%)", ticksuffix=" %", zeroline=True
-    )
+    class_axis(figure, starred(known["class_name"], known["unstable"]))
+    change_axis(figure, metric)
+    title = f"No class has both a dense and a pruned {words.METRICS[metric]} at {at}"
     if len(known):
-        corrected = "interval_over" in known
-        said = _range_title if corrected else _groups_title
-        title = f"{said(known, metric)} at {words.percent(sparsity)} sparsity"
-    else:
-        title = f"No class has both a dense and a pruned {label} at {words.percent(sparsity)}"
+        said = _range_title if "interval_over" in known else _groups_title
+        title = f"{said(known, metric)} at {at} sparsity"
     caption = (
         f"{words.count(len(known), 'class')}, {n_images:,} test images. "
         f"{over_runs(known, 'whiskers')} Upright tick: what a random order is "

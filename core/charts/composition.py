@@ -9,15 +9,16 @@ from core.charts.parts import (
     GREY,
     GROUP_COLOURS,
     ROW_HEIGHT,
-    RULE,
     Chart,
     class_axis,
     empty_figure,
-    escape,
-    short,
+    escaped,
+    no_difference,
+    whiskers,
 )
 from core.study.labels import FEW_PATIENTS
-from core.wording import pie_findings, words
+from core.wording import words
+from core.wording.pie_findings import composition, held_against_dense
 
 SIGNIFICANT = 0.05
 QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")
@@ -26,7 +27,7 @@ LEAST_RATIO = 0.05  # where a log axis ends: a class that no PIE has, has no log
 
 def class_ratio_chart(ratios: pd.DataFrame, groups: dict[str, str]) -> Chart:
     """Frequency of every class among PIEs over that among other images, largest first."""
-    by = "pruned_ratio" if pie_findings.held_against_dense(ratios) else "ratio"
+    by = "pruned_ratio" if held_against_dense(ratios) else "ratio"
     known = ratios[ratios["ratio"].notna()].sort_values(
         ["unstable", by], ascending=[True, False], kind="stable"
     )
@@ -72,15 +73,7 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
             "symbol": np.where(clear, "circle", "circle-open"),
             "line": {"width": 2},
         },
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": known["ci_high"] - known["difference"],
-            "arrayminus": known["difference"] - known["ci_low"],
-            "color": RULE,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        error_x=whiskers(known["ci_low"], known["ci_high"], known["difference"]),
         text=known["measure"].map(names),
         customdata=np.column_stack(
             [known[name].map(lambda v: words.number(v, 3)) for name in QUALITY_SHOWN]
@@ -90,7 +83,7 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
             "%{customdata[1]} in others<br>q = %{customdata[2]}<extra></extra>"
         ),
     )
-    held = "dense_difference" in known and bool(known["dense_difference"].notna().any())
+    held = held_against_dense(known, "difference")
     drawn = ["difference", "ci_low", "ci_high"] + ["dense_difference"] * held
     if held:
         figure.add_scatter(
@@ -101,7 +94,7 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
             text=known["measure"].map(names),
             hovertemplate="%{text}, nothing pruned: difference %{x:.2f}<extra></extra>",
         )
-    figure.add_vline(x=0, line={"color": RULE, "width": 1.5, "dash": "dot"})
+    no_difference(figure, 0)
     class_axis(figure, known["measure"].map(names).tolist())
     ends = known[drawn].abs().max(axis=None)
     far = min(1.05, 1.15 * ends) if len(known) and ends > 0.2 else 0.25
@@ -139,7 +132,7 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
             marker_color=colour,
             hovertemplate="z %{x:.1f}: %{y} images<extra>" + name + "</extra>",
         )
-    figure.add_vline(x=0, line={"color": RULE, "width": 1.5, "dash": "dot"})
+    no_difference(figure, 0)
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     figure.update_layout(barmode="stack", bargap=0.05, showlegend=True, legend=legend, margin_t=36)
     figure.update_xaxes(title="z: agreement with the pruned model against dense with dense")
@@ -154,7 +147,7 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
 def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], title: str) -> Chart:
     figure = empty_figure(max(220, ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
-    held = pie_findings.held_against_dense(known)
+    held = held_against_dense(known)
     shown = "pruned_ratio" if held else "ratio"
     ends = ("pruned_ci_low", "pruned_ci_high") if held else ("ci_low", "ci_high")
     ratio = known[shown].clip(lower=LEAST_RATIO)
@@ -165,7 +158,7 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
             y=positions,
             mode="markers",
             marker={"size": 9, "color": GREY, "symbol": "diamond"},
-            text=[escape(name) for name in names],
+            text=escaped(names),
             customdata=np.column_stack([known["dense_ratio"].map(words.number), known["n_dense"]]),
             hovertemplate=(
                 "%{text}, nothing pruned: %{customdata[0]} times<br>%{customdata[1]} PIEs of dense "
@@ -182,16 +175,8 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
             "symbol": np.where(known["unstable"], "circle-open", "circle"),
             "line": {"width": 2},
         },
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": high - ratio,
-            "arrayminus": ratio - low,
-            "color": RULE,
-            "thickness": 1.5,
-            "width": 3,
-        },
-        text=[escape(name) for name in names],
+        error_x=whiskers(low, high, ratio),
+        text=escaped(names),
         customdata=np.column_stack(
             [
                 known[shown].map(words.number),
@@ -204,8 +189,8 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
             "<extra></extra>"
         ),
     )
-    figure.add_vline(x=1, line={"color": RULE, "width": 1.5, "dash": "dot"})
-    class_axis(figure, [short(name) for name in names])
+    no_difference(figure, 1)
+    class_axis(figure, names)
     figure.update_xaxes(
         title="Share among PIEs over that among others (log)",
         type="log",
@@ -238,4 +223,4 @@ def _ratio_caption(known: pd.DataFrame, held: bool) -> str:
 def _title(known: pd.DataFrame, names: list[str], verb: str) -> str:
     stable = ~known["unstable"].to_numpy(bool)
     there = [name for name, keep in zip(names, stable, strict=True) if keep]
-    return pie_findings.composition(known[stable], there, verb)
+    return composition(known[stable], there, verb)

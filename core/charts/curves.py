@@ -6,18 +6,13 @@ import numpy as np
 import pandas as pd
 
 from core.charts.parts import (
-    DASHES,
     GROUP_COLOURS,
     MOST_HIGHLIGHTED,
-    ROOM_FOR_NAMES,
-    SYMBOLS,
     Chart,
     add_band,
-    add_curve,
-    add_floor,
     add_grey_curves,
+    add_named_curves,
     empty_figure,
-    label_ends,
     over_runs,
     percents,
     sparsity_axis,
@@ -75,23 +70,9 @@ def class_curves_chart(
     facts = losses.set_index("class_name")
     scale = 100 if relative else 1
     figure = empty_figure(460)
-    figure.update_layout(margin_r=ROOM_FOR_NAMES)
     add_grey_curves(figure, curves[~curves["class_name"].isin(highlighted)], scale)
-    ends = []
-    for index, name in enumerate(highlighted):
-        curve = curves[(curves["class_name"] == name)]
-        colour = GROUP_COLOURS[facts["group"].get(name, "medium")]
-        x = percents(curve["sparsity"])
-        add_band(figure, x, curve["lower"] * scale, curve["upper"] * scale, colour)
-        symbol = SYMBOLS[index % len(SYMBOLS)]
-        add_curve(figure, name, curve, colour, scale, 3, symbol, DASHES[index % len(DASHES)])
-        floor = facts["chance_change"].get(name) if relative else chance.get(name)
-        if floor is not None and np.isfinite(floor):
-            add_floor(figure, x, floor * scale, colour, name)
-        known = curve["median"].dropna()
-        if len(known):
-            ends.append((name, float(known.iloc[-1]) * scale))
-    label_ends(figure, ends, float(curves["sparsity"].max() * 100))
+    groups = {name: facts["group"].get(name, "medium") for name in highlighted}
+    add_named_curves(figure, curves, groups, scale, facts["chance_change"] if relative else chance)
     sparsity_axis(figure)
     label = words.METRICS[metric]
     if relative:
@@ -115,18 +96,7 @@ def pair_curves_chart(
 ) -> Chart:
     """Two forgettability curves with their interval over runs (columns lower, upper)."""
     figure = empty_figure(400)
-    figure.update_layout(margin_r=ROOM_FOR_NAMES)
-    ends = []
-    for index, name in enumerate(pair):
-        curve = curves[curves["class_name"] == name]
-        colour = GROUP_COLOURS[groups[name]]
-        x = percents(curve["sparsity"])
-        add_band(figure, x, curve["lower"] * 100, curve["upper"] * 100, colour)
-        add_curve(figure, name, curve, colour, 100, 3, SYMBOLS[index], DASHES[index])
-        known = curve["median"].dropna()
-        if len(known):
-            ends.append((name, float(known.iloc[-1]) * 100))
-    label_ends(figure, ends, float(curves["sparsity"].max() * 100))
+    add_named_curves(figure, curves, {name: groups[name] for name in pair}, 100)
     sparsity_axis(figure)
     label = words.METRICS[metric]
     figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,14 @@ LEAST_DRAWN = 1e-4
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemclick": False}
 
 
+class _Drawn(NamedTuple):
+    """The column of `curves` that is drawn, how high its values stand, what a point of it says."""
+
+    column: str
+    height: Callable[[Any], list[float]]
+    hover: Callable[[str, Any], str]
+
+
 def image_curves_chart(
     curves: pd.DataFrame,
     fates: list[FindingFate],
@@ -47,7 +55,8 @@ def image_curves_chart(
     curves: see `analysis.image_curves.curves_table`. points: by class, NaN for none.
     """
     figure = empty_figure(380)
-    _add_others(figure, curves, fates, "median", _height, _hover)
+    of_probability = _Drawn("median", _height, _hover)
+    _add_others(figure, curves, fates, of_probability)
     for name in _told(fates):
         curve = curves[curves["class_name"] == name]
         colour, x = GROUP_COLOURS[groups[name]], percents(curve["sparsity"])
@@ -60,7 +69,7 @@ def image_curves_chart(
                 text=[f"operating point of {escape(name)}: {probability(points[name])}"] * 2,
                 hovertemplate="%{text}<extra></extra>", showlegend=False,
             )  # fmt: skip
-    _draw(figure, curves, fates, groups, sparsity, "median", _height, _hover)
+    _add_told(figure, curves, fates, groups, sparsity, of_probability)
     decades = np.arange(np.log10(LEAST_DRAWN), 1)
     drawn = [y for trace in figure.data for y in trace.y if y is not None]
     figure.update_yaxes(
@@ -83,8 +92,9 @@ def image_ranks_chart(
     """As `image_curves_chart`, of the image's rank among the test images without each class, in
     percent. least: by class the smallest rank that counts as found, one for all."""
     figure = empty_figure(380)
-    _add_others(figure, curves, fates, "rank", _in_percent, _hover_rank)
-    _draw(figure, curves, fates, groups, sparsity, "rank", _in_percent, _hover_rank)
+    of_rank = _Drawn("rank", _in_percent, _hover_rank)
+    _add_others(figure, curves, fates, of_rank)
+    _add_told(figure, curves, fates, groups, sparsity, of_rank)
     limit, runs = next(iter(least.values())), int(curves["n_runs"].max())
     over = "of one run" if runs < 2 else f"averaged over {words.count(runs, 'run')}"
     figure.add_hline(y=limit * 100, line={"color": RULE, "width": 1.2, "dash": "dot"})
@@ -103,43 +113,33 @@ def _told(fates: list[FindingFate]) -> list[str]:
     return [found.class_name for found in fates[:MOST_HIGHLIGHTED]]
 
 
-def _draw(
+def _add_told(
     figure: go.Figure,
     curves: pd.DataFrame,
     fates: list[FindingFate],
     groups: dict[str, str],
     sparsity: float,
-    column: str,
-    height: Callable[[Any], list[float]],
-    hover: Callable[[str, Any], str],
+    drawn: _Drawn,
 ) -> None:
-    """One column of `curves` over sparsity, the classes that are told of in colour."""
+    """The classes that are told of, in colour."""
     told = _told(fates)
+    colours = [GROUP_COLOURS[groups[name]] for name in told]
     figure.update_layout(showlegend=True, legend=LEGEND)
-    for index, name in enumerate(told):
+    for name, colour, dash in zip(told, colours, DASHES, strict=False):
         curve = curves[curves["class_name"] == name]
-        x = percents(curve["sparsity"])
         figure.add_scatter(
-            x=x,
-            y=height(curve[column]),
-            mode="lines+markers" if len(x) < 3 else "lines",
+            x=percents(curve["sparsity"]),
+            y=drawn.height(curve[drawn.column]),
+            mode="lines+markers" if len(curve) < 3 else "lines",
             name=escape(short(name)),
-            line={
-                "color": GROUP_COLOURS[groups[name]],
-                "width": 3,
-                "dash": DASHES[index % len(DASHES)],
-            },
-            text=[hover(name, row) for row in curve.itertuples()],
+            line={"color": colour, "width": 3, "dash": dash},
+            text=[drawn.hover(name, row) for row in curve.itertuples()],
             hovertemplate="%{x} %<br>%{text}<extra></extra>",
         )
-    here = curves[np.isclose(curves["sparsity"], sparsity)].set_index("class_name")[column]
+    here = curves[np.isclose(curves["sparsity"], sparsity)].set_index("class_name")[drawn.column]
     figure.add_scatter(
-        x=[sparsity * 100] * len(told), y=height(here.reindex(told)), mode="markers",
-        marker={
-            "size": 12,
-            "color": [GROUP_COLOURS[groups[name]] for name in told],
-            "symbol": [SYMBOLS[index % len(SYMBOLS)] for index in range(len(told))],
-        },
+        x=[sparsity * 100] * len(told), y=drawn.height(here.reindex(told)), mode="markers",
+        marker={"size": 12, "color": colours, "symbol": SYMBOLS[: len(told)]},
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     figure.add_vline(x=sparsity * 100, line={"color": RULE, "width": 1.5})
@@ -148,12 +148,7 @@ def _draw(
 
 
 def _add_others(
-    figure: go.Figure,
-    curves: pd.DataFrame,
-    fates: list[FindingFate],
-    column: str,
-    height: Callable[[Any], list[float]],
-    hover: Callable[[str, Any], str],
+    figure: go.Figure, curves: pd.DataFrame, fates: list[FindingFate], drawn: _Drawn
 ) -> None:
     others = curves[~curves["class_name"].isin(_told(fates))]
     if others.empty:
@@ -161,8 +156,8 @@ def _add_others(
     x, y, text = [], [], []
     for name, curve in others.groupby("class_name", sort=False):
         x += [*percents(curve["sparsity"]), None]  # the gap parts one class from the next
-        y += [*height(curve[column]), None]
-        text += [hover(str(name), row) for row in curve.itertuples()] + [""]
+        y += [*drawn.height(curve[drawn.column]), None]
+        text += [drawn.hover(str(name), row) for row in curve.itertuples()] + [""]
     figure.add_scatter(
         x=x, y=y, text=text, mode="lines", line={"color": GREY, "width": 1.2},
         hovertemplate="%{x} %<br>%{text}<extra></extra>", showlegend=False,

@@ -16,7 +16,8 @@ from core.charts.parts import (
     class_axis,
     empty_figure,
     escaped,
-    short,
+    starred,
+    whiskers,
 )
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
@@ -62,8 +63,7 @@ def operating_chart(
             x=[None], y=[None], mode="markers", name=mark, xaxis="x",
             marker={"symbol": symbol, "size": 9, "color": RULE}, showlegend=True,
         )  # fmt: skip
-    few = dict(zip(pruned["class_name"], pruned["unstable"], strict=True))
-    class_axis(figure, [f"{short(name, 26)} *" if few[name] else name for name in place])
+    class_axis(figure, starred(pruned["class_name"], pruned["unstable"]))
     for name, (axis, domain) in PANELS.items():
         figure.update_layout(
             {
@@ -84,7 +84,7 @@ def operating_chart(
     if not rows["pruned, operating point fixed again"].empty:
         caption += ", and again in the same way for the pruned one"
     caption += "."
-    if any(few.values()):
+    if pruned["unstable"].any():
         caption += f" * fewer than {FEW_PATIENTS} test patients with it: unstable."
     # Empty where "No Finding" is the only class with an operating point.
     said = false_alarms_sentence(table, sparsity).removesuffix(".")
@@ -95,23 +95,19 @@ def operating_chart(
 def _points(
     rows: pd.DataFrame, name: str, mark: str, symbol: str, place: dict[str, int], offset: float
 ) -> dict[str, Any]:
-    share = rows[name] * 100
-    low, high = rows[f"{name}_ci_low"] * 100, rows[f"{name}_ci_high"] * 100
+    share, low, high = (rows[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high"))
     told = [
         f"{words.percent(s)} ({words.percent(a)} to {words.percent(b)})"
-        for s, a, b in zip(rows[name], rows[f"{name}_ci_low"], rows[f"{name}_ci_high"], strict=True)
+        for s, a, b in zip(share, low, high, strict=True)
     ]
     points = ["operating point " + f"{point:.2g}" for point in rows["operating_point"]]
     colours = rows["group"].map(GROUP_COLOURS).tolist()
     return {
-        "x": share.tolist(),
+        "x": share * 100,
         "y": (rows["class_name"].map(place) + offset).tolist(),
         "mode": "markers",
         "marker": {"symbol": symbol, "size": 8, "color": colours},
-        "error_x": {
-            "type": "data", "symmetric": False, "array": (high - share).tolist(),
-            "arrayminus": (share - low).tolist(), "color": RULE, "thickness": 1.2, "width": 0,
-        },
+        "error_x": whiskers(low * 100, high * 100, share * 100) | {"thickness": 1.2, "width": 0},
         "customdata": np.column_stack([escaped(rows["class_name"]), told, points]),
         "hovertemplate": f"%{{customdata[0]}}, {mark}<br>{name} %{{customdata[1]}}<br>"
         "%{customdata[2]}<extra></extra>",

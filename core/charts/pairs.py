@@ -3,6 +3,8 @@ they are. One ordering serves all three."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -33,17 +35,18 @@ def fcd_heatmap(
 ) -> Chart:
     """Class by class FCD as the paper has it; `untested`: as a root mean square, where no pair is
     tested, so that the title names none."""
-    figure, off_diagonal = _heatmap(fcd, order, "FCD, RMS" if untested else "FCD", ".2f", unstable)
     distance = "Root mean square" if untested else "Euclidean"
     caption = (
         f"FCD: {distance} distance of two median curves over {words.count(n_grid, 'sparsity')} "
         f"above 0, {words.count(n_runs, 'run')}. "
         "0: forgotten alike."
     )
-    title = _most(off_diagonal, order, unstable, "are forgotten most differently")
+    label = "FCD, RMS" if untested else "FCD"
+    what = "are forgotten most differently"
+    chart = _titled_heatmap(fcd, order, label, ".2f", unstable, what, caption)
     if untested:
-        title = "FCD as measured, noise included; no pair is tested"
-    return Chart(title, figure, _stars(order, unstable) + caption)
+        return replace(chart, title="FCD as measured, noise included; no pair is tested")
+    return chart
 
 
 def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid: int) -> Chart:
@@ -87,11 +90,9 @@ def iou_heatmap(
     unstable: frozenset[str] = frozenset(),
 ) -> Chart:
     """How often two classes occur together, as intersection over union."""
-    figure, off_diagonal = _heatmap(iou, order, "IoU", ".3f", unstable)
     counts = "" if corrected else ", class counts as column sums (paper)"
     caption = f"Co-occurrence IoU over {n_images:,} test images{counts}. 0: never together."
-    title = _most(off_diagonal, order, unstable, "occur together most")
-    return Chart(title, figure, _stars(order, unstable) + caption)
+    return _titled_heatmap(iou, order, "IoU", ".3f", unstable, "occur together most", caption)
 
 
 def frequency_heatmap(
@@ -102,11 +103,26 @@ def frequency_heatmap(
     unstable: frozenset[str] = frozenset(),
 ) -> Chart:
     """How differently frequent two classes are, in natural logarithms."""
-    figure, off_diagonal = _heatmap(difference, order, "|\u0394 ln n|", ".2f", unstable)
     counts = "positives" if corrected else "column sums (paper)"
     caption = f"Difference of log {counts} over {n_images:,} test images. 1: 2.7 times as frequent."
-    title = _most(off_diagonal, order, unstable, "differ most in frequency")
-    return Chart(title, figure, _stars(order, unstable) + caption)
+    label, what = "|\u0394 ln n|", "differ most in frequency"
+    return _titled_heatmap(difference, order, label, ".2f", unstable, what, caption)
+
+
+def _titled_heatmap(
+    frame: pd.DataFrame,
+    order: list[str],
+    label: str,
+    digits: str,
+    unstable: frozenset[str],
+    what: str,
+    caption: str,
+) -> Chart:
+    """Titled by the pair of the largest value, of which `what` is said."""
+    figure, off_diagonal = _heatmap(frame, order, label, digits, unstable)
+    # What a star behind a name means, where one is.
+    star = f"* {words.FEW}, unstable. " if unstable & set(order) else ""
+    return Chart(_most(off_diagonal, order, unstable, what), figure, star + caption)
 
 
 def outlined(chart: Chart, order: list[str], pair: Pair) -> Chart:
@@ -125,9 +141,9 @@ def matrix_of(pair_table: pd.DataFrame, column: str, class_names: list[str]) -> 
     names = pd.Index(class_names)
     rows, columns = (names.get_indexer(pair_table[side]) for side in ("class_a", "class_b"))
     there = (rows >= 0) & (columns >= 0)
+    rows, columns = rows[there], columns[there]
     values = np.full((len(names), len(names)), np.nan)
-    values[rows[there], columns[there]] = pair_table[column].to_numpy(float)[there]
-    values[columns[there], rows[there]] = pair_table[column].to_numpy(float)[there]
+    values[rows, columns] = values[columns, rows] = pair_table[column].to_numpy(float)[there]
     return pd.DataFrame(values, index=names, columns=names)
 
 
@@ -181,7 +197,7 @@ def _heatmap(
         ],
         hovertemplate="%{text}<extra></extra>",
     )
-    ticks = [escape(short(name)) + (" *" if name in unstable else "") for name in order]
+    ticks = [escape(short(name)) + " *" * (name in unstable) for name in order]
     font = {"size": 11 if len(order) > 12 else 12}
     class_axis(figure, order)
     figure.update_yaxes(ticktext=ticks, tickfont=font)
@@ -212,8 +228,3 @@ def _most(off_diagonal: np.ndarray, order: list[str], unstable: frozenset[str], 
     if judged[row, column] == np.nanmax(off_diagonal):
         return text
     return f"Of the classes with at least {FEW_PATIENTS} patients in the test set, {text}"
-
-
-def _stars(order: list[str], unstable: frozenset[str]) -> str:
-    """What a star behind a name means, where one is."""
-    return f"* {words.FEW}, unstable. " if unstable & set(order) else ""

@@ -8,7 +8,7 @@ stand on numbered axes, and never enter a template.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 # More lines than this cannot be told apart.
 MOST_HIGHLIGHTED = 6
 SPARSITY_TITLE = "Sparsity (% of weights at zero)"  # short enough for a narrow window
-ROOM_FOR_NAMES = 132  # pixels right of the lines that `label_ends` names
+ROOM_FOR_NAMES = 132  # pixels right of the lines that `_label_ends` names
 LONGEST_NAME = 28  # letters: every class of NIH-CXR-LT and MIMIC-CXR-LT, in full
 LONGEST_LINE = 17  # letters of a name at a line's end, before it goes on below
 ROW_HEIGHT = 24
@@ -85,28 +85,39 @@ def class_axis(figure: go.Figure, names: Any) -> None:
     figure.update_layout(bargap=0.25)
 
 
-def add_curve(
+def add_named_curves(
     figure: go.Figure,
-    name: str,
-    curve: pd.DataFrame,
-    colour: str,
+    curves: pd.DataFrame,
+    groups: Mapping[str, str],
     scale: int,
-    width: float,
-    symbol: str | None = None,
-    dash: str = "solid",
+    floors: pd.Series | None = None,
 ) -> None:
-    unit = " %" if scale == 100 else ""
-    digits = ".0f" if scale == 100 else ".3f"
-    figure.add_scatter(
-        x=percents(curve["sparsity"]),
-        y=(curve["median"] * scale).tolist(),
-        mode="lines+markers" if symbol or len(curve) == 1 else "lines",
-        line={"color": colour, "width": width, "dash": dash},
-        marker={"symbol": symbol or "circle", "size": 7},
-        text=[escape(name)] * len(curve),
-        hovertemplate=f"%{{text}}<br>%{{x}} %: %{{y:{digits}}}{unit}<extra></extra>",
-        showlegend=False,
-    )
+    """The curves of the classes in `groups`, each with its band, its name at its right end and, in
+    `floors`, its chance level. curves: class_name, sparsity, median, lower, upper; scale: 100 for
+    changes in percent, 1 for metrics."""
+    figure.update_layout(margin_r=ROOM_FOR_NAMES)
+    ends = []
+    for index, (name, group) in enumerate(groups.items()):
+        curve, colour = curves[curves["class_name"] == name], GROUP_COLOURS[group]
+        x = percents(curve["sparsity"])
+        add_band(figure, x, curve["lower"] * scale, curve["upper"] * scale, colour)
+        figure.add_scatter(
+            x=x,
+            y=(curve["median"] * scale).tolist(),
+            mode="lines+markers",
+            line={"color": colour, "width": 3, "dash": DASHES[index]},
+            marker={"symbol": SYMBOLS[index], "size": 7},
+            text=[escape(name)] * len(curve),
+            hovertemplate=_curve_hover(scale),
+            showlegend=False,
+        )
+        floor = np.nan if floors is None else floors.get(name, np.nan)
+        if np.isfinite(floor):
+            _add_floor(figure, x, floor * scale, colour, name)
+        known = curve["median"].dropna()
+        if len(known):
+            ends.append((name, float(known.iloc[-1]) * scale))
+    _label_ends(figure, ends, float(curves["sparsity"].max() * 100))
 
 
 def add_grey_curves(figure: go.Figure, curves: pd.DataFrame, scale: int) -> None:
@@ -119,8 +130,6 @@ def add_grey_curves(figure: go.Figure, curves: pd.DataFrame, scale: int) -> None
         x += [*percents(wide.columns), None]  # the gap parts one class from the next
         y += [*values.tolist(), None]
         text += [escape(name)] * (len(values) + 1)
-    unit = " %" if scale == 100 else ""
-    digits = ".0f" if scale == 100 else ".3f"
     figure.add_scatter(
         x=x,
         y=y,
@@ -128,8 +137,13 @@ def add_grey_curves(figure: go.Figure, curves: pd.DataFrame, scale: int) -> None
         mode="lines" if len(wide.columns) > 1 else "markers",
         line={"color": GREY, "width": 1.2},
         marker_color=GREY,
-        hovertemplate=f"%{{text}}<br>%{{x}} %: %{{y:{digits}}}{unit}<extra></extra>",
+        hovertemplate=_curve_hover(scale),
     )
+
+
+def _curve_hover(scale: int) -> str:
+    value = "%{y:.0f} %" if scale == 100 else "%{y:.3f}"
+    return f"%{{text}}<br>%{{x}} %: {value}<extra></extra>"
 
 
 def whiskers(lower: pd.Series, upper: pd.Series, value: pd.Series) -> dict[str, object]:
@@ -145,6 +159,17 @@ def whiskers(lower: pd.Series, upper: pd.Series, value: pd.Series) -> dict[str, 
     }
 
 
+def change_axis(figure: go.Figure, metric: str, **more: Any) -> None:
+    """The horizontal axis of changes of a metric in percent."""
+    title = f"Change of {words.METRICS[metric]} against dense (%)"
+    figure.update_xaxes(title=title, ticksuffix=" %", zeroline=True, **more)
+
+
+def no_difference(figure: go.Figure, x: float) -> None:
+    """The upright line where nothing differs."""
+    figure.add_vline(x=x, line={"color": RULE, "width": 1.5, "dash": "dot"})
+
+
 def add_band(figure: go.Figure, x: Any, lower: Any, upper: Any, colour: str) -> None:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     for values, fill in ((lower, None), (upper, "tonexty")):
@@ -154,7 +179,7 @@ def add_band(figure: go.Figure, x: Any, lower: Any, upper: Any, colour: str) -> 
         )  # fmt: skip
 
 
-def add_floor(figure: go.Figure, x: Any, level: float, colour: str, name: str) -> None:
+def _add_floor(figure: go.Figure, x: Any, level: float, colour: str, name: str) -> None:
     figure.add_scatter(
         x=[min(x), max(x)],
         y=[level, level],
@@ -166,21 +191,14 @@ def add_floor(figure: go.Figure, x: Any, level: float, colour: str, name: str) -
     )
 
 
-def label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> None:
+def _label_ends(figure: go.Figure, ends: list[tuple[str, float]], x: float) -> None:
     """Name lines at their right end, apart enough to be read; long names in two lines."""
     if not ends:
         return
     ends = sorted(ends, key=lambda end: end[1], reverse=True)
     # The labels are moved apart in pixels: the scale of the axis is the browser's business.
-    span = max(end[1] for end in ends) - min(end[1] for end in ends)
-    drawn = [
-        v
-        for trace in figure.data
-        if trace.y is not None
-        for v in trace.y
-        if v is not None and v == v
-    ]
-    span = max(max(drawn) - min(drawn), span, 1e-9) if drawn else 1
+    drawn = [v for trace in figure.data for v in trace.y if v is not None and v == v]
+    span = max(max(drawn) - min(drawn), 1e-9)
     pixels = (figure.layout.height - 90) / span
     lowest = -np.inf
     for name, y in ends:
@@ -233,9 +251,15 @@ def percents(sparsities: pd.Series | pd.Index) -> list[float]:
     return (sparsities.to_numpy(float) * 100).round(6).tolist()
 
 
-def escaped(names: pd.Series) -> list[str]:
+def escaped(names: Iterable[str]) -> list[str]:
     return [escape(name) for name in names]
 
 
 def short(name: str, length: int = LONGEST_NAME) -> str:
     return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def starred(names: Iterable[str], marked: Iterable[bool]) -> list[str]:
+    """Names with a star behind those that are marked."""
+    both = zip(names, marked, strict=True)
+    return [f"{short(name, LONGEST_NAME - 2)} *" if mark else name for name, mark in both]

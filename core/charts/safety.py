@@ -22,8 +22,8 @@ from core.charts.parts import (
     empty_figure,
     escaped,
     percents,
-    short,
     sparsity_axis,
+    starred,
 )
 from core.wording import claims, words
 
@@ -67,9 +67,8 @@ def safety_chart(
                 "patients with the class: %{customdata[4]}<extra></extra>"
             ),
         )
-    labels = [f"{short(b.class_name, 26)} *" if not b.judged else b.class_name for b in breaks]
     sparsity_axis(figure)
-    class_axis(figure, labels)
+    class_axis(figure, starred(rows, (not one.judged for one in breaks)))
     breaks_at = answer.first.breaks_at if answer.first else None
     if answer.safe_up_to is not None and breaks_at is not None:
         figure.add_vline(

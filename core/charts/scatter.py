@@ -25,25 +25,66 @@ NAMED = 3  # points named in a chart; the others tell their name under the point
 
 def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> Chart:
     """The paper's first drop of every class against its frequency."""
-    table = summary[_frequency(summary).gt(0) & summary["first_drop_sparsity"].notna()]
-    figure, drops = empty_figure(340), percents(table["first_drop_sparsity"])
-    _add_classes(figure, table, drops, "first drop at %{y:.1f} %")
-    _name_points(figure, table, drops)
-    figure.update_yaxes(title="First drop by 20 % (% sparsity)", ticksuffix=" %")
-    _frequency_axis(figure, table)
-    return Chart(title, figure, caption + _hollow(table))
+    column, axis = "first_drop_sparsity", "First drop by 20 % (% sparsity)"
+    return _class_scatter(summary, column, axis, "first drop at %{y:.1f} %", title, caption)
 
 
 def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> Chart:
     """Relative change at 95 % of every class against its frequency."""
-    column = f"relative_{metric}_change_at_95"
-    table = summary[_frequency(summary).gt(0) & summary[column].notna()]
-    figure, changes = empty_figure(340), percents(table[column])
-    _add_classes(figure, table, changes, "%{y:.0f} % at 95 % sparsity")
-    _name_points(figure, table, changes)
-    figure.update_yaxes(title="Change at 95 % sparsity (%)", ticksuffix=" %")
-    _frequency_axis(figure, table)
-    return Chart(title, figure, caption + _hollow(table))
+    column, axis = f"relative_{metric}_change_at_95", "Change at 95 % sparsity (%)"
+    return _class_scatter(summary, column, axis, "%{y:.0f} % at 95 % sparsity", title, caption)
+
+
+def _class_scatter(
+    summary: pd.DataFrame, column: str, axis: str, says: str, title: str, caption: str
+) -> Chart:
+    split = known_split(summary)
+    frequency = f"{split}_frequency"
+    table = summary[summary[frequency].gt(0) & summary[column].notna()]
+    figure, y = empty_figure(340), percents(table[column])
+    logs = np.log10(table[frequency].to_numpy(float) * 100)
+    if len(table):
+        figure.add_scatter(
+            x=percents(table[frequency]),
+            y=y,
+            mode="markers",
+            marker={
+                "size": 10,
+                "symbol": np.where(table["unstable"], "circle-open", "circle"),
+                "color": table["group"].map(GROUP_COLOURS).tolist(),
+                "line": {"width": 1.5},
+            },
+            text=escaped(table["class_name"]),
+            customdata=table["n_positive"].tolist(),
+            hovertemplate=(
+                f"%{{text}}: {says}<br>in %{{x:.2g}} % of {split} images, "
+                "%{customdata} test positives<extra></extra>"
+            ),
+        )
+        _name_points(figure, table["class_name"].tolist(), logs, y)
+    limits = [logs.min() - 0.15, logs.max() + 0.15] if len(logs) else [-1, 2]
+    figure.update_yaxes(title=axis, ticksuffix=" %")
+    figure.update_xaxes(
+        title=f"Share of {split} images (%, log)", type="log", range=limits, dtick=1, zeroline=False
+    )
+    hollow = f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""
+    return Chart(title, figure, caption + hollow)
+
+
+def _name_points(figure: go.Figure, names: list[str], x: np.ndarray, y: list[float]) -> None:
+    """Some of the classes that fall furthest, each where no other name stands."""
+    height = max(np.ptp(y), 1.0)
+    taken: list[float] = []
+    for at in np.argsort(y, kind="stable"):
+        if len(taken) == NAMED or any(abs(y[at] - other) < height / 12 for other in taken):
+            continue
+        taken.append(y[at])
+        to_the_left = x[at] > x.mean()
+        figure.add_annotation(
+            x=float(x[at]), y=y[at], text=escape(short(names[at])), showarrow=False,
+            xanchor="right" if to_the_left else "left", xshift=-9 if to_the_left else 9,
+            font_size=12,
+        )  # fmt: skip
 
 
 def pair_scatter(
@@ -113,61 +154,3 @@ def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
         "hoverinfo": "skip",
     }
     return with_more(chart, traces=[ring])
-
-
-def _add_classes(figure: go.Figure, table: pd.DataFrame, y: list[float], says: str) -> None:
-    if table.empty:
-        return
-    figure.add_scatter(
-        x=percents(_frequency(table)),
-        y=y,
-        mode="markers",
-        marker={
-            "size": 10,
-            "symbol": ["circle-open" if unstable else "circle" for unstable in table["unstable"]],
-            "color": table["group"].map(GROUP_COLOURS).tolist(),
-            "line": {"width": 1.5},
-        },
-        text=escaped(table["class_name"]),
-        customdata=table["n_positive"].tolist(),
-        hovertemplate=(
-            f"%{{text}}: {says}<br>in %{{x:.2g}} % of {known_split(table)} images, "
-            "%{customdata} test positives<extra></extra>"
-        ),
-    )
-
-
-def _name_points(figure: go.Figure, table: pd.DataFrame, y: list[float]) -> None:
-    """Some of the classes that fall furthest, each where no other name stands."""
-    if table.empty:
-        return
-    x = np.log10(_frequency(table).to_numpy(float) * 100)
-    height = max(np.ptp(y), 1.0)
-    taken: list[float] = []
-    for at in np.argsort(y, kind="stable"):
-        if len(taken) == NAMED or any(abs(y[at] - other) < height / 12 for other in taken):
-            continue
-        taken.append(y[at])
-        to_the_left = x[at] > x.mean()
-        figure.add_annotation(
-            x=float(x[at]), y=y[at], text=escape(short(table["class_name"].iloc[at])),
-            showarrow=False, xanchor="right" if to_the_left else "left",
-            xshift=-9 if to_the_left else 9, font_size=12,
-        )  # fmt: skip
-
-
-def _frequency_axis(figure: go.Figure, table: pd.DataFrame) -> None:
-    logs = np.log10(_frequency(table).to_numpy(float) * 100)
-    limits = [logs.min() - 0.15, logs.max() + 0.15] if len(logs) else [-1, 2]
-    figure.update_xaxes(
-        title=f"Share of {known_split(table)} images (%, log)",
-        type="log", range=limits, dtick=1, zeroline=False,
-    )  # fmt: skip
-
-
-def _frequency(table: pd.DataFrame) -> pd.Series:
-    return table[f"{known_split(table)}_frequency"]
-
-
-def _hollow(table: pd.DataFrame) -> str:
-    return f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""

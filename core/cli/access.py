@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from core.cli.command import app
+from core.cli.command import Study, app
 from core.errors import InputError
 
 
@@ -28,7 +29,7 @@ def audit(
 
 @app.command(epilog="Example: prunescope delete demo --yes")
 def delete(
-    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    study: Study,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a study's models, predictions and tables for good. Images stay."""
@@ -40,6 +41,16 @@ def delete(
         raise InputError("Nothing was deleted.")
     delete_study(folder, who())
     typer.echo(f"{study} is deleted.")
+
+
+def logged_export(study: str, table: str) -> Path:
+    """The folder of a study of which a table is about to leave, once the audit log says so."""
+    from core.people.audit import record
+    from core.study.store import find_study
+
+    folder = find_study(study)
+    record(who(), "export", {"study": folder.name, "table": table})
+    return folder
 
 
 def who() -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.command import Settings, app
-from core.cli.studies import read_study, run_here
+from core.cli.command import TAKEN_UP, Background, Settings, app
+from core.cli.studies import read_study, run_here, submit
 from core.cli.terminal import SECONDS_BETWEEN_LINES, say
 from core.errors import InputError
 
@@ -64,9 +64,7 @@ def analyze(
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     study: Annotated[str | None, typer.Option(help="What the new study is called.")] = None,
-    background: Annotated[
-        bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
-    ] = False,
+    background: Background = False,
 ) -> None:
     """Prune a given checkpoint over the whole grid, as a study like any other.
 
@@ -74,13 +72,12 @@ def analyze(
     needed afterwards. Run it again to go on after an interruption.
     """
     from core.checkpoints.analyses import analysis_config
-    from core.cli.studies import submit
 
     report = _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
     config = analysis_config(report, study)
     if background:
         submit(config)
-        typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+        typer.echo(TAKEN_UP)
     else:
         run_here(config)
 
@@ -138,13 +135,8 @@ def _options(
         else:
             others.append(setting)
     named = None if classes is None else tuple(_class_name(part) for part in classes.split(","))
-    options = PreflightOptions(
-        architecture=arch,
-        classes=named,
-        preprocessing=known[preprocessing] if preprocessing else None,
-        image_size=side,
-    )
-    return options, tuple(others)
+    chosen = known[preprocessing] if preprocessing else None
+    return PreflightOptions(arch, named, chosen, side), tuple(others)
 
 
 def _side(text: str) -> int:

@@ -41,6 +41,11 @@ app = typer.Typer(
     epilog="Example: prunescope demo",
 )
 StudyFile = Annotated[str, typer.Argument(metavar="STUDY.toml", show_default=False)]
+Study = Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")]
+Background = Annotated[
+    bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
+]
+TAKEN_UP = "The worker of `prunescope serve` takes it up, now or once it runs."
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting of the study file."),

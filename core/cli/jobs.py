@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from core.cli.command import app
+from core.cli.command import TAKEN_UP, app
+from core.cli.terminal import show
 
 jobs = typer.Typer(
     no_args_is_help=True,
-    help="Look after background jobs: list, cancel, resume, retry.",
+    help="Look after background jobs: list, cancel, resume.",
     epilog="Example: prunescope jobs list",
 )
 app.add_typer(jobs, name="jobs")
@@ -22,7 +22,6 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="As in `prunescope job
 @jobs.command("list", epilog="Example: prunescope jobs list")
 def list_jobs() -> None:
     """List the jobs, newest first: what waits, what runs, how each ended and why."""
-    from rich.console import Console
     from rich.table import Table
 
     from core.jobs import jobs
@@ -36,8 +35,7 @@ def list_jobs() -> None:
     if not table.row_count:
         typer.echo("There are no jobs. Start one with: prunescope run demo --background")
         return
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False, markup=False).print(table)
+    show(table)
 
 
 @jobs.command(epilog="Example: prunescope jobs cancel demo-786b16a3.1")
@@ -57,19 +55,9 @@ def cancel(job: JobId) -> None:
 @jobs.command(epilog="Example: prunescope jobs resume demo-786b16a3.1")
 def resume(job: JobId) -> None:
     """Go on with a job that was cancelled or failed; nothing finished is done twice."""
-    _again(job)
-
-
-@jobs.command(epilog="Example: prunescope jobs retry demo-786b16a3.1")
-def retry(job: JobId) -> None:
-    """The same as resume, as one says of a job that failed."""
-    _again(job)
-
-
-def _again(job: str) -> None:
     from core.cli.access import who
     from core.jobs import resume
 
     new = resume(job, who())
     typer.echo(f"{new} is in the queue." if new != job else f"{job} has not ended yet.")
-    typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+    typer.echo(TAKEN_UP)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.command import app
+from core.cli.command import Study, app
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ Name = Annotated[str, typer.Argument(help="Name, as in `prunescope reader-study 
     "--pies 15 --non-pies 15 --reader ada@clinic.org --reader grace@clinic.org"
 )
 def create(
-    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    study: Study,
     name: Annotated[str, typer.Option(help="What the reader study is called: a-z, 0-9 and -.")],
     reader: Annotated[
         list[str], typer.Option(help="A reader's e-mail address; give it once for each.")

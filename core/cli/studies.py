@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.command import Settings, StudyFile, app
-from core.cli.terminal import cell_writer, progress_shown
+from core.cli.access import logged_export
+from core.cli.command import TAKEN_UP, Background, Settings, Study, StudyFile, app
+from core.cli.terminal import cell_writer, progress_shown, show
 from core.errors import InputError, WorkError
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ STUDY_FILES = Path(__file__).resolve().parents[2] / "data" / "studies"
 def run(
     study_file: StudyFile,
     settings: Settings = None,
-    background: Annotated[
-        bool, typer.Option("--background", help="Leave it to the worker of `prunescope serve`.")
-    ] = False,
+    background: Background = False,
 ) -> None:
     """Run a study: train, prune, predict. What is finished already is skipped; what an older
     version did not make yet, such as validation predictions of pruned models, is made.
@@ -36,7 +34,7 @@ def run(
     config = read_study(study_file, tuple(settings or ()))
     if background:
         if submit(config):
-            typer.echo("The worker of `prunescope serve` takes it up, now or once it runs.")
+            typer.echo(TAKEN_UP)
     else:
         run_here(config)
 
@@ -44,7 +42,6 @@ def run(
 @app.command(epilog="Example: prunescope studies")
 def studies() -> None:
     """List the studies on disk and how far each is."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -55,14 +52,12 @@ def studies() -> None:
     if not table.row_count:
         typer.echo("There are no studies yet. Start one with: prunescope demo")
         return
-    # Piped output keeps whole lines, so that grep and awk find what a person sees.
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False, markup=False).print(table)
+    show(table)
 
 
 @app.command(epilog="Example: prunescope export demo class_metrics --out metrics.csv")
 def export(
-    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    study: Study,
     table: Annotated[
         str,
         typer.Argument(
@@ -88,18 +83,15 @@ def export(
     ] = None,
 ) -> None:
     """Write a table of a study to a file."""
-    from core.cli.access import who
-    from core.people.audit import record
     from core.results.export import export as write
-    from core.study.store import find_study
 
-    record(who(), "export", {"study": find_study(study).name, "table": table})
+    logged_export(study, table)
     typer.echo(f"{write(study, table, out, sparsity, metric)} rows written to {out}")
 
 
 @app.command(epilog=f"Example: prunescope query demo {QUERY!r}")
 def query(
-    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    study: Study,
     sql: Annotated[
         str,
         typer.Argument(
@@ -112,15 +104,11 @@ def query(
     ] = None,
 ) -> None:
     """Ask a study's labels, metrics and predictions in SQL. Nothing is changed."""
-    from core.cli.access import who
-    from core.people.audit import record
     from core.results.export import write_file
     from core.results.query import query as ask
-    from core.study.study import find_study
+    from core.study.study import Study
 
-    opened = find_study(study)
-    record(who(), "export", {"study": opened.folder.name, "table": "query"})
-    answer = ask(opened, sql)
+    answer = ask(Study(logged_export(study, "query")), sql)
     if out:
         write_file(answer, out)
         typer.echo(f"{len(answer)} rows written to {out}")
@@ -130,16 +118,13 @@ def query(
 
 @app.command(epilog="Example: prunescope report demo --out demo.html")
 def report(
-    study: Annotated[str, typer.Argument(help="Name, as in `prunescope studies`.")],
+    study: Study,
     out: Annotated[Path, typer.Option(help="An .html file.")],
 ) -> None:
     """Write a study as one HTML page: results, methods and provenance, charts included."""
-    from core.cli.access import who
-    from core.people.audit import record
     from core.reporting.report import write_report
-    from core.study.store import find_study
 
-    record(who(), "export", {"study": find_study(study).name, "table": "report"})
+    logged_export(study, "report")
     write_report(study, out, cell_writer())
     typer.echo(f"Report written to {out}")
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from core.study.progress import Report
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -19,6 +21,14 @@ SECONDS_BETWEEN_LINES = 10.0
 def say(line: str) -> None:
     """Progress goes to standard error, so that a table can be piped on."""
     typer.echo(line, err=True)
+
+
+def show(table: Table) -> None:
+    """Piped output keeps whole lines, so that grep and awk find what a person sees."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False, markup=False).print(table)
 
 
 @contextmanager
@@ -61,7 +71,7 @@ def _line_writer() -> Callable[[Report], None]:
         if report.stage == shown and report.updated - last < SECONDS_BETWEEN_LINES:
             return
         shown, last = report.stage, report.updated
-        typer.echo(f"{report.fraction:4.0%} {report.stage} {_note(report)}".rstrip(), err=True)
+        say(f"{report.fraction:4.0%} {report.stage} {_note(report)}".rstrip())
 
     return write
 
@@ -74,7 +84,7 @@ def cell_writer() -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            typer.echo(f"comparing with dense: {done} of {total} cells", err=True)
+            say(f"comparing with dense: {done} of {total} cells")
 
     return write
 

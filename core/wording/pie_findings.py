@@ -31,9 +31,11 @@ TOO_FEW_RUNS = (
 )
 
 
-def held_against_dense(table: pd.DataFrame) -> bool:
-    """Whether a table of ratios has what dense models compared with each other give."""
-    return "dense_ratio" in table and bool(table["dense_ratio"].notna().any())
+def held_against_dense(table: pd.DataFrame, statistic: str = "ratio") -> bool:
+    """Whether a table of ratios, or of differences, has what dense models compared with each other
+    give."""
+    dense = f"dense_{statistic}"
+    return dense in table and bool(table[dense].notna().any())
 
 
 def composition(table: pd.DataFrame, names: list[str], verb: str) -> str:

@@ -64,7 +64,7 @@ def test_the_commands_are_the_documented_ones() -> None:
         "", "demo", "run", "studies", "export", "query", "report", "import-predictions",
         "serve", "worker",
         "preflight", "analyze", "audit", "delete",
-        "jobs", "jobs list", "jobs cancel", "jobs resume", "jobs retry",
+        "jobs", "jobs list", "jobs cancel", "jobs resume",
         "reader-study", "reader-study create", "reader-study list", "reader-study results",
         "reader-study export",
     }  # fmt: skip

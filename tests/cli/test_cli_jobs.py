@@ -33,13 +33,13 @@ def test_a_job_is_listed_cancelled_and_resumed() -> None:
     assert f"prunescope jobs resume {job_id}" in out
     assert jobs.find(job_id).status == "cancelled"
     assert "cancelled already" in call("jobs", "cancel", job_id)[1]
-    status, out, _ = call("jobs", "retry", job_id)
+    status, out, _ = call("jobs", "resume", job_id)
     assert (status, f"{toy_config().id}.2 is in the queue" in out) == (0, True)
     assert jobs.jobs()[0].submitted_by.startswith("local")
 
 
 def test_an_unknown_job_is_refused_in_a_sentence() -> None:
-    for command in ("cancel", "resume", "retry"):
+    for command in ("cancel", "resume"):
         status, _, said = call("jobs", command, "none.1")
         assert status == 2
         assert said.startswith("There is no job 'none.1'")

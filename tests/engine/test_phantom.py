@@ -13,9 +13,18 @@ from PIL import Image
 from core.datasets.phantom.anatomy import anatomy_of, sex_of
 from core.datasets.phantom.dataset import CLASS_NAMES, render, sample_labels
 from core.datasets.phantom.drawing import acquisition, draw
-from core.datasets.phantom.figures import figures, latent_correlation, measure, nearest_correlation
+from core.datasets.phantom.figures import figures
 from core.datasets.phantom.findings import FINDINGS
 from core.errors import InputError
+from tests.phantom_figures import (
+    MEASURED,
+    PAIRS,
+    RAW,
+    latent_correlation,
+    measure,
+    nearest_correlation,
+    shipped_iou,
+)
 
 NIH_LABELS = Path(__file__).resolve().parents[3] / "shared" / "data" / "nih-cxr14-labels.parquet"
 
@@ -137,7 +146,7 @@ def test_keys_seeds_and_patients_are_consistent(table: pd.DataFrame) -> None:
 def test_frequencies_are_the_figures_within_sampling_error(table: pd.DataFrame) -> None:
     known, true = figures(), true_classes(table)
     for k, name in enumerate(CLASS_NAMES):
-        share = known.frequency(name)
+        share = known.frequency[name]
         # Patients, not images, are independent: the error comes from sums over patients.
         excess = pd.Series(true[:, k] - share).groupby(table["patient_id"]).sum()
         error = np.sqrt((excess**2).sum()) / len(table)
@@ -147,12 +156,11 @@ def test_frequencies_are_the_figures_within_sampling_error(table: pd.DataFrame) 
 
 
 def test_frequent_pairs_cooccur_as_often_as_in_the_figures(table: pd.DataFrame) -> None:
-    known = figures()
-    pairs = [tuple(pair) for pair, count in known.pairs.items() if count > 800]
+    pairs = [tuple(pair) for pair, count in PAIRS.items() if count > 800]
     assert len(pairs) >= 10
     for a, b in pairs:
         both, either = (table[a] & table[b]).sum(), (table[a] | table[b]).sum()
-        assert both / either == pytest.approx(known.cooccurrence_iou(a, b), abs=0.03), (a, b)
+        assert both / either == pytest.approx(shipped_iou(a, b), abs=0.03), (a, b)
 
 
 def test_a_finding_tends_to_stay_with_its_patient(table: pd.DataFrame) -> None:
@@ -192,15 +200,15 @@ def test_the_latent_correlations_reproduce_the_pair_counts() -> None:
     known = figures()
     matrix = known.latent_correlation
     assert np.linalg.eigvalsh(matrix).min() > 0
-    solved = np.eye(len(known.measured))
-    for i, j in combinations(range(len(known.measured)), 2):
-        a, b = known.measured[i], known.measured[j]
-        together = known.pairs[frozenset((a, b))] / known.n_images
+    solved = np.eye(len(MEASURED))
+    for i, j in combinations(range(len(MEASURED)), 2):
+        a, b = MEASURED[i], MEASURED[j]
+        together = PAIRS[frozenset((a, b))] / RAW["n_images"]
         solved[i, j] = solved[j, i] = latent_correlation(
-            known.frequency(a), known.frequency(b), together
+            known.frequency[a], known.frequency[b], together
         )
     n = len(solved)
-    assert known.findings[:n] == known.measured
+    assert known.findings[:n] == MEASURED
     assert np.abs(nearest_correlation(solved) - matrix[:n, :n]).max() < 0.005
 
 
@@ -218,11 +226,10 @@ def test_the_shipped_figures_are_those_of_the_nih_labels() -> None:
     labels = pd.read_parquet(NIH_LABELS).rename(
         columns=lambda name: name.replace("Pleural_", "Pleural ")
     )
-    known = figures()
-    counts, pairs = measure(labels[list(known.measured)])
-    assert len(labels) == known.n_images
-    assert counts == {name: known.counts[name] for name in known.measured}
-    assert pairs == {pair: known.pairs[pair] for pair in pairs}
+    counts, pairs = measure(labels[list(MEASURED)])
+    assert len(labels) == RAW["n_images"]
+    assert counts == {name: RAW["counts"][name] for name in MEASURED}
+    assert pairs == {pair: PAIRS[pair] for pair in pairs}
 
 
 # --- files

@@ -8,7 +8,6 @@ row order nor on the number of processes.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -25,10 +24,11 @@ from scipy.special import ndtri
 
 from core.datasets.phantom.anatomy import sex_of
 from core.datasets.phantom.drawing import DRAWING_VERSION, acquisition, draw
-from core.datasets.phantom.figures import NO_FINDING, Figures, figures
+from core.datasets.phantom.figures import Figures, figures
 from core.errors import InputError
+from core.study.labels import NO_FINDING
 
-CLASS_NAMES: tuple[str, ...] = figures().class_names
+CLASS_NAMES: tuple[str, ...] = tuple(figures().frequency)
 MOST_IMAGES = 8
 # Weights of 1..8 images a patient, falling geometrically, with a mean of 3.0.
 IMAGES_PER_PATIENT = 0.7296 ** np.arange(MOST_IMAGES) / np.sum(0.7296 ** np.arange(MOST_IMAGES))
@@ -44,7 +44,7 @@ def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -
     none), wrong_labels ("|"-joined classes whose recorded label differs from what is drawn, "No
     Finding" included; "" for none), patient_seed and image_seed (int64, for `render`).
 
-    Findings come from a Gaussian copula (see phantom_figures): each has a latent normal, part of it
+    Findings come from a Gaussian copula (see `figures`): each has a latent normal, part of it
     the patient's and part the image's, and is present where that exceeds the quantile of its
     frequency. `wrong_label_share` of the images get one wrong record: a finding left out, added, or
     taken for another; three times as often where there is a finding as where there is none, which
@@ -58,10 +58,10 @@ def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -
     if not 0 <= wrong_label_share <= 0.5:
         raise InputError(f"wrong_label_share is {wrong_label_share}; allowed: 0 to 0.5.")
     known = figures()
-    frequency = np.array([known.frequency(name) for name in known.findings])
+    frequency = np.array([known.frequency[name] for name in known.findings])
     threshold, factor = ndtri(1 - frequency), np.linalg.cholesky(known.latent_correlation)
     of_patient, of_image = np.sqrt(known.patient_share), np.sqrt(1 - known.patient_share)
-    misread = wrong_label_share / (3 - 2 * known.frequency(NO_FINDING))
+    misread = wrong_label_share / (3 - 2 * known.frequency[NO_FINDING])
     rows, true, recorded = [], [], []
     for patient in range(n_patients):
         rng = np.random.default_rng([1, seed, patient])
@@ -75,12 +75,10 @@ def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -
             wrong = rng.random() < misread * (3 if present.any() else 1)
             true.append(present)
             recorded.append(_misread(present, frequency, rng) if wrong else present)
-            rows.append(
-                (f"{who[0]}-{number:02d}", *who, patient_seed, _seed(3, seed, patient, number))
-            )
-    keys = pd.DataFrame(
-        rows, columns=["image_id", "patient_id", "sex", "age", "patient_seed", "image_seed"]
-    )
+            image_seed = _seed(3, seed, patient, number)
+            rows.append((f"{who[0]}-{number:02d}", *who, patient_seed, image_seed))
+    columns = ["image_id", "patient_id", "sex", "age", "patient_seed", "image_seed"]
+    keys = pd.DataFrame(rows, columns=columns)
     return _table(keys, _with_no_finding(np.array(true)), _with_no_finding(np.array(recorded)))
 
 
@@ -95,9 +93,8 @@ def _seed(*parts: int) -> int:
 
 def _age(known: Figures, lasting: np.ndarray, rng: np.random.Generator) -> int:
     """Years, 18 to 94; who carries signs of an ageing aorta is older."""
-    aorta = [
-        known.findings.index(name) for name in ("Calcification of the Aorta", "Tortuous Aorta")
-    ]
+    signs = "Calcification of the Aorta", "Tortuous Aorta"
+    aorta = [known.findings.index(name) for name in signs]
     return int(np.clip(round(48 + 14 * rng.standard_normal() + 5 * lasting[aorta].sum()), 18, 94))
 
 
@@ -126,15 +123,8 @@ def _table(keys: pd.DataFrame, true: np.ndarray, recorded: np.ndarray) -> pd.Dat
         true_findings=["|".join(names[:-1][row]) for row in true[:, :-1]],
         wrong_labels=["|".join(names[row]) for row in true != recorded],
     )
-    return pd.concat(
-        [
-            keys[["image_id", "patient_id"]],
-            classes,
-            attributes,
-            keys[["patient_seed", "image_seed"]],
-        ],
-        axis=1,
-    )
+    ids, seeds = keys[["image_id", "patient_id"]], keys[["patient_seed", "image_seed"]]
+    return pd.concat([ids, classes, attributes, seeds], axis=1)
 
 
 def render(
@@ -155,20 +145,13 @@ def render(
     Returns the table with view, exposure, rotation_degrees, poor_quality (see `acquisition`) and
     path (the file's name in `folder`). Raises InputError if columns are missing.
     """
-    missing = [
-        name
-        for name in ("image_id", "true_findings", "patient_seed", "image_seed")
-        if name not in table
-    ]
-    if missing:
+    needed = ["image_id", "true_findings", "patient_seed", "image_seed"]
+    if missing := [name for name in needed if name not in table]:
         raise InputError(f"The table lacks {', '.join(missing)}; give the one from sample_labels.")
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [
         (str(folder / f"{image_id}.png"), int(patient), int(image), findings, size)
-        for image_id, patient, image, findings in table[
-            ["image_id", "patient_seed", "image_seed", "true_findings"]
-        ].itertuples(index=False)
+        for image_id, findings, patient, image in table[needed].itertuples(index=False)
     ]
     waiting = [job for job in jobs if not _is_drawn(job)]
     done = len(jobs) - len(waiting)
@@ -178,9 +161,7 @@ def render(
         done += drawn
         if progress:
             progress(done, len(jobs))
-    taken = pd.DataFrame(
-        [acquisition(int(seed)) for seed in table["image_seed"]], index=table.index
-    )
+    taken = pd.DataFrame(map(acquisition, table["image_seed"].astype(int)), index=table.index)
     return pd.concat([table, taken], axis=1).assign(path=table["image_id"] + ".png")
 
 
@@ -238,9 +219,8 @@ def _draw_files(jobs: list[Job]) -> int:
     """Draw and write images, each under a temporary name first; returns how many."""
     for job in jobs:
         path, patient_seed, image_seed, findings, size = job
-        pixels, _ = draw(
-            patient_seed, image_seed, [name for name in findings.split("|") if name], size
-        )
+        names = [name for name in findings.split("|") if name]
+        pixels, _ = draw(patient_seed, image_seed, names, size)
         notes = PngImagePlugin.PngInfo()
         notes.add_text("phantom", _stamp(job))
         target = Path(path)
@@ -249,6 +229,5 @@ def _draw_files(jobs: list[Job]) -> int:
             Image.fromarray(pixels).save(unfinished, format="PNG", compress_level=1, pnginfo=notes)
             unfinished.replace(target)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                unfinished.unlink()
+            unfinished.unlink(missing_ok=True)
     return len(jobs)

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from core.datasets.phantom.anatomy import Anatomy, anatomy_of, cast
+from core.datasets.phantom.anatomy import Anatomy, anatomy_of
 from core.datasets.phantom.canvas import MARGIN, Grid, Strokes, grid
 from core.datasets.phantom.findings import FINDINGS
+from core.datasets.phantom.layers import cast
 
 # Raise when equal seeds would give other pixels than before, so that stored pictures are drawn
 # again.
@@ -39,9 +40,8 @@ def acquisition(image_seed: int) -> dict[str, object]:
     exposure = float(np.clip(rng.normal(0, spread), -0.5, 0.5))
     if poor:
         exposure += float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.45))
-    tilt = float(np.clip(rng.normal(0, 2.2 if view == "AP" else 1.2), -6, 6)) * (
-        1.8 if poor else 1.0
-    )
+    tilt = float(np.clip(rng.normal(0, 2.2 if view == "AP" else 1.2), -6, 6))
+    tilt *= 1.8 if poor else 1.0
     return {
         "view": view,
         "exposure": round(exposure, 3),
@@ -132,19 +132,17 @@ def _expose(
     c, s = np.cos(angle) * per_pixel, np.sin(angle) * per_pixel
     cx, cy = n / 2 + shift[0] * n, n / 2 + shift[1] * n
     matrix = (c, s, cx - (c + s) * side / 2, -s, c, cy - (c - s) * side / 2)
-    picture = np.asarray(
-        Image.fromarray(attenuation).transform(
-            (side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
-        )
+    turned = Image.fromarray(attenuation).transform(
+        (side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
     )
+    picture = np.asarray(turned)
 
     poor = bool(taken["poor_quality"])
     contrast = rng.uniform(0.95, 1.15) * (0.72 if poor else 1.0)
     noise = rng.uniform(0.006, 0.014) * (2.4 if poor else 1.0)
     middle = 0.60 + 0.16 * float(taken["exposure"])
-    picture = picture + np.float32(noise) * rng.standard_normal((side, side), dtype=np.float32) * (
-        1.3 - 0.5 * picture
-    )
+    grain = np.float32(noise) * rng.standard_normal((side, side), dtype=np.float32)
+    picture = picture + grain * (1.3 - 0.5 * picture)
     grey = 0.5 + 0.5 * np.tanh((picture - np.float32(middle)) * np.float32(2.15 * contrast))
     low = np.float32(0.5 + 0.5 * np.tanh((0.03 - middle) * 2.15 * contrast))
     grey = np.clip((grey - low) / (np.float32(0.97) - low), 0, 1)
@@ -153,9 +151,8 @@ def _expose(
         image = image.filter(ImageFilter.GaussianBlur(side / 224 * rng.uniform(1.0, 1.8)))
     _print_marks(image, rng)
     if side != size:
-        image = image.resize(
-            (size, size), Image.Resampling.BOX if side % size == 0 else Image.Resampling.LANCZOS
-        )
+        whole = Image.Resampling.BOX if side % size == 0 else Image.Resampling.LANCZOS
+        image = image.resize((size, size), whole)
     return np.array(image)
 
 
@@ -166,23 +163,18 @@ def _print_marks(image: Image.Image, rng: np.random.Generator) -> None:
     for edge in range(4):
         if rng.random() < 0.16:
             width = int(side * rng.uniform(0.008, 0.045))
+            far = side - width
             boxes = (
                 (0, 0, side, width),
-                (0, side - width, side, side),
+                (0, far, side, side),
                 (0, 0, width, side),
-                (side - width, 0, side, side),
+                (far, 0, side, side),
             )
             pen.rectangle(boxes[edge], fill=int(rng.choice([0, 2, 252], p=[0.6, 0.25, 0.15])))
     if rng.random() < 0.75:
-        letter, x = (
-            ("L", rng.uniform(0.88, 0.93)) if rng.random() < 0.6 else ("R", rng.uniform(0.04, 0.09))
-        )
-        pen.text(
-            (side * x, side * rng.uniform(0.03, 0.16)),
-            letter,
-            fill=245,
-            font=_marker_font(max(9, side // 20)),
-        )
+        letter, ends = ("L", (0.88, 0.93)) if rng.random() < 0.6 else ("R", (0.04, 0.09))
+        place = side * rng.uniform(*ends), side * rng.uniform(0.03, 0.16)
+        pen.text(place, letter, fill=245, font=_marker_font(max(9, side // 20)))
 
 
 @lru_cache(maxsize=4)

@@ -14,9 +14,10 @@ from collections.abc import Callable
 import numpy as np
 
 from core.datasets.phantom import opacities
-from core.datasets.phantom.anatomy import Anatomy, Layers
+from core.datasets.phantom.anatomy import Anatomy
 from core.datasets.phantom.canvas import bump, cloud, soft
-from core.datasets.phantom.opacities import Paint, Rng, any_side, ellipse, fill
+from core.datasets.phantom.layers import Layers
+from core.datasets.phantom.opacities import Paint, Rng, any_side, ellipse
 
 
 def cardiomegaly(a: Anatomy, rng: Rng) -> Paint | None:
@@ -37,14 +38,10 @@ def effusion(a: Anatomy, rng: Rng) -> Paint | None:
         for side, depth in zip(sides, levels, strict=True):
             dome = a.dome_right if side < 0 else a.dome_left
             wall = np.maximum(layers.wall, 0)
-            surface = (
-                dome
-                + 0.045
-                - depth
-                - np.float32(0.11 + 0.5 * depth) * np.exp(-wall / np.float32(0.04))
-            )
+            rim = np.float32(0.11 + 0.5 * depth) * np.exp(-wall / np.float32(0.04))
+            surface = dome + 0.045 - depth - rim
             wet = soft(layers.area.y - surface, 0.016) * (layers.area.x * side > 0)
-            layers.fill[:] = 1 - (1 - layers.fill) * (1 - 0.96 * wet)
+            layers.replace_air(0.96 * wet)
 
     return paint
 
@@ -74,7 +71,7 @@ def hernia(a: Anatomy, rng: Rng) -> Paint | None:
         box, inside = ellipse(layers, x, y, radius * rng.uniform(1.05, 1.2), radius)
         level = soft(y + radius * share - layers.area.y[box[0]], 0.004)
         round_ = soft(inside, 0.07)
-        fill(layers, box, 0.9 * round_)
+        layers.replace_air(0.9 * round_, box)
         layers.dark[box] += np.float32(air) * soft(inside - 0.06, 0.04) * level
         layers.bright[box] += 0.09 * round_ * (1 - level) + 0.06 * soft(0.06 - np.abs(inside), 0.05)
 
@@ -97,7 +94,7 @@ def pleural_thickening(a: Anatomy, rng: Rng) -> Paint | None:
             thick, along = rng.uniform(0.036, 0.054), soft(half - np.abs(y - centre), 0.05)
         rind = soft(np.float32(thick) * along * uneven - depth, 0.006) * along
         rind = rind * (layers.area.x * side > 0)
-        layers.fill[:] = 1 - (1 - layers.fill) * (1 - 0.90 * rind)
+        layers.replace_air(0.90 * rind)
         layers.bright += 0.07 * rind * layers.lung
 
     return paint
@@ -115,9 +112,7 @@ def pneumothorax(a: Anatomy, rng: Rng) -> Paint | None:
         here = layers.area.x * side > 0
         free = soft(-gap, 0.004) * here
         layers.dark += np.float32(air) * free * layers.lung
-        layers.fill[:] = 1 - (1 - layers.fill) * (
-            1 - 0.16 * soft(gap, 0.01) * here
-        )  # the lung behind it has sagged
+        layers.replace_air(0.16 * soft(gap, 0.01) * here)  # the lung behind it has sagged
         layers.bright += 0.12 * soft(0.004 - np.abs(gap), 0.004) * here * layers.lung
 
     return paint
@@ -162,9 +157,8 @@ def pneumomediastinum(a: Anatomy, rng: Rng) -> Paint | None:
             span = soft(rng.uniform(low - 0.06, low + 0.02) - rows, 0.04)[:, None]
             uneven = np.clip(0.9 + 0.3 * cloud(rng, (layers.area.n, 1), (12, 1)), 0.4, 1.2)
             off = np.abs(x) - border[:, None]
-            layers.dark += (
-                np.float32(strength) * soft(width - np.abs(off), 0.008) * (span * uneven) * here
-            )
+            band = np.float32(strength) * soft(width - np.abs(off), 0.008)
+            layers.dark += band * (span * uneven) * here
             pleura = soft(0.003 - np.abs(off - 1.6 * width), 0.003)
             layers.bright += 0.16 * pleura * (span * soft(rows - 0.14, 0.03)[:, None]) * here
         streak = np.clip(0.75 + 0.6 * cloud(rng, (layers.area.n, layers.area.n), (8, 46)), 0, 1.4)

@@ -1,7 +1,7 @@
 """Findings that fill the lung itself, from a plate of atelectasis to edema: one small function
 each.
 
-See phantom_findings for what such a function takes and returns.
+See `findings` for what such a function takes and returns.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.datasets.phantom.anatomy import Anatomy, Layers
+from core.datasets.phantom.anatomy import Anatomy
 from core.datasets.phantom.canvas import Strokes, cloud, soft
+from core.datasets.phantom.layers import Box, Layers
 
 Rng = np.random.Generator
 Paint = Callable[[Layers], None]
-Box = tuple[slice, slice]
 
 
 def any_side(rng: Rng) -> int:
@@ -38,11 +38,6 @@ def lung_point(
     return side * (rng.uniform(inner, outer) if outer > inner else middle), y
 
 
-def fill(layers: Layers, box: Box, amount: np.ndarray) -> None:
-    """Replace lung air: two opacities over each other never hide more than all of it."""
-    layers.fill[box] = 1 - (1 - layers.fill[box]) * (1 - np.clip(amount, 0, 1))
-
-
 def ellipse(
     layers: Layers, x: float, y: float, wide: float, high: float, turn: float = 0.0
 ) -> tuple[Box, np.ndarray]:
@@ -53,10 +48,6 @@ def ellipse(
     u, v = layers.area.x[:, box[1]] - np.float32(x), layers.area.y[box[0]] - np.float32(y)
     c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     return box, 1 - np.sqrt(((c * u + s * v) / wide) ** 2 + ((c * v - s * u) / high) ** 2)
-
-
-def extent(layers: Layers, box: Box) -> tuple[int, int]:
-    return layers.lung[box].shape
 
 
 def atelectasis(a: Anatomy, rng: Rng) -> Paint | None:
@@ -71,23 +62,17 @@ def atelectasis(a: Anatomy, rng: Rng) -> Paint | None:
     def bands(layers: Layers) -> None:
         for _ in range(int(rng.integers(2, 4))):
             x, y = lung_point(layers, rng, side, 0.66, 0.93, 0.04)
-            box, inside = ellipse(
-                layers,
-                x,
-                y,
-                rng.uniform(0.07, 0.12),
-                rng.uniform(0.010, 0.016),
-                side * rng.uniform(-0.1, 0.45),
-            )
-            fill(layers, box, np.float32(rng.uniform(0.6, 0.85)) * soft(inside, 0.45))
+            wide, high = rng.uniform((0.07, 0.010), (0.12, 0.016)).tolist()
+            box, inside = ellipse(layers, x, y, wide, high, side * rng.uniform(-0.1, 0.45))
+            dense = np.float32(rng.uniform(0.6, 0.85))
+            layers.replace_air(dense * soft(inside, 0.45), box)
 
     def wedge(layers: Layers) -> None:
         x, y = layers.area.x * side, layers.area.y
         dome = a.dome_right if side < 0 else a.dome_left
         edge = dome - rng.uniform(0.13, 0.19) + rng.uniform(1.0, 1.5) * (x - 0.04)
-        layers.fill[:] = 1 - (1 - layers.fill) * (
-            1 - np.float32(rng.uniform(0.6, 0.85)) * soft(y - edge, 0.012) * (x > 0)
-        )
+        dense = np.float32(rng.uniform(0.6, 0.85))
+        layers.replace_air(dense * soft(y - edge, 0.012) * (x > 0))
 
     return bands if plates else wedge
 
@@ -101,12 +86,9 @@ def consolidation(a: Anatomy, rng: Rng) -> Paint | None:
         box, inside = ellipse(
             layers, x, y, rng.uniform(0.11, 0.15), rng.uniform(0.10, 0.145), rng.uniform(-0.4, 0.4)
         )
-        ragged = soft(inside + 0.16 * cloud(rng, extent(layers, box), (7, 7)), 0.22)
-        fissure = (
-            y
-            + (0.05 if upper else -0.06)
-            + side * rng.uniform(-0.3, 0.3) * (layers.area.x[:, box[1]] - x)
-        )
+        ragged = soft(inside + 0.16 * cloud(rng, inside.shape, (7, 7)), 0.22)
+        tilt = side * rng.uniform(-0.3, 0.3)
+        fissure = y + (0.05 if upper else -0.06) + tilt * (layers.area.x[:, box[1]] - x)
         down = layers.area.y[box[0]] - fissure
         dense = np.float32(rng.uniform(0.62, 0.88)) * ragged * soft(-down if upper else down, 0.013)
         bronchi = Strokes(layers.area)
@@ -115,7 +97,7 @@ def consolidation(a: Anatomy, rng: Rng) -> Paint | None:
             end = (x + 0.09 * side * np.cos(turn), y + 0.08 * np.sin(turn))
             bend = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 0.02)
             bronchi.line([start, bend, end], 0.007, 1.0)
-        fill(layers, box, dense * (1 - 0.4 * bronchi.values()[box]))
+        layers.replace_air(dense * (1 - 0.4 * bronchi.values()[box]), box)
 
     return paint
 
@@ -128,29 +110,16 @@ def edema(a: Anatomy, rng: Rng) -> Paint | None:
     def paint(layers: Layers) -> None:
         n = layers.area.n
         aside = np.abs(layers.area.x)
-        wing = soft(
-            1
-            - np.sqrt(
-                ((aside - 0.13) / 0.15) ** 2 + ((layers.area.y - a.hilum_y - 0.04) / 0.21) ** 2
-            ),
-            0.6,
-        )
+        lower = (layers.area.y - a.hilum_y - 0.04) / 0.21
+        wing = soft(1 - np.sqrt(((aside - 0.13) / 0.15) ** 2 + lower**2), 0.6)
         mottled = 1 + 0.35 * cloud(rng, (n, n), (40, 40))
-        layers.fill[:] = 1 - (1 - layers.fill) * (
-            1 - np.clip(np.float32(strength) * (wing * mottled + 0.22), 0, 1)
-        )
+        layers.replace_air(np.float32(strength) * (wing * mottled + 0.22))
         septa = Strokes(layers.area)
         for _ in range(26):
             side, y = any_side(rng), rng.uniform(0.55, 0.74)
             wide = float(layers.outer[int(layers.area.row(y))])
-            septa.line(
-                [
-                    (side * wide, y),
-                    (side * (wide - rng.uniform(0.025, 0.05)), y + rng.uniform(-0.004, 0.008)),
-                ],
-                0.004,
-                1.0,
-            )
+            end = side * (wide - rng.uniform(0.025, 0.05)), y + rng.uniform(-0.004, 0.008)
+            septa.line([(side * wide, y), end], 0.004, 1.0)
         layers.bright += 0.16 * septa.values() * layers.lung
 
     return paint
@@ -170,17 +139,11 @@ def fibrosis(a: Anatomy, rng: Rng) -> Paint | None:
             starts.tolist(), turns.tolist(), lengths.tolist(), strict=True
         ):
             bend = (x + one * np.cos(first), y + one * np.sin(first))
-            net.line(
-                [(x, y), bend, (bend[0] + two * np.cos(second), bend[1] + two * np.sin(second))],
-                0.0042,
-                0.9,
-            )
-        where = soft(0.10 - layers.wall, 0.06) * soft(layers.area.y - 0.36, 0.12) + soft(
-            layers.area.y - 0.60, 0.09
-        )
-        layers.bright += (
-            np.float32(strength) * np.minimum(where, 1) * layers.lung * (net.values() + 0.3)
-        )
+            end = bend[0] + two * np.cos(second), bend[1] + two * np.sin(second)
+            net.line([(x, y), bend, end], 0.0042, 0.9)
+        where = soft(0.10 - layers.wall, 0.06) * soft(layers.area.y - 0.36, 0.12)
+        where = np.float32(strength) * np.minimum(where + soft(layers.area.y - 0.60, 0.09), 1)
+        layers.bright += where * layers.lung * (net.values() + 0.3)
 
     return paint
 
@@ -193,31 +156,20 @@ def infiltration(a: Anatomy, rng: Rng) -> Paint | None:
         for side in sides:
             x, y = lung_point(layers, rng, side, 0.35, 0.85, 0.06)
             box, inside = ellipse(layers, x, y, rng.uniform(0.11, 0.16), rng.uniform(0.14, 0.22))
-            shape = extent(layers, box)
-            patches = np.clip(
-                0.62 + 0.36 * cloud(rng, shape, (8, 8)) + 0.22 * cloud(rng, shape, (19, 19)), 0, 1.3
-            )
-            fill(
-                layers,
-                box,
-                np.float32(rng.uniform(0.34, 0.58)) * patches * soft(inside + 0.15, 0.55),
-            )
+            coarse, fine = (cloud(rng, inside.shape, cells) for cells in ((8, 8), (19, 19)))
+            patches = np.clip(0.62 + 0.36 * coarse + 0.22 * fine, 0, 1.3)
+            haze = np.float32(rng.uniform(0.34, 0.58)) * patches * soft(inside + 0.15, 0.55)
+            layers.replace_air(haze, box)
 
     return paint
 
 
 def _round_opacity(layers: Layers, rng: Rng, radius: float, density: float, lobed: float) -> None:
     x, y = lung_point(layers, rng, any_side(rng), 0.18, 0.88, radius + 0.015)
-    box, inside = ellipse(
-        layers,
-        x,
-        y,
-        radius * rng.uniform(0.9, 1.1),
-        radius * rng.uniform(0.9, 1.1),
-        rng.uniform(0, 3),
-    )
-    shape = soft(inside + lobed * cloud(rng, extent(layers, box), (6, 6)), 0.28)
-    fill(layers, box, density * shape)
+    wide, high = (radius * rng.uniform(0.9, 1.1, 2)).tolist()
+    box, inside = ellipse(layers, x, y, wide, high, rng.uniform(0, 3))
+    shape = soft(inside + lobed * cloud(rng, inside.shape, (6, 6)), 0.28)
+    layers.replace_air(density * shape, box)
 
 
 def mass(a: Anatomy, rng: Rng) -> Paint | None:
@@ -245,7 +197,7 @@ def pneumonia(a: Anatomy, rng: Rng) -> Paint | None:
         box, inside = ellipse(
             layers, x, y, rng.uniform(0.09, 0.125), rng.uniform(0.075, 0.11), rng.uniform(-0.7, 0.7)
         )
-        fuzzy = soft(inside + 0.22 * cloud(rng, extent(layers, box), (8, 8)), 0.55)
-        fill(layers, box, np.float32(rng.uniform(0.62, 0.82)) * fuzzy)
+        fuzzy = soft(inside + 0.22 * cloud(rng, inside.shape, (8, 8)), 0.55)
+        layers.replace_air(np.float32(rng.uniform(0.62, 0.82)) * fuzzy, box)
 
     return paint
