@@ -18,12 +18,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from core import jobs, results
+from core import results
 from core.cli import app
 from core.cli.studies import read_study
 from core.errors import InputError, WorkError
 from core.people import sign_in
-from core.reader_study import schema
 from core.study import paths, store
 from core.study.config import parse_config
 from core.study.labels import Labels
@@ -134,7 +133,7 @@ def workplace(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    for variable in (jobs.DATABASE_VARIABLE, schema.DATABASE_VARIABLE):
+    for variable in ("PRUNESCOPE_JOBS_DATABASE", "PRUNESCOPE_READER_DATABASE"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
 

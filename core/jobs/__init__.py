@@ -10,7 +10,6 @@ from a living worker. DBOS hands each queued job to one taker, and the engine lo
 those two hold even where somebody removes the lock file.
 """
 
-from core.jobs.database import DATABASE_VARIABLE
 from core.jobs.locks import is_locked, worker_lock_path, worker_running
 from core.jobs.queue import (
     UNFINISHED,
@@ -26,7 +25,6 @@ from core.jobs.queue import (
 )
 
 __all__ = [
-    "DATABASE_VARIABLE",
     "UNFINISHED",
     "Job",
     "Status",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError, WorkError
+from core.study.environment import JOBS_DATABASE, environment
 from core.study.paths import jobs_database
 
 if TYPE_CHECKING:  # dbos takes more than half a second to import; the dashboard starts without it
     from dbos import DBOSClient
 
-DATABASE_VARIABLE = "PRUNESCOPE_JOBS_DATABASE"
 APPLICATION = "prunescope"
 QUEUE = "studies"
 WORKFLOW = "run-study"
@@ -23,13 +22,13 @@ VERSION = "1"
 
 
 def database_url() -> str:
-    url = os.environ.get(DATABASE_VARIABLE, "")
+    url = environment().jobs_database
     if not url:
         return f"sqlite:///{jobs_database()}"
     if not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:///")):
         kind = url.partition(":")[0]
         raise InputError(
-            f"{DATABASE_VARIABLE} starts with {kind!r}; allowed are addresses such as "
+            f"{JOBS_DATABASE} starts with {kind!r}; allowed are addresses such as "
             "postgresql://user:password@host:5432/prunescope and sqlite:////folder/jobs.sqlite."
         )
     return url

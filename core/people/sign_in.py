@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import time
 import tomllib
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from typing import Any, Literal
 from core.errors import WorkError
 from core.people import audit
 from core.people.access import Person, Role
+from core.study.environment import environment
 from core.study.paths import cache_dir
 
 ROLES: tuple[Role, ...] = ("admin", "researcher", "reader")  # the first that is given counts
@@ -88,12 +88,12 @@ def end(claims: Claims) -> None:
 
 def roles_path() -> Path | None:
     """The file of roles, if one is named."""
-    named = os.environ.get("PRUNESCOPE_ROLES")
-    return Path(named).absolute() if named else None
+    named = environment().roles
+    return named.absolute() if named else None
 
 
 def role_claim() -> str | None:
-    return os.environ.get("PRUNESCOPE_ROLE_CLAIM") or None
+    return environment().role_claim
 
 
 def configured_in(folder: Path) -> bool:

@@ -3,7 +3,6 @@ that people save, for this is the database that is backed up."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -29,9 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import InputError, WorkError
+from core.study.environment import READER_DATABASE, environment
 from core.study.paths import reader_database
 
-DATABASE_VARIABLE = "PRUNESCOPE_READER_DATABASE"
 SECONDS_TO_WAIT_FOR_A_LOCK = 10
 
 metadata = MetaData()
@@ -141,7 +140,7 @@ def nothing_kept() -> bool:
 
 def database_address() -> str:
     """SQLite below the cache folder, or what PRUNESCOPE_READER_DATABASE says."""
-    address = os.environ.get(DATABASE_VARIABLE, "")
+    address = environment().reader_database
     if not address:
         return f"sqlite:///{reader_database()}"
     kind, _, rest = address.partition("://")
@@ -149,7 +148,7 @@ def database_address() -> str:
         return f"postgresql+psycopg://{rest}"
     if not address.startswith("sqlite:///"):
         raise InputError(
-            f"{DATABASE_VARIABLE} starts with {kind!r}; allowed are addresses such as "
+            f"{READER_DATABASE} starts with {kind!r}; allowed are addresses such as "
             "postgresql://user:password@host:5432/readings and sqlite:////folder/readings.sqlite."
         )
     return address

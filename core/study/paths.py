@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from core.study.config import StudyConfig
+from core.study.environment import environment
 from core.study.settings import DatasetSettings, PhantomSettings
 
 
@@ -16,7 +16,7 @@ def percent(sparsity: float) -> int:
 
 
 def cache_dir() -> Path:
-    return Path(os.environ.get("PRUNESCOPE_CACHE", "cache")).absolute()
+    return environment().cache.absolute()
 
 
 def deleted_dir() -> Path:

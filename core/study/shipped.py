@@ -5,13 +5,13 @@ The folder that PRUNESCOPE_SHIPPED names is laid out as a cache folder is.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
+from core.study.environment import environment
 from core.study.paths import cache_dir, studies_dir
 
 COPYING = "copying"
@@ -24,15 +24,15 @@ def unpack(say: Callable[[str], None] = print) -> None:
     name, whatever its settings, is left alone. `say` hears what was done, or why it was not; a disk
     that is full keeps nobody from the studies there are.
     """
-    folder = os.environ.get("PRUNESCOPE_SHIPPED")
-    if not folder:
+    folder = environment().shipped
+    if folder is None:
         return
     marks = cache_dir() / "shipped"
     try:
         marks.mkdir(parents=True, exist_ok=True)
         with FileLock(marks / "unpacking.lock"):
-            for source in sorted(Path(folder).glob("studies/*")):
-                _unpack_study(source, Path(folder), marks, say)
+            for source in sorted(folder.glob("studies/*")):
+                _unpack_study(source, folder, marks, say)
     except OSError as error:
         say(f"The studies that come with PruneScope could not be copied: {error}")
 

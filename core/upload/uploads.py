@@ -30,6 +30,7 @@ from core.people import access, audit
 from core.people.access import SEES_STUDIES, Visitor
 from core.processes import children
 from core.study import store
+from core.study.environment import UPLOAD_LIMIT, environment
 from core.study.paths import cache_dir
 from core.upload.datasets import bytes_below, datasets_of
 from core.wording.amounts import size as shown_size
@@ -37,7 +38,6 @@ from core.wording.amounts import size as shown_size
 Kind = Literal["checkpoint", "dataset"]
 KINDS: tuple[Kind, ...] = ("checkpoint", "dataset")
 
-LIMIT_VARIABLE = "PRUNESCOPE_UPLOAD_LIMIT"
 LIMIT = 2_000_000_000
 UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 QUOTA_IN_FILES = 20  # uploads and datasets of one person
@@ -99,13 +99,13 @@ def note_path(upload_id: str) -> Path:
 
 def limit() -> int:
     """The most bytes of one file; PRUNESCOPE_UPLOAD_LIMIT changes it, such as 500M or 4G."""
-    text = os.environ.get(LIMIT_VARIABLE, "").strip()
+    text = environment().upload_limit.strip()
     if not text:
         return LIMIT
     found = re.fullmatch(r"(\d{1,15})\s*([kmg]?)b?", text.lower())
     if not found or not int(found[1]):
         raise InputError(
-            f"{LIMIT_VARIABLE} is {text[:40]!r}; allowed are bytes, or such as 500M or 4G."
+            f"{UPLOAD_LIMIT} is {text[:40]!r}; allowed are bytes, or such as 500M or 4G."
         )
     return int(found[1]) * UNITS[found[2]]
 

@@ -5,7 +5,7 @@ import pytest
 from core.actions import deletion, saved_views
 from core.errors import InputError, WorkError
 from core.people.access import GUEST, LOCAL, Person
-from core.reader_study.schema import DATABASE_VARIABLE, nothing_kept
+from core.reader_study.schema import nothing_kept
 from core.study import paths
 
 RUTH, ROLF = Person("ruth@clinic.org", "researcher"), Person("rolf@clinic.org", "researcher")
@@ -15,7 +15,7 @@ TAIL = {"group": ["tail"], "agreement": [-1.0, 0.5], "sparsity": 95}
 @pytest.fixture(autouse=True)
 def _cache(monkeypatch, tmp_path):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_READER_DATABASE", raising=False)
 
 
 def names(person: Person, of: str = "toy-1") -> list[str]:

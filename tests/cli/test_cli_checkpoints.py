@@ -23,7 +23,7 @@ sweep = { sparsities = [0, 0.9] }
 @pytest.fixture
 def study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
     path = tmp_path / "grey-lungs.toml"
     path.write_text(STUDY_FILE)
     return path

@@ -14,7 +14,7 @@ from tests.toys import toy_config
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
 
 
 def test_without_jobs_the_list_says_how_to_start_one() -> None:

@@ -36,7 +36,7 @@ STUDY = {
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of `prunescope serve`, dashboard and worker, over an empty cache."""
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "core.cli", "serve", "--port", str(port)],

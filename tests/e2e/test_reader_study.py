@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.reader_study import readings, results
-from core.reader_study.schema import DATABASE_VARIABLE
 from core.ui.reading_room import SLIP_SECONDS
 from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
 from tests.ports import free_port
@@ -46,7 +45,7 @@ class Server:
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_READER_DATABASE", raising=False)
     running = Server(tmp_path)
     yield running
     if running.process:

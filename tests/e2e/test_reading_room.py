@@ -11,7 +11,6 @@ from pydicom.data import get_testdata_file
 
 from core.people import audit
 from core.reader_study import database, design, readings
-from core.reader_study.schema import DATABASE_VARIABLE
 from core.study import paths
 from core.study.labels import Labels
 from tests import page_studies
@@ -77,7 +76,7 @@ def room(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reading-room")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
-        patch.delenv(DATABASE_VARIABLE, raising=False)
+        patch.delenv("PRUNESCOPE_READER_DATABASE", raising=False)
         write_tail_study()
         write_dicom_study()
         with provider(3600) as clinic, running_app(folder, {"clinic": clinic}) as app:

@@ -87,7 +87,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     (kept / "study.toml").write_text(STUDY_FILE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(cache))
-        patch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+        patch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
         port = free_port()
         with open(cache / "server.log", "w") as output:
             server = subprocess.Popen(

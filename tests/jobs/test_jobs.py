@@ -88,7 +88,7 @@ class Workers:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "a cache"  # with a space, as in many a home folder
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(folder))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
     return folder
 
 
@@ -158,7 +158,7 @@ def test_an_unknown_job_is_refused() -> None:
 
 
 def test_an_unusable_database_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(jobs.DATABASE_VARIABLE, "mysql://me:secret@host/jobs")
+    monkeypatch.setenv("PRUNESCOPE_JOBS_DATABASE", "mysql://me:secret@host/jobs")
     with pytest.raises(InputError, match=r"'mysql'; allowed") as refusal:
         jobs.jobs()
     assert "secret" not in str(refusal.value)
@@ -167,7 +167,7 @@ def test_an_unusable_database_address_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_a_database_that_does_not_answer_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(jobs.DATABASE_VARIABLE, "postgresql://me:secret@127.0.0.1:9/jobs")
+    monkeypatch.setenv("PRUNESCOPE_JOBS_DATABASE", "postgresql://me:secret@127.0.0.1:9/jobs")
     with pytest.raises(WorkError, match="jobs database postgresql") as failure:
         jobs.jobs()
     assert "secret" not in str(failure.value)

@@ -24,7 +24,7 @@ from tools.reference import words as say
 @pytest.fixture(autouse=True)
 def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
 
 
 def test_the_log_can_be_taken_along_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def study_file(cache: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _here(cache: Path, study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(cache))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
     monkeypatch.setattr(preflights, "STUDY_FILES", study_file.parent)
 
 

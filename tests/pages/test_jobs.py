@@ -35,7 +35,7 @@ RITA = Person("rita@clinic.org", "reader")
 @pytest.fixture(autouse=True)
 def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(jobs.DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_JOBS_DATABASE", raising=False)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from streamlit.testing.v1 import AppTest
 from core.people import access
 from core.people.access import Person
 from core.reader_study import database, readings, results
-from core.reader_study.schema import DATABASE_VARIABLE
 from core.study import paths
 from core.study.store import find_study
 from core.ui import people, reading_room
@@ -27,7 +26,7 @@ LOCAL = access.LOCAL.email
 @pytest.fixture(autouse=True)
 def _cache(monkeypatch, tmp_path):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_READER_DATABASE", raising=False)
     # A test presses faster than any reader.
     monkeypatch.setattr(reading_room, "SLIP_SECONDS", 0.0)
 

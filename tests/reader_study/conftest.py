@@ -1,10 +1,8 @@
 import pytest
 
-from core.reader_study.schema import DATABASE_VARIABLE
-
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    monkeypatch.delenv("PRUNESCOPE_READER_DATABASE", raising=False)
     return tmp_path

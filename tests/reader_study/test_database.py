@@ -183,10 +183,10 @@ def test_the_database_keeps_a_commit_through_a_power_cut(of):
 
 
 def test_an_address_that_is_no_database_is_refused(monkeypatch):
-    monkeypatch.setenv(schema.DATABASE_VARIABLE, "mysql://somewhere")
+    monkeypatch.setenv("PRUNESCOPE_READER_DATABASE", "mysql://somewhere")
     with pytest.raises(InputError, match="starts with 'mysql'"):
         database.find("first")
-    monkeypatch.setenv(schema.DATABASE_VARIABLE, "postgresql://me:hidden@127.0.0.1:1/readings")
+    monkeypatch.setenv("PRUNESCOPE_READER_DATABASE", "postgresql://me:hidden@127.0.0.1:1/readings")
     assert schema.database_address().startswith("postgresql+psycopg://")
     with pytest.raises(WorkError) as refused:
         database.reader_studies()

@@ -295,7 +295,7 @@ def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert of_images < uploads.kept_bytes("local") < 1.5 * of_images
 
     most = uploads.kept_bytes("local") + upload.n_bytes + 5000
-    monkeypatch.setenv(uploads.LIMIT_VARIABLE, str(most))
+    monkeypatch.setenv("PRUNESCOPE_UPLOAD_LIMIT", str(most))
     monkeypatch.setattr(uploads, "QUOTA_IN_LIMITS", 1)
     again = sent(packed(members()))
     room = uploads.allowed_bytes() - uploads.kept_bytes("local")

@@ -105,7 +105,7 @@ def test_more_than_was_announced_is_refused(cache: Path) -> None:
 
 
 def test_a_person_keeps_only_so_much(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(uploads.LIMIT_VARIABLE, "10")
+    monkeypatch.setenv("PRUNESCOPE_UPLOAD_LIMIT", "10")
     for _ in range(5):
         keep(b"0123456789")
     with pytest.raises(InputError, match=r"50\.0 .*are the most|0\.1 kB are the most"):
@@ -247,13 +247,13 @@ def keep_file(path: Path) -> Upload:
     ("text", "n_bytes"), [("", 2 * 10**9), ("500M", 5 * 10**8), ("4 GB", 4 * 10**9), ("12", 12)]
 )
 def test_the_limit_is_a_setting(text: str, n_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(uploads.LIMIT_VARIABLE, text)
+    monkeypatch.setenv("PRUNESCOPE_UPLOAD_LIMIT", text)
     assert uploads.limit() == n_bytes
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "0", "1e9", "9" * 40])
 def test_a_limit_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(uploads.LIMIT_VARIABLE, text)
+    monkeypatch.setenv("PRUNESCOPE_UPLOAD_LIMIT", text)
     with pytest.raises(InputError, match="allowed are bytes, or such as 500M"):
         uploads.limit()
 

@@ -52,7 +52,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedApp]:
     provider = {"clinic": "http://127.0.0.1:9/.well-known/openid-configuration"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
-        patch.setenv(uploads.LIMIT_VARIABLE, str(LIMIT))
+        patch.setenv("PRUNESCOPE_UPLOAD_LIMIT", str(LIMIT))
         with running_app(folder, provider) as running:
             yield running
 
@@ -312,7 +312,7 @@ def test_memory_of_one_and_a_half_gigabytes(tmp_path: Path) -> None:
     provider = {"clinic": "http://127.0.0.1:9/.well-known/openid-configuration"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-        patch.delenv(uploads.LIMIT_VARIABLE, raising=False)
+        patch.delenv("PRUNESCOPE_UPLOAD_LIMIT", raising=False)
         with running_app(tmp_path, provider) as running, most_memory(running) as most:
             send_zeros(running, 1_500_000_000)
         assert most[0] < 600_000_000, f"{most[0]:,} bytes"

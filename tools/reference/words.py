@@ -6,6 +6,7 @@ them with the tables of a real study, so none can be missing and none can be lef
 
 from __future__ import annotations
 
+from core.study import environment
 from tools.reference.columns import CLASS, GROUP, INTERVAL, N_RUNS, SPARSITY, Table
 from tools.reference.evidence import EVIDENCE
 from tools.reference.images import IMAGES
@@ -217,20 +218,7 @@ SETTINGS = {
     "checkpoint.preprocessing": "How 8-bit grey becomes what the network was trained on.",
 }
 
-VARIABLES = {
-    "PRUNESCOPE_CACHE": "Folder of everything a run writes; `cache` in the working directory if "
-    "not set. Back it up, and let nobody else read it.",
-    "PRUNESCOPE_JOBS_DATABASE": "Database of background jobs, such as "
-    "`postgresql://user:password@host:5432/prunescope`; SQLite in the cache folder if not set.",
-    "PRUNESCOPE_READER_DATABASE": "Database of readers' answers, in the same form; SQLite in the "
-    "cache folder if not set.",
-    "PRUNESCOPE_ROLES": "TOML file of who may do what; see [Deploy with sign-in]"
-    "(../how-to/deploy.md). Read anew for every request.",
-    "PRUNESCOPE_SHIPPED": "Folder of finished studies, laid out like the cache folder; "
-    "`prunescope serve` copies them there once. The Docker image sets it.",
-    "PRUNESCOPE_UPLOAD_LIMIT": "Largest file to upload, such as `500M` or `4G`; 2 GB if not set.",
-    "PRUNESCOPE_ROLE_CLAIM": "Claim of the ID token that holds a role; a dot goes a level deeper.",
-}
+VARIABLES = {name: field.description or "" for name, field in environment.VARIABLES.items()}
 
 ADDRESS = {
     "study": ("every page of a study", "Name of the study, or its id where two share a name."),
