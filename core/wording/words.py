@@ -189,12 +189,6 @@ def groups(settings: GroupSettings, split: str = "train") -> str:
     )
 
 
-def correlation(r: float | None, p: float | None, n: int) -> str:
-    if r is None:
-        return f"r is not defined over {count(n, 'class')}"
-    return f"r = {number(r)}, {p_value(p)}, n = {count(n, 'class')}"
-
-
 def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
     """PIEs: 50 of 1,000 test images (5 % by definition); n_shown: left by a filter, if any."""
     text = f"PIEs: {n_pies:,} of {count(n_images, 'test image')} (5 % by definition)"
