@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from core.analysis.metrics import metrics_table
+from core.analysis.metrics import ClassLabels, ClassMetrics, metrics_table
 from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.labels import Labels, label_matrix
@@ -93,3 +93,8 @@ def write_toy_study(
     provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
     store.write_json(provenance, paths.study_json(folder))
     return folder
+
+
+def class_metrics(labels: np.ndarray, probabilities: np.ndarray) -> ClassMetrics:
+    """The metrics of one class: (images,) of 1, 0, NaN and (images,) of numbers."""
+    return ClassLabels.of(np.asarray(labels, float)[:, None])[0].measure(probabilities)

@@ -44,22 +44,6 @@ class ForgettabilityCurves:
         return band.rename(columns={"median": "relative_ap_change"})
 
 
-@dataclass(frozen=True)
-class FirstDrop:
-    """Smallest grid sparsity at which a forgettability curve lies below `-drop`; else missing.
-
-    Takes forgettability curves, returns class_name, first_drop_sparsity (paper).
-    """
-
-    drop: float = 0.20
-
-    def __call__(self, curves: pd.DataFrame) -> pd.DataFrame:
-        dropped = curves[curves["relative_ap_change"] < -self.drop]
-        first = dropped.groupby("class_name")["sparsity"].min()
-        names = pd.Index(curves["class_name"].unique(), name="class_name")
-        return first.reindex(names).rename("first_drop_sparsity").reset_index()
-
-
 def mean_over_classes(class_metrics: pd.DataFrame, metric: str = "ap") -> pd.DataFrame:
     """run, sparsity, mean_ap (unweighted mean over the classes that have the metric), n_classes."""
     cells = class_metrics.groupby(["run", "sparsity"])[metric]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE
 from core.analysis.class_changes import OVER_RUNS, ClassChanges, run_moments
-from core.analysis.decay import FirstDrop, ForgettabilityCurves, RelativeChange
+from core.analysis.decay import ForgettabilityCurves, RelativeChange
 
 FORGETTABILITY = (
     "class_name",
@@ -66,39 +66,34 @@ class Forgettability:
 class InterpolatedFirstDrop:
     """Where a forgettability curve falls to `-drop`, by linear interpolation.
 
-    Takes forgettability curves. Returns class_name, first_drop_sparsity (paper),
-    first_drop_interpolated and first_drop_censored. The interpolated one lies between the
-    paper's grid point and the defined point before it. A class whose curve is known but never
-    lies below `-drop` is right-censored: flagged, and without a first drop.
+    Takes forgettability curves. Returns class_name, first_drop_sparsity (paper: the smallest grid
+    sparsity at which the curve lies below `-drop`; else missing), first_drop_interpolated and
+    first_drop_censored. The interpolated one lies between the paper's grid point and the defined
+    point before it. A class whose curve is known but never lies below `-drop` is right-censored:
+    flagged, and without a first drop.
     """
 
     drop: float = 0.20
 
     def __call__(self, curves: pd.DataFrame) -> pd.DataFrame:
-        table = FirstDrop(self.drop)(curves)
-        by_class = dict(list(curves.dropna(subset="relative_ap_change").groupby("class_name")))
-        table["first_drop_interpolated"] = [
-            self._crossing(by_class.get(name)) for name in table["class_name"]
-        ]
-        pruned = {name for name, curve in by_class.items() if (curve["sparsity"] > 0).any()}
-        known = table["class_name"].isin(pruned)
-        table["first_drop_censored"] = known & table["first_drop_sparsity"].isna()
-        return table
+        by_class = curves.groupby("class_name", sort=False)
+        rows = [(name, *self._drop(curve)) for name, curve in by_class]
+        names = ("first_drop_sparsity", "first_drop_interpolated", "first_drop_censored")
+        return pd.DataFrame(rows, columns=["class_name", *names])
 
-    def _crossing(self, curve: pd.DataFrame | None) -> float:
-        if curve is None:
-            return np.nan
-        ordered = curve.sort_values("sparsity")
-        sparsity = ordered["sparsity"].to_numpy(float)
-        change = ordered["relative_ap_change"].to_numpy(float)
+    def _drop(self, curve: pd.DataFrame) -> tuple[float, float, bool]:
+        known = curve.dropna(subset="relative_ap_change").sort_values("sparsity")
+        sparsity = known["sparsity"].to_numpy(float)
+        change = known["relative_ap_change"].to_numpy(float)
         below = np.flatnonzero(change < -self.drop)
         if len(below) == 0:
-            return np.nan
+            return np.nan, np.nan, bool((sparsity > 0).any())
         at = below[0]
         if at == 0:
-            return float(sparsity[0])
+            return float(sparsity[0]), float(sparsity[0]), False
         share = (-self.drop - change[at - 1]) / (change[at] - change[at - 1])
-        return float(sparsity[at - 1] + share * (sparsity[at] - sparsity[at - 1]))
+        between = sparsity[at - 1] + share * (sparsity[at] - sparsity[at - 1])
+        return float(sparsity[at]), float(between), False
 
 
 def change_at(curves: pd.DataFrame, sparsity: float) -> pd.Series:

@@ -60,7 +60,8 @@ class ClassLabels:
         ]
 
     def measure(self, probabilities: np.ndarray) -> ClassMetrics:
-        """AP, AUROC and calibrated AP of (images,) probabilities; see `class_metrics`."""
+        """AP, AUROC and calibrated AP of (images,) probabilities, any real numbers of which larger
+        means more likely. Raises ValueError where shapes differ or one is not finite."""
         probabilities = np.asarray(probabilities)
         if probabilities.shape != (self.n_images,):
             raise ValueError(
@@ -70,19 +71,6 @@ class ClassLabels:
         if not np.isfinite(known).all():
             raise ValueError("probabilities must be finite")
         return _metrics(known, np.sort(probabilities[self.positive]))
-
-
-def class_metrics(labels: np.ndarray, probabilities: np.ndarray) -> ClassMetrics:
-    """AP, AUROC and calibrated AP of one class.
-
-    labels: (images,) of 1, 0 and NaN; an uncertain (NaN) image is left out of this class.
-    probabilities: (images,), any real numbers of which larger means more likely.
-    Raises ValueError where shapes differ, a label is not 1/0/NaN or a probability is not finite.
-    """
-    labels = np.asarray(labels, float)
-    if labels.ndim != 1:
-        raise ValueError(f"labels {labels.shape} differ from (images,)")
-    return ClassLabels.of(labels[:, None])[0].measure(probabilities)
 
 
 def metrics_table(

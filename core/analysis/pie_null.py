@@ -23,7 +23,6 @@ LEAST_RUNS = 3  # two runs are one pair: nothing to draw from
 MOST_PAIRS = 45  # of two runs; each stands for both orders
 DRAWS = 400
 DRAWS_AT_ONCE = 25  # what bounds the memory at 25,596 images
-Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ STRADDLES, UNCORRECTED = (
     "below the margin, but not after correction for all classes and sparsities",
 )
 ABOVE, BELOW = "lower bound above the margin", "below the margin after correction"
-NOT_JUDGED = (TOO_FEW, NOT_FOUND)
 SAFE_SPARSITY = (
     "class_name",
     "group",
@@ -156,13 +155,10 @@ class SafeSparsity:
 
 @dataclass(frozen=True)
 class ClassBreak:
-    """A class: safe up to where, the first sparsity at which it is not and what is known there,
-    and the sparsity from which on it is demonstrably unsafe. None: nowhere."""
+    """A class: the first sparsity at which it is not safe and what is known there, and the sparsity
+    from which on it is demonstrably unsafe. None: nowhere."""
 
     class_name: str
-    group: str
-    n_patients: int
-    safe_up_to: float | None
     breaks_at: float | None
     verdict: str
     relative_change: float
@@ -269,14 +265,10 @@ def ratio_bounds(
 def _break_of(rows: pd.DataFrame) -> ClassBreak:
     rows = rows.sort_values("sparsity")
     broken = rows[~rows["safe_so_far"]]
-    safe = rows[rows["safe_so_far"]]
     unsafe = rows[rows["verdict"] == UNSAFE]
     at = (broken if len(broken) else rows.tail(1)).iloc[0]
     return ClassBreak(
         class_name=str(at["class_name"]),
-        group=str(at["group"]),
-        n_patients=int(at["n_positive_patients"]),
-        safe_up_to=float(safe["sparsity"].iloc[-1]) if len(safe) else None,
         breaks_at=float(at["sparsity"]) if len(broken) else None,
         verdict=str(at["verdict"]),
         relative_change=float(at["relative_change"]),

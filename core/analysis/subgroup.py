@@ -168,7 +168,7 @@ def slice_truth(labels: np.ndarray) -> SliceTruth:
 def slice_metrics(truth: SliceTruth, ranks: np.ndarray) -> dict[str, np.ndarray]:
     """n_positive, ap, auroc, calibrated_ap, each (classes,), NaN where undefined.
 
-    ranks as `even_ranks` gives them, of the images of `truth`. Equal to `metrics.class_metrics`
+    ranks as `even_ranks` gives them, of the images of `truth`. Equal to `ClassLabels.measure`
     of the probabilities to rounding.
     """
     keys = ranks | truth.bits

@@ -16,7 +16,13 @@ import pandas as pd
 from core.datasets.classes import all_class_names, class_list
 from core.datasets.files import ImageFiles, image_files, refuse_missing, relative_path
 from core.datasets.splits import refuse_shared_patients
-from core.datasets.tables import as_attribute, read_rows, refuse_missing_columns, with_uncertain
+from core.datasets.tables import (
+    as_attribute,
+    other_columns,
+    read_rows,
+    refuse_missing_columns,
+    with_uncertain,
+)
 from core.errors import InputError
 from core.study.labels import KEYS, Labels
 from core.study.settings import CxrLtSettings, ImportedSettings
@@ -62,11 +68,7 @@ def load(settings: CxrLtSettings | ImportedSettings, advance: Callable[[int, int
     refuse_shared_patients(table["patient_id"], table["split"], str(settings.labels))
     columns = {name: with_uncertain(rows[name]) for name in class_names}
     known = {*KEYS, *class_names, *IMAGE_COLUMNS, *PATIENT_COLUMNS}
-    columns |= {
-        name: as_attribute(rows[name])
-        for name in rows
-        if name not in known and not name.startswith("Unnamed:")
-    }
+    columns |= {name: as_attribute(rows[name]) for name in other_columns(rows, known)}
     return Labels(pd.concat([table, pd.DataFrame(columns)], axis=1), class_names)
 
 

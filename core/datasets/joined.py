@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ SEPARATORS = ("|", ";", "\n", "\t", ",")
 # As Python, numpy and JSON write lists, tuples and sets.
 LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
+by_bars: Split = partial(str.split, sep="|")
 MISSING = frozenset({"nan", "none", "null"})
 
 
@@ -22,19 +24,15 @@ def how_joined(texts: pd.Series, given: str | None = None) -> tuple[Split, str]:
     without one, cells in brackets are lists; then semicolons, line ends, tabs and commas.
     """
     if given is not None:
-        return _by(given), repr(given)
+        return partial(str.split, sep=given), repr(given)
     distinct = [text for text in texts.unique() if text.strip()]
     if any("|" in text for text in distinct):
-        return _by("|"), "'|'"
+        return by_bars, "'|'"
     lists = [text for text in distinct if text.strip().casefold() not in MISSING]
     if lists and all(LIST.fullmatch(text) for text in lists):
         return listed, "lists"
     separator = next((s for s in SEPARATORS if any(s in text for text in distinct)), "|")
-    return _by(separator), repr(separator)
-
-
-def _by(separator: str) -> Split:
-    return lambda text: text.split(separator)
+    return partial(str.split, sep=separator), repr(separator)
 
 
 def listed(text: str) -> list[str]:

@@ -13,14 +13,9 @@ import pandas as pd
 
 from core.datasets.classes import class_list
 from core.datasets.files import image_files, refuse_missing, relative_path
+from core.datasets.joined import by_bars, names_in
 from core.datasets.splits import refuse_empty_split, refuse_shared_patients, with_validation
-from core.datasets.tables import (
-    as_attribute,
-    joined_labels,
-    joined_names,
-    read_rows,
-    refuse_missing_columns,
-)
+from core.datasets.tables import as_attribute, joined_labels, read_rows, refuse_missing_columns
 from core.errors import InputError
 from core.study.labels import NO_FINDING, Labels, split_by_patient
 from core.study.settings import NihSettings
@@ -77,7 +72,7 @@ def _patients(rows: pd.DataFrame, path: Path) -> pd.Series:
 
 def _findings(rows: pd.DataFrame, class_names: tuple[str, ...], path: Path) -> pd.Series:
     column = rows[FINDINGS].fillna("").astype(str)
-    for text, names in joined_names(column).items():
+    for text, names in names_in(column, by_bars).items():
         problem = _problem(names, class_names)
         if problem:
             image = rows[IMAGE][column == text].iloc[0]
@@ -105,17 +100,14 @@ def _split(table: pd.DataFrame, settings: NihSettings) -> pd.Series:
     in_train = table["image_id"].isin(_names(settings.train_list))
     in_test = table["image_id"].isin(_names(settings.test_list))
     lists = f"{settings.train_list} and {settings.test_list}"
-    for problem, wrong in (
-        ("in both of", in_train & in_test),
-        ("in none of", ~in_train & ~in_test),
-    ):
+    wrongly = {"in both of": in_train & in_test, "in none of": ~in_train & ~in_test}
+    for problem, wrong in wrongly.items():
         if wrong.any():
             raise InputError(f"Image {table['image_id'][wrong].iloc[0]} is {problem} {lists}.")
     split = pd.Series(np.where(in_test, "test", "train"), index=table.index)
     refuse_shared_patients(table["patient_id"], split, lists)
-    split = with_validation(
-        table["patient_id"], split, settings.validation_share, settings.split_seed
-    )
+    share, seed = settings.validation_share, settings.split_seed
+    split = with_validation(table["patient_id"], split, share, seed)
     refuse_empty_split(split, lists)
     return split
 

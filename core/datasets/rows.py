@@ -31,16 +31,13 @@ def refuse_long_rows(file: IO[bytes], path: Path) -> None:
             if long is not None and not every:
                 break
         if long is not None and not every:
-            raise InputError(_refusal(path, len(header), *long))
+            line, n_fields, first = long
+            raise InputError(
+                f"{path}: line {line} ({first[:60]!r}) has {n_fields:,} fields, and the header "
+                f"names {len(header):,}, so its values would stand in the wrong columns. Put a "
+                'value that holds a comma in quotes ("1,5"), or name every column in the header.'
+            )
     except csv.Error as error:
         raise InputError(f"{path} is not a readable CSV table: {error}.") from error
     finally:
         text.detach()
-
-
-def _refusal(path: Path, n_header: int, line: int, n_fields: int, first: str) -> str:
-    return (
-        f"{path}: line {line} ({first[:60]!r}) has {n_fields:,} fields, and the header names "
-        f"{n_header:,}, so its values would stand in the wrong columns. Put a value that "
-        'holds a comma in quotes ("1,5"), or name every column in the header.'
-    )

@@ -26,6 +26,7 @@ from core.datasets.tables import (
     as_attribute,
     as_numbers,
     joined_labels,
+    other_columns,
     read_rows,
     refuse_missing_columns,
     with_uncertain,
@@ -80,14 +81,9 @@ def load(settings: TableColumns, advance: Callable[[int, int], None]) -> Labels:
         refuse_missing(table["path"], image_files(settings.images), settings.on_bad_image)
     table["split"] = _split(rows, splits, table["patient_id"], settings)
     used = {*keys, *KEYS, *labels.columns, joined}
-    attributes = {
-        name: as_attribute(rows[name])
-        for name in rows
-        if name not in used and not name.startswith("Unnamed:")
-    }
-    return Labels(
-        pd.concat([table, labels, pd.DataFrame(attributes)], axis=1), tuple(labels.columns)
-    )
+    attributes = {name: as_attribute(rows[name]) for name in other_columns(rows, used)}
+    whole = pd.concat([table, labels, pd.DataFrame(attributes)], axis=1)
+    return Labels(whole, tuple(labels.columns))
 
 
 def classes_of(
@@ -149,41 +145,32 @@ def guessed(rows: pd.DataFrame, keys: list[str], path: Path) -> tuple[str, ...]:
     return class_names
 
 
-def _candidates(rows: pd.DataFrame, keys: list[str]) -> list[str]:
-    return [
-        name
-        for name in rows.columns
-        if name not in {*keys, *KEYS} and not name.startswith("Unnamed:")
-    ]
-
-
 def _label_columns(rows: pd.DataFrame, keys: list[str]) -> list[str]:
-    return [name for name in _candidates(rows, keys) if is_label(rows[name])]
+    return [name for name in other_columns(rows, {*keys, *KEYS}) if is_label(rows[name])]
 
 
-def _label_values(column: pd.Series) -> pd.Series:
-    return pd.to_numeric(as_numbers(column), errors="coerce").isin([1, 0, -1])
+def _numbers(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(as_numbers(column), errors="coerce")
 
 
 def is_label(column: pd.Series) -> bool:
     """Whether it holds only 1, 0, -1, True, False and blanks, and not only blanks."""
     if column.isna().all():
         return False
-    return bool(_label_values(column).eq(column.notna()).all())
+    return bool(_numbers(column).isin([1, 0, -1]).eq(column.notna()).all())
 
 
 def _is_number(column: pd.Series) -> bool:
-    numbers = pd.to_numeric(as_numbers(column), errors="coerce")
-    return bool(numbers.notna().eq(column.notna()).all())
+    return bool(_numbers(column).notna().eq(column.notna()).all())
 
 
 def _refuse_almost_labels(rows: pd.DataFrame, keys: list[str], path: Path) -> None:
-    for name in _candidates(rows, keys):
+    for name in other_columns(rows, {*keys, *KEYS}):
         column = rows[name]
-        fits, there = _label_values(column), column.notna()
-        numbers = pd.to_numeric(as_numbers(column[fits]), errors="coerce")
+        numbers, there = _numbers(column), column.notna()
+        fits = numbers.isin([1, 0, -1])
         wrong = there & ~fits
-        if not wrong.any() or numbers.nunique() < 2 or wrong.sum() > ALMOST * there.sum():
+        if not wrong.any() or numbers[fits].nunique() < 2 or wrong.sum() > ALMOST * there.sum():
             continue
         row, n = int(wrong.to_numpy().argmax()), int(wrong.sum())
         raise InputError(
@@ -240,11 +227,8 @@ def _patients(rows: pd.DataFrame, column: str | None, table: pd.DataFrame, path:
     nameless = given[text.isna() | (text == "")]
     if len(nameless):
         raise InputError(f"{path}: image {nameless.iloc[0]!r} has no {column}.")
-    return text.astype(str) if _is_text(rows[column]) else rows[column].astype(str)
-
-
-def _is_text(column: pd.Series) -> bool:
-    return pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+    is_text = pd.api.types.is_string_dtype(rows[column]) or rows[column].dtype == object
+    return (text if is_text else rows[column]).astype(str)
 
 
 def _split(

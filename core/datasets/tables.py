@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.datasets.joined import Split, how_joined, names_in
+from core.datasets.joined import Split, by_bars, names_in
 from core.datasets.rows import refuse_long_rows
 from core.errors import InputError
 
@@ -207,25 +207,21 @@ def with_uncertain(column: pd.Series, blank_is_negative: bool = False) -> pd.Ser
     return column.mask(blank, 0) if blank_is_negative else column
 
 
-def joined_names(column: pd.Series) -> dict[str, frozenset[str]]:
-    """The names within each distinct value of a column such as "Mass|Nodule"."""
-    return names_in(column, how_joined(column, "|")[0])
-
-
 def joined_labels(
-    column: pd.Series, class_names: tuple[str, ...], split: Split | None = None
+    column: pd.Series, class_names: tuple[str, ...], split: Split = by_bars
 ) -> pd.DataFrame:
-    """One column of 1/0 for each class, from a column of names joined by "|" or as `split` says."""
-    names = names_in(column, split or how_joined(column, "|")[0])
-    return pd.DataFrame(
-        {
-            class_name: column.map(
-                {text: int(class_name in found) for text, found in names.items()}
-            )
-            for class_name in class_names
-        },
-        index=column.index,
-    )
+    """One column of 1/0 for each class, from a column of joined names."""
+    cells = names_in(column, split).items()
+    named = {
+        class_name: column.map({text: int(class_name in names) for text, names in cells})
+        for class_name in class_names
+    }
+    return pd.DataFrame(named, index=column.index)
+
+
+def other_columns(rows: pd.DataFrame, used: Collection[str | None]) -> list[str]:
+    """The columns that are none of `used`, nor pandas' own count of rows."""
+    return [name for name in rows if name not in used and not name.startswith("Unnamed:")]
 
 
 def as_attribute(column: pd.Series) -> pd.Series:

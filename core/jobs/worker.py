@@ -178,20 +178,22 @@ def _run(
     except (InputError, WorkError) as error:
         log.error("job %s: failed: %s", job_id, error)
         raise
-    except OSError as error:
-        log.exception("job %s: failed", job_id)
-        raise WorkError(_of_the_disk(error)) from error
-    except MemoryError as error:
-        log.exception("job %s: failed", job_id)
-        raise WorkError("There was not enough memory. Lower the study's batch sizes.") from error
     except Exception as error:
         log.exception("job %s: failed", job_id)
-        raise WorkError(
-            f"The work failed in a way nobody foresaw ({type(error).__name__}: {error}). "
-            "The worker's log says where; submit the study again to go on from there."
-        ) from error
+        raise WorkError(_in_words(error)) from error
     log.info("job %s: finished", job_id)
     return folder
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return _of_the_disk(error)
+    if isinstance(error, MemoryError):
+        return "There was not enough memory. Lower the study's batch sizes."
+    return (
+        f"The work failed in a way nobody foresaw ({type(error).__name__}: {error}). "
+        "The worker's log says where; submit the study again to go on from there."
+    )
 
 
 def _of_the_disk(error: OSError) -> str:

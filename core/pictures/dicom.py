@@ -24,6 +24,7 @@ from pydicom.encaps import generate_frames
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import get_decoder
 
+from core.pictures import dicom_decoders
 from core.pictures.dicom_fields import COMPLETED, complete
 from core.pictures.dicom_frames import coded_size
 from core.pictures.dicom_greys import grey_table, luma, sample_table
@@ -40,26 +41,8 @@ from core.pictures.samples import (
 NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
 OURS = "prunescope"  # core/pictures/dicom_decoders.py: imagecodecs, CharLS and OpenJPEG
 # What each compressed transfer syntax is decoded with.
-PLUGINS = {
-    uid.JPEGBaseline8Bit: "pillow",
-    uid.JPEGExtended12Bit: OURS,
-    uid.JPEGLossless: OURS,
-    uid.JPEGLosslessSV1: OURS,
-    uid.JPEGLSLossless: OURS,
-    uid.JPEGLSNearLossless: OURS,
-    uid.JPEG2000Lossless: OURS,
-    uid.JPEG2000: OURS,
-    uid.HTJ2KLossless: OURS,
-    uid.HTJ2KLosslessRPCL: OURS,
-    uid.HTJ2K: OURS,
-    uid.RLELossless: OURS,
-}
-# The others of OURS are JPEG.
-FUNCTIONS = {uid.RLELossless: "decode_rle"}
-FUNCTIONS |= dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), "decode_jpeg_ls")
-FUNCTIONS |= dict.fromkeys((uid.JPEG2000Lossless, uid.JPEG2000), "decode_jpeg_2000")
-FUNCTIONS |= dict.fromkeys(
-    (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K), "decode_jpeg_2000"
+PLUGINS = {uid.JPEGBaseline8Bit: "pillow"} | dict.fromkeys(
+    dicom_decoders.DECODER_DEPENDENCIES, OURS
 )
 # Only these leave the file. None says who the patient is.
 SIZE_FIELDS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
@@ -85,10 +68,9 @@ META_BEGINS = 144  # the group of fields before the data set, behind its own len
 config.settings.reading_validation_mode = config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom\.")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-for _syntax, _plugin in PLUGINS.items():
-    if _plugin == OURS:
-        _function = FUNCTIONS.get(_syntax, "decode_jpeg")
-        get_decoder(_syntax).add_plugin(OURS, ("core.pictures.dicom_decoders", _function))
+for _function, (_, _syntaxes) in dicom_decoders.DECODERS.items():
+    for _syntax in _syntaxes:
+        get_decoder(_syntax).add_plugin(OURS, (dicom_decoders.__name__, _function))
 
 
 def read_grey(path: Path, repairs: set[str] | None = None) -> np.ndarray:

@@ -19,19 +19,17 @@ from pydicom.pixels.decoders.base import DecodeRunner
 from core.pictures import frames
 from core.pictures.frame_child import JPEG_2000, JPEG_LS
 
+HTJ2K = (uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+# The package and the transfer syntaxes of each function below.
+DECODERS = {
+    "decode_jpeg": ("imagecodecs", (uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)),
+    "decode_jpeg_ls": ("jpeg_ls", (uid.JPEGLSLossless, uid.JPEGLSNearLossless)),
+    "decode_jpeg_2000": ("openjpeg", (uid.JPEG2000Lossless, uid.JPEG2000, *HTJ2K)),
+    "decode_rle": ("imagecodecs", (uid.RLELossless,)),
+}
 # pydicom asks a plugin module for this table and for `is_available`.
 DECODER_DEPENDENCIES = {
-    uid.JPEGExtended12Bit: ("imagecodecs",),
-    uid.JPEGLossless: ("imagecodecs",),
-    uid.JPEGLosslessSV1: ("imagecodecs",),
-    uid.RLELossless: ("imagecodecs",),
-    uid.JPEGLSLossless: ("jpeg_ls",),
-    uid.JPEGLSNearLossless: ("jpeg_ls",),
-    uid.JPEG2000Lossless: ("openjpeg",),
-    uid.JPEG2000: ("openjpeg",),
-    uid.HTJ2KLossless: ("openjpeg",),
-    uid.HTJ2KLosslessRPCL: ("openjpeg",),
-    uid.HTJ2K: ("openjpeg",),
+    syntax: (package,) for package, syntaxes in DECODERS.values() for syntax in syntaxes
 }
 
 

@@ -56,16 +56,8 @@ def create(folder: Path, wanted: Plan, created_by: str) -> ReaderStudy:
     Raises InputError where the name is taken or the study cannot give what is wanted.
     """
     drawn = draw_images(folder, wanted)
-    settings = {
-        "name": wanted.name,
-        "study_id": folder.name,
-        "sparsity": wanted.sparsity,
-        "matched": wanted.matched,
-        "seed": wanted.seed,
-        "reveal": wanted.reveal,
-        "created_by": created_by,
-        "created_at": time.time(),
-    }
+    settings = wanted.model_dump(include={"name", "sparsity", "matched", "seed", "reveal"})
+    settings |= {"study_id": folder.name, "created_by": created_by, "created_at": time.time()}
     rows = drawn[["image_id", "is_pie", "labelled", "finding_count", "group"]].to_dict("records")
     with writing() as connection:
         if _named(connection, wanted.name):
@@ -214,9 +206,8 @@ def _lock(connection: Connection, of: ReaderStudy) -> None:
 
 
 def _named(connection: Connection, name: str) -> bool:
-    return (
-        connection.execute(select(studies.c.id).where(studies.c.name == name)).first() is not None
-    )
+    query = select(studies.c.id).where(studies.c.name == name)
+    return connection.execute(query).first() is not None
 
 
 def _n_answers(connection: Connection, of: ReaderStudy) -> int:

@@ -115,15 +115,9 @@ def export_tables(of: ReaderStudy) -> dict[str, pd.DataFrame]:
 def _codebook(of: ReaderStudy) -> pd.DataFrame:
     # From the tables themselves, so that it cannot lag behind; without answers none takes long.
     nobody = answer_table(of)[:0]
-    made = {
-        "answers": nobody,
-        "history": history_table(of),
-        "images": image_table(of),
-        "readers": reader_table(of).drop(columns="address"),
-        "results": results(nobody),
-        "results_by_reader": results_by_reader(nobody),
-    }
-    return codebook({name: list(table.columns) for name, table in made.items()})
+    quick = {"results": lambda _: results(nobody), "results_by_reader": lambda _: by_reader(nobody)}
+    makers = {name: make for name, make in (TABLES | quick).items() if name != "codebook"}
+    return codebook({name: list(make(of).columns) for name, make in makers.items()})
 
 
 TABLES: dict[str, Callable[[ReaderStudy], pd.DataFrame]] = {

@@ -51,7 +51,6 @@ LIKE = {
     claims.MANY: "the losses of their classes give",
     claims.NOISE: "other images with as many findings",
 }
-NO_CLASSES = claims.TOO_FEW_CLASSES
 SUBJECT = "a class ten times as frequent"
 # How an effect over classes is said, and what a rising and a falling one are called.
 EFFECTS = {
@@ -77,7 +76,7 @@ def sentence(one: Claim) -> str:
     verdict = VERDICTS[one.verdict]
     if one.reason:
         verdict = f"{verdict}: {one.reason}"
-    if not _known(one.estimate):
+    if not words.known(one.estimate):
         return f"{verdict}."
     opens = f"{verdict}. Observed: " if one.reason else f"{verdict}: "
     n = words.count(one.n, UNITS.get(one.claim, "class"))
@@ -122,7 +121,11 @@ def rarity(table: pd.DataFrame) -> str:
         if name in rows.index and rows.loc[name, "verdict"] != claims.CANNOT_TELL
     ]
     if not known:
-        why = _reason(rows.loc[claims.CHANGE]) if claims.CHANGE in rows.index else NO_CLASSES
+        why = (
+            _reason(rows.loc[claims.CHANGE])
+            if claims.CHANGE in rows.index
+            else claims.TOO_FEW_CLASSES
+        )
         return f"Whether rarity plays a part cannot be told here: {why}."
     verdicts = {row["verdict"] for row in known}
     if verdicts >= {claims.AS_CLAIMED, claims.OPPOSITE}:
@@ -160,7 +163,7 @@ def trend_caption(row: pd.Series) -> str:
         "to rare."
     )
     n = words.count(int(row["n"]), "class")
-    if not _known(row["slope"]):
+    if not words.known(row["slope"]):
         return f"{n}. {drawn}"
     b, low, high = (words.number(row[name], 3) for name in ("slope", "ci_low", "ci_high"))
     return (
@@ -199,15 +202,16 @@ def _estimate(one: Claim) -> str:
     if one.reading == claims.PAPER and one.null == 1:
         return f"{CARRIED[one.claim]} {_value(one, one.estimate)} times as often as others"
     if one.reading == claims.PAPER:
-        return f"{_paper_name(one)} = {_value(one, one.estimate)}"
+        return f"{one.statistic.removeprefix('Pearson ')} = {_value(one, one.estimate)}"
     if one.claim == claims.FREQUENCY:
         n = int(one.detail["n_different"])
-        are = (
+        pairs = (
             f"{words.count(n, 'pair')} {'is' if n == 1 else 'are'}" if n else "no pair by itself is"
         )
+        change = _value(one, one.estimate)
         return (
-            f"{are} told apart; squared FCD changes by {_value(one, one.estimate)} per "
-            "tenfold difference in frequency"
+            f"{pairs} told apart; squared FCD changes by {change} per tenfold difference in "
+            "frequency"
         )
     if one.null == 1:
         return (
@@ -215,10 +219,6 @@ def _estimate(one: Claim) -> str:
             f"{LIKE[one.claim]}, {_value(one, one.estimate)} times what retraining alone gives"
         )
     return f"{one.statistic} {_value(one, one.estimate)}"
-
-
-def _paper_name(one: Claim) -> str:
-    return {"Pearson r": "r"}.get(one.statistic, one.statistic)
 
 
 def _interval(one: Claim) -> str:
@@ -237,7 +237,3 @@ def _value(one: Claim, value: float) -> str:
     if one.claim == claims.FREQUENCY and one.reading == claims.CORRECTED:
         return words.number(value, 4)
     return words.number(value)
-
-
-def _known(value: float) -> bool:
-    return value == value

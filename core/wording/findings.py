@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,11 +28,11 @@ READINGS = {
 
 def relation(row: Row | None, rising: str, falling: str) -> str:
     """By the paper: `rising` or `falling` by the sign of r where p carries it, with r and rho."""
-    if row is None or not _known(row["pearson_r"]):
+    if row is None or not words.known(row["pearson_r"]):
         return "Too few points for a correlation"
     p, r, rho = row["pearson_p"], words.number(row["pearson_r"]), words.number(row["spearman_rho"])
     figures = f"r = {r}, \u03c1 = {rho}"
-    if not _known(p) or p >= SIGNIFICANT:
+    if not words.known(p) or p >= SIGNIFICANT:
         return f"No clear relation ({figures})"
     return f"{rising if row['pearson_r'] > 0 else falling} ({figures})"
 
@@ -43,7 +42,7 @@ def correlation_details(row: Row | None, noun: str) -> str:
     if row is None:
         return ""
     n = words.count(int(row["n"]), noun)
-    if not _known(row["pearson_r"]):
+    if not words.known(row["pearson_r"]):
         return f"n = {n}."
     return (
         f"n = {n}; {words.p_value(row['pearson_p'])} (r), "
@@ -134,7 +133,3 @@ def z_reading(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
         f"{n_within:,} of {words.count(n_pies, 'PIE')} have z \u2265 0: no further from dense than "
         f"dense models are from each other. {n_low:,} of {n_known:,} test images have z < \u22122."
     )
-
-
-def _known(value: Any) -> bool:
-    return value is not None and not math.isnan(value)

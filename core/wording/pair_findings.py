@@ -3,7 +3,6 @@ with it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,18 +100,18 @@ def pair_title(first: str, second: str, row: Row) -> str:
 
 
 def pair_in_short(row: Row) -> str:
-    if not _known(row["fcd_corrected"]):
+    if not words.known(row["fcd_corrected"]):
         return "FCD not judged"
     distance = words.number(row["fcd_corrected"])
     value = f"FCD {distance}" if row["fcd_corrected"] > 0 else "FCD 0, within noise"
-    if not _known(row["q_value"]):
+    if not words.known(row["q_value"]):
         return f"{value}, not tested"
     return f"{value}, {'told apart' if row['q_value'] < SIGNIFICANT else 'not told apart'}"
 
 
 def pair_apart(row: Row, n_runs: int) -> str:
     """How the losses of two classes differ, with the interval and q."""
-    if not _known(row["fcd_corrected"]):
+    if not words.known(row["fcd_corrected"]):
         return f"Not judged: one of the two has {NOT_JUDGED}."
     low, high = (claims.signed(row[f"difference_ci_{end}"], 1) for end in ("low", "high"))
     over = "runs and patients" if n_runs > 1 else "patients"
@@ -134,7 +133,7 @@ def interaction(rows: pd.DataFrame) -> str:
         f"Of classes that never meet, one e-fold more difference in frequency goes with "
         f"{_signed(frequency['coefficient'])} of FCD ({words.p_value(frequency['ols_p'])}). "
     )
-    if _known(both["ols_p"]) and both["ols_p"] < SIGNIFICANT:
+    if words.known(both["ols_p"]) and both["ols_p"] < SIGNIFICANT:
         how = "weaker" if both["coefficient"] * frequency["coefficient"] < 0 else "stronger"
         return text + (
             f"The more often two classes occur together, the {how} that is: "
@@ -149,7 +148,3 @@ def interaction(rows: pd.DataFrame) -> str:
 def _signed(coefficient: float) -> str:
     text = words.number(coefficient, 3)
     return f"+{text}" if coefficient > 0 and float(text) else text
-
-
-def _known(value: Any) -> bool:
-    return value is not None and not math.isnan(value)

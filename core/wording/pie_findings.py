@@ -42,28 +42,24 @@ def composition(table: pd.DataFrame, names: list[str], verb: str) -> str:
     """What PIEs hold most of beyond other images, as a title, and how much more of it they hold
     when nothing is pruned. table: stable rows of `pie_class_ratio` or `pie_finding_count_ratio`;
     names: those of its rows; verb: "carry {}"."""
-    nothing = f"PIEs {verb.format('nothing')} clearly more often than other images"
-    if not held_against_dense(table):
-        more = np.where(table["ci_low"] > 1, table["ratio"], -np.inf)
-        if not (more > 0).any():
-            return nothing
-        at = int(more.argmax())
-        row = table.iloc[at]
-        return (
-            f"PIEs {verb.format(names[at])} {words.number(row['ratio'], 1)} times as often as "
-            f"other images (n = {words.count(int(row['n_pie_positive']), 'PIE')}), not compared "
-            "with dense models"
-        )
-    more = np.where(table["pruned_ci_low"] > 1, table["pruned_ratio"], -np.inf)
+    held = held_against_dense(table)
+    of, n = ("pruned_", "n_pruned") if held else ("", "n_pie_positive")
+    more = np.where(table[f"{of}ci_low"] > 1, table[f"{of}ratio"], -np.inf)
     if not (more > 0).any():
-        return nothing
+        return f"PIEs {verb.format('nothing')} clearly more often than other images"
     at = int(more.argmax())
     row = table.iloc[at]
-    return (
-        f"PIEs {verb.format(names[at])} {words.number(row['pruned_ratio'], 1)} times as often as "
-        f"other images (n = {words.count(int(row['n_pruned']), 'PIE')}); "
-        f"{words.number(row['dense_ratio'], 1)} times when nothing is pruned"
+    found = (
+        f"PIEs {verb.format(names[at])} {words.number(row[f'{of}ratio'], 1)} times as often as "
+        f"other images (n = {words.count(int(row[n]), 'PIE')})"
     )
+    return found + _beside_dense(row, held)
+
+
+def _beside_dense(row: pd.Series, held: bool) -> str:
+    if not held:
+        return ", not compared with dense models"
+    return f"; {words.number(row['dense_ratio'], 1)} times when nothing is pruned"
 
 
 def label_noise(table: pd.DataFrame, claim: Claim | None) -> str:
@@ -81,10 +77,8 @@ def label_noise(table: pd.DataFrame, claim: Claim | None) -> str:
     if math.isnan(row["ci_low"]):
         return f"{counts}: too few for an interval."
     verdict = "Whether PIEs are richer in wrong labels cannot be told"
-    if row["ci_low"] > 1:
-        verdict = "PIEs are richer in wrong labels"
-    elif row["ci_high"] < 1:
-        verdict = "PIEs are poorer in wrong labels"
+    if row["ci_low"] > 1 or row["ci_high"] < 1:
+        verdict = f"PIEs are {'richer' if row['ci_low'] > 1 else 'poorer'} in wrong labels"
     sentence = f"{verdict}: {counts}, {_times(row)}."
     if not math.isnan(among["ci_low"]):
         sentence += f" Among images labelled with a finding: {_times(among)}."
@@ -105,9 +99,7 @@ def label_noise_title(table: pd.DataFrame) -> str:
         f"PIEs carry a wrong label {words.number(row[f'{of}ratio'], 1)} times as often as other "
         f"images (n = {pies})"
     )
-    if not held:
-        return f"{found}, not compared with dense models"
-    return f"{found}; {words.number(row['dense_ratio'], 1)} times when nothing is pruned"
+    return found + _beside_dense(row, held)
 
 
 def _reason(claim: Claim | None) -> str:
@@ -118,18 +110,15 @@ def _reason(claim: Claim | None) -> str:
         return f"Whether pruning is the reason cannot be told: {claim.reason or 'no interval'}."
     verdicts = {AS_CLAIMED: "Pruning does it", OPPOSITE: "Pruning makes it less so"}
     verdict = verdicts.get(claim.verdict, "That pruning is the reason is not shown")
+    # Nothing but that of dense against dense models is divided out of this claim.
+    dense = claim.detail["pruned"] / claim.estimate
     return (
         f"{verdict}: among images with as many findings, single pruned models against dense ones "
         f"give {words.number(claim.detail['pruned'], 1)} times, dense models against each other "
-        f"{words.number(_dense(claim), 1)} times (ratio of ratios "
+        f"{words.number(dense, 1)} times (ratio of ratios "
         f"{words.number(claim.estimate, 1)}, 95 % {words.number(claim.ci_low, 1)} to "
         f"{words.number(claim.ci_high, 1)})."
     )
-
-
-def _dense(claim: Claim) -> float:
-    """The ratio of dense against dense models: nothing else is divided out of this claim."""
-    return claim.detail["pruned"] / claim.estimate
 
 
 def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:

@@ -52,7 +52,7 @@ def percent(share: float | None, digits: int = 0) -> str:
     minus, no negative zero. Sparsities are whole percents; `frequency` and `claims.signed` say how
     many digits a share of images and a change have.
     """
-    return f"{number(share * 100, digits)} %" if _known(share) else NONE
+    return f"{number(share * 100, digits)} %" if known(share) else NONE
 
 
 def frequency(share: float) -> str:
@@ -63,14 +63,14 @@ def frequency(share: float) -> str:
 
 def number(value: float | None, digits: int = 2) -> str:
     """With a proper minus and without a negative zero; a dash for none."""
-    if not _known(value):
+    if not known(value):
         return NONE
     text = f"{value:.{digits}f}"
     return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", MINUS)
 
 
 def p_value(p: float | None) -> str:
-    if not _known(p):
+    if not known(p):
         return f"p {NONE}"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
@@ -92,7 +92,7 @@ def duration(seconds: float) -> str:
 
 def loss(change: float | None, metric: str) -> str:
     """A relative change as what happened: "loses 80 % of its AP"."""
-    if not _known(change):
+    if not known(change):
         return f"has no {METRICS[metric]}"
     verb = "loses" if change < 0 else "gains"
     return f"{verb} {abs(change) * 100:.0f} % of its {METRICS[metric]}"
@@ -189,12 +189,6 @@ def groups(settings: GroupSettings, split: str = "train") -> str:
     )
 
 
-def correlation(r: float | None, p: float | None, n: int) -> str:
-    if r is None:
-        return f"r is not defined over {count(n, 'class')}"
-    return f"r = {number(r)}, {p_value(p)}, n = {count(n, 'class')}"
-
-
 def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
     """PIEs: 50 of 1,000 test images (5 % by definition); n_shown: left by a filter, if any."""
     text = f"PIEs: {n_pies:,} of {count(n_images, 'test image')} (5 % by definition)"
@@ -265,5 +259,5 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _known(value: float | None) -> TypeGuard[float]:
+def known(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from core.analysis.chance import expected_ap, expected_calibrated_ap
-from core.analysis.metrics import class_metrics
+from tests.toys import class_metrics
 
 
 @pytest.mark.parametrize(

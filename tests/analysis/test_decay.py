@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from core.analysis.decay import (
-    FirstDrop,
     ForgettabilityCurves,
     RelativeChange,
     band_over_runs,
     mean_over_classes,
     wide_curves,
 )
+from core.analysis.forgettability import InterpolatedFirstDrop
 
 
 def metrics_of(ap_by_class: dict[str, list[list[float]]], sparsities=(0.0, 0.5, 0.9)):
@@ -48,7 +48,7 @@ def test_first_drop_is_strictly_below_a_fifth_and_missing_where_it_never_is():
     curves = ForgettabilityCurves()(
         metrics_of({"Never": [[1, 1, 0.9]], "AtTheEdge": [[1, 0.8, 0.7]], "Early": [[1, 0.5, 0.9]]})
     )
-    first = FirstDrop()(curves).set_index("class_name")["first_drop_sparsity"]
+    first = InterpolatedFirstDrop()(curves).set_index("class_name")["first_drop_sparsity"]
     assert np.isnan(first["Never"])
     assert first["Early"] == 0.5
     assert first["AtTheEdge"] in (0.5, 0.9)  # 0.8 - 1 is -0.2 to within a rounding error

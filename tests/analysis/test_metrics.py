@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from core.analysis.metrics import REFERENCE_PREVALENCE, class_metrics, metrics_table
+from core.analysis.metrics import REFERENCE_PREVALENCE, metrics_table
+from tests.toys import class_metrics
 
 # Few distinct scores, so that ties are the rule.
 TIED = st.integers(0, 6).map(lambda value: value / 7)

@@ -6,7 +6,6 @@ import pytest
 
 from core.analysis.bootstrap import resample_counts
 from core.analysis.influence import METRICS, influences
-from core.analysis.metrics import class_metrics
 from core.analysis.paired_moments import PAIRED_MOMENTS, paired_moments
 from core.analysis.safe_sparsity import (
     SAFE_SPARSITY,
@@ -18,6 +17,7 @@ from core.analysis.safe_sparsity import (
 )
 from tests.binormal import Binormal, d_prime_keeping
 from tests.resampling import image_counts, weighted_ap
+from tests.toys import class_metrics
 
 GRID = (0.25, 0.5, 0.75)
 NAMES = ["Common", "Rare", "Hardly there"]

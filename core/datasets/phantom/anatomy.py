@@ -15,7 +15,6 @@ import numpy as np
 class Anatomy:
     """Measures of one chest. Findings bend a copy of it before it is cast into layers."""
 
-    female: bool
     build: float  # 0 slim .. 1 heavy
     lung_width: float
     apex: float
@@ -65,7 +64,6 @@ def anatomy_of(patient_seed: int) -> Anatomy:
     near = lambda mean, spread: float(mean + spread * np.clip(rng.standard_normal(), -2.2, 2.2))  # noqa: E731
     dome = near(0.735, 0.025) - 0.02 * build
     return Anatomy(
-        female=female,
         build=build,
         lung_width=near(0.335 if not female else 0.318, 0.013),
         apex=near(0.125, 0.014),
