@@ -91,7 +91,7 @@ FROM packages AS prunescope
 ENV PRUNESCOPE_SHIPPED=/opt/prunescope TORCH_HOME=/data/torch
 RUN install --directory --owner=10001 --group=10001 /data
 COPY --from=demo /data /opt/prunescope
-COPY LICENSE app.py /app/
+COPY LICENSE app.py prunescope.py /app/
 COPY .streamlit/config.toml /app/.streamlit/
 COPY data /app/data
 COPY pages /app/pages

@@ -4,6 +4,7 @@ methods and provenance. It asks nothing of the network, and holds neither images
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -18,13 +19,12 @@ from markupsafe import Markup
 
 from core import results
 from core.analysis import decay
-from core.analysis.overall import Overall
 from core.analysis.safe_operation import operating_answers
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.errors import InputError, WorkError
 from core.pictures.repairs import sentences
-from core.reporting import readings, report_charts, report_methods, report_tables
+from core.reporting import figures, readings, report_methods, report_tables
 from core.results.agreements import paper_pies
 from core.results.safe import safe_operation
 from core.study import store
@@ -126,7 +126,7 @@ class _Contents:
         self._pruned = decay.pruned_sparsities(self.metrics)
         self.safety: pd.DataFrame | None = None
         self.claims: pd.DataFrame | None = None
-        self.overall: pd.DataFrame | None = None
+        self._over_patients = True
         if self.labels is None or self.metrics.empty:
             if self.metrics.empty:
                 self.missing.append("Everything about results: no prediction is finished yet.")
@@ -185,8 +185,8 @@ class _Contents:
     def _read_claims(self) -> None:
         overall = self._table("mAP over patients", "overall")
         if overall is None:  # a damaged prediction: what is left is over runs
-            overall = Overall()(self.metrics)
-        self.overall = overall
+            self._over_patients = False
+            overall = results.table(self._study, "overall", over_patients=False)
         self.claims = self._table("The paper's claims", "claims")
         if self.claims is not None:
             self.readings += readings.of_claims(self.claims, published(self.config))
@@ -206,7 +206,7 @@ class _Contents:
         self.tables += self._ratios
 
     def _composition(self) -> readings.Reading:
-        sparsity = report_charts.preferred([s for s in self._study.grid if s > 0] or self._pruned)
+        sparsity = figures.preferred([s for s in self._study.grid if s > 0] or self._pruned)
         pies = paper_pies(self._study, sparsity)
         by_class = results.table(self._study, "pie_class_ratio", sparsity=sparsity)
         by_count = results.table(self._study, "pie_finding_count_ratio", sparsity=sparsity)
@@ -216,15 +216,24 @@ class _Contents:
     def charts(self) -> list[_Shown]:
         if self.labels is None:
             return []
-        drawn = report_charts.charts(
-            self._study, self.metrics, self.safety, self.claims, self.overall
-        )
-        split = known_split(self._study.frequencies)
-        legend = words.groups(self.config.groups, split)
-        return [
-            _shown(chart, number, legend if coloured else "")
-            for number, (chart, coloured) in enumerate(drawn)
-        ]
+        legend = words.groups(self.config.groups, known_split(self._study.frequencies))
+        shown: list[_Shown] = []
+        for name in self._figures():
+            with suppress(InputError):  # of what it lacks the rest of the report speaks
+                options = {"over_patients": self._over_patients} if name == "mean_ap" else {}
+                chart = figures.figure(self._study, name, **options)
+                coloured = figures.FIGURES[name].in_groups
+                shown.append(_shown(chart, len(shown), legend if coloured else ""))
+        return shown
+
+    def _figures(self) -> list[str]:
+        """In the order of FIGURES, those that what is known suffices for."""
+        always = {"class_frequencies"}
+        if not self.metrics.empty:
+            always.add("mean_ap")
+        if self.safety is not None:
+            always.add("safe_sparsity")
+        return [name for name in figures.FIGURES if self.claims is not None or name in always]
 
 
 def _shown(chart: Chart, number: int, legend: str) -> _Shown:
