@@ -85,7 +85,7 @@ def copy(tmp_path_factory) -> Path:
         ("core/study/paths.py", "import core.ui", "core.study is not allowed to import core.ui"),
         ("core/people/audit.py", "from core import jobs", "core.people is not allowed to import"),
         ("core/study/paths.py", "import core.study.store", "No cycles are allowed in core.study"),
-        ("core/results/tables.py", "import torch", "core is not allowed to import torch"),
+        ("core/results/pies.py", "import torch", "core is not allowed to import torch"),
         ("core/jobs/queue.py", "import core.engine.sweep", "Illegal imports of protected package"),
         ("core/analysis/pie.py", "import tools.image", "core is not allowed to import tools"),
         ("core/reports/__init__.py", "", "not listed as layers: - core.reports"),
