@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.importing.opcodes import a_range, index, inner
+
 FILES = Path(__file__).parent / "files"
 
 
@@ -41,8 +43,6 @@ def write_pickle(frame: pd.DataFrame, path: Path) -> None:
 
 def pickled(frame: pd.DataFrame) -> bytes:
     """Protocol 2, put together by hand: numbers as one block, all else as another."""
-    from tests.importing.test_pickles import a_range, index, inner
-
     numeric = [name for name in frame if frame[name].dtype.kind == "f"]
     other = [name for name in frame if name not in numeric]
     places = {name: place for place, name in enumerate(frame.columns)}
