@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -177,23 +178,22 @@ class Gallery:
 
     def masks(self, images: Images) -> dict[str, np.ndarray]:
         """The name of every filter in force, and the (images,) bool that meet it."""
-        table, at = images.table, {name: i for i, name in enumerate(images.class_names)}
-        masks: dict[str, np.ndarray] = {}
+        table, masks = images.table, dict[str, np.ndarray]()
+
+        def of(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
+            return matrix[:, [images.class_names.index(name) for name in names]]
+
         if self.labelled:
-            columns = [at[name] for name in self.labelled]
-            masks["labelled"] = np.all(images.present[:, columns], axis=1)
+            masks["labelled"] = np.all(of(images.present, self.labelled), axis=1)
         if self.lost:
-            columns = [at[name] for name in self.lost]
-            gone = by_now(images.lost[:, columns], self.sparsity)
-            masks["lost"] = np.any(gone & images.present[:, columns], axis=1)
+            gone = by_now(of(images.lost, self.lost), self.sparsity)
+            masks["lost"] = (gone & of(images.present, self.lost)).any(axis=1)
         if self.raised:
-            columns = [at[name] for name in self.raised]
-            called = by_now(images.raised[:, columns], self.sparsity)
-            masks["raised"] = np.any(called & images.absent[:, columns], axis=1)
+            called = by_now(of(images.raised, self.raised), self.sparsity)
+            masks["raised"] = (called & of(images.absent, self.raised)).any(axis=1)
         if self.groups:
             names = [n for n in findings(images.class_names) if images.groups[n] in self.groups]
-            columns = [at[name] for name in names]
-            masks["groups"] = np.any(images.present[:, columns], axis=1)
+            masks["groups"] = np.any(of(images.present, names), axis=1)
         if self.counts:
             masks["counts"] = table["finding_count"].isin(self.counts).to_numpy()
         if self.agreement != WHOLE_RANGE:

@@ -77,13 +77,15 @@ def safety_chart(
         )
     legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
     figure.update_layout(showlegend=True, legend=legend, margin_t=40)
+    confidence = words.short_percent(settings.confidence)
+    over_runs = f" and {words.count(answer.n_runs, 'run')}" if answer.n_runs > 1 else ", one run"
     caption = (
-        f"Test of non-inferiority: safe where the {_share(settings.confidence)} one-sided lower "
+        f"Test of non-inferiority: safe where the {confidence} one-sided lower "
         f"bound of the change of {words.METRICS[settings.metric]} lies above "
         f"{claims.signed(-settings.margin)}, shown to be unsafe where it is significantly below "
         "that at this and every higher sparsity, corrected for all classes. "
         f"Paired over {words.count(n_patients, 'patient')} ({n_images:,} test images)"
-        f"{_over_runs(answer)}. Dashed: end of what is safe for every class judged."
+        f"{over_runs}. Dashed: end of what is safe for every class judged."
     )
     if any(not one.judged for one in breaks):
         caption += (
@@ -103,11 +105,3 @@ def _title(answer: SafeAnswer, breaks: list[ClassBreak]) -> str:
     stay = "stay" if n_safe > 1 else "stays"
     unsafe = f"{n_unsafe or 'none'} {'are' if n_unsafe > 1 else 'is'} shown to be unsafe"
     return f"{of} {stay} safe up to {words.percent(answer.last_sparsity)} sparsity; {unsafe}"
-
-
-def _over_runs(answer: SafeAnswer) -> str:
-    return f" and {words.count(answer.n_runs, 'run')}" if answer.n_runs > 1 else ", one run"
-
-
-def _share(confidence: float) -> str:
-    return words.percent(confidence, 1).replace(".0", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.analysis.operating_characteristics import REFIXED
 from core.analysis.safe_operation import MARGIN_POINTS, OperatingAnswer
-from core.analysis.safe_sparsity import ALL, UNSAFE, ClassBreak, SafeAnswer, SafeSparsity
+from core.analysis.safe_sparsity import ALL, UNSAFE, SafeAnswer, SafeSparsity
 from core.wording import words
 
 NOT_A_LICENCE = (
@@ -39,9 +39,12 @@ def names(given: tuple[str, ...] | list[str], most: int = MOST_NAMED) -> str:
 
 def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
     """The answer for all classes, or for one group, in one sentence."""
-    who = _who(answer)
+    kind = "" if answer.scope == ALL else f"{answer.scope} "
     if answer.n_classes == 0:
-        return f"By ranking, cannot tell: no {_class_of(answer)} has enough patients to tell."
+        return f"By ranking, cannot tell: no {kind}class has enough patients to tell."
+    who = f"each of the {answer.n_classes} {kind}classes with enough patients to tell"
+    if answer.n_classes == 1:
+        who = f"the one {kind}class with enough patients to tell"
     kept, first = _kept(settings), answer.first
     if first is None:
         return (
@@ -50,7 +53,8 @@ def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
         )
     at = words.percent(first.breaks_at)
     if answer.safe_up_to is None:
-        opening = f"By ranking, no sparsity is shown to be safe for {_all(answer)}: already at {at}"
+        everyone = who.replace("each of the", "all", 1)
+        opening = f"By ranking, no sparsity is shown to be safe for {everyone}: already at {at}"
         if first.verdict == UNSAFE:
             return f"{opening} {first.class_name} no longer keeps {kept}."
         return f"{opening} it cannot be told whether {first.class_name} keeps {kept}."
@@ -65,7 +69,7 @@ def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
     first shown to be unsafe."""
     if answer.n_classes == 0:
         return ""
-    bound = words.percent(settings.confidence, 1).replace(".0", "")
+    bound = words.short_percent(settings.confidence)
     label = words.METRICS[settings.metric]
     whose = f"any of the {answer.n_classes} classes" if answer.n_classes > 1 else "the class"
     text = (
@@ -75,10 +79,13 @@ def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
     if answer.first is None:
         return text
     first, unsafe = answer.first, answer.first_unsafe
+    meaning = "too uncertain to be called safe, not shown to be unsafe"
+    if first.verdict == UNSAFE:
+        meaning = "shown to be unsafe"
     text += (
         f" {first.class_name} at {words.percent(first.breaks_at)}: {label} changes by "
         f"{signed(first.relative_change, 1)}, lower bound {signed(first.ci_low, 1)}: "
-        f"{_meaning(first)}."
+        f"{meaning}."
     )
     if unsafe is None:
         return f"{text} No class is shown to be unsafe at any sparsity."
@@ -181,31 +188,10 @@ def signed(change: float, digits: int | None = None) -> str:
     return f"{words.MINUS if change < 0 else '+'}{text}"
 
 
-def _who(answer: SafeAnswer) -> str:
-    kind = "" if answer.scope == ALL else f"{answer.scope} "
-    if answer.n_classes == 1:
-        return f"the one {kind}class with enough patients to tell"
-    return f"each of the {answer.n_classes} {kind}classes with enough patients to tell"
-
-
-def _all(answer: SafeAnswer) -> str:
-    return _who(answer).replace("each of the", "all", 1)
-
-
-def _class_of(answer: SafeAnswer) -> str:
-    return "class" if answer.scope == ALL else f"{answer.scope} class"
-
-
 def _classes(n: int) -> str:
     return "class with enough patients" if n == 1 else f"{n} classes with enough patients"
 
 
 def _kept(settings: SafeSparsity, whose: str = "its") -> str:
-    share = words.percent(1 - settings.margin, 1).replace(".0", "")
+    share = words.short_percent(1 - settings.margin)
     return f"{share} of {whose} {words.METRICS[settings.metric]}"
-
-
-def _meaning(first: ClassBreak) -> str:
-    if first.verdict == UNSAFE:
-        return "shown to be unsafe"
-    return "too uncertain to be called safe, not shown to be unsafe"

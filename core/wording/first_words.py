@@ -20,7 +20,8 @@ NUMBERS = {1: "one class", 2: "two classes", 3: "three classes"}
 def headline(found: FirstForgotten) -> str:
     """The answer in a few words. Class names are as given."""
     if found.decided:
-        return f"Forgotten first: {claims.names(_named(found.likely), MOST_NAMED)}"
+        named = [one.class_name for one in found.likely]
+        return f"Forgotten first: {claims.names(named, MOST_NAMED)}"
     if found.n_judged and found.n_censored == found.n_judged and not found.likely:
         return f"No class loses {LOST} by {words.percent(found.last)} sparsity"
     return "Which classes go first cannot be told"
@@ -148,10 +149,6 @@ def _range(one: Onset, last: float) -> str:
     if math.isnan(one.high) or one.high > last:
         return f"{words.percent(one.low)} or later than {words.percent(last)}"
     return f"{words.number(one.low * 100, 0)} to {words.percent(one.high)}"
-
-
-def _named(shown: tuple[Onset, ...]) -> list[str]:
-    return [one.class_name for one in shown]
 
 
 def _ranked(first: tuple[Drop, ...]) -> str:

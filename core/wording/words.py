@@ -61,6 +61,11 @@ def frequency(share: float) -> str:
     return percent(share, digits).replace(".0 ", " ")
 
 
+def short_percent(share: float) -> str:
+    """0.95 as "95 %", 0.975 as "97.5 %"."""
+    return percent(share, 1).replace(".0", "")
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """With a proper minus and without a negative zero; a dash for none."""
     if not known(value):
