@@ -281,13 +281,16 @@ def n_pages(n_images: int, per_page: int) -> int:
     return max(1, -(-n_images // per_page))
 
 
+def _place(table: pd.DataFrame, image_id: str) -> int | None:
+    found = np.flatnonzero(table["image_id"] == image_id)
+    return int(found[0]) if len(found) else None
+
+
 def neighbours(table: pd.DataFrame, image_id: str) -> tuple[int | None, str | None, str | None]:
     """Position of an image (from 1), the image before it and the one after; None for none."""
-    ids = table["image_id"]
-    found = np.flatnonzero(ids == image_id)
-    if not len(found):
+    at, ids = _place(table, image_id), table["image_id"]
+    if at is None:
         return None, None, None
-    at = int(found[0])
     before = ids.iloc[at - 1] if at > 0 else None
     return at + 1, before, ids.iloc[at + 1] if at + 1 < len(ids) else None
 
@@ -295,10 +298,9 @@ def neighbours(table: pd.DataFrame, image_id: str) -> tuple[int | None, str | No
 def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple[list[str], int]:
     """An image and those next to it, in the table's order, and its place among them; the image
     alone where it is not in the table."""
-    found = np.flatnonzero(table["image_id"] == image_id)
-    if not len(found):
+    at = _place(table, image_id)
+    if at is None:
         return [image_id], 0
-    at = int(found[0])
     begin = max(0, at - before)
     return table["image_id"].iloc[begin : at + after + 1].tolist(), at - begin
 

@@ -27,14 +27,8 @@ VERDICTS = {
     claims.NOT_SHOWN: "Not shown",
     claims.CANNOT_TELL: "Cannot be told here",
 }
-UNITS = {
-    "frequency~fcd": "pair",
-    "cooccurrence~fcd": "pair",
-    "pies~rare": "image",
-    "pies~many_findings": "image",
-    "pies~label_noise": "image",
-    "pies~image_quality": "image",
-}
+UNITS = dict.fromkeys((claims.FREQUENCY, claims.TOGETHER), "pair")
+UNITS |= dict.fromkeys((claims.RARE, claims.MANY, claims.NOISE, claims.QUALITY), "image")
 
 AGAINST = {
     claims.FIRST_DROP: "Frequent classes are forgotten at lower sparsity",
