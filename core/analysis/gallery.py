@@ -308,10 +308,10 @@ def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple
 def image_change(
     curves: pd.DataFrame, labels: dict[str, bool | None], sparsity: float
 ) -> pd.DataFrame:
-    """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank
-    and ranks, both in one text, of one image, the largest change first. Rank 1 is the most
-    probable class; ties share the mean. rank_dense and rank_pruned are of another kind: the
-    image's among the test images without the class (`core.analysis.ranks`).
+    """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank (the
+    image's among the test images without the class, `core.analysis.ranks`) and class_place (the
+    class's within the image, dense and pruned in one text; 1 is the most probable class, ties share
+    the mean) of one image, the largest change first.
 
     curves: `image_curves.curves_table`, of which the mean over runs is taken. labels: `labels_of`.
     """
@@ -327,15 +327,13 @@ def image_change(
             "label": [{True: "yes", False: "no", None: None}[labels[name]] for name in names],
             "dense": means.loc[names, means.columns[0]].to_numpy(float),
             "pruned": means.loc[names, pruned].to_numpy(float),
-            "rank_dense": ranks.loc[names, means.columns[0]].to_numpy(float),
-            "rank_pruned": ranks.loc[names, pruned].to_numpy(float),
+            "dense_rank": ranks.loc[names, means.columns[0]].to_numpy(float),
+            "pruned_rank": ranks.loc[names, pruned].to_numpy(float),
         }
     )
     table["change"] = table["pruned"] - table["dense"]
-    for column in ("dense", "pruned"):
-        table[f"{column}_rank"] = table[column].rank(ascending=False)
-    pairs = zip(table["dense_rank"], table["pruned_rank"], strict=True)
-    table["ranks"] = [f"{dense:g} \u2192 {pruned:g}" for dense, pruned in pairs]
+    places = table[["dense", "pruned"]].rank(ascending=False).to_numpy()
+    table["class_place"] = [f"{dense:g} \u2192 {pruned:g}" for dense, pruned in places]
     order = table["change"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 

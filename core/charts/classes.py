@@ -19,7 +19,7 @@ from core.charts.parts import (
     whiskers,
 )
 from core.study.labels import GROUPS, known_split
-from core.wording import claims, words
+from core.wording import words
 
 RUNS_FOR_A_RANGE = 6  # of fewer runs a range is no estimate of the spread
 
@@ -107,7 +107,7 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
                 escaped(known["class_name"]),
                 known["group"],
                 [
-                    f"{claims.signed(low)} to {claims.signed(high)}" if low == low else "not known"
+                    f"{words.signed(low)} to {words.signed(high)}" if low == low else "not known"
                     for low, high in zip(known["lower"], known["upper"], strict=True)
                 ],
                 known["n_positive_patients"],
@@ -213,7 +213,7 @@ def _range_title(known: pd.DataFrame, metric: str) -> str:
     worst, best = (known.loc[at()] for at in (known[column].idxmin, known[column].idxmax))
     if len(known) == 1:
         return f"{worst['class_name']} {words.loss(worst[column], metric)}"
-    most, least = (claims.signed(row[column], 0) for row in (worst, best))
+    most, least = (words.signed(row[column], 0) for row in (worst, best))
     return (
         f"{words.METRICS[metric]} changes by {most} ({worst['class_name']}) to {least} "
         f"({best['class_name']})"

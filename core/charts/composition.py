@@ -18,7 +18,7 @@ from core.charts.parts import (
 )
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
-from core.wording.pie_findings import composition, held_against_dense
+from core.wording.pie_sentences import composition, held_against_dense
 
 SIGNIFICANT = 0.05
 QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")

@@ -26,7 +26,7 @@ from core.charts.parts import (
     sparsity_axis,
 )
 from core.wording import words
-from core.wording.image_findings import fate, headline, probability, rank
+from core.wording.image_sentences import fate, headline, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4

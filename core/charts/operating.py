@@ -21,7 +21,7 @@ from core.charts.parts import (
 )
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
-from core.wording.operating import false_alarms_sentence
+from core.wording.operating_sentences import false_alarms_sentence
 
 # Told apart by shape and by place within a row; colours are those of the groups.
 MARKS = {

@@ -20,7 +20,7 @@ from core.charts.parts import (
     with_more,
 )
 from core.study.labels import FEW_PATIENTS
-from core.wording import pair_findings, words
+from core.wording import pair_sentences, words
 
 Pair = tuple[str, str]
 
@@ -55,7 +55,7 @@ def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid:
     fcd = matrix_of(table, "fcd_corrected", order)
     judged = fcd.notna().any()
     names = zip(table["class_a"], table["class_b"], strict=True)
-    said = map(pair_findings.pair_in_short, table.to_dict(orient="records"))
+    said = map(pair_sentences.pair_in_short, table.to_dict(orient="records"))
     texts = {
         pair: text for (a, b), text in zip(names, said, strict=True) for pair in ((a, b), (b, a))
     }
@@ -77,8 +77,8 @@ def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid:
     figure.data = (figure.data[0], figure.data[2], figure.data[1])
     n_judged = int(table["fcd_corrected"].notna().sum())
     apart = told_apart(table)
-    title = pair_findings.pairs_apart(len(apart), n_judged)
-    caption = pair_findings.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
+    title = pair_sentences.pairs_apart(len(apart), n_judged)
+    caption = pair_sentences.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
     return Chart(title, figure, caption)
 
 

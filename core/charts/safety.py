@@ -25,7 +25,7 @@ from core.charts.parts import (
     sparsity_axis,
     starred,
 )
-from core.wording import claims, words
+from core.wording import words
 
 # Told apart by shape and by colour; neither colour is that of a group of classes.
 MARKS = {
@@ -54,9 +54,9 @@ def safety_chart(
             customdata=np.column_stack(
                 [
                     escaped(here["class_name"]),
-                    here["relative_change"].map(claims.signed),
-                    here["ci_low"].map(claims.signed),
-                    here["ci_high"].map(claims.signed),
+                    here["relative_change"].map(words.signed),
+                    here["ci_low"].map(words.signed),
+                    here["ci_high"].map(words.signed),
                     here["n_positive_patients"],
                     here["reason"],
                 ]
@@ -82,7 +82,7 @@ def safety_chart(
     caption = (
         f"Test of non-inferiority: safe where the {confidence} one-sided lower "
         f"bound of the change of {words.METRICS[settings.metric]} lies above "
-        f"{claims.signed(-settings.margin)}, shown to be unsafe where it is significantly below "
+        f"{words.signed(-settings.margin)}, shown to be unsafe where it is significantly below "
         "that at this and every higher sparsity, corrected for all classes. "
         f"Paired over {words.count(n_patients, 'patient')} ({n_images:,} test images)"
         f"{over_runs}. Dashed: end of what is safe for every class judged."

@@ -17,7 +17,7 @@ from core.charts.parts import (
     with_more,
 )
 from core.study.labels import known_split
-from core.wording import pair_findings, words
+from core.wording import pair_sentences, words
 
 SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
@@ -120,7 +120,7 @@ def frequency_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
     (a corrected row of the table `claims`) comes to."""
     judged = table[table["fcd_squared_debiased"].notna()]
     x, y = judged["log10_frequency_difference"], judged["fcd_squared_debiased"]
-    title = pair_findings.WITH_FREQUENCY[claim["verdict"]]
+    title = pair_sentences.WITH_FREQUENCY[claim["verdict"]]
     axes = ("Difference of log10 frequency", SQUARED)
     return pair_scatter(judged, x, y, axes, title, claim["sentence"])
 
@@ -129,7 +129,7 @@ def cooccurrence_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
     """The same against their co-occurrence, without a verdict."""
     judged = table[table["fcd_squared_debiased"].notna()]
     x, y = judged["cooccurrence_iou"] ** 0.25, judged["fcd_squared_debiased"]
-    title = pair_findings.WITH_COOCCURRENCE
+    title = pair_sentences.WITH_COOCCURRENCE
     return pair_scatter(judged, x, y, (IOU, SQUARED), title, claim["sentence"])
 
 

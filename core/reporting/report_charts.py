@@ -30,7 +30,7 @@ from core.charts.scatter import (
 )
 from core.study.labels import Labels, known_split
 from core.study.study import Study
-from core.wording import claim_sentences, findings
+from core.wording import claim_sentences, statistic_sentences
 from core.wording.published import FIRST_DROP
 
 PREFERRED_SPARSITY = 0.9
@@ -137,7 +137,7 @@ def _forests(study: Study, table: pd.DataFrame, summary: pd.DataFrame) -> Iterat
 def _first_drop(study: Study) -> Chart:
     """The paper's grid points of AP against frequency."""
     row = named_row(results.table(study, "correlations"), FIRST_DROP)
-    told = findings.classes_told(row, "ap", findings.DROP_FIRST)
+    told = statistic_sentences.classes_told(row, "ap", statistic_sentences.DROP_FIRST)
     summary = results.table(study, "class_summary", over_patients=False)
     return _by_paper(first_drop_scatter(summary, *told))
 

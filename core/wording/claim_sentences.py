@@ -8,7 +8,6 @@ from core.analysis import claims
 from core.analysis.claims import Claim
 from core.analysis.class_evidence import ONE_RUN
 from core.wording import words
-from core.wording.claims import signed
 
 HEADINGS = {
     claims.FIRST_DROP: "Rare classes are forgotten at lower sparsity",
@@ -227,7 +226,7 @@ def _null(one: Claim) -> str:
 def _value(one: Claim, value: float) -> str:
     """In the unit of the estimate: percentage points of dense, or a plain number."""
     if one.claim == claims.TAIL:
-        return signed(value, 1).replace(" %", " percentage points")
+        return words.signed(value, 1).replace(" %", " percentage points")
     if one.claim == claims.FREQUENCY and one.reading == claims.CORRECTED:
         return words.number(value, 4)
     return words.number(value)

@@ -26,15 +26,6 @@ OTHER_FIRST = (
     "first\u201d, on Overview, is another question: which classes are the first to lose a fifth of "
     "their Somers\u2019 D."
 )
-MOST_NAMED = 4
-
-
-def names(given: tuple[str, ...] | list[str], most: int = MOST_NAMED) -> str:
-    """A, B and C; beyond `most` only how many more."""
-    shown = list(given[:most])
-    if len(given) > most:
-        shown.append(f"{len(given) - most} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
@@ -84,7 +75,7 @@ def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
         meaning = "shown to be unsafe"
     text += (
         f" {first.class_name} at {words.percent(first.breaks_at)}: {label} changes by "
-        f"{signed(first.relative_change, 1)}, lower bound {signed(first.ci_low, 1)}: "
+        f"{words.signed(first.relative_change, 1)}, lower bound {words.signed(first.ci_low, 1)}: "
         f"{meaning}."
     )
     if unsafe is None:
@@ -125,7 +116,7 @@ def _decided(answer: OperatingAnswer) -> str:
     if unsafe is None:
         return f"{text} No class is shown to be unsafe."
     changes = " and ".join(
-        f"{rate} {points(float(str(unsafe[f'{rate}_change'])))}"
+        f"{rate} {words.points(float(str(unsafe[f'{rate}_change'])))}"
         for rate in ("sensitivity", "specificity")
     )
     return (
@@ -142,13 +133,6 @@ def _told_of(first: dict[str, object]) -> str:
     return f"{at} it cannot be told for {name}"
 
 
-def points(change: float) -> str:
-    """A difference of shares in percentage points."""
-    text = f"{abs(change) * 100:.1f}"
-    sign = "" if text == "0.0" else words.MINUS if change < 0 else "+"
-    return f"{sign}{text} points"
-
-
 def safe_caveats(
     answer: SafeAnswer, settings: SafeSparsity, unknown_patients: str = ""
 ) -> list[str]:
@@ -157,17 +141,17 @@ def safe_caveats(
     if answer.too_few:
         found.append(
             f"Cannot tell for {words.count(len(answer.too_few), 'class')} with fewer than "
-            f"{words.count(settings.min_patients, 'test patient')}: {names(answer.too_few)}."
+            f"{words.count(settings.min_patients, 'test patient')}: {words.names(answer.too_few)}."
         )
     if answer.not_found:
         found.append(
-            f"No verdict for {names(answer.not_found)}: the dense model does not find "
+            f"No verdict for {words.names(answer.not_found)}: the dense model does not find "
             f"{'this class' if len(answer.not_found) == 1 else 'these classes'}. The interval of "
             f"its {words.METRICS[settings.metric]} includes chance, so there is nothing to keep."
         )
     if answer.chance_passes:
         found.append(
-            f"Says little for {names(answer.chance_passes)}: a classifier that knows nothing "
+            f"Says little for {words.names(answer.chance_passes)}: a classifier that knows nothing "
             f"would keep {_kept(settings, 'its')} too."
         )
     if answer.n_runs < 2:
@@ -175,17 +159,6 @@ def safe_caveats(
             "One run: the bounds are over patients only, and say nothing of other trainings."
         )
     return found
-
-
-def signed(change: float, digits: int | None = None) -> str:
-    """A change in percent with its sign, and a digit more where it is small; what rounds to
-    nothing has no sign."""
-    if digits is None:
-        digits = 0 if abs(change) >= 0.095 or abs(change) < 0.0005 else 1
-    text = words.percent(abs(change), digits)
-    if not text.strip("0.% ") or text == words.NONE:
-        return text
-    return f"{words.MINUS if change < 0 else '+'}{text}"
 
 
 def _classes(n: int) -> str:
