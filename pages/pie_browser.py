@@ -74,9 +74,7 @@ def show_other_definitions() -> None:
         return  # the button above works them out too
     found = gallery.z_counts(definitions)
     if found.n_known:
-        title = statistic_sentences.z_reading(
-            found.n_pies, found.n_within, found.n_low, found.n_known
-        )
+        title = statistic_sentences.by_z(found.n_pies, found.n_within, found.n_low, found.n_known)
         chart = z_chart(definitions, title)
         widgets.draw(chart, "z_chart", level=3, of=opened, about=(tag,))
     else:

@@ -126,7 +126,7 @@ def by_definition(n_pies: int, n_images: int) -> str:
     )
 
 
-def z_reading(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
+def by_z(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
     """How the z-score reads the same images."""
     return (
         f"{n_within:,} of {words.count(n_pies, 'PIE')} have z \u2265 0: no further from dense than "
