@@ -12,7 +12,7 @@ from core.study.paths import percent
 from core.ui import evidence, figures, filters, loaders, markup, people, statistics, told, widgets
 from core.ui.answer import said
 from core.ui.operating import show_operating_characteristics
-from core.wording import findings, first_words, terms, words
+from core.wording import first_sentences, statistic_sentences, terms, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
 WHY_NOT_AP = (
@@ -220,7 +220,7 @@ def show_summary() -> None:
     else:
         st.markdown("## Every class: first drop and change at 95 %")
         drops = statistics.first_drops(opened, metric, corrected)
-        st.markdown(said(first_words.first_drops(drops, metric, corrected)))
+        st.markdown(said(first_sentences.first_drops(drops, metric, corrected)))
     st.dataframe(
         told.told(summary, TELLINGS),
         hide_index=True,
@@ -249,7 +249,7 @@ with st.container(key="controls", horizontal=True, vertical_alignment="bottom"):
     metric = widgets.metric_switch(default="Somers' D" if corrected else "AP")
     relative = scale_switch()
     opened = filters.subgroup_filter(opened)
-st.caption(findings.READINGS["Class AP"][corrected])
+st.caption(statistic_sentences.EDITIONS[corrected])
 filters.show_subgroup(opened)
 
 metrics = loaders.class_metrics(opened)

@@ -11,7 +11,7 @@ from core.analysis.pair_evidence import most_apart
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
 from core.ui import evidence, figures, filters, loaders, statistics, widgets
-from core.wording import pair_findings, words
+from core.wording import pair_sentences, words
 from core.wording.published import COOCCURRENCE, FREQUENCY, published
 
 HEATMAPS = {
@@ -88,7 +88,7 @@ def show_pair() -> None:
     widgets.draw(chart, key="pair_chart", legend=groups, of=opened, about=about)
     if tested:
         row = pair_row(statistics.class_pairs(opened, metric), pair)
-        st.markdown(ui.plain(pair_findings.pair_apart(row, decay.n_runs(metrics))))
+        st.markdown(ui.plain(pair_sentences.pair_apart(row, decay.n_runs(metrics))))
     facts = statistics.pair_facts(opened, metric, pair)
     st.markdown(
         f"Together on **{words.count(facts.n_both, 'test image')}**; {ui.plain(pair[0])} on "
@@ -107,7 +107,7 @@ def show_scatters() -> None:
             draw_clickable(ringed(chart, pair) if two_classes else chart, f"scatter_{key}")
     if corrected:
         widgets.downloads(opened, "claims", lambda: statistics.claims(opened))
-        st.caption(pair_findings.NO_INTERACTION)
+        st.caption(pair_sentences.NO_INTERACTION)
     else:
         widgets.downloads(opened, "correlations", lambda: statistics.correlations(opened))
 
@@ -115,8 +115,8 @@ def show_scatters() -> None:
 def show_interaction() -> None:
     st.markdown("## Do frequency and co-occurrence act together?")
     rows = with_plain_terms(statistics.interaction(opened, metric))
-    st.markdown(ui.plain(pair_findings.interaction(rows)))
-    shown = rows.assign(meaning=rows["plain_term"].map(pair_findings.TERMS))
+    st.markdown(ui.plain(pair_sentences.interaction(rows)))
+    shown = rows.assign(meaning=rows["plain_term"].map(pair_sentences.TERMS))
     st.dataframe(
         shown[["meaning", "coefficient", "t", "ols_p", "n"]],
         hide_index=True,
@@ -145,7 +145,7 @@ with controls:
     corrected = widgets.reading_switch()
     metric = PRIMARY if corrected else widgets.metric_switch()
     opened = filters.subgroup_filter(opened)
-st.caption(pair_findings.READING[corrected])
+st.caption(pair_sentences.EDITIONS[corrected])
 filters.show_subgroup(opened)
 
 metrics = loaders.class_metrics(opened)
@@ -162,7 +162,7 @@ with controls:
     order = order_switch()
 tested = corrected and evidence.is_known(opened)
 if corrected and not tested:
-    st.info(pair_findings.IN_SUBGROUP if opened.subgroup else pair_findings.NOT_READ)
+    st.info(pair_sentences.IN_SUBGROUP if opened.subgroup else pair_sentences.NOT_READ)
 pair = chosen_pair()
 show_heatmaps()
 pair_picker()

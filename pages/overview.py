@@ -9,7 +9,7 @@ from core.pictures import repairs
 from core.study import store
 from core.study.paths import labels_path
 from core.ui import answer, figures, loaders, markup, reporting, statistics, told, tour, widgets
-from core.wording import findings, terms, words
+from core.wording import statistic_sentences, terms, words
 
 NUMBER = st.column_config.NumberColumn
 OVERALL_COLUMNS = {
@@ -56,8 +56,8 @@ def show_overall() -> None:
         return
     st.markdown("**Where mAP is below dense**, in both readings:")
     for corrected in (True, False):
-        st.markdown(f"- {ui.plain(findings.first_significant(table, corrected))}")
-    st.caption(ui.plain(findings.overall_interval(table)))
+        st.markdown(f"- {ui.plain(statistic_sentences.first_significant(table, corrected))}")
+    st.caption(ui.plain(statistic_sentences.overall_interval(table)))
     with st.expander("mAP at every sparsity as a table"):
         st.dataframe(
             told.told(table[list(OVERALL_COLUMNS)], {"sparsity": told.sparsity}),

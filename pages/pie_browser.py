@@ -22,7 +22,7 @@ from core.ui import (
     widgets,
 )
 from core.ui import composition as pie_composition
-from core.wording import findings, image_findings, pie_findings, words
+from core.wording import image_sentences, pie_sentences, statistic_sentences, words
 
 
 def show_unknown_definition() -> None:
@@ -40,15 +40,15 @@ def show_unknown_definition() -> None:
 def show_composition() -> None:
     """What PIEs hold more of, beside the same of dense models, and what other definitions say."""
     counts = gallery.count_pies(images.table)
-    st.markdown(ui.plain(findings.by_definition(counts.n_pies, counts.n_images)))
+    st.markdown(ui.plain(statistic_sentences.by_definition(counts.n_pies, counts.n_images)))
     excess = exemplars.kept_excess(opened, sparsity)
     if excess is None:
-        st.markdown(ui.plain(pie_findings.NOT_COMPARED))
+        st.markdown(ui.plain(pie_sentences.NOT_COMPARED))
         if st.button("Compare dense models with each other", icon=":material/calculate:"):
             exemplars.work_out_definitions(opened, sparsity)
             st.rerun()
-    elif not pie_findings.held_against_dense(excess[excess["kind"] != LOST]):
-        st.info(pie_findings.TOO_FEW_RUNS)
+    elif not pie_sentences.held_against_dense(excess[excess["kind"] != LOST]):
+        st.info(pie_sentences.TOO_FEW_RUNS)
     by_class = exemplars.pie_class_ratio(opened, sparsity)
     by_count = exemplars.pie_finding_count_ratio(opened, sparsity)
     cells = st.grid(2, min_column_width=300, gap="medium")
@@ -63,7 +63,7 @@ def show_composition() -> None:
         widgets.downloads(opened, "pie_finding_count_ratio", lambda: by_count, tag)
     if excess is not None:
         (lost,) = excess[excess["kind"] == LOST].to_dict("records")
-        st.markdown(ui.plain(pie_findings.labels_lost(lost)))
+        st.markdown(ui.plain(pie_sentences.labels_lost(lost)))
     pie_composition.show_quality_and_noise(opened, sparsity, tag)
     show_other_definitions()
 
@@ -74,7 +74,7 @@ def show_other_definitions() -> None:
         return  # the button above works them out too
     found = gallery.z_counts(definitions)
     if found.n_known:
-        title = findings.z_reading(found.n_pies, found.n_within, found.n_low, found.n_known)
+        title = statistic_sentences.by_z(found.n_pies, found.n_within, found.n_low, found.n_known)
         chart = z_chart(definitions, title)
         widgets.draw(chart, "z_chart", level=3, of=opened, about=(tag,))
     else:
@@ -82,7 +82,7 @@ def show_other_definitions() -> None:
     if found.n_modal is None or found.n_modal_pies is None:
         st.caption("No modal disagreement: the study keeps no validation predictions.")
     else:
-        st.caption(pie_findings.modal(definitions, found.n_modal, found.n_modal_pies))
+        st.caption(pie_sentences.modal(definitions, found.n_modal, found.n_modal_pies))
     widgets.downloads(opened, "pies", lambda: exemplars.pies_table(opened, sparsity), tag)
 
 
@@ -114,7 +114,7 @@ with st.expander(
 if chosen_filters.needs_comparison(images):
     show_unknown_definition()
 if chosen_filters.unknown(images):
-    st.info(image_findings.NO_ANSWER[chosen_filters.definition])
+    st.info(image_sentences.NO_ANSWER[chosen_filters.definition])
     st.stop()
 
 with st.container(key="order", horizontal=True):
@@ -126,7 +126,7 @@ if order == gallery.FINDINGS_FIRST and len(shown):
     fates = gallery.order_fates(images, sparsity)[shown["test_order"]]
     can_be_lost = by == RANK or exemplars.has_points(opened)
     n_raised = gallery.count_raised(images, shown, sparsity)
-    st.caption(image_findings.findings_first(fates, n_raised, sparsity, by, can_be_lost))
+    st.caption(image_sentences.findings_first(fates, n_raised, sparsity, by, can_be_lost))
 operating.link_to_numbers(opened, sparsity)
 if n_constant := gallery.count_pies(images.table).n_constant:
     st.caption(words.constant_vectors(n_constant))

@@ -5,7 +5,7 @@ import streamlit as st
 from core import ui
 from core.analysis.safe_sparsity import ALL
 from core.ui import loaders, safety, told, widgets
-from core.wording import claims
+from core.wording import safety_sentences
 
 COLUMNS = {
     "class_name": st.column_config.TextColumn("Class", width=190),
@@ -36,7 +36,7 @@ TELLINGS = {
 def show_groups() -> None:
     for scope, answer in answers.items():
         if scope != ALL:
-            st.markdown(f"- {ui.plain(claims.safe_headline(answer, settings))}")
+            st.markdown(f"- {ui.plain(safety_sentences.safe_headline(answer, settings))}")
 
 
 safety.follow_old_address()
@@ -53,16 +53,18 @@ answers, table = found.answers, found.table
 tag = safety.tag(settings)
 
 with top:
-    st.markdown(f"## {ui.plain(claims.safe_headline(answers[ALL], settings))}")
-    for sentence in claims.by_decisions(found.by_decisions):
+    st.markdown(f"## {ui.plain(safety_sentences.safe_headline(answers[ALL], settings))}")
+    for sentence in safety_sentences.by_decisions(found.by_decisions):
         st.markdown(f"**{ui.plain(sentence)}**")
-    st.markdown(ui.plain(claims.safe_details(answers[ALL], settings)))
-    st.caption(f"{claims.OTHER_FIRST} {claims.NOT_A_LICENCE}")
+    st.markdown(ui.plain(safety_sentences.safe_details(answers[ALL], settings)))
+    st.caption(f"{safety_sentences.OTHER_FIRST} {safety_sentences.NOT_A_LICENCE}")
     safety.note_subgroup()
 show_groups()
 if found.by_decisions:
-    st.caption(ui.plain(claims.DECISIONS_ARE))
-for caveat in claims.safe_caveats(answers[ALL], settings, loaders.patients_caveat(opened)):
+    st.caption(ui.plain(safety_sentences.DECISIONS_ARE))
+for caveat in safety_sentences.safe_caveats(
+    answers[ALL], settings, loaders.patients_caveat(opened)
+):
     st.caption(ui.plain(caveat))
 
 widgets.draw(found.chart, key="safety_chart", of=opened, about=(settings.metric, tag))

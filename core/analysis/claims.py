@@ -53,18 +53,8 @@ CHANGE = "frequency~change_at_95"
 FREQUENCY = "frequency~fcd"
 TOGETHER = "cooccurrence~fcd"
 TAIL = "tail_loses_more_than_head"
-# Which sign of estimate - null the paper claims.
-CLAIMED = {
-    FIRST_DROP: 1,
-    CHANGE: 1,
-    FREQUENCY: 1,
-    TOGETHER: -1,
-    RARE: 1,
-    MANY: 1,
-    NOISE: 1,
-    QUALITY: 1,
-    TAIL: -1,
-}
+# Of these the paper claims that the estimate lies below the null; of all others, above.
+FALLING = (TOGETHER, TAIL)
 # The rows of `Correlations` that hold the paper's statistics.
 PAPER_ROWS = {
     FIRST_DROP: "log_train_frequency~first_drop_sparsity",
@@ -103,13 +93,10 @@ class Claim:
         intervals = ((self.ci_low, self.ci_high), *self.beside)
         if self.reason or np.isnan([self.estimate, *sum(intervals, ())]).any():
             return CANNOT_TELL
-        if all(low > self.null for low, _ in intervals):
-            side = 1
-        elif all(high < self.null for _, high in intervals):
-            side = -1
-        else:
+        above = all(low > self.null for low, _ in intervals)
+        if not above and not all(high < self.null for _, high in intervals):
             return NOT_SHOWN
-        return AS_CLAIMED if side == CLAIMED[self.claim] else OPPOSITE
+        return AS_CLAIMED if above != (self.claim in FALLING) else OPPOSITE
 
 
 def class_claims(

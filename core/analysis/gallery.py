@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -177,23 +178,22 @@ class Gallery:
 
     def masks(self, images: Images) -> dict[str, np.ndarray]:
         """The name of every filter in force, and the (images,) bool that meet it."""
-        table, at = images.table, {name: i for i, name in enumerate(images.class_names)}
-        masks: dict[str, np.ndarray] = {}
+        table, masks = images.table, dict[str, np.ndarray]()
+
+        def of(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
+            return matrix[:, [images.class_names.index(name) for name in names]]
+
         if self.labelled:
-            columns = [at[name] for name in self.labelled]
-            masks["labelled"] = np.all(images.present[:, columns], axis=1)
+            masks["labelled"] = np.all(of(images.present, self.labelled), axis=1)
         if self.lost:
-            columns = [at[name] for name in self.lost]
-            gone = by_now(images.lost[:, columns], self.sparsity)
-            masks["lost"] = np.any(gone & images.present[:, columns], axis=1)
+            gone = by_now(of(images.lost, self.lost), self.sparsity)
+            masks["lost"] = (gone & of(images.present, self.lost)).any(axis=1)
         if self.raised:
-            columns = [at[name] for name in self.raised]
-            called = by_now(images.raised[:, columns], self.sparsity)
-            masks["raised"] = np.any(called & images.absent[:, columns], axis=1)
+            called = by_now(of(images.raised, self.raised), self.sparsity)
+            masks["raised"] = (called & of(images.absent, self.raised)).any(axis=1)
         if self.groups:
             names = [n for n in findings(images.class_names) if images.groups[n] in self.groups]
-            columns = [at[name] for name in names]
-            masks["groups"] = np.any(images.present[:, columns], axis=1)
+            masks["groups"] = np.any(of(images.present, names), axis=1)
         if self.counts:
             masks["counts"] = table["finding_count"].isin(self.counts).to_numpy()
         if self.agreement != WHOLE_RANGE:
@@ -281,13 +281,16 @@ def n_pages(n_images: int, per_page: int) -> int:
     return max(1, -(-n_images // per_page))
 
 
+def _place(table: pd.DataFrame, image_id: str) -> int | None:
+    found = np.flatnonzero(table["image_id"] == image_id)
+    return int(found[0]) if len(found) else None
+
+
 def neighbours(table: pd.DataFrame, image_id: str) -> tuple[int | None, str | None, str | None]:
     """Position of an image (from 1), the image before it and the one after; None for none."""
-    ids = table["image_id"]
-    found = np.flatnonzero(ids == image_id)
-    if not len(found):
+    at, ids = _place(table, image_id), table["image_id"]
+    if at is None:
         return None, None, None
-    at = int(found[0])
     before = ids.iloc[at - 1] if at > 0 else None
     return at + 1, before, ids.iloc[at + 1] if at + 1 < len(ids) else None
 
@@ -295,10 +298,9 @@ def neighbours(table: pd.DataFrame, image_id: str) -> tuple[int | None, str | No
 def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple[list[str], int]:
     """An image and those next to it, in the table's order, and its place among them; the image
     alone where it is not in the table."""
-    found = np.flatnonzero(table["image_id"] == image_id)
-    if not len(found):
+    at = _place(table, image_id)
+    if at is None:
         return [image_id], 0
-    at = int(found[0])
     begin = max(0, at - before)
     return table["image_id"].iloc[begin : at + after + 1].tolist(), at - begin
 
@@ -306,10 +308,10 @@ def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple
 def image_change(
     curves: pd.DataFrame, labels: dict[str, bool | None], sparsity: float
 ) -> pd.DataFrame:
-    """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank
-    and ranks, both in one text, of one image, the largest change first. Rank 1 is the most
-    probable class; ties share the mean. rank_dense and rank_pruned are of another kind: the
-    image's among the test images without the class (`core.analysis.ranks`).
+    """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank (the
+    image's among the test images without the class, `core.analysis.ranks`) and class_place (the
+    class's within the image, dense and pruned in one text; 1 is the most probable class, ties share
+    the mean) of one image, the largest change first.
 
     curves: `image_curves.curves_table`, of which the mean over runs is taken. labels: `labels_of`.
     """
@@ -325,15 +327,13 @@ def image_change(
             "label": [{True: "yes", False: "no", None: None}[labels[name]] for name in names],
             "dense": means.loc[names, means.columns[0]].to_numpy(float),
             "pruned": means.loc[names, pruned].to_numpy(float),
-            "rank_dense": ranks.loc[names, means.columns[0]].to_numpy(float),
-            "rank_pruned": ranks.loc[names, pruned].to_numpy(float),
+            "dense_rank": ranks.loc[names, means.columns[0]].to_numpy(float),
+            "pruned_rank": ranks.loc[names, pruned].to_numpy(float),
         }
     )
     table["change"] = table["pruned"] - table["dense"]
-    for column in ("dense", "pruned"):
-        table[f"{column}_rank"] = table[column].rank(ascending=False)
-    pairs = zip(table["dense_rank"], table["pruned_rank"], strict=True)
-    table["ranks"] = [f"{dense:g} \u2192 {pruned:g}" for dense, pruned in pairs]
+    places = table[["dense", "pruned"]].rank(ascending=False).to_numpy()
+    table["class_place"] = [f"{dense:g} \u2192 {pruned:g}" for dense, pruned in places]
     order = table["change"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 

@@ -135,8 +135,11 @@ class _Sums:
             for at, metric in enumerate(METRICS):
                 there = ~np.isnan(values[:, :, at]).any(axis=(0, 1))
                 for column in map(int, np.flatnonzero(there)):
-                    row = self._row(column, values[:, :, at, column], influence[:, at, column])
-                    by_class.append((metric, class_names[column], sparsity, *row))
+                    positive = self._labels[:, column] == 1
+                    pair, over_patients = values[:, :, at, column], influence[:, at, column]
+                    n_runs, *rest = _spreads(pair, over_patients, self._n_patients_with(positive))
+                    counts = n_runs, int(positive.sum())
+                    by_class.append((metric, class_names[column], sparsity, *counts, *rest))
                 if there.any():
                     mean = values[:, :, at, there].mean(axis=2)
                     over_patients = influence[:, at, there].mean(axis=1)
@@ -151,12 +154,6 @@ class _Sums:
 
     def _n_patients_with(self, positive: np.ndarray) -> int:
         return len(np.unique(self._codes[positive]))
-
-    def _row(self, column: int, pair: np.ndarray, over_patients: np.ndarray) -> tuple:
-        """PAIRED_MOMENTS from n_runs on, of (runs, 2) values and (2, patients) influences."""
-        positive = self._labels[:, column] == 1
-        n_runs, *rest = _spreads(pair, over_patients, self._n_patients_with(positive))
-        return n_runs, int(positive.sum()), *rest
 
     def _patient_draws(self, class_names: list[str], draws: int, seed: int) -> pd.DataFrame:
         area = METRICS.index("auroc")

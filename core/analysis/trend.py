@@ -66,6 +66,10 @@ def trend(
     q = float((((y - fitted) ** 2) / (v + tau2)).sum()) / (n - 2)
     covariance = covariance * max(1.0, q)
     half = scipy.stats.t.ppf((1 + confidence) / 2, n - 2) * np.sqrt(covariance[1, 1])
+    share = tau2 / (tau2 + v)
+    shrunken = fitted + share * (y - fitted)
+    apart = scipy.stats.norm.ppf((1 + confidence) / 2) * np.sqrt(share * v)
+    effects = kept, x, y, np.sqrt(v), fitted, shrunken, shrunken - apart, shrunken + apart
     t = coefficients[1] / np.sqrt(covariance[1, 1])
     return Trend(
         float(coefficients[1]),
@@ -75,7 +79,7 @@ def trend(
         float(coefficients[0]),
         float(np.sqrt(tau2)),
         n,
-        _effects(kept, x, y, v, tau2, fitted, confidence),
+        pd.DataFrame(dict(zip(EFFECTS, effects, strict=True))),
     )
 
 
@@ -102,19 +106,3 @@ def _restricted_likelihood(design: np.ndarray, y: np.ndarray, v: np.ndarray) -> 
     found = scipy.optimize.minimize_scalar(loss, bounds=(0, most), method="bounded",
                                            options={"xatol": 1e-9 * most})  # fmt: skip
     return float(found.x) if loss(found.x) < loss(0.0) else 0.0
-
-
-def _effects(
-    names: list[str],
-    x: np.ndarray,
-    y: np.ndarray,
-    v: np.ndarray,
-    tau2: float,
-    fitted: np.ndarray,
-    confidence: float,
-) -> pd.DataFrame:
-    share = tau2 / (tau2 + v)
-    shrunken = fitted + share * (y - fitted)
-    half = scipy.stats.norm.ppf((1 + confidence) / 2) * np.sqrt(share * v)
-    columns = (names, x, y, np.sqrt(v), fitted, shrunken, shrunken - half, shrunken + half)
-    return pd.DataFrame(dict(zip(EFFECTS, columns, strict=True)))

@@ -5,43 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.charts.parts import (
-    GROUP_COLOURS,
-    ROW_HEIGHT,
-    RULE,
-    Chart,
-    change_axis,
-    class_axis,
-    empty_figure,
-    escaped,
-    over_runs,
-    starred,
-    whiskers,
-)
+from core.charts import parts
 from core.study.labels import GROUPS, known_split
-from core.wording import claims, words
+from core.wording import words
 
 RUNS_FOR_A_RANGE = 6  # of fewer runs a range is no estimate of the spread
 
 
-def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int) -> Chart:
+def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int) -> parts.Chart:
     """Frequency of every class, a long tail on a log axis; n_images: of `known_split`."""
     split = known_split(frequencies)
     frequency = frequencies[f"{split}_frequency"]
-    figure = empty_figure(max(260, ROW_HEIGHT * len(frequencies) + 70))
+    figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(frequencies) + 70))
     positions = np.arange(len(frequencies))
     shown = frequency.where(frequency > 0)
     figure.add_bar(
         x=shown * 100,
         y=positions,
         orientation="h",
-        marker_color=frequencies["group"].map(GROUP_COLOURS),
+        marker_color=frequencies["group"].map(parts.GROUP_COLOURS),
         text=[words.frequency(f) for f in frequency],
         textposition="outside",
         cliponaxis=False,
         customdata=np.column_stack(
             [
-                escaped(frequencies["class_name"]),
+                parts.escaped(frequencies["class_name"]),
                 frequencies["group"],
                 frequencies["train_positives"],
                 frequencies["test_positives"],
@@ -54,7 +42,9 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int)
     )
     # A log axis has no place for 0: such a class is told by its name.
     absent = frequency == 0
-    class_axis(figure, frequencies["class_name"].where(~absent, frequencies["class_name"] + ": 0"))
+    parts.class_axis(
+        figure, frequencies["class_name"].where(~absent, frequencies["class_name"] + ": 0")
+    )
     # Half a decade of room right of the longest bar for its number.
     low = np.log10(shown.min() * 100) if shown.notna().any() else -1
     high = np.log10(shown.max() * 100) if shown.notna().any() else 2
@@ -70,10 +60,12 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int)
         f"{'is' if n_tail == 1 else 'are'} tail: in fewer than "
         f"{words.frequency(tail_below)} of {split} images"
     )
-    return Chart(title, figure, f"n = {n_images:,} {split} images.")
+    return parts.Chart(title, figure, f"n = {n_images:,} {split} images.")
 
 
-def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> Chart:
+def changes_chart(
+    changes: pd.DataFrame, metric: str, sparsity: float, n_images: int
+) -> parts.Chart:
     """The change of every class at one sparsity with its interval, the most lost first.
 
     changes: `losses.changes_at`. Dot: mean; line: the interval; bar: lowest to highest run; classes
@@ -81,9 +73,9 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
     """
     known = changes[changes["change"].notna()].sort_values("change", kind="stable")
     known = pd.concat([known[known["judged"]], known[~known["judged"]]])
-    figure = empty_figure(max(240, 20 * len(known) + 70))  # all of it above the fold
+    figure = parts.empty_figure(max(240, 20 * len(known) + 70))  # all of it above the fold
     positions = np.arange(len(known))
-    colours = known["group"].map(GROUP_COLOURS)
+    colours = known["group"].map(parts.GROUP_COLOURS)
     if known["n_runs"].max() > 1:
         figure.add_bar(
             x=(known["highest"] - known["lowest"]) * 100, base=known["lowest"] * 100, y=positions,
@@ -101,13 +93,13 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
             "symbol": ["circle" if judged else "circle-open" for judged in known["judged"]],
             "line": {"width": 2, "color": colours},
         },
-        error_x=whiskers(known["lower"] * 100, known["upper"] * 100, change),
+        error_x=parts.whiskers(known["lower"] * 100, known["upper"] * 100, change),
         customdata=np.column_stack(
             [
-                escaped(known["class_name"]),
+                parts.escaped(known["class_name"]),
                 known["group"],
                 [
-                    f"{claims.signed(low)} to {claims.signed(high)}" if low == low else "not known"
+                    f"{words.signed(low)} to {words.signed(high)}" if low == low else "not known"
                     for low, high in zip(known["lower"], known["upper"], strict=True)
                 ],
                 known["n_positive_patients"],
@@ -118,12 +110,12 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
             "%{customdata[2]}<br>%{customdata[3]} patients<extra></extra>"
         ),
     )
-    class_axis(figure, starred(known["class_name"], ~known["judged"]))
-    change_axis(figure, metric, range=_scale(known))
+    parts.class_axis(figure, parts.starred(known["class_name"], ~known["judged"]))
+    parts.change_axis(figure, metric, range=_scale(known))
     label, at = words.METRICS[metric], words.percent(sparsity)
     if not len(known):
-        return Chart(f"No class has both a dense and a pruned {label} at {at}", figure, "")
-    caption = f"{n_images:,} test images. {over_runs(known, 'line')}"
+        return parts.Chart(f"No class has both a dense and a pruned {label} at {at}", figure, "")
+    caption = f"{n_images:,} test images. {parts.over_runs(known, 'line')}"
     if (runs := int(known["n_runs"].max())) > 1:
         spread = "lowest to highest" if runs < RUNS_FOR_A_RANGE else "range"
         caption += f" Bar: {spread} of the runs."
@@ -131,7 +123,7 @@ def changes_chart(changes: pd.DataFrame, metric: str, sparsity: float, n_images:
         caption += " Somers\u2019 D is 2 AUROC \u2212 1: 0 by chance, 1 without an error."
     if not known["judged"].all():
         caption += " * and hollow: not judged."
-    return Chart(f"{_range_title(known, metric)} at {at} sparsity", figure, caption)
+    return parts.Chart(f"{_range_title(known, metric)} at {at} sparsity", figure, caption)
 
 
 def _scale(known: pd.DataFrame) -> list[float]:
@@ -144,11 +136,11 @@ def _scale(known: pd.DataFrame) -> list[float]:
     return [low - room, high + room]
 
 
-def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> Chart:
+def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> parts.Chart:
     """What each class has lost at one sparsity, the most lost first."""
     at = words.percent(sparsity)
     known = losses[losses["relative_change"].notna()]
-    figure = empty_figure(max(260, ROW_HEIGHT * len(known) + 80))
+    figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
     change = known["relative_change"] * 100
     figure.add_bar(
@@ -156,7 +148,7 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
         y=positions,
         orientation="h",
         marker={
-            "color": known["group"].map(GROUP_COLOURS),
+            "color": known["group"].map(parts.GROUP_COLOURS),
             # Unstable bars are hatched: their length is mostly luck.
             "pattern": {
                 "shape": np.where(known["unstable"], "/", ""),
@@ -164,10 +156,10 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
                 "fgcolor": "#ffffff",
             },
         },
-        error_x=whiskers(known["lower"] * 100, known["upper"] * 100, change),
+        error_x=parts.whiskers(known["lower"] * 100, known["upper"] * 100, change),
         customdata=np.column_stack(
             [
-                escaped(known["class_name"]),
+                parts.escaped(known["class_name"]),
                 known["dense"].map(lambda v: words.number(v, 3)),
                 known["pruned"].map(lambda v: words.number(v, 3)),
                 known["n_positive"],
@@ -185,23 +177,23 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
         x=known["chance_change"] * 100,
         y=positions,
         mode="markers",
-        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": RULE}},
+        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": parts.RULE}},
         hovertemplate="down to chance at %{x:.0f} %<extra></extra>",
     )
-    class_axis(figure, starred(known["class_name"], known["unstable"]))
-    change_axis(figure, metric)
+    parts.class_axis(figure, parts.starred(known["class_name"], known["unstable"]))
+    parts.change_axis(figure, metric)
     title = f"No class has both a dense and a pruned {words.METRICS[metric]} at {at}"
     if len(known):
         said = _range_title if "interval_over" in known else _groups_title
         title = f"{said(known, metric)} at {at} sparsity"
     caption = (
         f"{words.count(len(known), 'class')}, {n_images:,} test images. "
-        f"{over_runs(known, 'whiskers')} Upright tick: what a random order is "
+        f"{parts.over_runs(known, 'whiskers')} Upright tick: what a random order is "
         "expected to reach with as many test positives."
     )
     if known["unstable"].any():
         caption += f" * and hatched: {words.FEW}, unstable."
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
 def _range_title(known: pd.DataFrame, metric: str) -> str:
@@ -213,7 +205,7 @@ def _range_title(known: pd.DataFrame, metric: str) -> str:
     worst, best = (known.loc[at()] for at in (known[column].idxmin, known[column].idxmax))
     if len(known) == 1:
         return f"{worst['class_name']} {words.loss(worst[column], metric)}"
-    most, least = (claims.signed(row[column], 0) for row in (worst, best))
+    most, least = (words.signed(row[column], 0) for row in (worst, best))
     return (
         f"{words.METRICS[metric]} changes by {most} ({worst['class_name']}) to {least} "
         f"({best['class_name']})"

@@ -5,49 +5,39 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.charts.parts import (
-    GREY,
-    GROUP_COLOURS,
-    ROW_HEIGHT,
-    Chart,
-    class_axis,
-    empty_figure,
-    escaped,
-    no_difference,
-    whiskers,
-)
+from core.charts import parts
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
-from core.wording.pie_findings import composition, held_against_dense
+from core.wording.pie_sentences import composition, held_against_dense
 
 SIGNIFICANT = 0.05
 QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")
 LEAST_RATIO = 0.05  # where a log axis ends: a class that no PIE has, has no logarithm
 
 
-def class_ratio_chart(ratios: pd.DataFrame, groups: dict[str, str]) -> Chart:
+def class_ratio_chart(ratios: pd.DataFrame, groups: dict[str, str]) -> parts.Chart:
     """Frequency of every class among PIEs over that among other images, largest first."""
     by = "pruned_ratio" if held_against_dense(ratios) else "ratio"
     known = ratios[ratios["ratio"].notna()].sort_values(
         ["unstable", by], ascending=[True, False], kind="stable"
     )
-    colours = known["class_name"].map(groups).map(GROUP_COLOURS).tolist()
+    colours = known["class_name"].map(groups).map(parts.GROUP_COLOURS).tolist()
     names = known["class_name"].tolist()
     return _ratio_chart(known, names, colours, _title(known, names, "carry {}"))
 
 
-def finding_count_chart(ratios: pd.DataFrame) -> Chart:
+def finding_count_chart(ratios: pd.DataFrame) -> parts.Chart:
     """The same by number of findings."""
     known = ratios[ratios["ratio"].notna()]
     names = [
         words.count(int(n), "finding") if n.isdigit() else "4 or more findings"
         for n in known["finding_count"]
     ]
-    colours = [GROUP_COLOURS["head"]] * len(known)
+    colours = [parts.GROUP_COLOURS["head"]] * len(known)
     return _ratio_chart(known, names, colours, _title(known, names, "have {}"))
 
 
-def label_noise_chart(noise: pd.DataFrame, title: str) -> Chart:
+def label_noise_chart(noise: pd.DataFrame, title: str) -> parts.Chart:
     """How much more often PIEs carry a wrong label. noise: `PieLabelNoise`."""
     known = noise[noise["ratio"].notna()].assign(
         n_pie_positive=noise["n_pie_wrong"],
@@ -55,13 +45,13 @@ def label_noise_chart(noise: pd.DataFrame, title: str) -> Chart:
     )
     known = known.assign(unstable=known["n_wrong_patients"] < FEW_PATIENTS)
     names = [f"{name[0].upper()}{name[1:]}" for name in known["images"]]
-    return _ratio_chart(known, names, [GROUP_COLOURS["tail"]] * len(known), title)
+    return _ratio_chart(known, names, [parts.GROUP_COLOURS["tail"]] * len(known), title)
 
 
-def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> Chart:
+def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> parts.Chart:
     """In which measures of image quality PIEs differ. quality: `PieQuality`."""
     known = quality[quality["difference"].notna()]
-    figure = empty_figure(max(220, ROW_HEIGHT * len(known) + 80))
+    figure = parts.empty_figure(max(220, parts.ROW_HEIGHT * len(known) + 80))
     clear = known["q"] < SIGNIFICANT
     figure.add_scatter(
         x=known["difference"],
@@ -69,11 +59,11 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
         mode="markers",
         marker={
             "size": 11,
-            "color": GROUP_COLOURS["head"],
+            "color": parts.GROUP_COLOURS["head"],
             "symbol": np.where(clear, "circle", "circle-open"),
             "line": {"width": 2},
         },
-        error_x=whiskers(known["ci_low"], known["ci_high"], known["difference"]),
+        error_x=parts.whiskers(known["ci_low"], known["ci_high"], known["difference"]),
         text=known["measure"].map(names),
         customdata=np.column_stack(
             [known[name].map(lambda v: words.number(v, 3)) for name in QUALITY_SHOWN]
@@ -90,12 +80,12 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
             x=known["dense_difference"],
             y=np.arange(len(known)),
             mode="markers",
-            marker={"size": 9, "color": GREY, "symbol": "diamond"},
+            marker={"size": 9, "color": parts.GREY, "symbol": "diamond"},
             text=known["measure"].map(names),
             hovertemplate="%{text}, nothing pruned: difference %{x:.2f}<extra></extra>",
         )
-    no_difference(figure, 0)
-    class_axis(figure, known["measure"].map(names).tolist())
+    parts.no_difference(figure, 0)
+    parts.class_axis(figure, known["measure"].map(names).tolist())
     ends = known[drawn].abs().max(axis=None)
     far = min(1.05, 1.15 * ends) if len(known) and ends > 0.2 else 0.25
     figure.update_xaxes(
@@ -111,19 +101,22 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> C
     )
     if held:
         caption += " Grey diamonds: PIEs of dense against dense models, nothing pruned."
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
-def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
+def z_chart(definitions: pd.DataFrame, title: str) -> parts.Chart:
     """How agreement_z is distributed among PIEs and other images. definitions: `tables.pies`."""
     known = definitions[definitions["agreement_z"].notna()]
     z = known["agreement_z"].to_numpy(float)
-    figure = empty_figure(280)
+    figure = parts.empty_figure(280)
     low, high = (np.percentile(z, [0.5, 99.5])) if len(z) else (-1.0, 1.0)
     edges = np.linspace(min(low, -1), max(high, 1), 41)
     middles = (edges[1:] + edges[:-1]) / 2
     pie = known["is_pie"].to_numpy(bool)
-    for mask, name, colour in ((~pie, "other", GREY), (pie, "PIE", GROUP_COLOURS["tail"])):
+    for mask, name, colour in (
+        (~pie, "other", parts.GREY),
+        (pie, "PIE", parts.GROUP_COLOURS["tail"]),
+    ):
         counts, _ = np.histogram(np.clip(z[mask], edges[0], edges[-1]), edges)
         figure.add_bar(
             x=middles,
@@ -132,7 +125,7 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
             marker_color=colour,
             hovertemplate="z %{x:.1f}: %{y} images<extra>" + name + "</extra>",
         )
-    no_difference(figure, 0)
+    parts.no_difference(figure, 0)
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
     figure.update_layout(barmode="stack", bargap=0.05, showlegend=True, legend=legend, margin_t=36)
     figure.update_xaxes(title="z: agreement with the pruned model against dense with dense")
@@ -141,11 +134,13 @@ def z_chart(definitions: pd.DataFrame, title: str) -> Chart:
         f"n = {words.count(len(known), 'test image')}; below 0: dense and pruned models agree "
         "less than dense models do. Halves of the runs overlap, so z orders images; it is no test."
     )
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
-def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], title: str) -> Chart:
-    figure = empty_figure(max(220, ROW_HEIGHT * len(known) + 80))
+def _ratio_chart(
+    known: pd.DataFrame, names: list[str], colours: list[str], title: str
+) -> parts.Chart:
+    figure = parts.empty_figure(max(220, parts.ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
     held = held_against_dense(known)
     shown = "pruned_ratio" if held else "ratio"
@@ -157,8 +152,8 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
             x=known["dense_ratio"].clip(lower=LEAST_RATIO),
             y=positions,
             mode="markers",
-            marker={"size": 9, "color": GREY, "symbol": "diamond"},
-            text=escaped(names),
+            marker={"size": 9, "color": parts.GREY, "symbol": "diamond"},
+            text=parts.escaped(names),
             customdata=np.column_stack([known["dense_ratio"].map(words.number), known["n_dense"]]),
             hovertemplate=(
                 "%{text}, nothing pruned: %{customdata[0]} times<br>%{customdata[1]} PIEs of dense "
@@ -175,8 +170,8 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
             "symbol": np.where(known["unstable"], "circle-open", "circle"),
             "line": {"width": 2},
         },
-        error_x=whiskers(low, high, ratio),
-        text=escaped(names),
+        error_x=parts.whiskers(low, high, ratio),
+        text=parts.escaped(names),
         customdata=np.column_stack(
             [
                 known[shown].map(words.number),
@@ -189,15 +184,15 @@ def _ratio_chart(known: pd.DataFrame, names: list[str], colours: list[str], titl
             "<extra></extra>"
         ),
     )
-    no_difference(figure, 1)
-    class_axis(figure, names)
+    parts.no_difference(figure, 1)
+    parts.class_axis(figure, names)
     figure.update_xaxes(
         title="Share among PIEs over that among others (log)",
         type="log",
         tickvals=[LEAST_RATIO, 0.2, 0.5, 1, 2, 5, 20, 100],
         ticktext=["0", "0.2", "0.5", "1", "2", "5", "20", "100"],
     )
-    return Chart(title, figure, _ratio_caption(known, held))
+    return parts.Chart(title, figure, _ratio_caption(known, held))
 
 
 def _ratio_caption(known: pd.DataFrame, held: bool) -> str:

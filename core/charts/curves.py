@@ -5,33 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.charts.parts import (
-    GROUP_COLOURS,
-    MOST_HIGHLIGHTED,
-    Chart,
-    add_band,
-    add_grey_curves,
-    add_named_curves,
-    empty_figure,
-    over_runs,
-    percents,
-    sparsity_axis,
-)
+from core.charts import parts
 from core.wording import words
 
 
-def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images: int) -> Chart:
+def mean_ap_chart(
+    band: pd.DataFrame, n_classes: int, n_undefined: int, n_images: int
+) -> parts.Chart:
     """mAP over sparsity. band: sparsity, median, lower, upper, n_runs; where it has interval_over,
     its values are means and their intervals; see `over_runs`."""
-    figure = empty_figure(360)
-    x = percents(band["sparsity"])
+    figure = parts.empty_figure(360)
+    x = parts.percents(band["sparsity"])
     between = "95 % interval" if "interval_over" in band else "quartiles"
-    add_band(figure, x, band["lower"], band["upper"], GROUP_COLOURS["head"])
+    parts.add_band(figure, x, band["lower"], band["upper"], parts.GROUP_COLOURS["head"])
     figure.add_scatter(
         x=x,
         y=band["median"],
         mode="lines+markers",
-        line={"color": GROUP_COLOURS["head"], "width": 3},
+        line={"color": parts.GROUP_COLOURS["head"], "width": 3},
         customdata=np.column_stack([band["lower"], band["upper"], band["n_runs"]]),
         hovertemplate=(
             f"sparsity %{{x}} %<br>mAP %{{y:.3f}}<br>{between} %{{customdata[0]:.3f}} to "
@@ -39,7 +30,7 @@ def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images
         ),
         showlegend=False,
     )
-    sparsity_axis(figure)
+    parts.sparsity_axis(figure)
     figure.update_yaxes(title="mAP", rangemode="tozero")
     values = [words.number(value) for value in band["median"].iloc[[0, -1]]]
     points = [words.percent(value) for value in band["sparsity"].iloc[[0, -1]]]
@@ -50,7 +41,7 @@ def mean_ap_chart(band: pd.DataFrame, n_classes: int, n_undefined: int, n_images
     caption = f"mAP: mean AP of {words.count(n_classes, 'class')}, {n_images:,} test images. "
     if n_undefined:
         caption += f"{words.count(n_undefined, 'class')} without a positive left out. "
-    return Chart(title, figure, caption + over_runs(band))
+    return parts.Chart(title, figure, caption + parts.over_runs(band))
 
 
 def class_curves_chart(
@@ -61,19 +52,21 @@ def class_curves_chart(
     metric: str,
     relative: bool,
     sparsity: float | None,
-) -> Chart:
+) -> parts.Chart:
     """Every class over sparsity: highlighted ones named, the others grey behind them.
 
     curves: class_name, sparsity, median, lower, upper, n_runs; losses: one row per class.
     """
-    highlighted = highlighted[:MOST_HIGHLIGHTED]
+    highlighted = highlighted[: parts.MOST_HIGHLIGHTED]
     facts = losses.set_index("class_name")
     scale = 100 if relative else 1
-    figure = empty_figure(460)
-    add_grey_curves(figure, curves[~curves["class_name"].isin(highlighted)], scale)
+    figure = parts.empty_figure(460)
+    parts.add_grey_curves(figure, curves[~curves["class_name"].isin(highlighted)], scale)
     groups = {name: facts["group"].get(name, "medium") for name in highlighted}
-    add_named_curves(figure, curves, groups, scale, facts["chance_change"] if relative else chance)
-    sparsity_axis(figure)
+    parts.add_named_curves(
+        figure, curves, groups, scale, facts["chance_change"] if relative else chance
+    )
+    parts.sparsity_axis(figure)
     label = words.METRICS[metric]
     if relative:
         figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
@@ -81,10 +74,11 @@ def class_curves_chart(
         figure.update_yaxes(title=label, rangemode="tozero")
     title = _curves_title(highlighted, facts, metric, sparsity)
     caption = (
-        f"{words.count(curves['class_name'].nunique(), 'class')}. {over_runs(curves)} Dotted: what "
-        "a random order is expected to reach with as many test positives as the named class has."
+        f"{words.count(curves['class_name'].nunique(), 'class')}. {parts.over_runs(curves)} Dotted: "
+        "what a random order is expected to reach with as many test positives as the named class "
+        "has."
     )
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
 def pair_curves_chart(
@@ -93,14 +87,14 @@ def pair_curves_chart(
     pair: tuple[str, str],
     title: str,
     metric: str,
-) -> Chart:
+) -> parts.Chart:
     """Two forgettability curves with their interval over runs (columns lower, upper)."""
-    figure = empty_figure(400)
-    add_named_curves(figure, curves, {name: groups[name] for name in pair}, 100)
-    sparsity_axis(figure)
+    figure = parts.empty_figure(400)
+    parts.add_named_curves(figure, curves, {name: groups[name] for name in pair}, 100)
+    parts.sparsity_axis(figure)
     label = words.METRICS[metric]
     figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
-    return Chart(title, figure, over_runs(curves))
+    return parts.Chart(title, figure, parts.over_runs(curves))
 
 
 def _curves_title(

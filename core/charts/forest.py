@@ -9,18 +9,7 @@ import pandas as pd
 from core.analysis.claims import CHANGE, FIRST_DROP
 from core.analysis.class_evidence import CHANGE as CHANGE_TREND
 from core.analysis.class_evidence import ONSET
-from core.charts.parts import (
-    GREY,
-    GROUP_COLOURS,
-    ROW_HEIGHT,
-    RULE,
-    Chart,
-    class_axis,
-    empty_figure,
-    escaped,
-    short,
-    whiskers,
-)
+from core.charts import parts
 
 # What is in each forest: the trend, and the title of its axis.
 FORESTS = {
@@ -30,24 +19,24 @@ FORESTS = {
 LONGEST = 26  # letters of a class's name: two forests stand side by side
 
 
-def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> Chart:
+def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> parts.Chart:
     """table: `trend.EFFECTS` with group, lower and upper, one row per class; x is log10 frequency,
     y, its interval and its fits are fractions."""
     table = table.sort_values("x", ascending=False, kind="stable", ignore_index=True)
-    figure = empty_figure(max(260, ROW_HEIGHT * len(table) + 70))
+    figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(table) + 70))
     rows, y = np.arange(len(table)), table["y"] * 100
-    colours = table["group"].map(GROUP_COLOURS)
+    colours = table["group"].map(parts.GROUP_COLOURS)
     if table["fitted"].notna().any():
         figure.add_scatter(
             x=table["fitted"] * 100, y=rows, mode="lines", hoverinfo="skip",
-            line={"color": RULE, "width": 2, "dash": "dash"},
+            line={"color": parts.RULE, "width": 2, "dash": "dash"},
         )  # fmt: skip
         figure.add_scatter(
             x=table["shrunken"] * 100,
             y=rows,
             mode="markers",
-            marker={"size": 9, "symbol": "diamond-open", "color": GREY, "line": {"width": 2}},
-            text=escaped(table["class_name"]),
+            marker={"size": 9, "symbol": "diamond-open", "color": parts.GREY, "line": {"width": 2}},
+            text=parts.escaped(table["class_name"]),
             hovertemplate="%{text}<br>drawn towards the trend: %{x:.0f} %<extra></extra>",
         )
     figure.add_scatter(
@@ -55,18 +44,22 @@ def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> Ch
         y=rows,
         mode="markers",
         marker={"size": 9, "color": colours},
-        error_x=whiskers(table["lower"] * 100, table["upper"] * 100, y),
+        error_x=parts.whiskers(table["lower"] * 100, table["upper"] * 100, y),
         customdata=np.column_stack(
-            [escaped(table["class_name"]), table["group"], 100 * 10.0 ** table["x"].to_numpy()]
+            [
+                parts.escaped(table["class_name"]),
+                table["group"],
+                100 * 10.0 ** table["x"].to_numpy(),
+            ]
         ),
         hovertemplate=(
             "%{customdata[0]} (%{customdata[1]})<br>%{x:.0f} %<br>in %{customdata[2]:.2g} % of "
             "images<extra></extra>"
         ),
     )
-    class_axis(figure, [short(name, LONGEST) for name in table["class_name"]])
+    parts.class_axis(figure, [parts.short(name, LONGEST) for name in table["class_name"]])
     figure.update_xaxes(title=axis, ticksuffix=" %", zeroline=False, range=_scale(table))
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
 def _scale(table: pd.DataFrame) -> list[float]:

@@ -10,23 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.analysis.image_curves import FindingFate
-from core.charts.parts import (
-    DASHES,
-    GREY,
-    GROUP_COLOURS,
-    MOST_HIGHLIGHTED,
-    RULE,
-    SYMBOLS,
-    Chart,
-    add_band,
-    empty_figure,
-    escape,
-    percents,
-    short,
-    sparsity_axis,
-)
+from core.charts import parts
 from core.wording import words
-from core.wording.image_findings import fate, headline, probability, rank
+from core.wording.image_sentences import fate, headline, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4
@@ -48,25 +34,25 @@ def image_curves_chart(
     points: dict[str, float],
     groups: dict[str, str],
     sparsity: float,
-) -> Chart:
+) -> parts.Chart:
     """Probability over sparsity of one image: median and quartiles over runs of the classes in
     `fates`, the other classes grey, operating points dotted, a mark at `sparsity`.
 
     curves: see `analysis.image_curves.curves_table`. points: by class, NaN for none.
     """
-    figure = empty_figure(380)
+    figure = parts.empty_figure(380)
     of_probability = _Drawn("median", _height, _hover)
     _add_others(figure, curves, fates, of_probability)
     for name in _told(fates):
         curve = curves[curves["class_name"] == name]
-        colour, x = GROUP_COLOURS[groups[name]], percents(curve["sparsity"])
+        colour, x = parts.GROUP_COLOURS[groups[name]], parts.percents(curve["sparsity"])
         if curve["lower"].notna().any():
-            add_band(figure, x, _height(curve["lower"]), _height(curve["upper"]), colour)
+            parts.add_band(figure, x, _height(curve["lower"]), _height(curve["upper"]), colour)
         if not np.isnan(points[name]):
             figure.add_scatter(
                 x=[min(x), max(x)], y=_height(np.array([points[name]] * 2)), mode="lines",
                 line={"color": colour, "width": 1.2, "dash": "dot"},
-                text=[f"operating point of {escape(name)}: {probability(points[name])}"] * 2,
+                text=[f"operating point of {parts.escape(name)}: {probability(points[name])}"] * 2,
                 hovertemplate="%{text}<extra></extra>", showlegend=False,
             )  # fmt: skip
     _add_told(figure, curves, fates, groups, sparsity, of_probability)
@@ -79,7 +65,7 @@ def image_curves_chart(
         ticktext=["\u2264 0.0001", *(f"{10.0**power:g}" for power in decades[1:])],
     )
     known = not all(np.isnan(point) for point in points.values())
-    return Chart(_title(fates, known), figure, _caption(curves, fates))
+    return parts.Chart(_title(fates, known), figure, _caption(curves, fates))
 
 
 def image_ranks_chart(
@@ -88,16 +74,16 @@ def image_ranks_chart(
     least: dict[str, float],
     groups: dict[str, str],
     sparsity: float,
-) -> Chart:
+) -> parts.Chart:
     """As `image_curves_chart`, of the image's rank among the test images without each class, in
     percent. least: by class the smallest rank that counts as found, one for all."""
-    figure = empty_figure(380)
+    figure = parts.empty_figure(380)
     of_rank = _Drawn("rank", _in_percent, _hover_rank)
     _add_others(figure, curves, fates, of_rank)
     _add_told(figure, curves, fates, groups, sparsity, of_rank)
     limit, runs = next(iter(least.values())), int(curves["n_runs"].max())
     over = "of one run" if runs < 2 else f"averaged over {words.count(runs, 'run')}"
-    figure.add_hline(y=limit * 100, line={"color": RULE, "width": 1.2, "dash": "dot"})
+    figure.add_hline(y=limit * 100, line={"color": parts.RULE, "width": 1.2, "dash": "dot"})
     figure.update_yaxes(title="Ranks above (% of images without it)", range=[-2, 102])
     caption = (
         "Coloured: labelled, raised and lost classes; grey: the other classes. Drawn is the share "
@@ -106,11 +92,11 @@ def image_ranks_chart(
         "A finding above the dotted line when dense is lost from where on it stays below it; one "
         "that the image does not have is raised from where on it stays above it." + _more(fates)
     )
-    return Chart(_title(fates, known=True), figure, caption)
+    return parts.Chart(_title(fates, known=True), figure, caption)
 
 
 def _told(fates: list[FindingFate]) -> list[str]:
-    return [found.class_name for found in fates[:MOST_HIGHLIGHTED]]
+    return [found.class_name for found in fates[: parts.MOST_HIGHLIGHTED]]
 
 
 def _add_told(
@@ -123,15 +109,15 @@ def _add_told(
 ) -> None:
     """The classes that are told of, in colour."""
     told = _told(fates)
-    colours = [GROUP_COLOURS[groups[name]] for name in told]
+    colours = [parts.GROUP_COLOURS[groups[name]] for name in told]
     figure.update_layout(showlegend=True, legend=LEGEND)
-    for name, colour, dash in zip(told, colours, DASHES, strict=False):
+    for name, colour, dash in zip(told, colours, parts.DASHES, strict=False):
         curve = curves[curves["class_name"] == name]
         figure.add_scatter(
-            x=percents(curve["sparsity"]),
+            x=parts.percents(curve["sparsity"]),
             y=drawn.height(curve[drawn.column]),
             mode="lines+markers" if len(curve) < 3 else "lines",
-            name=escape(short(name)),
+            name=parts.escape(parts.short(name)),
             line={"color": colour, "width": 3, "dash": dash},
             text=[drawn.hover(name, row) for row in curve.itertuples()],
             hovertemplate="%{x} %<br>%{text}<extra></extra>",
@@ -139,11 +125,11 @@ def _add_told(
     here = curves[np.isclose(curves["sparsity"], sparsity)].set_index("class_name")[drawn.column]
     figure.add_scatter(
         x=[sparsity * 100] * len(told), y=drawn.height(here.reindex(told)), mode="markers",
-        marker={"size": 12, "color": colours, "symbol": SYMBOLS[: len(told)]},
+        marker={"size": 12, "color": colours, "symbol": parts.SYMBOLS[: len(told)]},
         hoverinfo="skip", showlegend=False,
     )  # fmt: skip
-    figure.add_vline(x=sparsity * 100, line={"color": RULE, "width": 1.5})
-    sparsity_axis(figure)
+    figure.add_vline(x=sparsity * 100, line={"color": parts.RULE, "width": 1.5})
+    parts.sparsity_axis(figure)
     figure.update_xaxes(title="Sparsity (%)", tickangle=0, nticks=6)
 
 
@@ -155,17 +141,17 @@ def _add_others(
         return
     x, y, text = [], [], []
     for name, curve in others.groupby("class_name", sort=False):
-        x += [*percents(curve["sparsity"]), None]  # the gap parts one class from the next
+        x += [*parts.percents(curve["sparsity"]), None]  # the gap parts one class from the next
         y += [*drawn.height(curve[drawn.column]), None]
         text += [drawn.hover(str(name), row) for row in curve.itertuples()] + [""]
     figure.add_scatter(
-        x=x, y=y, text=text, mode="lines", line={"color": GREY, "width": 1.2},
+        x=x, y=y, text=text, mode="lines", line={"color": parts.GREY, "width": 1.2},
         hovertemplate="%{x} %<br>%{text}<extra></extra>", showlegend=False,
     )  # fmt: skip
 
 
 def _hover(name: str, row: Any) -> str:
-    text = f"{escape(name)}: {probability(row.median)}"
+    text = f"{parts.escape(name)}: {probability(row.median)}"
     if pd.isna(row.n_below):
         return text
     runs = words.count(row.n_runs, "run")
@@ -173,7 +159,7 @@ def _hover(name: str, row: Any) -> str:
 
 
 def _hover_rank(name: str, row: Any) -> str:
-    return f"{escape(name)}: ranks above {rank(row.rank)}"
+    return f"{parts.escape(name)}: ranks above {rank(row.rank)}"
 
 
 def _in_percent(values: pd.Series) -> list[float]:
@@ -206,5 +192,5 @@ def _caption(curves: pd.DataFrame, fates: list[FindingFate]) -> str:
 
 
 def _more(fates: list[FindingFate]) -> str:
-    left = len(fates) - MOST_HIGHLIGHTED
+    left = len(fates) - parts.MOST_HIGHLIGHTED
     return f" {left} more are named below." if left > 0 else ""

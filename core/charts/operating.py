@@ -8,20 +8,10 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.operating_characteristics import DENSE, REFIXED
-from core.charts.parts import (
-    GROUP_COLOURS,
-    ROW_HEIGHT,
-    RULE,
-    Chart,
-    class_axis,
-    empty_figure,
-    escaped,
-    starred,
-    whiskers,
-)
+from core.charts import parts
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
-from core.wording.operating import false_alarms_sentence
+from core.wording.operating_sentences import false_alarms_sentence
 
 # Told apart by shape and by place within a row; colours are those of the groups.
 MARKS = {
@@ -38,7 +28,7 @@ AXES = {
 
 def operating_chart(
     table: pd.DataFrame, sparsity: float, specificity: float, n_images: int, n_patients: int
-) -> Chart:
+) -> parts.Chart:
     """One row per class, the lowest specificity when pruned on top. table:
     OPERATING_CHARACTERISTICS of a study; specificity: at which operating points were fixed."""
     at = np.isclose(table["sparsity"].astype(float), sparsity)
@@ -51,7 +41,7 @@ def operating_chart(
     }
     pruned = rows["pruned, same operating point"].sort_values("specificity", kind="stable")
     place = {name: row for row, name in enumerate(pruned["class_name"])}
-    figure = empty_figure(max(300, round(1.3 * ROW_HEIGHT * len(pruned)) + 120))
+    figure = parts.empty_figure(max(300, round(1.3 * parts.ROW_HEIGHT * len(pruned)) + 120))
     for mark, of in rows.items():
         of = of[of["class_name"].isin(place)]
         if of.empty:
@@ -61,9 +51,9 @@ def operating_chart(
             figure.add_scatter(**_points(of, name, mark, symbol, place, offset), xaxis=axis)
         figure.add_scatter(
             x=[None], y=[None], mode="markers", name=mark, xaxis="x",
-            marker={"symbol": symbol, "size": 9, "color": RULE}, showlegend=True,
+            marker={"symbol": symbol, "size": 9, "color": parts.RULE}, showlegend=True,
         )  # fmt: skip
-    class_axis(figure, starred(pruned["class_name"], pruned["unstable"]))
+    parts.class_axis(figure, parts.starred(pruned["class_name"], pruned["unstable"]))
     for name, (axis, domain) in PANELS.items():
         figure.update_layout(
             {
@@ -89,26 +79,27 @@ def operating_chart(
     # Empty where "No Finding" is the only class with an operating point.
     said = false_alarms_sentence(table, sparsity).removesuffix(".")
     title = said or f"Sensitivity and specificity at {words.percent(sparsity)} sparsity"
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
 def _points(
     rows: pd.DataFrame, name: str, mark: str, symbol: str, place: dict[str, int], offset: float
 ) -> dict[str, Any]:
     share, low, high = (rows[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high"))
+    whiskers = parts.whiskers(low * 100, high * 100, share * 100)
     told = [
         f"{words.percent(s)} ({words.percent(a)} to {words.percent(b)})"
         for s, a, b in zip(share, low, high, strict=True)
     ]
     points = ["operating point " + f"{point:.2g}" for point in rows["operating_point"]]
-    colours = rows["group"].map(GROUP_COLOURS).tolist()
+    colours = rows["group"].map(parts.GROUP_COLOURS).tolist()
     return {
         "x": share * 100,
         "y": (rows["class_name"].map(place) + offset).tolist(),
         "mode": "markers",
         "marker": {"symbol": symbol, "size": 8, "color": colours},
-        "error_x": whiskers(low * 100, high * 100, share * 100) | {"thickness": 1.2, "width": 0},
-        "customdata": np.column_stack([escaped(rows["class_name"]), told, points]),
+        "error_x": whiskers | {"thickness": 1.2, "width": 0},
+        "customdata": np.column_stack([parts.escaped(rows["class_name"]), told, points]),
         "hovertemplate": f"%{{customdata[0]}}, {mark}<br>{name} %{{customdata[1]}}<br>"
         "%{customdata[2]}<extra></extra>",
         "showlegend": False,

@@ -10,17 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.analysis.pair_evidence import SIGNIFICANT, told_apart
-from core.charts.parts import (
-    GROUP_COLOURS,
-    Chart,
-    class_axis,
-    empty_figure,
-    escape,
-    short,
-    with_more,
-)
+from core.charts import parts
 from core.study.labels import FEW_PATIENTS
-from core.wording import pair_findings, words
+from core.wording import pair_sentences, words
 
 Pair = tuple[str, str]
 
@@ -32,7 +24,7 @@ def fcd_heatmap(
     n_grid: int,
     untested: bool = False,
     unstable: frozenset[str] = frozenset(),
-) -> Chart:
+) -> parts.Chart:
     """Class by class FCD as the paper has it; `untested`: as a root mean square, where no pair is
     tested, so that the title names none."""
     distance = "Root mean square" if untested else "Euclidean"
@@ -49,13 +41,15 @@ def fcd_heatmap(
     return chart
 
 
-def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid: int) -> Chart:
+def evidence_heatmap(
+    table: pd.DataFrame, order: list[str], n_runs: int, n_grid: int
+) -> parts.Chart:
     """Class by class FCD without noise, from the table of `ClassPairs`: pairs that are not told
     apart carry a dot, those that are not judged stay blank."""
     fcd = matrix_of(table, "fcd_corrected", order)
     judged = fcd.notna().any()
     names = zip(table["class_a"], table["class_b"], strict=True)
-    said = map(pair_findings.pair_in_short, table.to_dict(orient="records"))
+    said = map(pair_sentences.pair_in_short, table.to_dict(orient="records"))
     texts = {
         pair: text for (a, b), text in zip(names, said, strict=True) for pair in ((a, b), (b, a))
     }
@@ -77,9 +71,9 @@ def evidence_heatmap(table: pd.DataFrame, order: list[str], n_runs: int, n_grid:
     figure.data = (figure.data[0], figure.data[2], figure.data[1])
     n_judged = int(table["fcd_corrected"].notna().sum())
     apart = told_apart(table)
-    title = pair_findings.pairs_apart(len(apart), n_judged)
-    caption = pair_findings.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
-    return Chart(title, figure, caption)
+    title = pair_sentences.pairs_apart(len(apart), n_judged)
+    caption = pair_sentences.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
+    return parts.Chart(title, figure, caption)
 
 
 def iou_heatmap(
@@ -88,7 +82,7 @@ def iou_heatmap(
     n_images: int,
     corrected: bool,
     unstable: frozenset[str] = frozenset(),
-) -> Chart:
+) -> parts.Chart:
     """How often two classes occur together, as intersection over union."""
     counts = "" if corrected else ", class counts as column sums (paper)"
     caption = f"Co-occurrence IoU over {n_images:,} test images{counts}. 0: never together."
@@ -101,7 +95,7 @@ def frequency_heatmap(
     n_images: int,
     corrected: bool,
     unstable: frozenset[str] = frozenset(),
-) -> Chart:
+) -> parts.Chart:
     """How differently frequent two classes are, in natural logarithms."""
     counts = "positives" if corrected else "column sums (paper)"
     caption = f"Difference of log {counts} over {n_images:,} test images. 1: 2.7 times as frequent."
@@ -117,23 +111,23 @@ def _titled_heatmap(
     unstable: frozenset[str],
     what: str,
     caption: str,
-) -> Chart:
+) -> parts.Chart:
     """Titled by the pair of the largest value, of which `what` is said."""
     figure, off_diagonal = _heatmap(frame, order, label, digits, unstable)
     # What a star behind a name means, where one is.
     star = f"* {words.FEW}, unstable. " if unstable & set(order) else ""
-    return Chart(_most(off_diagonal, order, unstable, what), figure, star + caption)
+    return parts.Chart(_most(off_diagonal, order, unstable, what), figure, star + caption)
 
 
-def outlined(chart: Chart, order: list[str], pair: Pair) -> Chart:
+def outlined(chart: parts.Chart, order: list[str], pair: Pair) -> parts.Chart:
     """A heatmap with both squares of a pair outlined."""
     row, column = (order.index(name) for name in pair)
-    line = {"color": GROUP_COLOURS["tail"], "width": 3}
+    line = {"color": parts.GROUP_COLOURS["tail"], "width": 3}
     squares = [
         {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "line": line}
         for y, x in ((row, column), (column, row))
     ]
-    return with_more(chart, shapes=squares)
+    return parts.with_more(chart, shapes=squares)
 
 
 def matrix_of(pair_table: pd.DataFrame, column: str, class_names: list[str]) -> pd.DataFrame:
@@ -159,8 +153,10 @@ def _heatmap(
     class names as customdata."""
     values = frame.loc[order, order].to_numpy(float)
     off_diagonal = np.where(np.eye(len(order), dtype=bool), np.nan, values)
-    longest = max((len(short(name)) for name in order), default=0)  # names stand below as well
-    figure = empty_figure(max(300, 17 * len(order) + 130 + 6 * longest))
+    longest = max(
+        (len(parts.short(name)) for name in order), default=0
+    )  # names stand below as well
+    figure = parts.empty_figure(max(300, 17 * len(order) + 130 + 6 * longest))
     figure.add_heatmap(
         z=off_diagonal,
         colorscale="Cividis",
@@ -178,7 +174,7 @@ def _heatmap(
     # Clicks on a heatmap do not reach Streamlit; those on a scatter do.
     there = np.isfinite(off_diagonal) if texts is None else ~np.eye(len(order), dtype=bool)
     rows, columns = np.nonzero(there)
-    shown = [escape(name) for name in order]
+    shown = [parts.escape(name) for name in order]
 
     def value(row: np.integer, column: np.integer) -> str:
         if texts is None:
@@ -197,9 +193,9 @@ def _heatmap(
         ],
         hovertemplate="%{text}<extra></extra>",
     )
-    ticks = [escape(short(name)) + " *" * (name in unstable) for name in order]
+    ticks = [parts.escape(parts.short(name)) + " *" * (name in unstable) for name in order]
     font = {"size": 11 if len(order) > 12 else 12}
-    class_axis(figure, order)
+    parts.class_axis(figure, order)
     figure.update_yaxes(ticktext=ticks, tickfont=font)
     figure.update_xaxes(
         tickvals=list(range(len(order))),

@@ -14,23 +14,13 @@ from core.analysis.safe_sparsity import (
     SafeSparsity,
     class_breaks,
 )
-from core.charts.parts import (
-    ROW_HEIGHT,
-    RULE,
-    Chart,
-    class_axis,
-    empty_figure,
-    escaped,
-    percents,
-    sparsity_axis,
-    starred,
-)
-from core.wording import claims, words
+from core.charts import parts
+from core.wording import words
 
 # Told apart by shape and by colour; neither colour is that of a group of classes.
 MARKS = {
     SAFE: {"symbol": "square", "size": 13, "color": "#3d94c9"},
-    CANNOT_TELL: {"symbol": "circle-open", "size": 9, "color": RULE, "line": {"width": 1.5}},
+    CANNOT_TELL: {"symbol": "circle-open", "size": 9, "color": parts.RULE, "line": {"width": 1.5}},
     UNSAFE: {"symbol": "x", "size": 10, "color": "#bf4f99"},
 }
 LEGEND = {SAFE: "safe", CANNOT_TELL: "cannot tell", UNSAFE: "shown to be unsafe"}
@@ -38,25 +28,25 @@ LEGEND = {SAFE: "safe", CANNOT_TELL: "cannot tell", UNSAFE: "shown to be unsafe"
 
 def safety_chart(
     table: pd.DataFrame, answer: SafeAnswer, settings: SafeSparsity, n_images: int, n_patients: int
-) -> Chart:
+) -> parts.Chart:
     """Classes by sparsity, the first to break on top. table: SAFE_SPARSITY."""
     breaks = class_breaks(table)
     rows = {one.class_name: row for row, one in enumerate(breaks)}
-    figure = empty_figure(ROW_HEIGHT * len(breaks) + 130)
+    figure = parts.empty_figure(parts.ROW_HEIGHT * len(breaks) + 130)
     for verdict, mark in MARKS.items():
         here = table[table["verdict"] == verdict]
         figure.add_scatter(
-            x=percents(here["sparsity"]),
+            x=parts.percents(here["sparsity"]),
             y=here["class_name"].map(rows),
             mode="markers",
             name=LEGEND[verdict],
             marker=mark,
             customdata=np.column_stack(
                 [
-                    escaped(here["class_name"]),
-                    here["relative_change"].map(claims.signed),
-                    here["ci_low"].map(claims.signed),
-                    here["ci_high"].map(claims.signed),
+                    parts.escaped(here["class_name"]),
+                    here["relative_change"].map(words.signed),
+                    here["ci_low"].map(words.signed),
+                    here["ci_high"].map(words.signed),
                     here["n_positive_patients"],
                     here["reason"],
                 ]
@@ -67,30 +57,32 @@ def safety_chart(
                 "patients with the class: %{customdata[4]}<extra></extra>"
             ),
         )
-    sparsity_axis(figure)
-    class_axis(figure, starred(rows, (not one.judged for one in breaks)))
+    parts.sparsity_axis(figure)
+    parts.class_axis(figure, parts.starred(rows, (not one.judged for one in breaks)))
     breaks_at = answer.first.breaks_at if answer.first else None
     if answer.safe_up_to is not None and breaks_at is not None:
         figure.add_vline(
             x=(answer.safe_up_to + breaks_at) * 50,
-            line={"color": RULE, "width": 2, "dash": "dash"},
+            line={"color": parts.RULE, "width": 2, "dash": "dash"},
         )
     legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
     figure.update_layout(showlegend=True, legend=legend, margin_t=40)
+    confidence = words.short_percent(settings.confidence)
+    over_runs = f" and {words.count(answer.n_runs, 'run')}" if answer.n_runs > 1 else ", one run"
     caption = (
-        f"Test of non-inferiority: safe where the {_share(settings.confidence)} one-sided lower "
+        f"Test of non-inferiority: safe where the {confidence} one-sided lower "
         f"bound of the change of {words.METRICS[settings.metric]} lies above "
-        f"{claims.signed(-settings.margin)}, shown to be unsafe where it is significantly below "
+        f"{words.signed(-settings.margin)}, shown to be unsafe where it is significantly below "
         "that at this and every higher sparsity, corrected for all classes. "
         f"Paired over {words.count(n_patients, 'patient')} ({n_images:,} test images)"
-        f"{_over_runs(answer)}. Dashed: end of what is safe for every class judged."
+        f"{over_runs}. Dashed: end of what is safe for every class judged."
     )
     if any(not one.judged for one in breaks):
         caption += (
             f" * Not judged: fewer than {words.count(settings.min_patients, 'test patient')}, or "
             "not found by the dense model."
         )
-    return Chart(_title(answer, breaks), figure, caption)
+    return parts.Chart(_title(answer, breaks), figure, caption)
 
 
 def _title(answer: SafeAnswer, breaks: list[ClassBreak]) -> str:
@@ -103,11 +95,3 @@ def _title(answer: SafeAnswer, breaks: list[ClassBreak]) -> str:
     stay = "stay" if n_safe > 1 else "stays"
     unsafe = f"{n_unsafe or 'none'} {'are' if n_unsafe > 1 else 'is'} shown to be unsafe"
     return f"{of} {stay} safe up to {words.percent(answer.last_sparsity)} sparsity; {unsafe}"
-
-
-def _over_runs(answer: SafeAnswer) -> str:
-    return f" and {words.count(answer.n_runs, 'run')}" if answer.n_runs > 1 else ", one run"
-
-
-def _share(confidence: float) -> str:
-    return words.percent(confidence, 1).replace(".0", "")

@@ -6,30 +6,21 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.charts.parts import (
-    GROUP_COLOURS,
-    Chart,
-    empty_figure,
-    escape,
-    escaped,
-    percents,
-    short,
-    with_more,
-)
+from core.charts import parts
 from core.study.labels import known_split
-from core.wording import pair_findings, words
+from core.wording import pair_sentences, words
 
 SQUARED, IOU = "Squared FCD without noise", "Co-occurrence, IoU^(1/4)"
 NAMED = 3  # points named in a chart; the others tell their name under the pointer
 
 
-def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> Chart:
+def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> parts.Chart:
     """The paper's first drop of every class against its frequency."""
     column, axis = "first_drop_sparsity", "First drop by 20 % (% sparsity)"
     return _class_scatter(summary, column, axis, "first drop at %{y:.1f} %", title, caption)
 
 
-def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> Chart:
+def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> parts.Chart:
     """Relative change at 95 % of every class against its frequency."""
     column, axis = f"relative_{metric}_change_at_95", "Change at 95 % sparsity (%)"
     return _class_scatter(summary, column, axis, "%{y:.0f} % at 95 % sparsity", title, caption)
@@ -37,24 +28,24 @@ def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str)
 
 def _class_scatter(
     summary: pd.DataFrame, column: str, axis: str, says: str, title: str, caption: str
-) -> Chart:
+) -> parts.Chart:
     split = known_split(summary)
     frequency = f"{split}_frequency"
     table = summary[summary[frequency].gt(0) & summary[column].notna()]
-    figure, y = empty_figure(340), percents(table[column])
+    figure, y = parts.empty_figure(340), parts.percents(table[column])
     logs = np.log10(table[frequency].to_numpy(float) * 100)
     if len(table):
         figure.add_scatter(
-            x=percents(table[frequency]),
+            x=parts.percents(table[frequency]),
             y=y,
             mode="markers",
             marker={
                 "size": 10,
                 "symbol": np.where(table["unstable"], "circle-open", "circle"),
-                "color": table["group"].map(GROUP_COLOURS).tolist(),
+                "color": table["group"].map(parts.GROUP_COLOURS).tolist(),
                 "line": {"width": 1.5},
             },
-            text=escaped(table["class_name"]),
+            text=parts.escaped(table["class_name"]),
             customdata=table["n_positive"].tolist(),
             hovertemplate=(
                 f"%{{text}}: {says}<br>in %{{x:.2g}} % of {split} images, "
@@ -68,7 +59,7 @@ def _class_scatter(
         title=f"Share of {split} images (%, log)", type="log", range=limits, dtick=1, zeroline=False
     )
     hollow = f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""
-    return Chart(title, figure, caption + hollow)
+    return parts.Chart(title, figure, caption + hollow)
 
 
 def _name_points(figure: go.Figure, names: list[str], x: np.ndarray, y: list[float]) -> None:
@@ -81,7 +72,7 @@ def _name_points(figure: go.Figure, names: list[str], x: np.ndarray, y: list[flo
         taken.append(y[at])
         to_the_left = x[at] > x.mean()
         figure.add_annotation(
-            x=float(x[at]), y=y[at], text=escape(short(names[at])), showarrow=False,
+            x=float(x[at]), y=y[at], text=parts.escape(parts.short(names[at])), showarrow=False,
             xanchor="right" if to_the_left else "left", xshift=-9 if to_the_left else 9,
             font_size=12,
         )  # fmt: skip
@@ -94,46 +85,46 @@ def pair_scatter(
     axes: tuple[str, str],
     title: str,
     caption: str,
-) -> Chart:
+) -> parts.Chart:
     """One point per pair of classes; points carry both names as customdata and take clicks."""
-    figure = empty_figure(360)
+    figure = parts.empty_figure(360)
     pairs = list(zip(table["class_a"], table["class_b"], strict=True))
     figure.add_scatter(
         x=x.tolist(),
         y=y.tolist(),
         mode="markers",
-        marker={"size": 8, "color": GROUP_COLOURS["head"], "opacity": 0.6},
+        marker={"size": 8, "color": parts.GROUP_COLOURS["head"], "opacity": 0.6},
         selected={"marker": {"opacity": 0.6}},
         unselected={"marker": {"opacity": 0.6}},
         customdata=[list(pair) for pair in pairs],
-        text=[f"{escape(a)} and {escape(b)}" for a, b in pairs],
+        text=[f"{parts.escape(a)} and {parts.escape(b)}" for a, b in pairs],
         hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
     )
     figure.update_xaxes(title=axes[0], zeroline=False)
     figure.update_yaxes(title=axes[1], rangemode="tozero")
     figure.update_layout(clickmode="event+select", dragmode=False)
-    return Chart(title, figure, caption)
+    return parts.Chart(title, figure, caption)
 
 
-def frequency_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
+def frequency_and_distance(table: pd.DataFrame, claim: pd.Series) -> parts.Chart:
     """The judged pairs of `ClassPairs` against their difference of frequency, with what the claim
     (a corrected row of the table `claims`) comes to."""
     judged = table[table["fcd_squared_debiased"].notna()]
     x, y = judged["log10_frequency_difference"], judged["fcd_squared_debiased"]
-    title = pair_findings.WITH_FREQUENCY[claim["verdict"]]
+    title = pair_sentences.WITH_FREQUENCY[claim["verdict"]]
     axes = ("Difference of log10 frequency", SQUARED)
     return pair_scatter(judged, x, y, axes, title, claim["sentence"])
 
 
-def cooccurrence_and_distance(table: pd.DataFrame, claim: pd.Series) -> Chart:
+def cooccurrence_and_distance(table: pd.DataFrame, claim: pd.Series) -> parts.Chart:
     """The same against their co-occurrence, without a verdict."""
     judged = table[table["fcd_squared_debiased"].notna()]
     x, y = judged["cooccurrence_iou"] ** 0.25, judged["fcd_squared_debiased"]
-    title = pair_findings.WITH_COOCCURRENCE
+    title = pair_sentences.WITH_COOCCURRENCE
     return pair_scatter(judged, x, y, (IOU, SQUARED), title, claim["sentence"])
 
 
-def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
+def ringed(chart: parts.Chart, pair: tuple[str, str]) -> parts.Chart:
     """A `pair_scatter` with a ring around one pair's point, if it has one."""
     points = chart.figure.data[0]
     here = [set(names) == set(pair) for names in points.customdata or ()]
@@ -148,9 +139,9 @@ def ringed(chart: Chart, pair: tuple[str, str]) -> Chart:
         "marker": {
             "size": 14,
             "symbol": "circle-open",
-            "color": GROUP_COLOURS["tail"],
+            "color": parts.GROUP_COLOURS["tail"],
             "line": {"width": 3},
         },
         "hoverinfo": "skip",
     }
-    return with_more(chart, traces=[ring])
+    return parts.with_more(chart, traces=[ring])

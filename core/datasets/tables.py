@@ -90,7 +90,7 @@ def _unfolded(path: Path) -> bytes:
     with gzip.open(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise InputError(_bomb(path, most))
+        raise _bomb(path, most)
     return content
 
 
@@ -117,14 +117,13 @@ def _parquet(path: Path) -> pa.Table:
     table.validate(full=True)  # text that is no text would otherwise be found by whoever uses it
     for at, field in enumerate(table.schema):
         if _is_names(field.type):
-            texts = [None if names is None else _as_list(names) for names in table[at].to_pylist()]
+            # As JSON writes lists: `joined.listed` reads it.
+            texts = [
+                None if names is None else json.dumps(list(filter(None, names)), ensure_ascii=False)
+                for names in table[at].to_pylist()
+            ]
             table = table.set_column(at, field.name, pa.array(texts, pa.large_string()))
     return table
-
-
-def _as_list(names: list[str | None]) -> str:
-    """The text of a list, as JSON has it; `joined.listed` reads it."""
-    return json.dumps([name for name in names if name], ensure_ascii=False)
 
 
 def _is_value(kind: pa.DataType) -> bool:
@@ -151,12 +150,12 @@ def _counted(
     # What pages of a column say they unfold to; those of dictionaries unfold further.
     said = sum(file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
     if said > most:
-        raise InputError(_bomb(path, most))
+        raise _bomb(path, most)
     total = 0
     for batch in file.iter_batches(BATCH_ROWS, columns=columns):
         total += sum(map(_unfolded_bytes, batch.columns))
         if total > most:
-            raise InputError(_bomb(path, most))
+            raise _bomb(path, most)
         yield batch
 
 
@@ -171,11 +170,9 @@ def _most_bytes(path: Path) -> int:
     return max(RATIO_COUNTS_FROM, MAX_RATIO * path.stat().st_size)
 
 
-def _bomb(path: Path, most: int) -> str:
-    return (
-        f"{path} unfolds to more than {most:,} bytes, as no honest table of its size does; it is "
-        "not read."
-    )
+def _bomb(path: Path, most: int) -> InputError:
+    more = f"unfolds to more than {most:,} bytes, as no honest table of its size does"
+    return InputError(f"{path} {more}; it is not read.")
 
 
 def refuse_missing_columns(table: pd.DataFrame, needed: list[str], path: Path) -> None:

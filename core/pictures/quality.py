@@ -26,7 +26,7 @@ SIDE = 256
 CHUNK = 512  # images measured between two writes
 THREADS = 2
 # Raise when the same image gives other measures than before.
-EDITION = "2"
+VERSION = "2"
 Advance = Callable[[int, int], None]
 
 
@@ -86,7 +86,7 @@ def image_quality(folder: Path, advance: Advance | None = None) -> pd.DataFrame:
             rows = pd.concat([chunk.drop(columns="file"), measured], axis=1)
             known = rows if known.empty else pd.concat([known, rows], ignore_index=True)
             with suppress(OSError):  # a cache that may not be written only makes it slower
-                store.write_kept(known, paths.image_quality_path(folder), EDITION)
+                store.write_kept(known, paths.image_quality_path(folder), VERSION)
     if advance:
         advance(len(files), len(files))
     return _in_order(known, files)
@@ -118,7 +118,7 @@ def _files(folder: Path) -> pd.DataFrame:
 
 def _known(folder: Path, files: pd.DataFrame) -> pd.DataFrame:
     """What has been measured of these very files."""
-    kept = store.read_kept(paths.image_quality_path(folder), EDITION)
+    kept = store.read_kept(paths.image_quality_path(folder), VERSION)
     columns = ["image_id", "modified", "n_bytes"]
     if kept is None:
         return pd.DataFrame(columns=[*columns, *MEASURES])

@@ -87,7 +87,7 @@ def picture(path: Path, size: int | None) -> bytes:
     key = _key(path, size)
     png = IN_MEMORY.get(key)
     if png is None:
-        png = _whole_image(path) if size is None else _thumbnail(path, size, key)
+        png = _thumbnail(path, size, key) if size else _png(Image.fromarray(read_grey(path)))
         IN_MEMORY.put(key, png)
     return png
 
@@ -191,10 +191,6 @@ def _read_whole(path: Path) -> bytes | None:
     except (OSError, SyntaxError, ValueError):
         return None
     return png
-
-
-def _whole_image(path: Path) -> bytes:
-    return _png(Image.fromarray(read_grey(path)))
 
 
 def _png(image: Image.Image) -> bytes:

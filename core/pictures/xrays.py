@@ -77,24 +77,18 @@ def answer(
     claim = read_xray(token)
     path = _allowed_path(claim, visitor, is_assigned) if claim and visitor else None
     if claim is None or visitor is None or path is None:
-        audit.refused(visitor.person.email if visitor else "", {"x-ray": _shown(claim)})
+        asked = f"{claim.study_id} {claim.image_id}" if claim else "unsigned or expired"
+        audit.refused(visitor.person.email if visitor else "", {"x-ray": asked})
         return Response("Not allowed, or no longer.", 403, headers=HEADERS | NOT_KEPT)
     try:
-        _log(visitor, claim, size, raw)
+        opened = raw or size is None or size > LARGEST_THUMBNAIL
+        what: audit.Event = "x-ray opened" if opened else "x-ray thumbnail"
+        about = {"study": claim.study_id, "image": claim.image_id}
+        audit.record(visitor.person.email, what, about, durable=opened)
         with AT_ONCE:
             return _raw(path) if raw else _png(path, size)
     except WorkError as error:
         return Response(str(error), 503, headers=HEADERS | NOT_KEPT)
-
-
-def _log(visitor: Visitor, claim: XrayClaim, size: int | None, raw: bool) -> None:
-    opened = raw or size is None or size > LARGEST_THUMBNAIL
-    audit.record(
-        visitor.person.email,
-        "x-ray opened" if opened else "x-ray thumbnail",
-        {"study": claim.study_id, "image": claim.image_id},
-        durable=opened,
-    )
 
 
 def _png(path: Path, size: int | None) -> Response:
@@ -153,11 +147,6 @@ def _allowed_path(claim: XrayClaim, visitor: Visitor, is_assigned: IsAssigned) -
     if visitor.synthetic_only and not config.synthetic:
         return None
     return image_path(folder, config, claim.image_id)
-
-
-def _shown(claim: XrayClaim | None) -> str:
-    """What an address that was refused asked for, where it was signed by us at all."""
-    return f"{claim.study_id} {claim.image_id}" if claim else "unsigned or expired"
 
 
 @lru_cache(maxsize=8)  # to read one takes longer than to send a thumbnail

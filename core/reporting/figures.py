@@ -31,7 +31,7 @@ from core.errors import InputError
 from core.results import safe
 from core.study.labels import known_split
 from core.study.study import Study
-from core.wording import claim_sentences, findings
+from core.wording import claim_sentences, statistic_sentences
 from core.wording.published import FIRST_DROP
 
 PREFERRED_SPARSITY = 0.9
@@ -129,7 +129,7 @@ def trend(study: Study, claim: str) -> Chart:
 def first_drop(study: Study) -> Chart:
     """The paper's grid points of AP against frequency."""
     row = named_row(results.table(study, "correlations"), FIRST_DROP)
-    title = findings.classes_told(row, "ap", findings.DROP_FIRST)
+    title = statistic_sentences.classes_told(row, "ap", statistic_sentences.DROP_FIRST)
     summary = results.table(study, "class_summary", over_patients=False)
     return _by_paper(first_drop_scatter(summary, *title))
 

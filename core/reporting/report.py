@@ -33,7 +33,7 @@ from core.study.known_settings import known_settings, unknown_names
 from core.study.labels import Labels, known_split
 from core.study.progress import read_progress
 from core.study.study import Study, find_study
-from core.wording import claims, words
+from core.wording import safety_sentences, words
 from core.wording.published import published
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -81,7 +81,7 @@ def report_html(study: Study, advance: Advance | None = None) -> str:
         name=config.study.name,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         synthetic=config.synthetic,
-        not_a_licence=claims.NOT_A_LICENCE,
+        not_a_licence=safety_sentences.NOT_A_LICENCE,
         missing=contents.missing,
         contents=[
             (key, text)
@@ -167,17 +167,19 @@ class _Contents:
         operation = safe_operation(self._study, settings)
         by_decisions = operating_answers(operation)
         told = (
-            claims.safe_headline(everything, settings),
-            claims.safe_details(everything, settings),
-            *claims.by_decisions(by_decisions),
+            safety_sentences.safe_headline(everything, settings),
+            safety_sentences.safe_details(everything, settings),
+            *safety_sentences.by_decisions(by_decisions),
         )
         self.answers += [line for line in told if line]
         self.groups += [
-            claims.safe_headline(answer, settings)
+            safety_sentences.safe_headline(answer, settings)
             for scope, answer in answers.items()
             if scope != ALL
         ]
-        self.caveats += claims.safe_caveats(everything, settings, self._unknown_patients())
+        self.caveats += safety_sentences.safe_caveats(
+            everything, settings, self._unknown_patients()
+        )
 
     def _unknown_patients(self) -> str:
         return words.unknown_patients(self.labels.split("test")) if self.labels else ""

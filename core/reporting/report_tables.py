@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.analysis.claims import PAPER_ROWS
-from core.wording import claims, pair_findings, words
+from core.wording import pair_sentences, words
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
             words.frequency(row.train_frequency),
             f"{row.n_positive_patients:,}",
             words.percent(row.first_drop_sparsity),
-            claims.signed(row.relative_ap_change_at_95),
+            words.signed(row.relative_ap_change_at_95),
             _onset(row.onset, row.onset_censored),
             _percents(row.onset_ci_low, row.onset_ci_high),
             words.number(row.p_among_first),
@@ -70,7 +70,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
         "first grid point at which the median AP lies over 20 % below dense. Onset (corrected): "
         "sparsity at which a fifth of Somers\u2019 D is gone, interval over runs and patients. P: "
         "probability of being among the first three of the judged classes. * not judged: "
-        f"{pair_findings.NOT_JUDGED}."
+        f"{pair_sentences.NOT_JUDGED}."
     )
     return Table("Every class", caption, heads, rows)
 

@@ -25,7 +25,7 @@ def paper_pies(study: Study, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
     return Pies().of_agreement(table["image_id"], table[_column(sparsity)].to_numpy())
 
 
-@kept(paths.agreements_path, edition=1, inputs=(ENSEMBLES,))
+@kept(paths.agreements_path, version=1, inputs=(ENSEMBLES,))
 def agreements(study: Study) -> pd.DataFrame:
     """image_id of the test images, in their order, and their `agreement` at every finished sparsity
     above 0, a column per whole percent."""

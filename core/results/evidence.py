@@ -59,7 +59,7 @@ def _file(name: str) -> partial:
 class_onsets = Kept(
     _make,
     tuple(map(_file, ("class_onsets", "trends", "class_effects", "different_pairs"))),
-    edition=9,
+    version=9,
     inputs=(METRICS,),
     uses=(moments,),
 )
@@ -68,7 +68,7 @@ class_effects = class_onsets.beside(2)
 different_pairs = class_onsets.beside(3)
 
 
-@kept(_file("claims"), edition=1, inputs=(QUALITY,), uses=(class_onsets, pies.definitions))
+@kept(_file("claims"), version=1, inputs=(QUALITY,), uses=(class_onsets, pies.definitions))
 def claims(study: Study) -> pd.DataFrame:
     """CLAIMS: every claim of the paper, by its own statistic and by the corrected one."""
     rows = [

@@ -28,13 +28,13 @@ from core.results.operating import lost_at, operating_points, raised_at
 from core.study import paths, store
 from core.study.study import PREDICTIONS, VALIDATION, Study
 
-EDITION = 2
+VERSION = 2
 KEPT = (*SUMMARY, "rank", *CHANGED)  # rank: of the mean over runs, among the test images
 
 
 def key(study: Study) -> str:
     """Sixteen hex digits over the predictions and the operating points' inputs."""
-    parts = f"{EDITION} {KEPT} {study.stamp(PREDICTIONS, VALIDATION)}"
+    parts = f"{VERSION} {KEPT} {study.stamp(PREDICTIONS, VALIDATION)}"
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 

@@ -22,14 +22,14 @@ class Kept:
     """A table in a file of the study's folder, and those that are made together with it.
 
     Called with a study, and what the table is about (a sparsity, say), it reads the table, or makes
-    and keeps all of them. They are kept under a key: over the edition, which is raised when the
+    and keeps all of them. They are kept under a key: over the version, which is raised when the
     computation changes, over the files they are made of (`inputs` of `Study.stamp`), and over those
     of the kept tables that are used.
     """
 
     make: Callable[..., tuple[pd.DataFrame, ...]]
     files: tuple[Callable[..., Path], ...]
-    edition: int
+    version: int
     inputs: tuple[str, ...] = ()
     uses: tuple[Kept, ...] = ()
     part: int = 0
@@ -61,10 +61,10 @@ class Kept:
         return store.is_kept(self.files[0](study.folder, *at), self.key(study))
 
     def key(self, study: Study) -> str:
-        return f"{self._editions()} {study.stamp(*self._inputs())}"
+        return f"{self._versions()} {study.stamp(*self._inputs())}"
 
-    def _editions(self) -> str:
-        return "-".join([str(self.edition), *(used._editions() for used in self.uses)])
+    def _versions(self) -> str:
+        return "-".join([str(self.version), *(used._versions() for used in self.uses)])
 
     def _inputs(self) -> tuple[str, ...]:
         return (*self.inputs, *(name for used in self.uses for name in used._inputs()))
@@ -72,7 +72,7 @@ class Kept:
 
 def kept(
     file: Callable[..., Path],
-    edition: int,
+    version: int,
     inputs: tuple[str, ...] = (),
     uses: tuple[Kept, ...] = (),
 ) -> Callable[[Callable[..., pd.DataFrame]], Kept]:
@@ -82,6 +82,6 @@ def kept(
         def one(*args: Any, **options: Any) -> tuple[pd.DataFrame]:
             return (make(*args, **options),)
 
-        return Kept(one, (file,), edition, inputs, uses)
+        return Kept(one, (file,), version, inputs, uses)
 
     return keep

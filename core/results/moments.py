@@ -45,7 +45,7 @@ def _paired_cells(
 moments = Kept(
     _make,
     (paths.paired_moments_path, paths.mean_moments_path, paths.patient_draws_path),
-    edition=3,
+    version=3,
     inputs=(PREDICTIONS,),
 )
 mean_moments = moments.beside(1)

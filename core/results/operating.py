@@ -85,7 +85,7 @@ def _values(study: Study, table: pd.DataFrame) -> np.ndarray:
 def _kept_since(
     since: Callable[[Cells, np.ndarray], np.ndarray], file: Callable[..., Path]
 ) -> Kept:
-    @kept(file, edition=1, inputs=(ENSEMBLES, VALIDATION))
+    @kept(file, version=1, inputs=(ENSEMBLES, VALIDATION))
     def table(study: Study, by_rank: bool) -> pd.DataFrame:
         names = list(study.labels.class_names)
         points = np.full(len(names), study.config.operating_point.specificity)
@@ -109,7 +109,7 @@ _lost = _kept_since(lost_at_sparsity, paths.lost_at_path)
 _raised = _kept_since(raised_at_sparsity, paths.raised_at_path)
 
 
-@kept(paths.operating_characteristics_path, edition=1, inputs=(PREDICTIONS, ENSEMBLES, VALIDATION))
+@kept(paths.operating_characteristics_path, version=1, inputs=(PREDICTIONS, ENSEMBLES, VALIDATION))
 def operating_characteristics(study: Study) -> pd.DataFrame:
     """`operating_characteristics_of` every finished ensemble, with the classes' groups, the most
     frequent class first. Empty, with its columns, where a study has no operating points or no dense

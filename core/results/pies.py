@@ -156,7 +156,7 @@ def _compare(
 definitions = Kept(
     _compare,
     (paths.pie_definitions_path, paths.pie_pairs_path, paths.pie_excess_path),
-    edition=2,
+    version=2,
     inputs=(PREDICTIONS, ENSEMBLES, VALIDATION),
 )
 _pairs = definitions.beside(1)
@@ -235,7 +235,7 @@ def pie_quality(
     return table.merge(quality_excess(study, sparsity), on="measure")
 
 
-@kept(paths.pie_quality_path, edition=1, inputs=(QUALITY,), uses=(definitions,))
+@kept(paths.pie_quality_path, version=1, inputs=(QUALITY,), uses=(definitions,))
 def quality_excess(study: Study, sparsity: float) -> pd.DataFrame:
     """`PieQualityExcess` of the images' measures, and a row of `badness`."""
     measured = kept_quality(study.folder)

@@ -24,7 +24,7 @@ from core.ui import (
     statistics,
     widgets,
 )
-from core.wording import claim_sentences, first_words
+from core.wording import claim_sentences, first_sentences
 
 SPARSITY = 0.9
 # Each says one more sentence of a study at a sparsity, or nothing; bold words open it.
@@ -54,14 +54,14 @@ def show_answer(opened: OpenStudy) -> None:
 
 def _show_sentences(opened: OpenStudy, sparsity: float) -> None:
     found = statistics.first_forgotten(opened)
-    st.markdown(f"## {said(first_words.headline(found))}")
-    st.markdown(said(first_words.details(found)))
+    st.markdown(f"## {said(first_sentences.headline(found))}")
+    st.markdown(said(first_sentences.details(found)))
     rarity = claim_sentences.rarity(statistics.claims(opened))
     st.markdown(f"**Is it rarity?** {said(rarity)}")
     for opening, sentence in FURTHER.items():
         if further := sentence(opened, sparsity):
             st.markdown(f"**{opening}** {said(further)}")
-    if left_out := first_words.not_judged(found):
+    if left_out := first_sentences.not_judged(found):
         st.caption(said(left_out))
 
 
@@ -72,7 +72,7 @@ def _show_so_far(opened: OpenStudy, metrics: pd.DataFrame) -> None:
         st.markdown("## What is forgotten first cannot be told")
         st.markdown("No run has predictions of both the dense and a pruned model.")
         return
-    st.markdown(f"## {said(first_words.so_far(n_runs, config.runs.count))}")
+    st.markdown(f"## {said(first_sentences.so_far(n_runs, config.runs.count))}")
     st.markdown("Nothing here is final: more runs can change the order of the classes.")
 
 

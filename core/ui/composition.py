@@ -15,7 +15,7 @@ from core.results.pies import definitions, quality_excess
 from core.study import paths
 from core.ui import OpenStudy, exemplars, loaders, modified, plain, widgets
 from core.ui.cached import ENTRIES, Source, of_study
-from core.wording import pie_findings, words
+from core.wording import pie_sentences, words
 
 NAMES = {key: measure.name for key, measure in quality.MEASURES.items()}
 
@@ -40,9 +40,9 @@ def _show_label_noise(opened: OpenStudy, sparsity: float, tag: str) -> None:
     table = _label_noise(opened, pies, _edition(opened, sparsity))
     table = exemplars.pie_label_noise(opened, sparsity, table)
     claim = exemplars.noise_claim(opened, sparsity)
-    chart = label_noise_chart(table, pie_findings.label_noise_title(table))
+    chart = label_noise_chart(table, pie_sentences.label_noise_title(table))
     widgets.draw(chart, key="label_noise_chart", level=3, of=opened, about=(tag,))
-    st.markdown(plain(pie_findings.label_noise(table, claim)))
+    st.markdown(plain(pie_sentences.label_noise(table, claim)))
     widgets.downloads(opened, "pie_label_noise", lambda: table, tag)
 
 
@@ -60,7 +60,7 @@ def _show_quality(opened: OpenStudy, sparsity: float, tag: str) -> None:
     time = modified(paths.image_quality_path(opened.folder))
     pairs = modified(paths.pie_pairs_path(opened.folder, sparsity))
     table = _quality(opened, pies, measured, (*_edition(opened, sparsity), time, pairs))
-    title = pie_findings.image_quality(table, NAMES)
+    title = pie_sentences.image_quality(table, NAMES)
     chart = quality_chart(table, NAMES, title)
     widgets.draw(chart, key="quality_chart", level=3, of=opened, about=(tag,))
     if unread := int(measured["brightness"].isna().sum()):

@@ -33,7 +33,7 @@ from core.charts.scatter import (
 )
 from core.ui import loaders, statistics
 from core.ui.cached import Source, of_study
-from core.wording import claim_sentences, findings, pair_findings, words
+from core.wording import claim_sentences, pair_sentences, statistic_sentences, words
 from core.wording.published import EXTREME, FIRST_DROP, Figures
 
 MOST = 512  # charts of one kind; each takes 10 to 100 KB
@@ -115,14 +115,14 @@ def forest(of: Source, claim: str) -> Chart:
 @of_study(MOST, shared=True)
 def first_drop(of: Source, metric: str, published: Figures | None) -> Chart:
     """By the paper: first drop of every class against its frequency."""
-    title, caption = _said(of, FIRST_DROP, metric, findings.DROP_FIRST, published)
+    title, caption = _said(of, FIRST_DROP, metric, statistic_sentences.DROP_FIRST, published)
     return first_drop_scatter(statistics.class_summary(of, metric), title, caption)
 
 
 @of_study(MOST, shared=True)
 def extreme_change(of: Source, metric: str, published: Figures | None) -> Chart:
     """By the paper: change at 95 % sparsity of every class against its frequency."""
-    title, caption = _said(of, EXTREME, metric, findings.LOSE_MORE, published)
+    title, caption = _said(of, EXTREME, metric, statistic_sentences.LOSE_MORE, published)
     return change_scatter(statistics.class_summary(of, metric), metric, title, caption)
 
 
@@ -131,7 +131,7 @@ def _said(
 ) -> tuple[str, str]:
     """Title and caption: what a correlation says."""
     row = named_row(statistics.correlations(of), correlation, metric)
-    return findings.classes_told(row, metric, said, published)
+    return statistic_sentences.classes_told(row, metric, said, published)
 
 
 @of_study(MOST, shared=True)
@@ -179,7 +179,7 @@ def two_curves(of: Source, metric: str, corrected: bool, pair: tuple[str, str]) 
     first, second = pair
     if corrected and statistics.has_patients(of):
         row = pair_row(statistics.class_pairs(of, metric), pair)
-        title = pair_findings.pair_title(first, second, row)
+        title = pair_sentences.pair_title(first, second, row)
     else:
         row = pair_row(statistics.pair_statistics(of, metric), pair)
         distance = words.number(float(row["fcd_rms" if corrected else "fcd"]))
@@ -198,7 +198,9 @@ def pairs_against_frequency(
         return frequency_and_distance(statistics.class_pairs(of, metric), row)
     name = "log_frequency_difference_paper"
     table = statistics.pair_statistics(of, metric)
-    return _by_paper(of, metric, name, table[name], LOG_FREQUENCY, findings.FREQUENCY, published)
+    return _by_paper(
+        of, metric, name, table[name], LOG_FREQUENCY, statistic_sentences.FREQUENCY, published
+    )
 
 
 @of_study(MOST, shared=True)
@@ -212,7 +214,7 @@ def pairs_against_cooccurrence(
     name = "cooccurrence_iou_paper"
     x = statistics.pair_statistics(of, metric)[name] ** 0.25
     named = f"{name}_fourth_root"
-    return _by_paper(of, metric, named, x, IOU, findings.TOGETHER, published)
+    return _by_paper(of, metric, named, x, IOU, statistic_sentences.TOGETHER, published)
 
 
 def _by_paper(
@@ -225,6 +227,6 @@ def _by_paper(
     published: Figures | None,
 ) -> Chart:
     row = named_row(statistics.correlations(of), f"fcd~{name}", metric)
-    title, caption = findings.pairs_told(row, said, published)
+    title, caption = statistic_sentences.pairs_told(row, said, published)
     table = statistics.pair_statistics(of, metric)
     return pair_scatter(table, x, table["fcd"], (x_title, "FCD"), title, caption)

@@ -13,7 +13,7 @@ from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.study.labels import GROUPS
 from core.ui import OpenStudy, loaders, plain, set_address, widgets
-from core.wording import columns, image_findings, words
+from core.wording import columns, image_sentences, words
 
 # The keys of each filter's widgets, and what they hold when the filter is off.
 WIDGETS: dict[str, dict[str, Any]] = {
@@ -47,11 +47,11 @@ def choose(
                 "lost_by",
                 "Lost and raised by",
                 [RANK, OPERATING_POINT],
-                help=image_findings.ways_to_be_lost(opened.config.operating_point.specificity),
+                help=image_sentences.ways_to_be_lost(opened.config.operating_point.specificity),
             )
         by: LostBy = OPERATING_POINT if chosen == OPERATING_POINT else RANK
         can_be_lost = has_points or by == RANK
-        reason = None if can_be_lost else image_findings.NO_OPERATING_POINTS
+        reason = None if can_be_lost else image_sentences.NO_OPERATING_POINTS
         able: dict[str, Any] = {"disabled": not can_be_lost, "help": reason}
         with st.grid(4, min_column_width=190, gap="medium"):
             with st.container():
@@ -77,7 +77,7 @@ def choose(
 
 
 def choose_order() -> str:
-    return switch("sort", "Sort by", list(gallery.ORDERS), help=image_findings.ORDER)
+    return switch("sort", "Sort by", list(gallery.ORDERS), help=image_sentences.ORDER)
 
 
 def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
@@ -85,7 +85,7 @@ def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
     badges = _badges(chosen, images)
     in_force = [name for name in badges if name in chosen.masks(images)]
     n_defined, n_images = int(chosen.defined(images).sum()), len(images.table)
-    said = image_findings.shown(chosen.definition, n_defined, n_images, n_shown, bool(in_force))
+    said = image_sentences.shown(chosen.definition, n_defined, n_images, n_shown, bool(in_force))
     with st.container(key="counts", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{said}**", width="content")
         for name in in_force:
@@ -112,7 +112,7 @@ def explain_nothing(chosen: Gallery, images: Images) -> None:
     """Why there is no image to show, and which filter to loosen."""
     left = chosen.loosening(images)
     if left:
-        st.info(plain(image_findings.loosen(left, _badges(chosen, images))))
+        st.info(plain(image_sentences.loosen(left, _badges(chosen, images))))
     elif chosen.definition == EVERY:
         st.info("This study has no test image.")
     else:
@@ -136,7 +136,7 @@ def _badges(chosen: Gallery, images: Images) -> dict[str, str]:
     }
     return {
         name: (f"{title} {texts[name]}" if title else texts[name])[:80]
-        for name, title in image_findings.FILTERS.items()
+        for name, title in image_sentences.FILTERS.items()
     }
 
 

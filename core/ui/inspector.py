@@ -18,7 +18,7 @@ from core.results import export
 from core.study.paths import percent
 from core.ui import OpenStudy, cards, exemplars, markup, people, plain, widgets
 from core.ui.viewer import ViewerImage, xray_viewer
-from core.wording import columns, image_findings, words
+from core.wording import columns, image_sentences, words
 
 MOST_OTHERS = 12
 SMALL, STAGE_HEIGHT, OTHERS_WIDTH = 128, 640, 104
@@ -112,7 +112,7 @@ def _show_name(images: Images, image: pd.Series, sparsity: float) -> None:
     labelled = chips(images, int(image["test_order"]), sparsity, RAISED_HERE)
     st.html(markup.named(image["image_id"], labelled))
     n = int(images.table["agreement"].notna().sum())
-    said = image_findings.image_caption(agreement, 0 if pd.isna(rank) else int(rank), n)
+    said = image_sentences.image_caption(agreement, 0 if pd.isna(rank) else int(rank), n)
     st.caption(plain(said))
 
 
@@ -138,9 +138,9 @@ def _show_findings(
     at = f"sparsity-{percent(sparsity)}"
     widgets.draw(chart, "image_curves", opened.config.groups, of=opened, about=(at,))
     if images.by == OPERATING_POINT and not exemplars.has_points(opened):
-        st.caption(image_findings.NO_OPERATING_POINTS)
+        st.caption(image_sentences.NO_OPERATING_POINTS)
     elif len(fates) > 1:
-        told = image_findings.fates_told(fates)
+        told = image_sentences.fates_told(fates)
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told))
 
 
@@ -156,21 +156,21 @@ def _show_change(
     lost = dict(zip(images.class_names, images.lost[row], strict=True))
     raised = dict(zip(images.class_names, gallery.false_alarms(images, row), strict=True))
     if images.by == RANK:
-        for column in ("rank_dense", "rank_pruned"):
-            changes[column] = changes[column].map(image_findings.rank_in_percent)
-        limits = ["rank_dense", "rank_pruned"]
+        for column in ("dense_rank", "pruned_rank"):
+            changes[column] = changes[column].map(image_sentences.rank_in_percent)
+        limits = ["dense_rank", "pruned_rank"]
     else:
         changes["operating_point"] = changes["class_name"].map(exemplars.operating_points(opened))
         limits = ["operating_point"]
     changes["lost_at_sparsity"] = changes["class_name"].map(lost) * 100
     changes["raised_at_sparsity"] = changes["class_name"].map(raised) * 100
     at = words.percent(sparsity)
-    st.markdown(f"### {plain(image_findings.most_changed(changes, sparsity).removesuffix('.'))}")
+    st.markdown(f"### {plain(image_sentences.most_changed(changes, sparsity).removesuffix('.'))}")
     number = st.column_config.NumberColumn
     st.dataframe(
         changes[
             [
-                *("class_name", "label", "dense", "pruned", "ranks"),
+                *("class_name", "label", "dense", "pruned", "class_place"),
                 *(*limits, "lost_at_sparsity", "raised_at_sparsity", "change"),
             ]
         ],
@@ -183,12 +183,12 @@ def _show_change(
             "dense": number("Dense", format="%.3g", help="Mean over runs"),
             "pruned": number(f"At {at}", format="%.3g", help="Mean over runs"),
             "change": number("Change", format="%+.3g"),
-            "ranks": st.column_config.TextColumn(
+            "class_place": st.column_config.TextColumn(
                 "Place", help=f"Dense to {at} sparsity; 1 is the image's most probable class"
             ),
             "operating_point": number("Operating point", format="%.3g"),
-            "rank_dense": number("Rank dense", format="%.1f %%", help=RANKS_ABOVE),
-            "rank_pruned": number(f"Rank at {at}", format="%.1f %%", help=RANKS_ABOVE),
+            "dense_rank": number("Rank dense", format="%.1f %%", help=RANKS_ABOVE),
+            "pruned_rank": number(f"Rank at {at}", format="%.1f %%", help=RANKS_ABOVE),
             "lost_at_sparsity": number("Lost at", format="%.0f %%", help=f"By {images.by.lower()}"),
             "raised_at_sparsity": number(
                 "Raised at", format="%.0f %%", help=f"By {images.by.lower()}; not of labelled ones"

@@ -14,7 +14,7 @@ from core.study.labels import FEW_PATIENTS
 from core.study.paths import percent
 from core.ui import OpenStudy, loaders, modified, plain, told, widgets
 from core.ui.cached import Source, of_study, source
-from core.wording import image_findings, operating, terms, words
+from core.wording import image_sentences, operating_sentences, terms, words
 
 MOST = 256  # charts, of 30 KB each
 NUMBER = st.column_config.NumberColumn
@@ -33,14 +33,14 @@ def show_operating_characteristics(opened: OpenStudy, sparsity: float) -> None:
     if table.empty:
         st.info(_why_nothing(opened), icon=":material/info:")
         return
-    if not operating.has_sparsity(table, sparsity):
-        st.info(operating.NOT_YET)
+    if not operating_sentences.has_sparsity(table, sparsity):
+        st.info(operating_sentences.NOT_YET)
         return
     about = (f"sparsity-{percent(sparsity)}",)
     chart = _chart(source(opened), _times(opened), opened.config.operating_point.specificity,
                    sparsity)  # fmt: skip
     widgets.draw(chart, "operating_chart", legend=opened.config.groups, of=opened, about=about)
-    if again := operating.refixed_sentence(table, sparsity):
+    if again := operating_sentences.refixed_sentence(table, sparsity):
         st.markdown(plain(again).replace(" %", "\u00a0%"))
     elif why := _why_not_refixed(opened, table, sparsity):
         st.info(why, icon=":material/info:")
@@ -65,7 +65,7 @@ def link_to_numbers(opened: OpenStudy, sparsity: float) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(plain(said), width="content")
             st.page_link(
-                "class_ap.py", label=image_findings.NUMBERS, query_params=at,
+                "class_ap.py", label=image_sentences.NUMBERS, query_params=at,
                 icon=":material/arrow_forward:",
             )  # fmt: skip
 
@@ -77,7 +77,7 @@ def characteristics(opened: OpenStudy) -> pd.DataFrame:
 
 def false_alarms(opened: OpenStudy, sparsity: float) -> str:
     """`false_alarms_sentence` of a study; empty where nothing is known of this sparsity."""
-    return operating.false_alarms_sentence(characteristics(opened), sparsity)
+    return operating_sentences.false_alarms_sentence(characteristics(opened), sparsity)
 
 
 def _times(opened: OpenStudy) -> tuple[object, ...]:
@@ -105,22 +105,22 @@ def _chart(of: Source, times: tuple[object, ...], specificity: float, sparsity: 
 
 def _why_nothing(opened: OpenStudy) -> str:
     if opened.config.dataset.kind == "imported":
-        return operating.IMPORTED
+        return operating_sentences.IMPORTED
     if not loaders.split_sizes(opened)["validation"]:
-        return operating.NO_SPLIT
-    return operating.no_points_yet(opened.config.study.name)
+        return operating_sentences.NO_SPLIT
+    return operating_sentences.no_points_yet(opened.config.study.name)
 
 
 def _why_not_refixed(opened: OpenStudy, table: pd.DataFrame, sparsity: float) -> str:
     """Why no finding's operating point is fixed again; empty where it is but for No Finding."""
-    if operating.has_sparsity(table, sparsity, REFIXED):
+    if operating_sentences.has_sparsity(table, sparsity, REFIXED):
         return ""
     report = progress.read_progress(opened.folder)
     if report is not None and words.standing(report) == "running":
-        return operating.REFIXED_NOT_YET
+        return operating_sentences.REFIXED_NOT_YET
     if opened.study.lacks_validation:
-        return operating.lacks_validation(opened.config.study.name)
-    return operating.REFIXED_NOT_YET
+        return operating_sentences.lacks_validation(opened.config.study.name)
+    return operating_sentences.REFIXED_NOT_YET
 
 
 def _show_table(table: pd.DataFrame, sparsity: float) -> None:

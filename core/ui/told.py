@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from core.wording import claims, words
+from core.wording import words
 
 if TYPE_CHECKING:  # it loads a template engine, which the first page need not wait for
     from pandas.io.formats.style import Styler
@@ -26,7 +26,7 @@ def sparsity(value: float | None) -> str:
 
 def change(value: float | None) -> str:
     """A change against dense, with its sign."""
-    return words.NONE if value is None or pd.isna(value) else claims.signed(value)
+    return words.NONE if value is None or pd.isna(value) else words.signed(value)
 
 
 def share(value: float | None) -> str:
@@ -36,7 +36,7 @@ def share(value: float | None) -> str:
 
 def bound(value: float | None) -> str:
     """A change that is held against a margin: one digit throughout."""
-    return words.NONE if value is None or pd.isna(value) else claims.signed(value, 1)
+    return words.NONE if value is None or pd.isna(value) else words.signed(value, 1)
 
 
 def margin(value: float | None) -> str:
@@ -46,7 +46,7 @@ def margin(value: float | None) -> str:
 
 def points(value: float | None) -> str:
     """A difference of two shares, in percentage points."""
-    return words.NONE if value is None or pd.isna(value) else claims.points(value)
+    return words.NONE if value is None or pd.isna(value) else words.points(value)
 
 
 def told(table: pd.DataFrame, tellings: Mapping[str, Telling]) -> Styler:

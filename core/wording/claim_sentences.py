@@ -8,7 +8,6 @@ from core.analysis import claims
 from core.analysis.claims import Claim
 from core.analysis.class_evidence import ONE_RUN
 from core.wording import words
-from core.wording.claims import signed
 
 HEADINGS = {
     claims.FIRST_DROP: "Rare classes are forgotten at lower sparsity",
@@ -27,14 +26,8 @@ VERDICTS = {
     claims.NOT_SHOWN: "Not shown",
     claims.CANNOT_TELL: "Cannot be told here",
 }
-UNITS = {
-    "frequency~fcd": "pair",
-    "cooccurrence~fcd": "pair",
-    "pies~rare": "image",
-    "pies~many_findings": "image",
-    "pies~label_noise": "image",
-    "pies~image_quality": "image",
-}
+UNITS = dict.fromkeys((claims.FREQUENCY, claims.TOGETHER), "pair")
+UNITS |= dict.fromkeys((claims.RARE, claims.MANY, claims.NOISE, claims.QUALITY), "image")
 
 AGAINST = {
     claims.FIRST_DROP: "Frequent classes are forgotten at lower sparsity",
@@ -233,7 +226,7 @@ def _null(one: Claim) -> str:
 def _value(one: Claim, value: float) -> str:
     """In the unit of the estimate: percentage points of dense, or a plain number."""
     if one.claim == claims.TAIL:
-        return signed(value, 1).replace(" %", " percentage points")
+        return words.signed(value, 1).replace(" %", " percentage points")
     if one.claim == claims.FREQUENCY and one.reading == claims.CORRECTED:
         return words.number(value, 4)
     return words.number(value)

@@ -39,6 +39,7 @@ OWN_PATIENTS = "Each image counts as its own patient: no patient ids are known."
 FEW_IMAGES = 50  # of so few test images nothing is concluded anyway
 FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
+MOST_NAMED = 4
 PRUNING = {
     "l1_global": "smallest weights over all layers (l1_global)",
     "random_global": "random weights over all layers (random_global)",
@@ -61,12 +62,43 @@ def frequency(share: float) -> str:
     return percent(share, digits).replace(".0 ", " ")
 
 
+def short_percent(share: float) -> str:
+    """0.95 as "95 %", 0.975 as "97.5 %"."""
+    return percent(share, 1).replace(".0", "")
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """With a proper minus and without a negative zero; a dash for none."""
     if not known(value):
         return NONE
     text = f"{value:.{digits}f}"
     return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", MINUS)
+
+
+def names(given: tuple[str, ...] | list[str], most: int = MOST_NAMED) -> str:
+    """A, B and C; beyond `most` only how many more."""
+    shown = list(given[:most])
+    if len(given) > most:
+        shown.append(f"{len(given) - most} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def points(change: float) -> str:
+    """A difference of shares in percentage points."""
+    text = f"{abs(change) * 100:.1f}"
+    sign = "" if text == "0.0" else MINUS if change < 0 else "+"
+    return f"{sign}{text} points"
+
+
+def signed(change: float, digits: int | None = None) -> str:
+    """A change in percent with its sign, and a digit more where it is small; what rounds to
+    nothing has no sign."""
+    if digits is None:
+        digits = 0 if abs(change) >= 0.095 or abs(change) < 0.0005 else 1
+    text = percent(abs(change), digits)
+    if not text.strip("0.% ") or text == NONE:
+        return text
+    return f"{MINUS if change < 0 else '+'}{text}"
 
 
 def p_value(p: float | None) -> str:

@@ -165,8 +165,12 @@ def test_ranks_begin_with_the_most_probable_class(images):
     curves["rank"] = 1 - curves["mean"]
     table = gallery.image_change(curves, gallery.labels_of(images, 2), 0.9)
     first = table.iloc[0]
-    assert first[["rank_dense", "rank_pruned"]].tolist() == pytest.approx([0.1, 0.8])
-    assert first[["class_name", "ranks", "label"]].tolist() == ["Effusion", "1 \u2192 2.5", "no"]
+    assert first[["dense_rank", "pruned_rank"]].tolist() == pytest.approx([0.1, 0.8])
+    assert first[["class_name", "class_place", "label"]].tolist() == [
+        "Effusion",
+        "1 \u2192 2.5",
+        "no",
+    ]
     assert table.set_index("class_name")["label"].isna()["Nodule"]
 
 

@@ -28,7 +28,7 @@ from core.analysis.lost import (
 )
 from core.analysis.operating_points import operating_point
 from core.analysis.ranks import ranks
-from core.wording import image_findings
+from core.wording import image_sentences
 
 NAMES = ("Mass", "Hernia", "Edema", "Nodule", "Effusion")
 POINT = 0.5
@@ -219,7 +219,7 @@ def test_each_fate_of_a_finding_is_told_in_a_true_sentence():
     curves = curves_table(summary, OVER_SPARSITY, changed, GRID, [3, 3, 3], NAMES)
     labelled = dict.fromkeys(NAMES, True)
     fates = finding_fates(curves, dict(zip(NAMES, POINTS, strict=True)), labelled)
-    said = {found.class_name: image_findings.fate(found) for found in fates}
+    said = {found.class_name: image_sentences.fate(found) for found in fates}
     assert next(iter(said)) == "Mass", "what is lost comes first"
     assert said["Mass"] == (
         "Mass (labelled) falls below its operating point at 50 % sparsity: lost in 2 of the 3 runs "
@@ -246,14 +246,14 @@ def test_a_false_alarm_is_told_with_where_from_and_how_far():
     curves = curves_table(summary, values, changed, GRID, [3, 3, 3], ("Mass", "Hernia"))
     fates = finding_fates(curves, points, {"Mass": False, "Hernia": True})
     assert [found.class_name for found in fates] == ["Hernia", "Mass"]
-    assert image_findings.headline(fates).class_name == "Mass", "a false alarm comes first"
-    assert image_findings.fate(fates[1]) == (
+    assert image_sentences.headline(fates).class_name == "Mass", "a false alarm comes first"
+    assert image_sentences.fate(fates[1]) == (
         "Mass (not labelled) is raised from 50 % sparsity on, in 2 of the 3 runs that did not call "
         "it when dense: 0.006 when dense, 0.73 at 90 %."
     )
-    assert "Hernia (labelled) is already below" in image_findings.fates_told(fates)[0]
+    assert "Hernia (labelled) is already below" in image_sentences.fates_told(fates)[0]
     by_rank = finding_fates(curves, points, {"Mass": False, "Hernia": True}, RANK)
-    assert image_findings.fate(by_rank[1]) == (
+    assert image_sentences.fate(by_rank[1]) == (
         "Mass (not labelled) is raised from 50 % sparsity on: it ranks above 60 % of the test "
         "images without it there, 0.6 % when dense (probability 0.006 when dense, 0.73 at 90 %)."
     )
@@ -266,7 +266,7 @@ def test_many_false_alarms_are_told_by_name_only():
         FindingFate(f"class {n}", False, "raised", 0.05 * n, 0, 3, dense_mean=0.1, last_mean=0.9)
         for n in range(1, 11)
     ]
-    told = image_findings.fates_told(fates)
+    told = image_sentences.fates_told(fates)
     assert len(told) == 7
     assert told[-1] == "3 more are raised by 50 % sparsity: class 8, class 9, class 10."
 
@@ -277,7 +277,7 @@ def test_by_rank_the_sentence_says_how_far_it_fell():
     curves = curves_table(summary, OVER_SPARSITY, changed, GRID, [3, 3, 3], NAMES)
     curves.loc[curves["class_name"] == "Effusion", "rank"] = np.nan
     fates = finding_fates(curves, dict.fromkeys(NAMES, POINT), dict.fromkeys(NAMES, True), RANK)
-    said = {found.class_name: image_findings.fate(found) for found in fates}
+    said = {found.class_name: image_sentences.fate(found) for found in fates}
     assert next(iter(said)) == "Mass"
     assert said["Mass"] == (
         "Mass (labelled) no longer ranks above 50 % of the test images without it from 50 % "
@@ -293,8 +293,8 @@ def test_by_rank_the_sentence_says_how_far_it_fell():
 
 
 def test_a_rank_short_of_the_limit_does_not_read_as_the_limit():
-    assert image_findings.rank(0.89996) == "89.9 %"
-    assert image_findings.rank(float(np.float32(0.9))) == "90 %"
+    assert image_sentences.rank(0.89996) == "89.9 %"
+    assert image_sentences.rank(float(np.float32(0.9))) == "90 %"
 
 
 @given(

@@ -22,7 +22,7 @@ from core.results.operating import operating_characteristics, operating_points
 from core.results.query import query
 from core.study import paths, store
 from core.study.study import Study
-from core.wording import operating
+from core.wording import operating_sentences
 from tests.page_studies import with_rising, with_validation
 from tests.toys import write_toy_study
 
@@ -254,7 +254,7 @@ def test_a_threshold_fixed_again_brings_specificity_back(folder):
     pd.testing.assert_frame_equal(  # at 0 the two are the same point
         dense.iloc[::2].reset_index(drop=True), dense.iloc[1::2].reset_index(drop=True)
     )
-    assert operating.refixed_sentence(table, 0.95)
+    assert operating_sentences.refixed_sentence(table, 0.95)
 
 
 def test_without_validation_of_the_pruned_there_is_nothing_fixed_again(folder):
@@ -265,7 +265,7 @@ def test_without_validation_of_the_pruned_there_is_nothing_fixed_again(folder):
     table = operating_characteristics(Study(folder))
     again = table[table["threshold"] == REFIXED]
     assert set(again["sparsity"]) == {0.0}
-    assert operating.refixed_sentence(table, 0.9) == ""
+    assert operating_sentences.refixed_sentence(table, 0.9) == ""
 
 
 def test_one_run_without_them_is_enough_to_leave_a_sparsity_out(folder):
@@ -296,7 +296,7 @@ def test_a_study_without_validation_has_an_empty_table(tmp_path, monkeypatch):
     table = operating_characteristics(Study(write_toy_study(images=False)))
     assert tuple(table.columns) == OPERATING_CHARACTERISTICS
     assert table.empty
-    assert operating.false_alarms_sentence(table, 0.9) == ""
+    assert operating_sentences.false_alarms_sentence(table, 0.9) == ""
 
 
 def test_sentences_say_what_the_table_holds():
@@ -308,18 +308,18 @@ def test_sentences_say_what_the_table_holds():
     ]  # fmt: skip
     columns = ["class_name", "sparsity", "specificity", "sensitivity", "unstable"]
     table = pd.DataFrame(rows, columns=columns).assign(threshold=DENSE)
-    assert operating.false_alarms_sentence(table, 0.9) == (
+    assert operating_sentences.false_alarms_sentence(table, 0.9) == (
         "At 90 % sparsity the pruned model calls 2 of 3 findings on more than half of the X-rays "
         "without them."
     )
     some = table.assign(specificity=table["specificity"].clip(lower=0.5))
-    assert operating.false_alarms_sentence(some, 0.9) == (
+    assert operating_sentences.false_alarms_sentence(some, 0.9) == (
         "At 90 % sparsity no finding is called on more than half of the X-rays without it; "
         "specificity falls furthest for Mass, from 90 % to 50 %, and sensitivity falls furthest "
         "for Edema, from 80 % to 60 %."
     )
     still = table.assign(specificity=0.9, sensitivity=0.8)
-    assert operating.false_alarms_sentence(still, 0.9) == (
+    assert operating_sentences.false_alarms_sentence(still, 0.9) == (
         "At 90 % sparsity no finding is called on more than half of the X-rays without it."
     )
-    assert operating.false_alarms_sentence(table, 0.8) == ""
+    assert operating_sentences.false_alarms_sentence(table, 0.8) == ""

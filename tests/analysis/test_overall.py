@@ -10,7 +10,7 @@ from core.analysis.bootstrap import combined_half_width
 from core.analysis.overall import Overall
 from core.analysis.paired_moments import paired_moments
 from core.reporting.readings import first_drop
-from core.wording.findings import first_significant, overall_interval
+from core.wording.statistic_sentences import first_significant, overall_interval
 from tests.analysis.test_coverage import GRID, one_study
 from tests.simulations import metrics_frame, metrics_of
 

@@ -19,7 +19,7 @@ from core.analysis.pie_quality_excess import BADNESS, PieQualityExcess, badness
 from core.analysis.pie_surrogate import exchanged, exchanges
 from core.analysis.ranks import ranks
 from core.charts.composition import class_ratio_chart
-from core.wording import pie_findings
+from core.wording import pie_sentences
 
 
 def models(n_runs=3, n_images=60, n_classes=5, seed=0):
@@ -290,7 +290,7 @@ def test_a_title_says_n_and_how_often_it_is_when_nothing_is_pruned(changed, titl
 
 def test_lost_labels_are_said_beside_those_that_training_again_would_lose():
     row = {"pruned_ratio": 0.62, "dense_ratio": 0.031, "n_images": 2913, "n_positive": 2716}
-    assert pie_findings.labels_lost(row) == (
+    assert pie_sentences.labels_lost(row) == (
         "Of the 2,716 labels that a dense model finds by rank (of 2,913), a pruned model of "
         "another run loses 62 %; another dense model loses 3.1 %: training again would lose these "
         "too."

@@ -13,7 +13,7 @@ from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality, rank_biserial
 from core.charts.composition import class_ratio_chart, label_noise_chart, quality_chart
 from core.study.labels import Labels
-from core.wording import pie_findings
+from core.wording import pie_sentences
 
 
 def frames(is_pie, patients, **measures):
@@ -52,7 +52,7 @@ def test_a_difference_is_found_and_its_absence_is_not():
     assert rows.loc["worse", "ci_low"] > 0.2
     assert rows.loc["worse", "q"] < 0.001
     assert rows.loc["same", "ci_low"] < 0 < rows.loc["same", "ci_high"]
-    assert pie_findings.image_quality(table, {"worse": "Blur"}) == (
+    assert pie_sentences.image_quality(table, {"worse": "Blur"}) == (
         f"Blur is higher in PIEs than in other images (n = {is_pie.sum()} PIEs)"
     )
     chart = quality_chart(table, {"worse": "Blur", "same": "Contrast"}, "title")
@@ -106,16 +106,16 @@ def test_the_share_of_wrong_labels_is_counted():
     assert row["ratio"] == pytest.approx(wrong[is_pie].mean() / wrong[~is_pie].mean())
     assert table.loc[1:, "n_pie"].sum() == row["n_pie"]
     assert row["ci_low"] > 1
-    sentence = pie_findings.label_noise(table, None)
+    sentence = pie_sentences.label_noise(table, None)
     assert sentence.startswith("PIEs are richer in wrong labels: ")
     assert f"{row['n_pie_wrong']} of {row['n_pie']} PIEs" in sentence
-    title = pie_findings.label_noise_title(table)
+    title = pie_sentences.label_noise_title(table)
     assert f"(n = {row['n_pie_wrong']} PIEs), not compared with dense models" in title
     assert label_noise_chart(table, title).title == title
 
 
 def test_no_difference_in_noise_is_no_finding():
-    sentence = pie_findings.label_noise(PieLabelNoise(draws=300)(*noisy(400, 0.1, 0.1)), None)
+    sentence = pie_sentences.label_noise(PieLabelNoise(draws=300)(*noisy(400, 0.1, 0.1)), None)
     assert sentence.startswith("Whether PIEs are richer in wrong labels cannot be told")
 
 
@@ -138,12 +138,12 @@ def test_pruning_does_it_only_where_the_claim_says_so(ci_low, pruned_ci_low, ope
         pruned_ratio=0.7, pruned_ci_low=0.3, pruned_ci_high=1.5, dense_ratio=0.2,
         ratio_of_ratios=3.4, ror_ci_low=1.4, ror_ci_high=8.6, n_pruned=9,
     )  # fmt: skip
-    said = pie_findings.label_noise(table, claim)
+    said = pie_sentences.label_noise(table, claim)
     assert (
         f" {opens}among images with as many findings, single pruned models against dense ones give "
         "1.7 times, dense models against each other 0.5 times (ratio of ratios 3.4, 95 % "
     ) in said
-    assert pie_findings.label_noise_title(table) == (
+    assert pie_sentences.label_noise_title(table) == (
         "PIEs are not clearly richer in wrong labels (n = 9 PIEs)"
     )
 
@@ -155,7 +155,7 @@ def test_wrong_labels_that_cannot_be_claimed_say_why():
         NOISE, CORRECTED, "ratio", nan, nan, nan, nan, 0, 1.0, ((nan, nan),),
         reason="fewer than 3 runs",
     )  # fmt: skip
-    assert pie_findings.label_noise(table, claim).endswith(
+    assert pie_sentences.label_noise(table, claim).endswith(
         "Whether pruning is the reason cannot be told: fewer than 3 runs."
     )
 
@@ -164,7 +164,7 @@ def test_no_wrong_label_among_pies_has_no_interval():
     table = PieLabelNoise(draws=50)(*noisy(100, 0.0, 0.3))
     assert table["ratio"][0] == 0
     assert table.loc[0, ["ci_low", "ci_high"]].isna().all()
-    assert pie_findings.label_noise(table, None).endswith("too few for an interval.")
+    assert pie_sentences.label_noise(table, None).endswith("too few for an interval.")
 
 
 def test_blank_and_missing_wrong_labels_are_none():

@@ -12,7 +12,7 @@ from core.analysis.safe_operation import (
     beside_ranking,
     operating_answers,
 )
-from core.wording import claims
+from core.wording import safety_sentences
 
 N = {"sensitivity": 400, "specificity": 4000}
 
@@ -68,7 +68,7 @@ def test_too_few_patients_and_missing_points_are_not_judged():
     assert not found["judged"].any()
     assert set(found["verdict"]) == {"cannot tell"}
     assert operating_answers(found) == {}
-    assert claims.by_decisions({}) == [claims.NO_DECISIONS]
+    assert safety_sentences.by_decisions({}) == [safety_sentences.NO_DECISIONS]
 
 
 def test_unsafe_needs_every_higher_sparsity_too():
@@ -102,7 +102,7 @@ def test_the_answer_names_the_first_class_and_both_changes():
     answer = operating_answers(operation)["dense"]
     assert (answer.n_classes, answer.safe_up_to, answer.first["class_name"]) == (2, 0.5, "A")
     assert (answer.first_unsafe["sparsity"], answer.n_unsafe) == (0.7, 1)
-    sentence = claims.by_decisions({"dense": answer})[0]
+    sentence = safety_sentences.by_decisions({"dense": answer})[0]
     assert "dense model\u2019s thresholds" in sentence
     assert "up to 50 % sparsity; at 70 % A does not." in sentence
     assert "Shown to be unsafe: 1 of 2, first A, from 70 % on" in sentence

@@ -11,7 +11,7 @@ from core.results.slices import Slice
 from core.study import store
 from core.study.store import find_study
 from core.study.study import Study
-from core.wording import operating
+from core.wording import operating_sentences
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
 from tests.toys import write_toy_study
@@ -41,10 +41,10 @@ def test_a_sentence_a_chart_and_what_a_new_threshold_mends_stand_below_the_losse
     at = open_page("class_ap.py", study="rising", sparsity="90", operating="true")
     text = said(at).replace("\\", "").replace("\u00a0", " ")
     table = operating_characteristics(Study(find_study("rising")))
-    sentence = operating.false_alarms_sentence(table, 0.9)
+    sentence = operating_sentences.false_alarms_sentence(table, 0.9)
     assert sentence.startswith("At 90 % sparsity")
     assert f"## {sentence.removesuffix('.')}" in text
-    assert operating.refixed_sentence(table, 0.9) in text
+    assert operating_sentences.refixed_sentence(table, 0.9) in text
     shown = at.dataframe[0].value
     assert set(shown["threshold"]) == {"dense", "re-fixed"}
     assert set(shown["sparsity"]) == {0.0, 0.9}
@@ -60,13 +60,17 @@ def test_a_study_of_an_older_version_says_which_command_makes_the_rest():
 def test_a_sparsity_is_known_where_no_finding_is_the_only_class_with_a_point():
     table = operating_characteristics(Study(find_study("rising")))
     only = table[table["class_name"] == "Nodule"].assign(class_name="No Finding")
-    assert operating.false_alarms_sentence(only, 0.9) == operating.refixed_sentence(only, 0.9) == ""
+    assert (
+        operating_sentences.false_alarms_sentence(only, 0.9)
+        == operating_sentences.refixed_sentence(only, 0.9)
+        == ""
+    )
     title = operating_chart(only, 0.9, 0.9, 200, 100).title
     assert title == "Sensitivity and specificity at 90 % sparsity"
-    assert operating.has_sparsity(only, 0.9)
-    assert operating.has_sparsity(only, 0.9, "re-fixed")
-    assert not operating.has_sparsity(only, 0.31)
-    assert not operating.has_sparsity(table.iloc[:0], 0.9)
+    assert operating_sentences.has_sparsity(only, 0.9)
+    assert operating_sentences.has_sparsity(only, 0.9, "re-fixed")
+    assert not operating_sentences.has_sparsity(only, 0.31)
+    assert not operating_sentences.has_sparsity(table.iloc[:0], 0.9)
 
 
 def test_a_study_that_cannot_have_them_says_why():
@@ -89,7 +93,7 @@ def test_a_subgroup_has_its_own_numbers_at_the_same_points():
     row = table[(table["class_name"] == "Nodule") & (table["sparsity"] == 0.9)].iloc[0]
     assert row["specificity"] == (negative["Nodule_value"] < row["operating_point"]).mean()
     text = words_of(study="rising", by="view", sparsity="90", **{"is": "PA"})
-    assert operating.false_alarms_sentence(table, 0.9).removesuffix(".") in text
+    assert operating_sentences.false_alarms_sentence(table, 0.9).removesuffix(".") in text
 
 
 def test_odd_class_names_and_classes_without_positives_are_drawn():

@@ -153,8 +153,8 @@ def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_fil
     assert f"lost at {at_sparsity}" in text
     assert f"{(table['class_name'] == name).sum()} shown of 200 test images" in text
     shown = at.dataframe[0].value.set_index("class_name")
-    assert shown.loc[name, "rank_dense"] >= 90
-    assert shown.loc[name, "rank_pruned"] < 90
+    assert shown.loc[name, "dense_rank"] >= 90
+    assert shown.loc[name, "pruned_rank"] < 90
     assert f"Lost {name} by 95 % in rank" in [b.label.replace("\\", "") for b in at.button]
 
 

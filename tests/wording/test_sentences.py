@@ -23,7 +23,7 @@ from core.results import export
 from core.study import store
 from core.study.study import Study
 from core.wording import words
-from core.wording.claims import signed
+from core.wording.words import signed
 from tests import page_studies
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_config, toy_labels

@@ -8,7 +8,7 @@ import pytest
 from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity
 from core.study.config import parse_config
 from core.study.known_settings import known_settings
-from core.wording import claims, columns, words
+from core.wording import columns, safety_sentences, words
 from tests.pages.test_pages import report
 
 
@@ -69,13 +69,13 @@ def test_progress_says_stage_count_and_time_left():
     ],
 )
 def test_a_percentage_has_one_shape(change, text):
-    assert claims.signed(change) == text
+    assert words.signed(change) == text
 
 
 def test_nothing_is_no_negative_nothing():
     assert words.percent(-0.001) == "0 %"
     assert words.percent(-0.85) == "\u221285 %"
-    assert claims.signed(-0.0001, 1) == "0.0 %"
+    assert words.signed(-0.0001, 1) == "0.0 %"
 
 
 def test_a_column_is_told_in_human_words():
@@ -103,7 +103,7 @@ def test_images_that_are_their_own_patients_are_said_to_be_of_unknown_patients()
 
 def test_a_safe_sparsity_of_unknown_patients_says_so_first():
     answer = SafeAnswer(ALL, 3, ("Hernia",), (), (), 0.5, None, None, 0.9, 3, 0.5, 0.1)
-    known = claims.safe_caveats(answer, SafeSparsity())
+    known = safety_sentences.safe_caveats(answer, SafeSparsity())
     assert len(known) == 1
-    said = claims.safe_caveats(answer, SafeSparsity(), words.OWN_PATIENTS)
+    said = safety_sentences.safe_caveats(answer, SafeSparsity(), words.OWN_PATIENTS)
     assert said == [words.OWN_PATIENTS, *known]

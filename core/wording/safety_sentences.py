@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.analysis.operating_characteristics import REFIXED
 from core.analysis.safe_operation import MARGIN_POINTS, OperatingAnswer
-from core.analysis.safe_sparsity import ALL, UNSAFE, ClassBreak, SafeAnswer, SafeSparsity
+from core.analysis.safe_sparsity import ALL, UNSAFE, SafeAnswer, SafeSparsity
 from core.wording import words
 
 NOT_A_LICENCE = (
@@ -26,22 +26,16 @@ OTHER_FIRST = (
     "first\u201d, on Overview, is another question: which classes are the first to lose a fifth of "
     "their Somers\u2019 D."
 )
-MOST_NAMED = 4
-
-
-def names(given: tuple[str, ...] | list[str], most: int = MOST_NAMED) -> str:
-    """A, B and C; beyond `most` only how many more."""
-    shown = list(given[:most])
-    if len(given) > most:
-        shown.append(f"{len(given) - most} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
     """The answer for all classes, or for one group, in one sentence."""
-    who = _who(answer)
+    kind = "" if answer.scope == ALL else f"{answer.scope} "
     if answer.n_classes == 0:
-        return f"By ranking, cannot tell: no {_class_of(answer)} has enough patients to tell."
+        return f"By ranking, cannot tell: no {kind}class has enough patients to tell."
+    who = f"each of the {answer.n_classes} {kind}classes with enough patients to tell"
+    if answer.n_classes == 1:
+        who = f"the one {kind}class with enough patients to tell"
     kept, first = _kept(settings), answer.first
     if first is None:
         return (
@@ -50,7 +44,8 @@ def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
         )
     at = words.percent(first.breaks_at)
     if answer.safe_up_to is None:
-        opening = f"By ranking, no sparsity is shown to be safe for {_all(answer)}: already at {at}"
+        everyone = who.replace("each of the", "all", 1)
+        opening = f"By ranking, no sparsity is shown to be safe for {everyone}: already at {at}"
         if first.verdict == UNSAFE:
             return f"{opening} {first.class_name} no longer keeps {kept}."
         return f"{opening} it cannot be told whether {first.class_name} keeps {kept}."
@@ -65,7 +60,7 @@ def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
     first shown to be unsafe."""
     if answer.n_classes == 0:
         return ""
-    bound = words.percent(settings.confidence, 1).replace(".0", "")
+    bound = words.short_percent(settings.confidence)
     label = words.METRICS[settings.metric]
     whose = f"any of the {answer.n_classes} classes" if answer.n_classes > 1 else "the class"
     text = (
@@ -75,10 +70,13 @@ def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
     if answer.first is None:
         return text
     first, unsafe = answer.first, answer.first_unsafe
+    meaning = "too uncertain to be called safe, not shown to be unsafe"
+    if first.verdict == UNSAFE:
+        meaning = "shown to be unsafe"
     text += (
         f" {first.class_name} at {words.percent(first.breaks_at)}: {label} changes by "
-        f"{signed(first.relative_change, 1)}, lower bound {signed(first.ci_low, 1)}: "
-        f"{_meaning(first)}."
+        f"{words.signed(first.relative_change, 1)}, lower bound {words.signed(first.ci_low, 1)}: "
+        f"{meaning}."
     )
     if unsafe is None:
         return f"{text} No class is shown to be unsafe at any sparsity."
@@ -118,7 +116,7 @@ def _decided(answer: OperatingAnswer) -> str:
     if unsafe is None:
         return f"{text} No class is shown to be unsafe."
     changes = " and ".join(
-        f"{rate} {points(float(str(unsafe[f'{rate}_change'])))}"
+        f"{rate} {words.points(float(str(unsafe[f'{rate}_change'])))}"
         for rate in ("sensitivity", "specificity")
     )
     return (
@@ -135,13 +133,6 @@ def _told_of(first: dict[str, object]) -> str:
     return f"{at} it cannot be told for {name}"
 
 
-def points(change: float) -> str:
-    """A difference of shares in percentage points."""
-    text = f"{abs(change) * 100:.1f}"
-    sign = "" if text == "0.0" else words.MINUS if change < 0 else "+"
-    return f"{sign}{text} points"
-
-
 def safe_caveats(
     answer: SafeAnswer, settings: SafeSparsity, unknown_patients: str = ""
 ) -> list[str]:
@@ -150,17 +141,17 @@ def safe_caveats(
     if answer.too_few:
         found.append(
             f"Cannot tell for {words.count(len(answer.too_few), 'class')} with fewer than "
-            f"{words.count(settings.min_patients, 'test patient')}: {names(answer.too_few)}."
+            f"{words.count(settings.min_patients, 'test patient')}: {words.names(answer.too_few)}."
         )
     if answer.not_found:
         found.append(
-            f"No verdict for {names(answer.not_found)}: the dense model does not find "
+            f"No verdict for {words.names(answer.not_found)}: the dense model does not find "
             f"{'this class' if len(answer.not_found) == 1 else 'these classes'}. The interval of "
             f"its {words.METRICS[settings.metric]} includes chance, so there is nothing to keep."
         )
     if answer.chance_passes:
         found.append(
-            f"Says little for {names(answer.chance_passes)}: a classifier that knows nothing "
+            f"Says little for {words.names(answer.chance_passes)}: a classifier that knows nothing "
             f"would keep {_kept(settings, 'its')} too."
         )
     if answer.n_runs < 2:
@@ -170,42 +161,10 @@ def safe_caveats(
     return found
 
 
-def signed(change: float, digits: int | None = None) -> str:
-    """A change in percent with its sign, and a digit more where it is small; what rounds to
-    nothing has no sign."""
-    if digits is None:
-        digits = 0 if abs(change) >= 0.095 or abs(change) < 0.0005 else 1
-    text = words.percent(abs(change), digits)
-    if not text.strip("0.% ") or text == words.NONE:
-        return text
-    return f"{words.MINUS if change < 0 else '+'}{text}"
-
-
-def _who(answer: SafeAnswer) -> str:
-    kind = "" if answer.scope == ALL else f"{answer.scope} "
-    if answer.n_classes == 1:
-        return f"the one {kind}class with enough patients to tell"
-    return f"each of the {answer.n_classes} {kind}classes with enough patients to tell"
-
-
-def _all(answer: SafeAnswer) -> str:
-    return _who(answer).replace("each of the", "all", 1)
-
-
-def _class_of(answer: SafeAnswer) -> str:
-    return "class" if answer.scope == ALL else f"{answer.scope} class"
-
-
 def _classes(n: int) -> str:
     return "class with enough patients" if n == 1 else f"{n} classes with enough patients"
 
 
 def _kept(settings: SafeSparsity, whose: str = "its") -> str:
-    share = words.percent(1 - settings.margin, 1).replace(".0", "")
+    share = words.short_percent(1 - settings.margin)
     return f"{share} of {whose} {words.METRICS[settings.metric]}"
-
-
-def _meaning(first: ClassBreak) -> str:
-    if first.verdict == UNSAFE:
-        return "shown to be unsafe"
-    return "too uncertain to be called safe, not shown to be unsafe"

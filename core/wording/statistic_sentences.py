@@ -12,17 +12,16 @@ from core.wording import words
 from core.wording.published import Figures
 
 Row = Mapping[str, Any]
-READINGS = {
-    "Class AP": {
-        True: (
-            "Corrected: 95 % intervals, over what each caption says; trends of Somers\u2019 D, "
-            "whose chance level is 0 for every class."
-        ),
-        False: (
-            "Paper: medians and quartiles over runs; first drops of AP, whose chance level is "
-            "higher for frequent classes."
-        ),
-    },
+# What the editions of Class AP are: corrected, or the paper's.
+EDITIONS = {
+    True: (
+        "Corrected: 95 % intervals, over what each caption says; trends of Somers\u2019 D, "
+        "whose chance level is 0 for every class."
+    ),
+    False: (
+        "Paper: medians and quartiles over runs; first drops of AP, whose chance level is "
+        "higher for frequent classes."
+    ),
 }
 
 
@@ -87,7 +86,7 @@ def beside_published(figures: Figures | None) -> str:
 
 
 def first_significant(overall: pd.DataFrame, corrected: bool) -> str:
-    """Where mAP is first significantly below dense, in one of the readings."""
+    """Where mAP is first significantly below dense, in one of the editions."""
     name = "corrected" if corrected else "paper"
     test = "paired over runs, from the highest sparsity down" if corrected else "Welch's t test"
     opening = f"{name.capitalize()} ({test}{'' if corrected else ', unadjusted'})"
@@ -127,7 +126,7 @@ def by_definition(n_pies: int, n_images: int) -> str:
     )
 
 
-def z_reading(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
+def by_z(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
     """How the z-score reads the same images."""
     return (
         f"{n_within:,} of {words.count(n_pies, 'PIE')} have z \u2265 0: no further from dense than "

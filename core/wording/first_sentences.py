@@ -8,7 +8,7 @@ import math
 from core.analysis.first_forgotten import Drop, FirstDrops, FirstForgotten, Onset
 from core.analysis.onset import FIRST  # three: the sentences say so
 from core.study.labels import FEW_PATIENTS
-from core.wording import claims, words
+from core.wording import words
 
 LOST = "a fifth of Somers\u2019 D"
 MOST_NAMED = 6
@@ -20,7 +20,8 @@ NUMBERS = {1: "one class", 2: "two classes", 3: "three classes"}
 def headline(found: FirstForgotten) -> str:
     """The answer in a few words. Class names are as given."""
     if found.decided:
-        return f"Forgotten first: {claims.names(_named(found.likely), MOST_NAMED)}"
+        named = [one.class_name for one in found.likely]
+        return f"Forgotten first: {words.names(named, MOST_NAMED)}"
     if found.n_judged and found.n_censored == found.n_judged and not found.likely:
         return f"No class loses {LOST} by {words.percent(found.last)} sparsity"
     return "Which classes go first cannot be told"
@@ -60,13 +61,13 @@ def not_judged(found: FirstForgotten) -> str:
         few = [f"{name} ({n:,})" for name, n in found.few_patients]
         parts.append(
             f"Not judged, with fewer than {FEW_PATIENTS} patients in the test set: "
-            f"{claims.names(few, MOST_LEFT_OUT)}."
+            f"{words.names(few, MOST_LEFT_OUT)}."
         )
     if found.not_found:
         names = [name for name, _ in found.not_found]
         parts.append(
             "Not judged, because the dense model does not find them: "
-            f"{claims.names(names, MOST_LEFT_OUT)}."
+            f"{words.names(names, MOST_LEFT_OUT)}."
         )
     return " ".join(parts)
 
@@ -105,8 +106,8 @@ def first_drops(found: FirstDrops, metric: str, corrected: bool) -> str:
 
 def _of_likely(found: FirstForgotten) -> str:
     likely = found.likely[:MOST_NAMED]
-    times = claims.names([str(_times(one)) for one in likely], MOST_NAMED)
-    at = claims.names(_sparsities(likely, found.last), MOST_NAMED)
+    times = words.names([str(_times(one)) for one in likely], MOST_NAMED)
+    at = words.names(_sparsities(likely, found.last), MOST_NAMED)
     who = "It is" if len(likely) == 1 else "They are"
     text = f"{who} among the first three to lose {LOST} in {times} of 100 {_draws(found)}, at {at}"
     if len(likely) < FIRST:
@@ -150,10 +151,6 @@ def _range(one: Onset, last: float) -> str:
     return f"{words.number(one.low * 100, 0)} to {words.percent(one.high)}"
 
 
-def _named(shown: tuple[Onset, ...]) -> list[str]:
-    return [one.class_name for one in shown]
-
-
 def _ranked(first: tuple[Drop, ...]) -> str:
     """Edema (64 %), Fibrosis (68 %) and Mass (73 %); ties as Mass and Nodule (both 73 %)."""
     by_sparsity: dict[int, list[str]] = {}
@@ -161,7 +158,7 @@ def _ranked(first: tuple[Drop, ...]) -> str:
         by_sparsity.setdefault(one.percent, []).append(one.class_name)
     every = {1: "", 2: "both "}
     parts = [
-        f"{claims.names(tied, MOST_NAMED)} ({every.get(len(tied), 'all ')}{at} %)"
+        f"{words.names(tied, MOST_NAMED)} ({every.get(len(tied), 'all ')}{at} %)"
         for at, tied in by_sparsity.items()
     ]
     if len(by_sparsity[first[-1].percent]) > 1 or len(parts) == 1:  # these have their own "and"

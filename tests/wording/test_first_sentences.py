@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.first_forgotten import first_drops, first_forgotten
-from core.wording import first_words
+from core.wording import first_sentences
 
 
 def summary(**columns) -> pd.DataFrame:
@@ -34,8 +34,8 @@ def found(n_runs: int = 3, **columns):
 
 
 def test_classes_are_named_by_probability_with_their_intervals():
-    assert first_words.headline(found()) == "Forgotten first: Mass and Hernia"
-    assert first_words.details(found()) == (
+    assert first_sentences.headline(found()) == "Forgotten first: Mass and Hernia"
+    assert first_sentences.details(found()) == (
         "They are among the first three to lose a fifth of Somers\u2019 D in 97 and 92 of 100 "
         "draws of runs and patients, at 60 % (95 % interval 50 to 72 %) and 70 % (55 % or later "
         "than 95 %); which other classes are cannot be told."
@@ -44,8 +44,8 @@ def test_classes_are_named_by_probability_with_their_intervals():
 
 def test_no_class_is_named_that_is_not_probable():
     unsure = found(p_among_first=[0.62, 0.81, 0.3, 0.04, math.nan, math.nan])
-    assert first_words.headline(unsure) == "Which classes go first cannot be told"
-    assert first_words.details(unsure) == (
+    assert first_sentences.headline(unsure) == "Which classes go first cannot be told"
+    assert first_sentences.details(unsure) == (
         "Candidates, by how often they are among the first three to lose a fifth of Somers\u2019 D "
         "in 100 draws of runs and patients, with the sparsity: Mass in 81, 60 % (95 % interval 50 "
         "to 72 %); Hernia in 62, 70 % (55 % or later than 95 %); Edema in 30, 80 % (70 % or later "
@@ -54,7 +54,7 @@ def test_no_class_is_named_that_is_not_probable():
 
 
 def test_what_is_not_judged_is_said_with_the_reason():
-    assert first_words.not_judged(found()) == (
+    assert first_sentences.not_judged(found()) == (
         "Not judged, with fewer than 10 patients in the test set: Rare (3). Not judged, because "
         "the dense model does not find them: Unseen."
     )
@@ -62,37 +62,37 @@ def test_what_is_not_judged_is_said_with_the_reason():
 
 def test_one_run_is_said_to_be_over_patients_only():
     assert "draws of patients (one run: nothing is known of other trainings)" in (
-        first_words.details(found(n_runs=1))
+        first_sentences.details(found(n_runs=1))
     )
 
 
 @pytest.mark.parametrize(("n_judged", "told"), [(0, "No class can be judged"), (2, "Only two")])
 def test_of_three_classes_or_fewer_no_order_is_told(n_judged, told):
     few = found(judged=[at < n_judged for at in range(6)])
-    assert first_words.headline(few) == "Which classes go first cannot be told"
-    assert first_words.details(few).startswith(told)
+    assert first_sentences.headline(few) == "Which classes go first cannot be told"
+    assert first_sentences.details(few).startswith(told)
 
 
 def test_classes_that_lose_no_fifth_on_the_grid_are_a_finding():
     none = found(p_among_first=[0.0] * 4 + [math.nan] * 2, onset_censored=True)
-    assert first_words.headline(none) == (
+    assert first_sentences.headline(none) == (
         "No class loses a fifth of Somers\u2019 D by 95 % sparsity"
     )
 
 
 def test_what_rounds_to_certain_is_not_called_certain():
     nearly = found(p_among_first=[0.998, 1.0, 0.9, 0.0, math.nan, math.nan])
-    assert "in 100, 99 and 90 of 100" in first_words.details(nearly)
+    assert "in 100, 99 and 90 of 100" in first_sentences.details(nearly)
 
 
 def test_first_drops_are_observed_and_called_so():
-    paper = first_words.first_drops(first_drops(summary(), False), "ap", False)
+    paper = first_sentences.first_drops(first_drops(summary(), False), "ap", False)
     assert paper == (
         "First drops of AP, by the paper: Unseen (30 %), Mass (60 %) and Hernia (70 %) \u2013 the "
         "first grid point more than 20 % below dense. 1 class did not fall by a fifth on this "
         "grid; 1 class of fewer than 10 patients left out; observed, without a probability."
     )
-    part = first_words.first_drops(first_drops(summary(), True), "auroc", True)
+    part = first_sentences.first_drops(first_drops(summary(), True), "auroc", True)
     assert part.startswith("First drops of AUROC, in this subgroup: Unseen (26 %), Mass (58 %)")
 
 
@@ -100,5 +100,5 @@ def test_classes_that_drop_at_one_sparsity_are_all_named():
     """The third and the fourth of these are told alike, so neither is before the other."""
     drops = first_drops(summary(first_drop_interpolated=[0.5, 0.6, 0.704, 0.699, 0.1, 0.9]), True)
     assert [one.class_name for one in drops.first] == ["Hernia", "Mass", "Nodule", "Edema"]
-    text = first_words.first_drops(drops, "ap", True)
+    text = first_sentences.first_drops(drops, "ap", True)
     assert "Hernia (50 %), Mass (60 %), Nodule and Edema (both 70 %) \u2013" in text

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core.study.config import StudyConfig
-from core.wording import findings, pair_findings
+from core.wording import pair_sentences, statistic_sentences
 from core.wording.published import FIRST_DROP, published
 from tests.toys import toy_config
 
@@ -22,13 +22,13 @@ from tests.toys import toy_config
 def test_coefficients_carry_their_sign_and_a_proper_minus(frequency, both, told):
     rows = pd.DataFrame(
         {
-            "plain_term": list(pair_findings.TERMS),
+            "plain_term": list(pair_sentences.TERMS),
             "coefficient": [0.1, frequency, 0.1, both],
             "permutation_p": [0.01] * 4,
             "ols_p": [0.01] * 4,
         }
     )
-    said = pair_findings.interaction(rows)
+    said = pair_sentences.interaction(rows)
     for part in told:
         assert part in said
     assert "-" not in said.replace("e-fold", "")
@@ -53,25 +53,25 @@ def pair(**columns) -> dict:
     ],
 )
 def test_a_pair_is_told_apart_by_its_test_alone(row, short):
-    assert pair_findings.pair_in_short(row) == short
-    assert pair_findings.pair_title("Edema", "Mass", row) == f"Edema and Mass: {short}"
+    assert pair_sentences.pair_in_short(row) == short
+    assert pair_sentences.pair_title("Edema", "Mass", row) == f"Edema and Mass: {short}"
 
 
 def test_a_pair_is_told_with_interval_null_and_over_what():
-    said = pair_findings.pair_apart(pair(), n_runs=3)
+    said = pair_sentences.pair_apart(pair(), n_runs=3)
     assert "Edema minus Mass: +9.5 %" in said
     assert "95 % interval over runs and patients +6.0 % to +13.1 %; no difference is 0" in said
-    assert "over patients +6.0 %" in pair_findings.pair_apart(pair(), n_runs=1)
-    assert "Not judged" in pair_findings.pair_apart(pair(fcd_corrected=math.nan), 3)
+    assert "over patients +6.0 %" in pair_sentences.pair_apart(pair(), n_runs=1)
+    assert "Not judged" in pair_sentences.pair_apart(pair(fcd_corrected=math.nan), 3)
 
 
 def test_the_title_of_the_map_counts_the_pairs_that_are_told_apart():
-    assert pair_findings.pairs_apart(2, 153) == "2 of 153 pairs of classes are told apart"
-    assert pair_findings.pairs_apart(1, 153) == "1 of 153 pairs of classes is told apart"
-    assert pair_findings.pairs_apart(0, 153) == "None of 153 pairs of classes is told apart"
-    assert pair_findings.pairs_apart(0, 0) == "No pair of classes can be judged"
-    assert "Blank: 37 pairs" in pair_findings.pairs_caption([], 153, 190, 19, 3)
-    said = pair_findings.pairs_caption([("A", "B")] * 5, 190, 190, 19, 1)
+    assert pair_sentences.pairs_apart(2, 153) == "2 of 153 pairs of classes are told apart"
+    assert pair_sentences.pairs_apart(1, 153) == "1 of 153 pairs of classes is told apart"
+    assert pair_sentences.pairs_apart(0, 153) == "None of 153 pairs of classes is told apart"
+    assert pair_sentences.pairs_apart(0, 0) == "No pair of classes can be judged"
+    assert "Blank: 37 pairs" in pair_sentences.pairs_caption([], 153, 190, 19, 3)
+    said = pair_sentences.pairs_caption([("A", "B")] * 5, 190, 190, 19, 1)
     assert "Blank" not in said
     assert "one run: nothing of other trainings" in said
     assert "Told apart: A and B; A and B; A and B; 2 more." in said
@@ -82,7 +82,7 @@ def test_the_title_of_the_map_counts_the_pairs_that_are_told_apart():
 )
 def test_a_relation_is_claimed_only_where_its_p_carries_it(p, expected):
     row = {"pearson_r": 0.5, "spearman_rho": 0.4, "pearson_p": p, "permutation_p": 0.01}
-    assert findings.relation(row, "rises", "falls").startswith(expected)
+    assert statistic_sentences.relation(row, "rises", "falls").startswith(expected)
 
 
 def test_published_figures_stand_beside_the_papers_datasets_only():

@@ -11,10 +11,10 @@ import pandas as pd
 from core.analysis import claims as verdicts
 from core.analysis.pair_evidence import SIGNIFICANT
 from core.study.labels import FEW_PATIENTS
-from core.wording import claims, words
+from core.wording import words
 
 Row = Mapping[str, Any]
-READING = {
+EDITIONS = {
     True: (
         "Corrected: FCD of Somers\u2019 D without the distance that noise alone gives two curves, "
         "so 0 is within noise; pairs are tested over runs and patients. Classes that cannot be "
@@ -113,11 +113,11 @@ def pair_apart(row: Row, n_runs: int) -> str:
     """How the losses of two classes differ, with the interval and q."""
     if not words.known(row["fcd_corrected"]):
         return f"Not judged: one of the two has {NOT_JUDGED}."
-    low, high = (claims.signed(row[f"difference_ci_{end}"], 1) for end in ("low", "high"))
+    low, high = (words.signed(row[f"difference_ci_{end}"], 1) for end in ("low", "high"))
     over = "runs and patients" if n_runs > 1 else "patients"
     return (
         f"Change of Somers\u2019 D averaged over sparsities, {row['class_a']} minus "
-        f"{row['class_b']}: {claims.signed(row['difference'], 1)} (95 % interval over {over} {low} "
+        f"{row['class_b']}: {words.signed(row['difference'], 1)} (95 % interval over {over} {low} "
         f"to {high}; no difference is 0; q = {words.number(row['q_value'], 3)})."
     )
 
