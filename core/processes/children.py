@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -23,12 +25,15 @@ from typing import Any, Generic, Literal, TypeVar
 
 from filelock import FileLock, Timeout
 
+from core.errors import InputError, WorkError
 from core.study import store
+from core.study.environment import JOBS_DATABASE, READER_DATABASE
 from core.study.paths import cache_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 NICENESS = 10  # pages that are asked for go first
 SECONDS_BETWEEN_WRITES = 0.3
+SECRETS = (JOBS_DATABASE, READER_DATABASE)
 
 Report = TypeVar("Report")
 
@@ -69,7 +74,7 @@ def start(folder: Path, module: str, question: Any) -> None:
             child = subprocess.Popen(
                 ["nice", "-n", _added_niceness(), sys.executable, "-m", module, str(folder)],
                 cwd=ROOT,
-                env=os.environ | {"PRUNESCOPE_CACHE": str(cache_dir())},
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -78,6 +83,27 @@ def start(folder: Path, module: str, question: Any) -> None:
             )
         store.write_json({"pid": child.pid}, folder / "child.json")
     threading.Thread(target=_bury, args=(child, folder), daemon=True).start()
+
+
+def work(answer: Finder, seconds: int, memory: int | None = None) -> None:
+    """A child's whole life, `python -m module FOLDER`: it may take `seconds` of the clock, and
+    `memory` bytes in all. One that is ended by these limits reads as "broken"."""
+    logging.basicConfig(level=logging.INFO)
+    signal.alarm(seconds)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    write_answer(Path(sys.argv[1]), answer)
+
+
+def write_answer(folder: Path, answer: Finder) -> None:
+    """Answer the question in a folder with a report, or with the words of its refusal."""
+    said: dict[str, Any]
+    try:
+        said = {"report": answer(folder, Teller(folder))}
+    except (InputError, WorkError) as error:
+        said = {"refusal": str(error)}
+    store.write_json(said, folder / "answer.json")
 
 
 def scratch(folder: Path, pid: int) -> Path:
@@ -89,6 +115,12 @@ def sweep(folder: Path) -> None:
     """Take away what a child left that died when nobody saw it, such as in a power cut."""
     if not at_work(folder):
         _clear(folder)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without the passwords of databases, which no child asks anything."""
+    passed_on = {name: said for name, said in os.environ.items() if name not in SECRETS}
+    return passed_on | {"PRUNESCOPE_CACHE": str(cache_dir())}
 
 
 def _clear(folder: Path) -> None:
@@ -190,3 +222,7 @@ class Teller:
             return
         self._stage, self._last = stage, now
         store.write_json({"stage": stage, "done": done, "total": total}, self._path)
+
+
+# What a child does: from its folder, and a way to say how far it is, to its report.
+Finder = Callable[[Path, Teller], dict[str, Any]]

@@ -15,12 +15,24 @@ from collections import defaultdict
 from pathlib import Path
 
 from core.errors import WorkError
-from core.processes.environment import environment
 from core.processes.serving import ANSWER, QUESTION
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_BYTES = 2**30  # above what the process starts with
+WAITS = 10  # seconds of the clock for each second of work: the machine may be busy
 SECONDS_TO_END = 1.0  # of a process that has closed its pipe
+# No secret in the environment can be asked for.
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV", "LANG")
+ON_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class OverLimit(ValueError):  # noqa: N818, reads as what it names
+    """A question took longer or needed more than it may, or crashed what works on it; `late` where
+    that kept us waiting until its time was over."""
+
+    def __init__(self, late: bool) -> None:
+        super().__init__("it takes longer, or more memory, than an honest one")
+        self.late = late
 
 
 class _Child:
@@ -28,17 +40,17 @@ class _Child:
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT,
-            env=environment(),
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
 
-    def ask(self, question: bytes, seconds: float, memory: int) -> bytes:
+    def ask(self, question: bytes, *limits: float) -> bytes:
         questions, answers = self._process.stdin, self._process.stdout
         assert questions
         assert answers
-        questions.write(QUESTION.pack(seconds, memory, len(question)))
+        questions.write(QUESTION.pack(*limits, len(question)))
         questions.write(question)
         questions.flush()
         header = answers.read(ANSWER.size)
@@ -74,38 +86,61 @@ _idle: defaultdict[str, list[_Child]] = defaultdict(list)
 os.register_at_fork(after_in_child=_idle.clear)
 
 
-def ask(module: str, question: bytes, seconds: float, memory: int = MEMORY_BYTES) -> bytes:
+def ask(
+    module: str,
+    question: bytes,
+    seconds: float,
+    memory: int = MEMORY_BYTES,
+    clock: float | None = None,
+    output: int = 0,
+) -> bytes:
     """What a process that runs `module`, which calls `serve`, answers to a question.
 
-    It may take `seconds` of processor time, and `memory` bytes above what it has. Raises ValueError
-    with its reason where it refuses, or where it takes longer, needs more, or crashes; WorkError
-    where it was killed from outside, and so was another, which says nothing of the question.
+    It may take `seconds` of processor time, `clock` seconds in all, `memory` bytes above what it
+    has, and `output` bytes for each file it writes. Raises ValueError with its reason where it
+    refuses, OverLimit where it takes longer, needs more, or crashes; WorkError where it was killed
+    from outside, and so was another, which says nothing of the question.
     """
+    limits = (seconds, WAITS * seconds if clock is None else clock, memory, output)
     with contextlib.suppress(_KilledError):
-        return _asked(module, question, seconds, memory)
+        return _asked(module, question, limits)
     try:
-        return _asked(module, question, seconds, memory)
+        return _asked(module, question, limits)
     except _KilledError as error:
         raise WorkError(
             f"The process of {module} was killed twice; is the machine short of memory?"
         ) from error
 
 
+def start(module: str) -> None:
+    """Have a process wait for the first question: what `module` imports may take seconds."""
+    _idle[module].append(_Child(module))
+
+
+def end(module: str) -> None:
+    """End the processes that wait for a question."""
+    idle = _idle[module]
+    while idle:
+        with contextlib.suppress(IndexError):  # another thread was faster
+            idle.pop().end()
+
+
 class _KilledError(Exception):
     """By somebody else than its own limits."""
 
 
-def _asked(module: str, question: bytes, seconds: float, memory: int) -> bytes:
+def _asked(module: str, question: bytes, limits: tuple[float, ...]) -> bytes:
     child = _take(module)
     try:
-        answer = child.ask(question, seconds, memory)
-    except ValueError:
+        answer = child.ask(question, *limits)
+    except ValueError:  # its reason; it is as good as before
         _idle[module].append(child)
         raise
     except (OSError, EOFError) as error:
-        if child.end() == -signal.SIGKILL:
+        status = child.end()
+        if status == -signal.SIGKILL:
             raise _KilledError from error
-        raise ValueError("it takes longer, or more memory, than an honest one") from error
+        raise OverLimit(late=status == -signal.SIGALRM) from error
     except BaseException:  # half an answer may be on its way
         child.end()
         raise
@@ -121,3 +156,10 @@ def _take(module: str) -> _Child:
                 return child
             child.end()
     return _Child(module)
+
+
+def _environment() -> dict[str, str]:
+    """All that such a process needs, to work on one thread; where it could look for files of ours
+    is not in it."""
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return passed_on | ON_ONE_THREAD | {"HOME": "/nonexistent"}

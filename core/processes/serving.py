@@ -16,9 +16,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-QUESTION = struct.Struct("<dQQ")  # seconds allowed, bytes of memory allowed, bytes of the question
+# Allowed: seconds of work, seconds of the clock, bytes of memory and of a file; then the length.
+QUESTION = struct.Struct("<ddQQQ")
 ANSWER = struct.Struct("<?Q")  # whether answered, bytes of the answer or of the reason why not
-WAITS = 10  # seconds of the clock for each second of work: the machine may be busy
 
 
 def serve(answer: Callable[[bytes], Sequence[bytes | bytearray]]) -> None:
@@ -33,13 +33,13 @@ def serve(answer: Callable[[bytes], Sequence[bytes | bytearray]]) -> None:
         signal.signal(timer, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while len(header := questions.read(QUESTION.size)) == QUESTION.size:
-        seconds, memory, length = QUESTION.unpack(header)
+        seconds, clock, memory, output, length = QUESTION.unpack(header)
         if len(question := questions.read(length)) < length:
             return
-        _limit_memory(memory)
+        _limit(memory, output)
         # Both end the process where it is.
         signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.setitimer(signal.ITIMER_REAL, WAITS * seconds)
+        signal.setitimer(signal.ITIMER_REAL, clock)
         answered = True
         try:
             parts = answer(question)
@@ -54,9 +54,11 @@ def serve(answer: Callable[[bytes], Sequence[bytes | bytearray]]) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _limit_memory(more: int) -> None:
+def _limit(memory: int, output: int) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output, hard))
     with contextlib.suppress(OSError, ValueError):  # where there is no /proc, time has to do
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        most = pages * resource.getpagesize() + more
+        most = pages * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))

@@ -6,14 +6,11 @@ answer that is not refused, `unpacked/` is taken away again.
 
 from __future__ import annotations
 
-import logging
-import resource
 import shutil
-import signal
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +22,6 @@ from core.pictures.images import stored_size
 from core.pictures.samples import BadImage
 from core.processes import children
 from core.processes.children import Teller
-from core.study import store
 from core.study.settings import TableSettings
 from core.upload import uploads
 from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
@@ -39,34 +35,23 @@ MAX_COLUMNS = 500
 NAMED = 5
 
 
-def main(folder: Path) -> None:
-    logging.basicConfig(level=logging.INFO)
-    signal.alarm(SECONDS_IN_ALL)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answered(folder)
-
-
-def answered(folder: Path) -> None:
-    """Write the answer of the question in `folder`."""
+def report(folder: Path, tell: Teller) -> dict[str, Any]:
+    """The `DataReport` of the zip that is asked about. Raises InputError where it cannot be used,
+    WorkError where it cannot be unpacked."""
     unpacked = folder / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir()
-    tell = Teller(folder)
     try:
         # One after the other, so that many at once get no more room and memory than one.
         with children.turn("looks", tell, "Waiting for another zip"):
-            report = _look(folder, unpacked, tell)
-        said: dict[str, object] = {"report": asdict(report)}
-    except (InputError, WorkError) as error:
-        said = {"refusal": str(error)}
-    except (MemoryError, RecursionError):
-        said = {"refusal": "The zip took more memory than is allowed."}
-    except OSError as error:
-        said = {"refusal": f"The zip could not be unpacked: {error.strerror}."}
-    if "refusal" in said:
+            return asdict(_look(folder, unpacked, tell))
+    except BaseException as error:
         shutil.rmtree(unpacked, ignore_errors=True)
-    store.write_json(said, folder / "answer.json")
+        if isinstance(error, MemoryError | RecursionError):
+            raise InputError("The zip took more memory than is allowed.") from error
+        if isinstance(error, OSError):
+            raise WorkError(f"The zip could not be unpacked: {error.strerror}.") from error
+        raise
 
 
 def _look(folder: Path, unpacked: Path, tell: Teller) -> DataReport:
@@ -279,4 +264,4 @@ def _class_found(table: pd.DataFrame, name: str) -> ClassFound:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    children.work(report, SECONDS_IN_ALL, MEMORY_BYTES)

@@ -27,6 +27,7 @@ from core.datasets.tables import read_rows
 from core.errors import InputError
 from core.pictures.images import read_grey, stored_size
 from core.pictures.samples import BadImage
+from core.processes.children import write_answer
 from core.study import store
 from core.study.config import MAX_BYTES, read_config
 from core.study.settings import NihSettings
@@ -131,7 +132,7 @@ def looked_at(folder: Path, files: dict[str, bytes]) -> dict:
     question = {"path": str(folder / "upload.zip"), "name": "Brought.zip", "person": "local"}
     columns = {"image": None, "patient": None, "split": None, "classes": []}
     store.write_json(question | {"columns": columns}, folder / "question.json")
-    own_data_child.answered(folder)
+    write_answer(folder, own_data_child.report)
     return json.loads((folder / "answer.json").read_text())
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from core.errors import InputError
+from core.processes.children import write_answer
 from core.study import store
 from core.upload import own_data_child
 from tests.fuzz.cells import Table, as_csv, odd_table
@@ -88,7 +89,7 @@ class Zips:
 
     def read(self, path: Path) -> None:
         before = {path, path.parent / "question.json"}
-        own_data_child.answered(self.folder)
+        write_answer(self.folder, own_data_child.report)
         answer = json.loads((self.folder / "answer.json").read_text())
         unpacked = self.folder / "unpacked"
         allowed = {*before, self.folder / "answer.json", self.folder / "progress.json"}

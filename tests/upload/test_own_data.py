@@ -170,14 +170,15 @@ def _main_in_this_process(upload: Upload) -> str:
     """As the child, without its limits, which would stay with us."""
     from dataclasses import asdict
 
+    from core.processes.children import write_answer
     from core.study import store
-    from core.upload.own_data_child import answered
+    from core.upload.own_data_child import report
 
     folder = own_data.look_folder(upload, Columns())
     folder.mkdir(parents=True)
     asked = {"path": str(upload.path), "name": upload.name, "columns": asdict(Columns())}
     store.write_json(asked | {"person": upload.person}, folder / "question.json")
-    answered(folder)
+    write_answer(folder, report)
     sentence = own_data.answer(upload, Columns()).refusal
     assert sentence
     return sentence

@@ -1,24 +1,15 @@
-"""The process that opens a stranger's file: one fork per file, under limits, with nothing to lose.
+"""The process that opens a stranger's file: `python -m core.engine.foreign.child`, within limits.
 
-Started as `python -m core.engine.foreign.child`. It imports torch once, then answers each line of
-JSON on standard input with one on standard output. Each file is opened in a fork of its own, whose
-memory, processor time and output are limited by the kernel and whose patience by the parent. What
-comes out is a safetensors file of plain float32 tensors and a JSON description; the file itself is
-never read by anybody else.
+A question is JSON, the file's path and where the weights go; an answer is JSON that describes them,
+or says in one sentence why there are none. What comes out is a safetensors file of plain float32
+tensors; the file itself is never read by anybody else.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import pickle
 import re
-import resource
-import select
-import signal
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +20,8 @@ from safetensors.torch import save_file
 from core.engine.foreign.formats import check_archive, format_of, shown
 from core.engine.foreign.naming import Found, find_weights, join_pruned, names_of_metadata
 from core.errors import InputError
+from core.processes.serving import serve
 
-SECONDS = 25.0
-SPARE_BYTES = 2 * 2**30
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 COUNTERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
 MAX_WEIGHTS = 500_000_000
@@ -66,60 +56,15 @@ INERT = (
 )
 
 
-def serve() -> None:
-    """Answer requests until standard input ends."""
-    torch.set_num_threads(1)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever prints does not answer
-    for line in sys.stdin:
-        request = json.loads(line)
-        print(json.dumps(_in_a_fork(Path(request["path"]), Path(request["out"]))), file=answers)
-        answers.flush()
+def answer(question: bytes) -> list[bytes]:
+    asked = json.loads(question)
+    return [json.dumps(read(Path(asked["path"]), Path(asked["out"]))).encode()]
 
 
-def _in_a_fork(path: Path, out: Path) -> dict[str, Any]:
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(reader)
-        answer: dict[str, Any] = {"error": f"{shown(path.name)} could not be read."}
-        with contextlib.suppress(BaseException):
-            answer = _answer(path, out)
-        with contextlib.suppress(BaseException), os.fdopen(writer, "w") as file:
-            json.dump(answer, file)
-        os._exit(0)
-    os.close(writer)
-    text = _read_until(reader, time.monotonic() + SECONDS)
-    if text is None:
-        os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    if text is None:
-        return {"error": f"{shown(path.name)} took longer than {SECONDS:.0f} s to read; given up."}
+def read(path: Path, out: Path) -> dict[str, Any]:
+    """Write a file's weights to `out` and describe them, or say what is wrong as "error"."""
     try:
-        return json.loads(text)
-    except ValueError:
-        return {
-            "error": f"{shown(path.name)} could not be read within the memory and time allowed."
-        }
-
-
-def _read_until(handle: int, deadline: float) -> str | None:
-    pieces: list[bytes] = []
-    with os.fdopen(handle, "rb") as file:
-        while (left := deadline - time.monotonic()) > 0:
-            if select.select([file], [], [], left)[0]:
-                piece = os.read(handle, 2**16)
-                if not piece:
-                    return b"".join(pieces).decode("utf-8", "replace")
-                pieces.append(piece)
-    return None
-
-
-def _answer(path: Path, out: Path) -> dict[str, Any]:
-    try:
-        kind = format_of(path)
-        _limit(path.stat().st_size)
-        return _extract(path, kind, out)
+        return _extract(path, format_of(path), out)
     except InputError as error:
         return {"error": str(error)}
     except MemoryError:
@@ -128,21 +73,6 @@ def _answer(path: Path, out: Path) -> dict[str, Any]:
         return {"error": f"{shown(path.name)} is damaged or cut off ({_first_line(error)})."}
     except Exception as error:
         return {"error": f"{shown(path.name)} is damaged ({type(error).__name__})."}
-
-
-def _limit(size: int) -> None:
-    """What a child may take: memory and output in proportion to the file, a little time."""
-    limits = [
-        (resource.RLIMIT_CPU, int(SECONDS)),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 4 * size + 2**20),
-    ]
-    with contextlib.suppress(OSError):  # where there is no /proc, the time limit has to do
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limits.append((resource.RLIMIT_AS, pages * resource.getpagesize() + 6 * size + SPARE_BYTES))
-    for which, value in limits:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(which, (value, value))
 
 
 def _extract(path: Path, kind: str, out: Path) -> dict[str, Any]:
@@ -244,4 +174,5 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    serve()
+    torch.set_num_threads(1)
+    serve(answer)

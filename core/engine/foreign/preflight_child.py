@@ -7,33 +7,20 @@ not at all. One at a time works on a machine; the others wait their turn.
 from __future__ import annotations
 
 import json
-import logging
 import os
-import signal
-import sys
 from pathlib import Path
+from typing import Any
 
 from core.checkpoints.analyses import named_after
 from core.checkpoints.preflights import read_question
-from core.errors import InputError, WorkError
+from core.errors import InputError
 from core.processes import children
 from core.processes.children import Teller
-from core.study import store
 
 SECONDS_IN_ALL = 1800  # drawing thousands of phantoms takes minutes; for ever is no answer
 
 
-def main(folder: Path) -> None:
-    logging.basicConfig(level=logging.INFO)
-    signal.alarm(SECONDS_IN_ALL)  # ends the process, which reads as "broken"
-    try:
-        answer = _answer(folder, Teller(folder))
-    except (InputError, WorkError) as error:
-        answer = {"refusal": str(error)}
-    store.write_json(answer, folder / "answer.json")
-
-
-def _answer(folder: Path, tell: Teller) -> dict[str, object]:
+def report(folder: Path, tell: Teller) -> dict[str, Any]:
     path, name, base, options = read_question(folder)
     with children.turn("preflights", tell, "Waiting for another preflight"):
         tell("Starting", 0, 1)
@@ -42,12 +29,12 @@ def _answer(folder: Path, tell: Teller) -> dict[str, object]:
 
         try:
             with Reader(children.scratch(folder, os.getpid())) as reader:
-                report = preflight(path, base, options, tell, reader)
+                found = preflight(path, base, options, tell, reader)
         except InputError as error:
             # The engine names the file as it lies on disk, by letters that occur nowhere else.
             raise InputError(str(error).replace(path.name, name)) from error
-    return {"report": json.loads(named_after(report, name, path, base).to_json())}
+    return json.loads(named_after(found, name, path, base).to_json())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    children.work(report, SECONDS_IN_ALL)

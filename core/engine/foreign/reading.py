@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import select
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.engine.foreign.formats import format_of, shown
 from core.errors import InputError, WorkError
-from core.processes.environment import environment
+from core.processes import limited
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which the child can already start
     import torch
 
-ROOT = Path(__file__).resolve().parents[3]
-# Beyond what the child allows itself, and what it takes it to start.
-SECONDS = 60.0
+CHILD = "core.engine.foreign.child"
+SECONDS = 25.0
+SPARE_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Given:
 
 
 class Reader(AbstractContextManager["Reader"]):
-    """Reads files one after another through one child; it starts (2 s) when it is made.
+    """Reads files one after another through one process; it starts (2 s) when this is made.
 
     The weights pass through a file in `scratch`, or in the system's folder for such; a process that
     is killed leaves it there.
@@ -51,25 +48,10 @@ class Reader(AbstractContextManager["Reader"]):
 
     def __init__(self, scratch: Path | None = None) -> None:
         self._scratch = scratch
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "core.engine.foreign.child"],
-            cwd=ROOT,
-            env=environment() | {"HOME": "/nonexistent"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        limited.start(CHILD)
 
     def __exit__(self, *_: Any) -> None:
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe:
-                pipe.close()
-        try:
-            self._child.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        limited.end(CHILD)
 
     def read(self, path: Path, advance: Callable[[int, int], None] | None = None) -> Given:
         """The weights in a file. `advance(done, total)` counts bytes of its digest.
@@ -83,7 +65,7 @@ class Reader(AbstractContextManager["Reader"]):
             self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="prunescope-", dir=self._scratch) as folder:
             out = Path(folder) / "weights.safetensors"
-            answer = self._ask({"path": str(path.absolute()), "out": str(out)}, shown(path.name))
+            answer = _ask(path, out)
             if "error" in answer:
                 raise InputError(answer["error"])
             from safetensors.torch import load_file
@@ -102,19 +84,24 @@ class Reader(AbstractContextManager["Reader"]):
             tensors=tensors,
         )
 
-    def _ask(self, request: dict[str, str], name: str) -> dict[str, Any]:
-        questions, answers = self._child.stdin, self._child.stdout
-        assert questions
-        assert answers
-        try:
-            questions.write(json.dumps(request).encode() + b"\n")
-            questions.flush()
-            if select.select([answers], [], [], SECONDS)[0] and (line := answers.readline()):
-                return json.loads(line)
-        except (OSError, ValueError) as error:
-            raise WorkError(f"The process that reads {name} ended ({error}). Try again.") from error
-        self._child.kill()
-        raise WorkError(f"The process that reads {name} did not answer. Try again.")
+
+def _ask(path: Path, out: Path) -> dict[str, Any]:
+    """What the process says of a file, which may take a little time, and memory and disk in
+    proportion to it."""
+    name, size = shown(path.name), path.stat().st_size
+    asked = json.dumps({"path": str(path.absolute()), "out": str(out)}).encode()
+    memory, output = 6 * size + SPARE_BYTES, 4 * size + 2**20
+    try:
+        return json.loads(limited.ask(CHILD, asked, SECONDS, memory, clock=SECONDS, output=output))
+    except limited.OverLimit as error:
+        why = "could not be read within the memory and time allowed."
+        if error.late:
+            why = f"took longer than {SECONDS:.0f} s to read; given up."
+        raise InputError(f"{name} {why}") from error
+    except ValueError as error:
+        raise InputError(f"{name} could not be read.") from error
+    except WorkError as error:
+        raise WorkError(f"The process that reads {name} did not answer. Try again.") from error
 
 
 def sha256_of(path: Path, advance: Callable[[int, int], None] | None = None) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.engine.foreign import preflight as module
+from core.engine.foreign import reading
 from core.engine.foreign.preflight import preflight
 from core.engine.foreign.reading import Reader
 from core.errors import InputError
+from core.processes import limited
 from core.study import paths
 from core.study.config import StudyConfig
 from tests.engine.uploads import hostile
@@ -145,21 +147,20 @@ def test_a_file_that_takes_too_much_memory_ends_its_child_alone(tmp_path, reader
         reader.read(path)
 
 
-def test_a_child_without_an_answer_is_given_up(tmp_path, monkeypatch):
-    from core.engine.foreign import child
-
-    monkeypatch.setattr(child, "SECONDS", 1.0)
-    monkeypatch.setattr(child, "_answer", lambda path, out: time.sleep(60))
+def test_a_process_without_an_answer_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "CHILD", "tests.engine.uploads.slow_child")
+    monkeypatch.setattr(reading, "SECONDS", 1.0)
     started = time.monotonic()
-    answer = child._in_a_fork(tmp_path / "slow.pt", tmp_path / "out")
-    assert time.monotonic() - started < 5
-    assert answer == {"error": "slow.pt took longer than 1 s to read; given up."}
+    with Reader() as running, pytest.raises(InputError) as refused:
+        running.read(hostile.one_good(tmp_path))
+    assert time.monotonic() - started < 20
+    assert str(refused.value).endswith(" took longer than 1 s to read; given up.")
 
 
 def test_nothing_of_our_environment_reaches_the_child(monkeypatch):
     monkeypatch.setenv("A_SECRET", "hidden")
-    with Reader() as running:
-        environment = Path(f"/proc/{running._child.pid}/environ")
+    with Reader():
+        environment = Path(f"/proc/{limited._idle[reading.CHILD][-1]._process.pid}/environ")
         if not environment.exists():
             pytest.skip("no /proc")
         assert b"hidden" not in environment.read_bytes()
