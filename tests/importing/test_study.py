@@ -42,6 +42,22 @@ def source(tmp_path: Path) -> Path:
     return published(tmp_path / "published")
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Published files and the folder of their study; not to be written to."""
+    folder = tmp_path_factory.mktemp("untouched")
+    source = published(folder / "published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(folder / "cache"))
+        return source, take(source).folder
+
+
+@pytest.fixture(scope="module")
+def whole(untouched: tuple[Path, Path]) -> dict[str, object]:
+    """Every table of that study."""
+    return content(untouched[1])
+
+
 def take(source: Path, **options: object) -> importing.Imported:
     return import_study(source, source, "nih-cxr-lt", "pub", **options)
 
@@ -60,8 +76,8 @@ def same(one: dict, other: dict) -> bool:
     )
 
 
-def test_predictions_equal_direct_reading_to_the_last_bit(source: Path) -> None:
-    folder = take(source).folder
+def test_predictions_equal_direct_reading_to_the_last_bit(untouched: tuple[Path, Path]) -> None:
+    source, folder = untouched
     labels = store.read_labels(folder)
     ids, names = labels.split("test")["image_id"], list(labels.class_names)
     assert (
@@ -80,8 +96,8 @@ def test_predictions_equal_direct_reading_to_the_last_bit(source: Path) -> None:
     assert np.array_equal(ensemble, mean)
 
 
-def test_class_metrics_are_those_of_scikit_learn(source: Path) -> None:
-    folder = take(source).folder
+def test_class_metrics_are_those_of_scikit_learn(untouched: tuple[Path, Path]) -> None:
+    source, folder = untouched
     labels = store.read_labels(folder)
     truth = label_matrix(labels.split("test"), labels.class_names)
     table = store.read_class_metrics(folder)
@@ -98,27 +114,27 @@ def test_class_metrics_are_those_of_scikit_learn(source: Path) -> None:
             assert pd.isna(cell.loc[name, "ap"])
 
 
-def test_the_study_says_where_it_comes_from(source: Path) -> None:
-    imported = take(source)
-    provenance = store.read_provenance(imported.folder)
+def test_the_study_says_where_it_comes_from(untouched: tuple[Path, Path]) -> None:
+    source, folder = untouched
+    provenance = store.read_provenance(folder)
     assert provenance["imported"]["folder"] == str(source)
     assert provenance["seeds"] == [0, 1]
     assert len(provenance["imported"]["cells"]) == 6
     cell = provenance["imported"]["cells"]["run=01/sparsity=50"]
     assert cell["file"] == "nih-cxr-lt_resnet50_seed-1_prune-0.5.pkl"
     assert len(cell["sha256"]) == 64
-    config = store.read_config(imported.folder)
+    config = store.read_config(folder)
     assert config.dataset.kind == "imported"
     assert (config.model.architecture, config.runs.count) == ("resnet50", 2)
     assert config.sweep.sparsities == GRID
     assert config.dataset.images is None
-    assert read_progress(imported.folder).state == "finished"
+    assert read_progress(folder).state == "finished"
 
 
 def test_settings_that_nobody_gave_are_not_on_record_and_the_id_is_what_it_was(
-    source: Path,
+    untouched: tuple[Path, Path],
 ) -> None:
-    folder = take(source).folder
+    _, folder = untouched
     written = store.read_provenance(folder)["config"]
     assert written["model"] == {"architecture": "resnet50"}
     assert written["sweep"] == {"sparsities": list(GRID)}
@@ -144,8 +160,9 @@ def test_the_report_and_the_overview_say_what_is_not_known(source: Path) -> None
     assert "3 runs, seeds 0, 1, 7" in shown
 
 
-def test_parquet_and_csv_give_the_study_that_pickles_give(source: Path, tmp_path: Path) -> None:
-    pickles = content(take(source).folder)
+def test_parquet_and_csv_give_the_study_that_pickles_give(
+    source: Path, whole: dict[str, object], tmp_path: Path
+) -> None:
     ids = pd.read_csv(source / "miccai2023_nih-cxr-lt_labels_test.csv")["id"]
     for ending in ("csv", "parquet"):
         tables = tmp_path / ending
@@ -155,7 +172,7 @@ def test_parquet_and_csv_give_the_study_that_pickles_give(source: Path, tmp_path
             write = frame.to_csv if ending == "csv" else frame.to_parquet
             write(tables / f"{path.stem}.{ending}", index=False)
         imported = import_study(tables, source, "nih-cxr-lt", ending)
-        assert same(content(imported.folder), pickles)
+        assert same(content(imported.folder), whole)
 
 
 def test_missing_cells_seeds_and_grid_points_are_listed_and_tolerated(source: Path) -> None:
@@ -185,10 +202,8 @@ def test_missing_cells_seeds_and_grid_points_are_listed_and_tolerated(source: Pa
 
 
 def test_an_interrupted_import_goes_on_where_it_was(
-    source: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, whole: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = content(take(source).folder)
-    shutil.rmtree(paths.cache_dir())
     taken: list[str] = []
     real = importing.read_probabilities
 
@@ -211,11 +226,9 @@ def test_an_interrupted_import_goes_on_where_it_was(
     assert same(content(folder), whole)
 
 
-def test_a_killed_import_goes_on(source: Path) -> None:
+def test_a_killed_import_goes_on(source: Path, whole: dict[str, object]) -> None:
     """SIGKILL within the second run: nothing of that run is on record, and it is made again. All
     without torch."""
-    whole = content(take(source).folder)
-    shutil.rmtree(paths.cache_dir())
     script = (
         "import os, signal, sys; from pathlib import Path; from core.importing import study\n"
         "real, n = study.read_probabilities, [0]\n"
@@ -239,9 +252,10 @@ def test_a_stop_is_heeded(source: Path) -> None:
         take(source, cancelled=lambda: True)
 
 
-def test_what_is_finished_is_not_read_again_and_what_is_damaged_is(source: Path) -> None:
+def test_what_is_finished_is_not_read_again_and_what_is_damaged_is(
+    source: Path, whole: dict[str, object]
+) -> None:
     folder = take(source).folder
-    whole = content(folder)
     assert take(source).n_new == 0
     path = paths.prediction_path(folder, 1, 0.9)
     data = bytearray(path.read_bytes())
