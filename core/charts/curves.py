@@ -75,8 +75,8 @@ def class_curves_chart(
     title = _curves_title(highlighted, facts, metric, sparsity)
     caption = (
         f"{words.count(curves['class_name'].nunique(), 'class')}. {parts.over_runs(curves)} "
-        "Dotted: what a random order is expected to reach with as many test positives as the named class "
-        "has."
+        "Dotted: what a random order is expected to reach with as many test positives as the "
+        "named class has."
     )
     return parts.Chart(title, figure, caption)
 
