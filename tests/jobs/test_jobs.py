@@ -103,7 +103,7 @@ def workers() -> Iterator[Workers]:
             worker.stderr.close()
 
 
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
     """Wait until the condition holds; fail the test where it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
