@@ -19,10 +19,10 @@ import torch
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 
+from core.checkpoints.formats import format_of
 from core.checkpoints.mapping import map_outputs
 from core.engine.foreign import child
 from core.engine.foreign.adopting import network_of
-from core.engine.foreign.formats import format_of
 from core.engine.foreign.guessing import match
 from core.engine.foreign.reading import Reader, sha256_of
 from core.engine.foreign.sidecar import read_sidecar

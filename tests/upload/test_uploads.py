@@ -357,7 +357,7 @@ def test_whatever_comes_gets_a_sentence_and_nothing_runs(
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    from tests.engine.uploads import hostile
+    from tests.engine.foreign import hostile
 
     folder = tmp_path_factory.mktemp("hostile")
     canary = tmp_path_factory.mktemp("canary") / "something-ran"

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from core.engine.foreign.formats import check_archive, format_of, shown
+from core.checkpoints.formats import check_archive, format_of, shown
 from core.engine.foreign.naming import Found, find_weights, join_pruned, names_of_metadata
 from core.errors import InputError
 from core.processes.serving import serve

@@ -18,6 +18,7 @@ from typing import Any
 from torch import nn
 
 from core.checkpoints.analyses import study_settings
+from core.checkpoints.formats import shown
 from core.checkpoints.mapping import map_outputs
 from core.checkpoints.preflight import (
     VERSION,
@@ -43,7 +44,6 @@ from core.engine.foreign.adopting import (
     output_rows,
     studied_labels,
 )
-from core.engine.foreign.formats import shown
 from core.engine.foreign.guessing import Match, match
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar

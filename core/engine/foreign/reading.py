@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.engine.foreign.formats import format_of, shown
+from core.checkpoints.formats import format_of, shown
 from core.errors import InputError, WorkError
 from core.processes import limited
 

@@ -15,8 +15,8 @@ from core.errors import InputError
 from core.processes import limited
 from core.study import paths
 from core.study.config import StudyConfig
-from tests.engine.uploads import hostile
-from tests.engine.uploads.hostile import NAMES
+from tests.engine.foreign import hostile
+from tests.engine.foreign.hostile import NAMES
 from tests.toys import toy_config, toy_labels
 
 SECONDS = 30
@@ -148,7 +148,7 @@ def test_a_file_that_takes_too_much_memory_ends_its_child_alone(tmp_path, reader
 
 
 def test_a_process_without_an_answer_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "CHILD", "tests.engine.uploads.slow_child")
+    monkeypatch.setattr(reading, "CHILD", "tests.engine.foreign.slow_child")
     monkeypatch.setattr(reading, "SECONDS", 1.0)
     started = time.monotonic()
     with Reader() as running, pytest.raises(InputError) as refused:
