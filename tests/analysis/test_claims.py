@@ -92,7 +92,7 @@ def test_a_sentence_has_verdict_estimate_interval_null_and_n(table):
             assert f"{row.n:,} " in row.sentence
 
 
-@pytest.mark.parametrize("name", sorted(claims.CLAIMED))
+@pytest.mark.parametrize("name", sorted(HEADINGS))
 @pytest.mark.parametrize("reading", [claims.PAPER, claims.CORRECTED])
 def test_the_sentence_of_every_claim_carries_its_numbers(name, reading):
     null = 1.0 if name in (claims.RARE, claims.MANY) else 0.0
