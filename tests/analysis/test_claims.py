@@ -77,7 +77,7 @@ def test_every_claim_is_there_in_both_readings(table):
     assert list(table.columns) == list(claims.CLAIMS)
     readings = table.groupby("claim")["reading"].agg(list)
     assert set(readings.index) >= NAMES
-    assert set(readings.index) <= set(HEADINGS) == set(claims.CLAIMED)
+    assert set(readings.index) <= set(HEADINGS)
     assert all(found == ["paper", "corrected"] for found in readings)
     assert set(table["verdict"]) <= set(VERDICTS)
 
