@@ -12,13 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import (
-    SEED,
-    permutation_p,
-    permutations_of,
-    permuted_pairs,
-    row_pearson,
-)
+from core.analysis import bootstrap
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.decay import ForgettabilityCurves
@@ -59,7 +53,7 @@ class Correlations:
 
     metrics: tuple[str, ...] = ("ap", "calibrated_ap")
     permutations: int = 2000
-    seed: int = SEED
+    seed: int = bootstrap.SEED
 
     def __call__(
         self,
@@ -99,9 +93,9 @@ class Correlations:
         there = ~(np.isnan(x) | np.isnan(y))
         row = correlate(x[there], y[there])
         if not np.isnan(row["pearson_r"]):
-            orders = permutations_of(int(there.sum()), self.permutations, self.seed)
-            shuffled = row_pearson(x[there], y[there][orders])
-            row["permutation_p"] = permutation_p(row["pearson_r"], shuffled)
+            orders = bootstrap.permutations_of(int(there.sum()), self.permutations, self.seed)
+            shuffled = bootstrap.row_pearson(x[there], y[there][orders])
+            row["permutation_p"] = bootstrap.permutation_p(row["pearson_r"], shuffled)
         return row
 
     def _over_pairs(self, matrices: dict[str, np.ndarray]) -> dict[str, Figures]:
@@ -160,7 +154,9 @@ def mantel(x: np.ndarray, y: np.ndarray, permutations: int, seed: int) -> Figure
     there = ~(np.isnan(x_pairs) | np.isnan(y_pairs))
     row = correlate(x_pairs[there], y_pairs[there])
     if not np.isnan(row["pearson_r"]):
-        orders = permutations_of(len(keep), permutations, seed)
-        shuffled = [row_pearson(x_pairs, rows) for rows in permuted_pairs(y, orders)]
-        row["permutation_p"] = permutation_p(row["pearson_r"], np.concatenate(shuffled))
+        orders = bootstrap.permutations_of(len(keep), permutations, seed)
+        shuffled = [
+            bootstrap.row_pearson(x_pairs, rows) for rows in bootstrap.permuted_pairs(y, orders)
+        ]
+        row["permutation_p"] = bootstrap.permutation_p(row["pearson_r"], np.concatenate(shuffled))
     return row

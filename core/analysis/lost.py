@@ -107,57 +107,41 @@ def lost_labels(truth: np.ndarray, lost: np.ndarray, class_names: tuple[str, ...
     return pd.DataFrame({"lost_at_sparsity": earliest, "lost_classes": names})
 
 
-def lost_findings(
-    image_ids: pd.Series,
-    class_names: tuple[str, ...],
-    truth: np.ndarray,
-    lost: np.ndarray,
-    changed: dict[float, np.ndarray] | None,
-    n_runs: dict[float, int],
-) -> pd.DataFrame:
-    """LOST_FINDINGS, one row for each (image, class) that is lost, in the images' order.
-
-    labelled is true, false, or missing where the label is uncertain. n_runs are finished at that
-    sparsity; n_runs_had of them had the finding: their own dense probability reaches the operating
-    point; n_runs_lost of these lost it: their own probability is below the point there.
-    changed: (images, classes, CHANGED) of each sparsity; None where it is lost by
-    rank, which is of the mean over runs: runs are not counted then.
-    """
-    return _changed(image_ids, class_names, truth, lost, changed, n_runs, "lost")
-
-
-def raised_findings(
-    image_ids: pd.Series,
-    class_names: tuple[str, ...],
-    truth: np.ndarray,
-    raised: np.ndarray,
-    changed: dict[float, np.ndarray] | None,
-    n_runs: dict[float, int],
-) -> pd.DataFrame:
-    """RAISED_FINDINGS, one row for each (image, class) that is raised on an image certain not to
-    carry the class, in the images' order. n_runs are finished at that sparsity; n_runs_lacked of
-    them lacked it: their own dense probability is below the operating point; n_runs_raised of these
-    reach the point there. See `lost_findings`.
-    """
-    false = np.where(truth == 0, raised, np.nan)
-    return _changed(image_ids, class_names, truth, false, changed, n_runs, "raised")
-
-
-def _changed(
+def changed_findings(
+    kind: Literal["lost", "raised"],
     image_ids: pd.Series,
     class_names: tuple[str, ...],
     truth: np.ndarray,
     since: np.ndarray,
     changed: dict[float, np.ndarray] | None,
     n_runs: dict[float, int],
-    kind: Literal["lost", "raised"],
 ) -> pd.DataFrame:
-    """LOST_FINDINGS or RAISED_FINDINGS of what is not NaN in `since`."""
-    before = {"lost": "had", "raised": "lacked"}[kind]
-    rows, columns = np.nonzero(~np.isnan(since))
+    """LOST_FINDINGS, one row for each (image, class) that is lost, or RAISED_FINDINGS, one for each
+    that is raised on an image certain not to carry the class; in the images' order.
+
+    since: `lost_at_sparsity` or `raised_at_sparsity`. labelled is true, false, or missing where the
+    label is uncertain. n_runs are finished at that sparsity; n_runs_had of them had the finding:
+    their own dense probability reaches the operating point; n_runs_lost of these lost it: their own
+    probability is below the point there. n_runs_lacked of them lacked it, and n_runs_raised of
+    these reach the point there. changed: (images, classes, CHANGED) of each sparsity; None where it
+    is lost or raised by rank, which is of the mean over runs: runs are not counted then.
+    """
+    counted = np.ones(truth.shape, bool) if kind == "lost" else truth == 0
+    rows, columns = np.nonzero(~np.isnan(since) & counted)
+    at = since[rows, columns].astype(float).round(2)
+
+    def runs(what: str) -> pd.api.extensions.ExtensionArray:
+        counts = pd.array([pd.NA] * len(rows), dtype="Int64")
+        if changed is not None:
+            for sparsity in np.unique(at):
+                here = at == sparsity
+                of_cell = changed[float(sparsity)][rows[here], columns[here]]
+                counts[here] = of_cell[:, CHANGED.index(what)].astype(int)
+        return counts
+
     labelled = pd.array(truth[rows, columns] == 1, dtype="boolean")
     labelled[np.isnan(truth[rows, columns])] = pd.NA
-    at = since[rows, columns].astype(float).round(2)
+    before = {"lost": "had", "raised": "lacked"}[kind]
     table = pd.DataFrame(
         {
             "image_id": image_ids.to_numpy()[rows],
@@ -165,27 +149,9 @@ def _changed(
             "labelled": labelled,
             f"{kind}_by": RANK if changed is None else OPERATING_POINT,
             f"{kind}_at_sparsity": at,
-            f"n_runs_{kind}": _runs(changed, f"n_{kind}", at, rows, columns),
-            f"n_runs_{before}": _runs(changed, f"n_{before}", at, rows, columns),
+            f"n_runs_{kind}": runs(f"n_{kind}"),
+            f"n_runs_{before}": runs(f"n_{before}"),
             "n_runs": np.array([n_runs[float(sparsity)] for sparsity in at], int),
         }
     )
     return table[list(LOST_FINDINGS if kind == "lost" else RAISED_FINDINGS)]
-
-
-def _runs(
-    changed: dict[float, np.ndarray] | None,
-    what: str,
-    at: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-) -> pd.api.extensions.ExtensionArray:
-    """One of CHANGED for each row of a table, where it is lost or raised."""
-    counts = pd.array([pd.NA] * len(rows), dtype="Int64")
-    if changed is not None:
-        for sparsity in np.unique(at):
-            here = at == sparsity
-            counts[here] = changed[float(sparsity)][
-                rows[here], columns[here], CHANGED.index(what)
-            ].astype(int)
-    return counts

@@ -16,15 +16,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import (
-    CONFIDENCE,
-    SEED,
-    benjamini_hochberg,
-    combined_half_width,
-    permutation_p,
-    permutations_of,
-    row_pearson,
-)
+from core.analysis import bootstrap
 from core.analysis.class_changes import PRIMARY, ClassChanges
 from core.analysis.onset import Curves
 
@@ -142,7 +134,7 @@ class DifferentPairs:
     holds FCD against.
     """
 
-    confidence: float = CONFIDENCE
+    confidence: float = bootstrap.CONFIDENCE
 
     def __call__(self, evidence: PairEvidence) -> pd.DataFrame:
         pairs = list(combinations(range(len(evidence.class_names)), 2))
@@ -160,7 +152,9 @@ class DifferentPairs:
             se_runs = np.sqrt((of_runs**2).sum(axis=0) / (n_runs * (n_runs - 1)))
         se_patients = np.sqrt((of_patients**2).mean(axis=0))
         n_patients = np.minimum(evidence.n_patients[first], evidence.n_patients[second])
-        half = combined_half_width(se_runs, n_runs, se_patients, n_patients, self.confidence)
+        half = bootstrap.combined_half_width(
+            se_runs, n_runs, se_patients, n_patients, self.confidence
+        )
         p = _satterthwaite_p(difference, se_runs, n_runs, se_patients, n_patients)
         return pd.DataFrame(
             {
@@ -172,7 +166,7 @@ class DifferentPairs:
                 "difference_ci_low": difference - half,
                 "difference_ci_high": difference + half,
                 "p_value": p,
-                "q_value": benjamini_hochberg(p),
+                "q_value": bootstrap.benjamini_hochberg(p),
                 "log10_frequency_difference": np.abs(
                     evidence.log_frequency[first] - evidence.log_frequency[second]
                 ),
@@ -224,7 +218,7 @@ def exchanged_distances(evidence: PairEvidence, draws: int, seed: int) -> np.nda
     total = between + evidence.variance
     share = np.divide(between, total, out=np.zeros_like(total), where=total > 0)
     curves = centre + np.sqrt(share) * (evidence.change - centre)
-    orders = permutations_of(len(curves), draws, seed)
+    orders = bootstrap.permutations_of(len(curves), draws, seed)
     # A class's noise hardly changes from one sparsity to the next: one draw moves its whole curve.
     luck = np.random.default_rng(seed).standard_normal((draws, len(curves), 1))
     noise = np.sqrt(evidence.variance)
@@ -249,7 +243,7 @@ class FrequencyAndDistance:
 
     confidence: float = PAIR_CONFIDENCE
     draws: int = 2000
-    seed: int = SEED
+    seed: int = bootstrap.SEED
 
     def __call__(self, evidence: PairEvidence) -> Relation:
         first, second = np.triu_indices(len(evidence.class_names), k=1)
@@ -266,7 +260,7 @@ class FrequencyAndDistance:
             float(coefficient[0]),
             float(coefficient[0] - half),
             float(coefficient[0] + half),
-            permutation_p(float(t[0]), drawn),
+            bootstrap.permutation_p(float(t[0]), drawn),
             len(first),
         )
 
@@ -292,7 +286,7 @@ class Together:
 
 
 def together(
-    evidence: PairEvidence, iou: np.ndarray, draws: int = 500, seed: int = SEED
+    evidence: PairEvidence, iou: np.ndarray, draws: int = 500, seed: int = bootstrap.SEED
 ) -> Together:
     """iou: (classes, classes) of the judged classes."""
     first, second = np.triu_indices(len(evidence.class_names), k=1)
@@ -300,7 +294,7 @@ def together(
     known = ~np.isnan(side)
     if len(evidence.class_names) < LEAST_CLASSES or known.sum() < 3 or np.ptp(side[known]) == 0:
         return Together(np.nan, np.nan, np.nan, int(known.sum()))
-    observed = row_pearson(side[known], evidence.squared[first, second][known][None])[0]
-    found = row_pearson(side[known], exchanged_distances(evidence, draws, seed)[:, known])
+    observed = bootstrap.row_pearson(side[known], evidence.squared[first, second][known][None])[0]
+    found = bootstrap.row_pearson(side[known], exchanged_distances(evidence, draws, seed)[:, known])
     low, high = np.percentile(found, [2.5, 97.5])
     return Together(float(observed), float(low), float(high), int(known.sum()))

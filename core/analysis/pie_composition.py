@@ -11,14 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.analysis.bootstrap import (
-    CONFIDENCE,
-    DRAWS,
-    SEED,
-    patient_sums,
-    percentile_interval,
-    resample_counts,
-)
+from core.analysis import bootstrap
 from core.analysis.subgroup import FINDING_COUNTS, finding_counts
 from core.study.labels import FEW_PATIENTS, findings, label_matrix
 
@@ -34,9 +27,9 @@ class Ratio:
     is missing where no PIE carries it: every draw gives 0 then, however few the PIEs.
     """
 
-    confidence: float = CONFIDENCE
-    draws: int = DRAWS
-    seed: int = SEED
+    confidence: float = bootstrap.CONFIDENCE
+    draws: int = bootstrap.DRAWS
+    seed: int = bootstrap.SEED
 
     def of(self, values: np.ndarray, is_pie: np.ndarray, patient_ids: pd.Series) -> pd.DataFrame:
         """RATIO and n_pie_positive, n_positive, n_positive_patients of (images, columns) values of
@@ -44,11 +37,11 @@ class Ratio:
         positive, known = np.nan_to_num(values), (~np.isnan(values)).astype(float)
         pie = np.asarray(is_pie, bool)[:, None]
         parts = [np.where(mask, part, 0) for mask in (pie, ~pie) for part in (positive, known)]
-        sums = patient_sums(patient_ids, np.hstack(parts))
+        sums = bootstrap.patient_sums(patient_ids, np.hstack(parts))
         width = values.shape[1]
-        counts = resample_counts(len(sums), self.draws, self.seed)
+        counts = bootstrap.resample_counts(len(sums), self.draws, self.seed)
         drawn = _frequencies((counts @ sums).reshape(self.draws, 4, width))
-        low, high = percentile_interval(drawn[:, 2], self.confidence)
+        low, high = bootstrap.percentile_interval(drawn[:, 2], self.confidence)
         observed = _frequencies(sums.sum(axis=0).reshape(1, 4, width))[0]
         table = pd.DataFrame(dict(zip(RATIO, (*observed, low, high), strict=True)))
         undefined = table["ratio"].isna() | (table["ratio"] == 0)

@@ -10,15 +10,8 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
+from core.analysis import pie_null
 from core.analysis.bootstrap import CONFIDENCE, SEED
-from core.analysis.pie_null import (
-    DRAWS,
-    LEAST_RUNS,
-    PairAgreements,
-    drawn_pies,
-    pairs_of_runs,
-    pigeonhole_draws,
-)
 
 EXCESS = (
     "pruned_ratio",
@@ -69,20 +62,20 @@ class PieExcess:
     """
 
     confidence: float = CONFIDENCE
-    draws: int = DRAWS
+    draws: int = pie_null.DRAWS
     seed: int = SEED
 
     def __call__(
         self,
         n_runs: int,
-        found: PairAgreements,
-        surrogates: Sequence[PairAgreements],
+        found: pie_null.PairAgreements,
+        surrogates: Sequence[pie_null.PairAgreements],
         patients: np.ndarray,
         carried: Sequence[Carried],
         advance: Callable[[], None] | None = None,
     ) -> pd.DataFrame:
         """patients: (images,) numbers from 0. `advance` hears of every lot of draws."""
-        if n_runs < LEAST_RUNS:  # of one pair of runs nothing can be drawn
+        if n_runs < pie_null.LEAST_RUNS:  # of one pair of runs nothing can be drawn
             missing = np.full((2, 2, len(carried)), np.nan)
             return self._table(carried, missing, np.full((2, len(carried)), np.nan), n_runs)
         sides = [found.cross, found.null]
@@ -96,12 +89,12 @@ class PieExcess:
         belongs[np.arange(len(cells)), [at for at, _ in cells]] = 1
         logs: list[np.ndarray] = []
         counts = np.zeros((2, len(carried)))
-        pairs = pairs_of_runs(n_runs)
-        for draw in pigeonhole_draws(n_runs, pairs, patients, self.draws, self.seed):
+        pairs = pie_null.pairs_of_runs(n_runs)
+        for draw in pie_null.pigeonhole_draws(n_runs, pairs, patients, self.draws, self.seed):
             total = draw.of_images.astype(np.float32) @ masks
             drawn = []
             for at, agreements in enumerate(sides):
-                inside = drawn_pies(agreements, draw).astype(np.float32) @ masks
+                inside = pie_null.drawn_pies(agreements, draw).astype(np.float32) @ masks
                 drawn.append(_log_ratio(inside, total, belongs))
                 if not logs and at < 2:  # the data as they are come first
                     counts[at] = inside[0, len(cells) :] @ belongs
@@ -135,7 +128,7 @@ class PieExcess:
         table["n_pruned"], table["n_dense"] = (pd.array(c, "Int64") for c in counts.round())
         # Of none, or of all images, nothing can be more frequent.
         nothing = (table["n_positive"] == 0) | (table["n_positive"] == table["n_images"])
-        table.loc[nothing | (n_runs < LEAST_RUNS), list(EXCESS)] = np.nan
+        table.loc[nothing | (n_runs < pie_null.LEAST_RUNS), list(EXCESS)] = np.nan
         return table
 
 

@@ -8,14 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.bootstrap import (
-    CONFIDENCE,
-    DRAWS,
-    SEED,
-    benjamini_hochberg,
-    percentile_interval,
-    resample_counts,
-)
+from core.analysis import bootstrap
 
 # Draws worked on at a time: what bounds the memory at 25,596 images.
 DRAWS_AT_ONCE = 50
@@ -34,9 +27,9 @@ class PieQuality:
     measures.
     """
 
-    confidence: float = CONFIDENCE
-    draws: int = DRAWS
-    seed: int = SEED
+    confidence: float = bootstrap.CONFIDENCE
+    draws: int = bootstrap.DRAWS
+    seed: int = bootstrap.SEED
 
     def __call__(
         self, pies: pd.DataFrame, patients: pd.DataFrame, measures: pd.DataFrame
@@ -46,7 +39,7 @@ class PieQuality:
             rows = rows.merge(table, on="image_id", validate="one_to_one")
         names = [name for name in measures.columns if name != "image_id"]
         table = pd.DataFrame([self._compared(rows, name) for name in names])
-        return table.assign(q=benjamini_hochberg(table["p"].to_numpy(float)))
+        return table.assign(q=bootstrap.benjamini_hochberg(table["p"].to_numpy(float)))
 
     def _compared(self, rows: pd.DataFrame, name: str) -> dict[str, object]:
         known = rows[rows[name].notna()]
@@ -67,14 +60,14 @@ class PieQuality:
         if min(len(np.unique(codes[is_pie])), len(np.unique(codes[~is_pie]))) < 3:
             return row
         drawn = self._drawn(values, is_pie, codes)
-        low, high = percentile_interval(drawn[:, None], self.confidence)
+        low, high = bootstrap.percentile_interval(drawn[:, None], self.confidence)
         error = float(np.nanstd(drawn, ddof=1))
         z = observed / error if error > 0 else np.nan
         p = 1.0 if observed == 0 else float(2 * scipy.stats.norm.sf(abs(z)))
         return row | {"ci_low": float(low[0]), "ci_high": float(high[0]), "p": p}
 
     def _drawn(self, values: np.ndarray, is_pie: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        counts = resample_counts(int(codes.max()) + 1, self.draws, self.seed)
+        counts = bootstrap.resample_counts(int(codes.max()) + 1, self.draws, self.seed)
         return np.concatenate(
             [
                 rank_biserial(values, is_pie, counts[start : start + DRAWS_AT_ONCE][:, codes])

@@ -7,16 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.analysis import pie_null
 from core.analysis.bootstrap import CONFIDENCE, SEED, benjamini_hochberg
 from core.analysis.pie_excess import normal_interval
-from core.analysis.pie_null import (
-    DRAWS,
-    LEAST_RUNS,
-    PairAgreements,
-    drawn_pies,
-    pairs_of_runs,
-    pigeonhole_draws,
-)
 from core.analysis.pie_quality import weighted_rank_biserial
 
 QUALITY_EXCESS = (
@@ -60,15 +53,19 @@ class PieQualityExcess:
     """
 
     confidence: float = CONFIDENCE
-    draws: int = DRAWS
+    draws: int = pie_null.DRAWS
     seed: int = SEED
 
     def __call__(
-        self, n_runs: int, found: PairAgreements, patients: np.ndarray, measures: pd.DataFrame
+        self,
+        n_runs: int,
+        found: pie_null.PairAgreements,
+        patients: np.ndarray,
+        measures: pd.DataFrame,
     ) -> pd.DataFrame:
         names = [name for name in measures.columns if name != "image_id"]
         table = pd.DataFrame({"measure": names})
-        if n_runs < LEAST_RUNS:
+        if n_runs < pie_null.LEAST_RUNS:
             return table.assign(**dict.fromkeys((*QUALITY_EXCESS, "dod_q"), np.nan))
         drawn = self._drawn(n_runs, found, patients, measures[names].to_numpy(float))
         table["pruned_difference"] = drawn[0, 0]
@@ -83,15 +80,15 @@ class PieQualityExcess:
         return table.assign(dod_q=benjamini_hochberg(p))
 
     def _drawn(
-        self, n_runs: int, found: PairAgreements, patients: np.ndarray, values: np.ndarray
+        self, n_runs: int, found: pie_null.PairAgreements, patients: np.ndarray, values: np.ndarray
     ) -> np.ndarray:
         """(sides, 1 + draws, measures)."""
         known = ~np.isnan(values)
-        pairs, parts = pairs_of_runs(n_runs), []
-        for draw in pigeonhole_draws(n_runs, pairs, patients, self.draws, self.seed):
+        pairs, parts = pie_null.pairs_of_runs(n_runs), []
+        for draw in pie_null.pigeonhole_draws(n_runs, pairs, patients, self.draws, self.seed):
             part = np.full((2, len(draw.of_images), values.shape[1]), np.nan)
             for side, agreements in enumerate((found.cross, found.null)):
-                pies = drawn_pies(agreements, draw)
+                pies = pie_null.drawn_pies(agreements, draw)
                 others = draw.of_images - pies
                 for at, there in enumerate(known.T):
                     if there.any():

@@ -73,10 +73,10 @@ def class_curves_chart(
     else:
         figure.update_yaxes(title=label, rangemode="tozero")
     title = _curves_title(highlighted, facts, metric, sparsity)
+    classes = words.count(curves["class_name"].nunique(), "class")
     caption = (
-        f"{words.count(curves['class_name'].nunique(), 'class')}. {parts.over_runs(curves)} "
-        "Dotted: what a random order is expected to reach with as many test positives as the "
-        "named class has."
+        f"{classes}. {parts.over_runs(curves)} Dotted: what a random order is expected to reach "
+        "with as many test positives as the named class has."
     )
     return parts.Chart(title, figure, caption)
 

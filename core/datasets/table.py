@@ -8,17 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.datasets.columns import (
-    JOINED,
-    SPLIT_MEANINGS,
-    folded,
-    image_column,
-    known_column,
-    meant_splits,
-    patient_column,
-    patients_in_paths,
-    split_column,
-)
+from core.datasets import columns
 from core.datasets.files import image_files, refuse_missing, relative_path
 from core.datasets.joined import how_joined, names_in
 from core.datasets.splits import refuse_empty_split, refuse_shared_patients, with_validation
@@ -59,10 +49,10 @@ def load(settings: TableColumns, advance: Callable[[int, int], None]) -> Labels:
     """
     path = settings.labels
     rows = read_rows(path)
-    images = image_column(rows, settings.image_column)
-    patients = settings.patient_column or patient_column(rows)
+    images = columns.image_column(rows, settings.image_column)
+    patients = settings.patient_column or columns.patient_column(rows)
     patients = None if patients == images else patients
-    splits = settings.split_column or split_column(rows)
+    splits = settings.split_column or columns.split_column(rows)
     keys = [c for c in (images, patients, splits) if c is not None]
     refuse_missing_columns(rows, keys, path)
     given = rows[images].str.strip() if pd.api.types.is_string_dtype(rows[images]) else rows[images]
@@ -92,7 +82,7 @@ def classes_of(
     """The columns of classes, or none of those and the column of joined names."""
     if settings.joined_column is not None or settings.class_columns:
         return settings.class_columns, settings.joined_column
-    joined = known_column(rows.columns.drop(keys), JOINED)
+    joined = columns.known_column(rows.columns.drop(keys), columns.JOINED)
     if joined is not None and not is_label(rows[joined]) and not _is_number(rows[joined]):
         # PadChest's ImageDir 0 is no class: beside joined names, only columns that differ are.
         names = [name for name in _label_columns(rows, keys) if rows[name].nunique() > 1]
@@ -185,7 +175,7 @@ def blank_is_negative(rows: pd.DataFrame, settings: TableColumns, path: Path) ->
     """By the settings; where they say nothing, in tables with CheXpert's columns alone."""
     if settings.blank is not None:
         return settings.blank == "negative"
-    if not {folded(name) for name in rows} >= CHEXPERT:
+    if not {columns.folded(name) for name in rows} >= CHEXPERT:
         return False
     log.warning(
         "%s has the columns of CheXpert, whose authors mean negative by a blank; -1 stays "
@@ -217,7 +207,7 @@ def say_one_valued(
 def _patients(rows: pd.DataFrame, column: str | None, table: pd.DataFrame, path: Path) -> pd.Series:
     given = table["image_id"]
     if column is None:
-        folders = patients_in_paths(table["path"])
+        folders = columns.patients_in_paths(table["path"])
         if folders is None:
             log.warning("%s names no patients: each image counts as its own patient", path)
             return given
@@ -238,12 +228,13 @@ def _split(
         return split_by_patient(
             patient_ids, settings.validation_share, settings.test_share, settings.split_seed
         )
-    split = meant_splits(rows[column])
+    split = columns.meant_splits(rows[column])
     if split.isna().any():
         wrong = rows[column][split.isna()].iloc[0]
         raise InputError(
             f"{settings.labels}: the column {column!r} holds "
-            f"{'a blank' if pd.isna(wrong) else repr(wrong)}; allowed: {', '.join(SPLIT_MEANINGS)}."
+            f"{'a blank' if pd.isna(wrong) else repr(wrong)}; allowed: "
+            f"{', '.join(columns.SPLIT_MEANINGS)}."
         )
     split = split.astype(str)
     refuse_shared_patients(patient_ids, split, str(settings.labels))

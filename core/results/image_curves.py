@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -107,24 +108,24 @@ def counts_over_runs(study: Study) -> dict[float, np.ndarray]:
 
 
 def lost_findings(study: Study, advance: Advance | None = None) -> pd.DataFrame:
-    """`lost.lost_findings`: every (image, class) that is lost by the operating point, with how many
-    runs lose it, then every one that is lost by rank.
+    """`lost.changed_findings`: every (image, class) that is lost by the operating point, with how
+    many runs lose it, then every one that is lost by rank.
 
     Prepares the images' curves the first time, which reads every prediction; `advance(done, total)`
     hears of the sparsities. A study without operating points has the second half only.
     """
-    return _findings(study, lost.lost_findings, lost_at, advance)
+    return _findings(study, "lost", lost_at, advance)
 
 
 def raised_findings(study: Study, advance: Advance | None = None) -> pd.DataFrame:
-    """`lost.raised_findings`: every false alarm that pruning adds, by the operating point, then by
+    """`lost.changed_findings`: every false alarm that pruning adds, by the operating point, then by
     rank; otherwise as `lost_findings`."""
-    return _findings(study, lost.raised_findings, raised_at, advance)
+    return _findings(study, "raised", raised_at, advance)
 
 
 def _findings(
     study: Study,
-    tabulate: Callable[..., pd.DataFrame],
+    kind: Literal["lost", "raised"],
     since: Callable[[Study, lost.LostBy], np.ndarray],
     advance: Advance | None,
 ) -> pd.DataFrame:
@@ -135,7 +136,9 @@ def _findings(
     n_runs = {s: len(runs) for s, runs in study.runs_by_sparsity.items()}
     counts = {lost.OPERATING_POINT: counts_over_runs(study), lost.RANK: None}
     halves = [
-        tabulate(test.image_ids, names, test.truth, since(study, by), counts[by], n_runs)
+        lost.changed_findings(
+            kind, test.image_ids, names, test.truth, since(study, by), counts[by], n_runs
+        )
         for by in lost.LOST_BY
     ]
     return pd.concat(halves, ignore_index=True)

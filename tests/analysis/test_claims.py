@@ -77,7 +77,7 @@ def test_every_claim_is_there_in_both_readings(table):
     assert list(table.columns) == list(claims.CLAIMS)
     readings = table.groupby("claim")["reading"].agg(list)
     assert set(readings.index) >= NAMES
-    assert set(readings.index) <= set(HEADINGS) == set(claims.CLAIMED)
+    assert set(readings.index) <= set(HEADINGS)
     assert all(found == ["paper", "corrected"] for found in readings)
     assert set(table["verdict"]) <= set(VERDICTS)
 
@@ -92,7 +92,7 @@ def test_a_sentence_has_verdict_estimate_interval_null_and_n(table):
             assert f"{row.n:,} " in row.sentence
 
 
-@pytest.mark.parametrize("name", sorted(claims.CLAIMED))
+@pytest.mark.parametrize("name", sorted(HEADINGS))
 @pytest.mark.parametrize("reading", [claims.PAPER, claims.CORRECTED])
 def test_the_sentence_of_every_claim_carries_its_numbers(name, reading):
     null = 1.0 if name in (claims.RARE, claims.MANY) else 0.0

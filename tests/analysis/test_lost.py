@@ -20,11 +20,10 @@ from core.analysis.lost import (
     CHANGED,
     OPERATING_POINT,
     RANK,
+    changed_findings,
     lost_at_sparsity,
-    lost_findings,
     lost_labels,
     raised_at_sparsity,
-    raised_findings,
 )
 from core.analysis.operating_points import operating_point
 from core.analysis.ranks import ranks
@@ -113,7 +112,7 @@ def test_raised_agrees_with_the_definition_word_by_word(values):
 def test_the_long_table_of_raised_findings_leaves_out_who_has_or_may_have_them():
     truth, raised = np.array([[0, 1, np.nan]]), np.full((1, 3), 0.5, np.float32)
     changed, ids = {0.5: np.full((1, 3, 4), (1, 0, 2, 1))}, pd.Series(["a"])
-    table = raised_findings(ids, NAMES[:3], truth, raised, changed, {0.5: 3})
+    table = changed_findings("raised", ids, NAMES[:3], truth, raised, changed, {0.5: 3})
     assert table.to_dict("records") == [
         {
             "image_id": "a",
@@ -125,7 +124,7 @@ def test_the_long_table_of_raised_findings_leaves_out_who_has_or_may_have_them()
             "n_runs": 3,
         }
     ]
-    by_rank = raised_findings(ids, NAMES[:3], truth, raised, None, {0.5: 3})
+    by_rank = changed_findings("raised", ids, NAMES[:3], truth, raised, None, {0.5: 3})
     assert by_rank["raised_by"].tolist() == [RANK]
     assert by_rank["n_runs_raised"].isna().all()
 
@@ -154,14 +153,16 @@ def test_the_long_table_counts_the_runs_where_it_is_lost():
     of_hernia = {0.5: (1, 1, 1, 0), 0.9: (2, 1, 2, 1)}
     changed = {s: np.array([[of_mass[s], of_hernia[s]]]) for s in (0.5, 0.9)}
     ids = pd.Series(["a"])
-    table = lost_findings(ids, ("Mass", "Hernia"), truth, lost, changed, {0.5: 2, 0.9: 4})
+    table = changed_findings(
+        "lost", ids, ("Mass", "Hernia"), truth, lost, changed, {0.5: 2, 0.9: 4}
+    )
     assert table["lost_at_sparsity"].tolist() == [0.9, 0.5]
     assert table["n_runs_lost"].tolist() == [2, 1]
     assert table["n_runs_had"].tolist() == [3, 1]
     assert table["n_runs"].tolist() == [4, 2]
     assert table["labelled"].tolist() == [True, pd.NA]
     assert set(table["lost_by"]) == {OPERATING_POINT}
-    by_rank = lost_findings(ids, ("Mass", "Hernia"), truth, lost, None, {0.5: 2, 0.9: 4})
+    by_rank = changed_findings("lost", ids, ("Mass", "Hernia"), truth, lost, None, {0.5: 2, 0.9: 4})
     assert set(by_rank["lost_by"]) == {RANK}
     assert by_rank[["n_runs_lost", "n_runs_had"]].isna().all(axis=None), "runs are not ranked"
 

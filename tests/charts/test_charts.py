@@ -10,7 +10,6 @@ from core.analysis import decay, losses, pairs
 from core.analysis.chance import chance_levels
 from core.analysis.image_curves import curves_table, finding_fates
 from core.analysis.lost import CHANGED
-from core.analysis.metrics import class_metrics
 from core.charts.classes import frequency_chart, losses_chart
 from core.charts.curves import class_curves_chart, mean_ap_chart, pair_curves_chart
 from core.charts.images import image_curves_chart, image_ranks_chart
@@ -25,7 +24,7 @@ from core.charts.parts import GROUP_COLOURS
 from core.study.labels import class_frequencies
 from core.study.settings import GroupSettings
 from tests.page_studies import ODD_CLASSES
-from tests.toys import toy_labels
+from tests.toys import class_metrics, toy_labels
 
 GROUPS = GroupSettings()
 

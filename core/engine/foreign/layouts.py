@@ -15,7 +15,15 @@ from dataclasses import dataclass
 import torch
 
 Tensors = dict[str, torch.Tensor]
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+DENSENETS = ("densenet121", "densenet169", "densenet201")
+MOBILENETS = ("mobilenet_v3_small", "mobilenet_v3_large")
+CONVNEXTS = ("convnext_tiny", "convnext_small", "convnext_base")
 EFFICIENTNETS = ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3")
+
+
+def as_they_are(tensors: Tensors) -> Tensors:
+    return tensors
 
 
 @dataclass(frozen=True)
@@ -25,11 +33,7 @@ class Layout:
     library: str
     marker: str
     architectures: tuple[str, ...]
-    rename: Callable[[Tensors], Tensors]
-
-
-def as_they_are(tensors: Tensors) -> Tensors:
-    return tensors
+    rename: Callable[[Tensors], Tensors] = as_they_are
 
 
 def densenet_of_old(tensors: Tensors) -> Tensors:
@@ -131,51 +135,25 @@ def _start(name: str, words: dict[str, str]) -> str:
 
 
 LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        "torchvision or timm",
-        "layer1.0.conv1.weight",
-        ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
-        as_they_are,
-    ),
+    Layout("torchvision or timm", "layer1.0.conv1.weight", RESNETS),
     Layout(
         "torchvision, timm or torchxrayvision",
         "features.denseblock1.denselayer1.conv1.weight",
-        ("densenet121", "densenet169", "densenet201"),
-        as_they_are,
+        DENSENETS,
     ),
     Layout(
         "torchvision of old",
         "features.denseblock1.denselayer1.conv.1.weight",
-        ("densenet121", "densenet169", "densenet201"),
+        DENSENETS,
         densenet_of_old,
     ),
-    Layout("PruneScope", "stages.0.conv1.weight", ("resnet_small",), as_they_are),
-    Layout("torchvision", "features.1.0.block.0.0.weight", EFFICIENTNETS, as_they_are),
+    Layout("PruneScope", "stages.0.conv1.weight", ("resnet_small",)),
+    Layout("torchvision", "features.1.0.block.0.0.weight", EFFICIENTNETS),
     Layout("timm", "blocks.0.0.conv_dw.weight", EFFICIENTNETS, efficientnet_of_timm),
-    Layout(
-        "torchvision",
-        "features.1.block.0.0.weight",
-        ("mobilenet_v3_small", "mobilenet_v3_large"),
-        as_they_are,
-    ),
-    Layout(
-        "torchvision",
-        "features.1.0.layer_scale",
-        ("convnext_tiny", "convnext_small", "convnext_base"),
-        as_they_are,
-    ),
-    Layout(
-        "timm",
-        "stages.0.blocks.0.conv_dw.weight",
-        ("convnext_tiny", "convnext_small", "convnext_base"),
-        convnext_of_timm,
-    ),
-    Layout(
-        "torchvision",
-        "encoder.layers.encoder_layer_0.ln_1.weight",
-        ("vit_b_16",),
-        as_they_are,
-    ),
+    Layout("torchvision", "features.1.block.0.0.weight", MOBILENETS),
+    Layout("torchvision", "features.1.0.layer_scale", CONVNEXTS),
+    Layout("timm", "stages.0.blocks.0.conv_dw.weight", CONVNEXTS, convnext_of_timm),
+    Layout("torchvision", "encoder.layers.encoder_layer_0.ln_1.weight", ("vit_b_16",)),
     Layout("timm", "blocks.0.attn.qkv.weight", ("vit_b_16",), vit_of_timm),
-    Layout("torchvision", "features.1.0.attn.qkv.weight", ("swin_t",), as_they_are),
+    Layout("torchvision", "features.1.0.attn.qkv.weight", ("swin_t",)),
 )
