@@ -90,7 +90,7 @@ def show_moves() -> None:
                 st.button(label, on_click=room.ask, args=(name,), shortcut=key)
 
 
-reading_room.style()
+st.set_page_config(initial_sidebar_state="collapsed")  # room for the X-ray
 person = people.require("reader", "researcher", "admin")
 of = choose_study()
 room, known = reading_room.enter(of, person.email)

@@ -1,4 +1,4 @@
-"""The HTML document that every page begins with: Streamlit's own, with our style in its head.
+"""The HTML document that every page begins with: Streamlit's own, with our stylesheets in its head.
 
 A style that comes with a page's elements comes when the browser has drawn some of them: the page
 moves under the reader's eyes. Measured at 1400 x 1000 on the finished demo, the layout shift (CLS)
@@ -17,12 +17,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Route
 
-from core.ui.markup import SIDEBAR, STYLE
-
 _STATIC = Path(streamlit.__file__).parent / "static"
 _EARLY = ("Html.*.js", "purify.es.*.js", "StreamlitMarkdown.*.js", "PlotlyChart.*.js")
 _END_OF_HEAD = "</head>"
 WITHOUT_SIDEBAR = "reader_study"  # opens with it folded
+STYLE, SIDEBAR = (
+    Path(__file__).with_name(name).read_text("utf-8") for name in ("style.css", "sidebar.css")
+)
 
 
 def document_routes(pages: Iterable[str]) -> list[BaseRoute]:
@@ -36,7 +37,7 @@ def document(page: str) -> str:
     found = (path for pattern in _EARLY for path in sorted((_STATIC / "static/js").glob(pattern)))
     links = (f'<link rel="modulepreload" crossorigin href="./static/js/{p.name}">' for p in found)
     style = STYLE if page == WITHOUT_SIDEBAR else STYLE + SIDEBAR
-    with_more = "\n".join([*links, style, _END_OF_HEAD])
+    with_more = "\n".join([*links, f"<style>\n{style}</style>", _END_OF_HEAD])
     return (_STATIC / "index.html").read_text("utf-8").replace(_END_OF_HEAD, with_more, 1)
 
 

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import streamlit as st
 from starlette.requests import HTTPConnection
@@ -72,10 +71,6 @@ def names() -> list[str | None]:
 def origin() -> str | None:
     """Scheme, host and port that people see in their address bar, such as https://scope.org."""
     return get_origin_from_redirect_uri()
-
-
-def host() -> str | None:
-    return urlparse(origin() or "").hostname
 
 
 def claims_of(cookies: Mapping[str, str]) -> Claims | None:

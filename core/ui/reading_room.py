@@ -26,18 +26,6 @@ PAGE_KEYS = "yn12345qt"
 SLIP_SECONDS = 0.4
 TOO_SOON = "That key came before the page had changed, so it was not counted."
 
-# The number on an answer's button is its key, so it need not be there twice. The question that the
-# number keys answer now is the one with a rule beside it.
-STYLE = """<style>
-.st-key-reading-room :is([class*="-image_quality"], [class*="-difficulty"]) kbd {display: none}
-[class*="st-key-question-"], [class*="st-key-asked-"] {
-  border-left: 3px solid transparent; padding-left: .6rem}
-[class*="st-key-asked-"] {border-color: #56B4E9}
-.st-key-reading-room button[kind="primary"] {
-  background: #005b8f; border-color: #56B4E9; color: #fff}
-.st-key-reading-room button[kind="primary"] kbd {color: #fff}
-.st-key-reading-room {padding-top: 1rem}
-</style>"""
 
 
 @dataclass
@@ -136,12 +124,6 @@ def enter(of: ReaderStudy, reader: str) -> tuple[Room, readings.Sheet]:
         room = Room(of, reader, known.place)
         st.session_state["reading_room"] = room
     return room, known
-
-
-def style() -> None:
-    """Room for the X-ray: the list of pages stays away until asked for."""
-    st.set_page_config(initial_sidebar_state="collapsed")
-    st.html(STYLE)
 
 
 def xray(room: Room, known: readings.Sheet) -> None:

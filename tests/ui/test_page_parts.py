@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from core.analysis.subgroup import Subgroup
 from core.charts.library import ADDRESS, library_routes
 from core.study import paths
-from core.ui import OpenStudy, markup
-from core.ui.document import document, document_routes
+from core.ui import OpenStudy
+from core.ui.document import SIDEBAR, STYLE, document, document_routes
 from core.ui.figure_files import file_name, source
 from core.wording import terms
 from tests.toys import toy_config
@@ -27,14 +27,14 @@ def opened() -> OpenStudy:
 def test_a_page_begins_with_our_style_in_streamlits_document() -> None:
     page = document("class_ap")
     head, _, body = page.partition("</head>")
-    assert markup.STYLE in head
-    assert markup.SIDEBAR in head
+    assert STYLE in head
+    assert SIDEBAR in head
     assert 'id="root"' in body
     assert all(name in head for name in ("Html.", "PlotlyChart.")), "Streamlit renamed its parts"
 
 
 def test_the_reading_room_keeps_no_place_for_a_sidebar() -> None:
-    assert markup.SIDEBAR not in document("reader_study")
+    assert SIDEBAR not in document("reader_study")
 
 
 def test_documents_are_asked_for_anew_and_plotly_is_kept() -> None:
