@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from core.cli.account import who
 from core.cli.command import Study, app
 from core.errors import InputError
 
@@ -41,26 +41,6 @@ def delete(
         raise InputError("Nothing was deleted.")
     delete_study(folder, who())
     typer.echo(f"{study} is deleted.")
-
-
-def logged_export(study: str, table: str) -> Path:
-    """The folder of a study of which a table is about to leave, once the audit log says so."""
-    from core.people.audit import record
-    from core.study.store import find_study
-
-    folder = find_study(study)
-    record(who(), "export", {"study": folder.name, "table": table})
-    return folder
-
-
-def who() -> str:
-    """Who works on the command line, for the audit log: the account of the operating system."""
-    from getpass import getuser
-
-    try:
-        return f"local:{getuser()}"
-    except (OSError, KeyError):  # a container's user may have no name
-        return "local"
 
 
 def _printable(value: object) -> str:

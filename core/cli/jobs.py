@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from core.cli.account import who
 from core.cli.command import TAKEN_UP, app
 from core.cli.terminal import show
 
@@ -55,7 +56,6 @@ def cancel(job: JobId) -> None:
 @jobs.command(epilog="Example: prunescope jobs resume demo-786b16a3.1")
 def resume(job: JobId) -> None:
     """Go on with a job that was cancelled or failed; nothing finished is done twice."""
-    from core.cli.access import who
     from core.jobs import resume
 
     new = resume(job, who())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.access import logged_export
+from core.cli.account import logged_export, who
 from core.cli.command import TAKEN_UP, Background, Settings, Study, StudyFile, app
 from core.cli.terminal import cell_writer, progress_shown, show
 from core.errors import InputError, WorkError
@@ -194,7 +194,6 @@ def _existing(name: str) -> StudyConfig | None:
 
 def submit(config: StudyConfig) -> bool:
     """Leave a study to the worker; False where it is finished or running already."""
-    from core.cli.access import who
     from core.jobs import submit
     from core.study.paths import study_dir
     from core.study.study import Study
