@@ -5,7 +5,7 @@ The paper's rule calls 5 % of images PIEs even where pruning changed nothing; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import comb
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from core.analysis.bootstrap import SEED
 from core.analysis.pie import agreement
+from core.study.progress import Advance
 
 # Below this many different halves, an image's own spread is too rough to be used.
 LEAST_SPLITS = 10
@@ -152,7 +153,7 @@ class AgreementZ:
         self,
         dense: np.ndarray,
         pruned: np.ndarray,
-        advance: Callable[[int, int], None] | None = None,
+        advance: Advance | None = None,
     ) -> np.ndarray:
         n_runs, n_images = dense.shape[:2]
         if n_runs < LEAST_RUNS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -13,13 +13,13 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 
 from core.analysis.alpha import krippendorff_alpha
 from core.analysis.bootstrap import benjamini_hochberg
+from core.study.progress import Advance
 
 # Fewer readings than this on either side carry no test.
 FEWEST_READINGS = 5
 FEWEST_READERS = 2
 FEWEST_IMAGES = 4
 CONFIDENCE = 0.95
-Advance = Callable[[int, int], None]
 Level = Literal["nominal", "ordinal"]
 
 

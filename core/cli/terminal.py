@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from core.study.progress import Report
+    from core.study.progress import Advance, Report
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -76,7 +76,7 @@ def _line_writer() -> Callable[[Report], None]:
     return write
 
 
-def cell_writer() -> Callable[[int, int], None]:
+def cell_writer() -> Advance:
     """A line every ten seconds, where reading predictions takes that long."""
     last = time.monotonic()
 

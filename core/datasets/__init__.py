@@ -9,9 +9,8 @@ from core.datasets import cxr_lt, nih_cxr14, table
 from core.errors import InputError
 from core.study.labels import Labels, split_by_patient
 from core.study.paths import phantoms_dir
+from core.study.progress import Advance
 from core.study.settings import DatasetSettings, PhantomSettings
-
-Advance = Callable[[int, int], None]
 
 
 def load_labels(settings: DatasetSettings, advance: Advance | None = None) -> Labels:

@@ -8,7 +8,6 @@ the image in `id` ("00000001_000.png", beside `subj_id`), MIMIC's in `path`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +24,7 @@ from core.datasets.tables import (
 )
 from core.errors import InputError
 from core.study.labels import KEYS, Labels
+from core.study.progress import Advance
 from core.study.settings import CxrLtSettings, ImportedSettings
 
 SPLIT_OF_FILE = {"train": "train", "val": "validation", "test": "test"}
@@ -39,7 +39,7 @@ def label_file(folder: Path, name: str, part: str) -> Path:
     return folder / f"miccai2023_{name}_labels_{part}.csv"
 
 
-def load(settings: CxrLtSettings | ImportedSettings, advance: Callable[[int, int], None]) -> Labels:
+def load(settings: CxrLtSettings | ImportedSettings, advance: Advance) -> Labels:
     """Labels in the published split and class order; other columns become attributes.
 
     Imported predictions may come without images; paths then stand as they were published.

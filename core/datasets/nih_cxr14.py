@@ -5,7 +5,6 @@ Source: Wang et al., ChestX-ray8, CVPR 2017; column names as in Data_Entry_2017_
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from core.datasets.splits import refuse_empty_split, refuse_shared_patients, wit
 from core.datasets.tables import as_attribute, joined_labels, read_rows, refuse_missing_columns
 from core.errors import InputError
 from core.study.labels import NO_FINDING, Labels, split_by_patient
+from core.study.progress import Advance
 from core.study.settings import NihSettings
 
 IMAGE, FINDINGS, PATIENT = "Image Index", "Finding Labels", "Patient ID"
@@ -28,7 +28,7 @@ OLDEST = 120
 YEARS_PER_UNIT = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
-def load(settings: NihSettings, advance: Callable[[int, int], None]) -> Labels:
+def load(settings: NihSettings, advance: Advance) -> Labels:
     """Labels over 14 findings and "No Finding"; attributes age (years), sex, view, follow_up as
     far as the file has them. Images are found by name in any folder below `settings.images`.
 

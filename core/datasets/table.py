@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +22,7 @@ from core.datasets.tables import (
 )
 from core.errors import InputError
 from core.study.labels import KEYS, NO_FINDING, Labels, split_by_patient
+from core.study.progress import Advance
 from core.study.settings import TableColumns
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ ALMOST = 0.1
 CHEXPERT = {"path", "frontallateral", "appa"}
 
 
-def load(settings: TableColumns, advance: Callable[[int, int], None]) -> Labels:
+def load(settings: TableColumns, advance: Advance) -> Labels:
     """Labels whose image_id is the path as given; columns that are neither keys nor classes become
     attributes. -1 is uncertain; so is a blank, unless `blank` says negative.
 

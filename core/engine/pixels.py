@@ -29,6 +29,7 @@ from core.pictures.repairs import counted
 from core.pictures.samples import BadImage
 from core.study import store
 from core.study.labels import SPLITS, Labels
+from core.study.progress import Advance
 
 SHARD_IMAGES = 4096
 # Decoded together before they are written: what bounds the memory.
@@ -101,7 +102,7 @@ def decode(
     image_size: int,
     folder: Path,
     on_bad_image: Literal["fail", "skip"] = "fail",
-    advance: Callable[[int, int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Pixels:
     """Decode what is not yet in `folder`; image paths are relative to `base`.
 
@@ -295,9 +296,7 @@ def _write_array(path: Path, shape: tuple[int, ...], batches: Iterator[np.ndarra
             file.write(images.tobytes())
 
 
-def _counter(
-    advance: Callable[[int, int], None] | None, before: int, total: int
-) -> Callable[[int], None]:
+def _counter(advance: Advance | None, before: int, total: int) -> Callable[[int], None]:
     """A report of images done within a shard, counted on from the shards before."""
     return lambda done: advance(before + done, total) if advance else None
 

@@ -6,7 +6,6 @@ at different sizes compare. An image is measured again only where its file has c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,13 +20,13 @@ from core.pictures.images import read_grey
 from core.pictures.samples import BadImage
 from core.pictures.xrays import image_path
 from core.study import paths, store
+from core.study.progress import Advance
 
 SIDE = 256
 CHUNK = 512  # images measured between two writes
 THREADS = 2
 # Raise when the same image gives other measures than before.
 VERSION = "2"
-Advance = Callable[[int, int], None]
 
 
 class Measure(NamedTuple):

@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Select, and_, select
 
-from core.analysis.reader import Advance, ReaderResults, by_reader
+from core.analysis.reader import ReaderResults, by_reader
 from core.errors import InputError
 from core.reader_study.codebook import codebook
 from core.reader_study.database import ReaderStudy, invited
 from core.reader_study.schema import answers, images, readers, reading, showings
 from core.results.export import FORMATS
 from core.study import store
+from core.study.progress import Advance
 from core.wording.questions import QUESTIONS
 
 LEVELS = {question.name: question.level for question in QUESTIONS.values()}

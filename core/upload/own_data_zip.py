@@ -12,11 +12,11 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError
+from core.study.progress import Advance
 from core.upload.uploads import SPARE_DISK, shown_name
 from core.wording.amounts import size
 
@@ -135,7 +135,7 @@ def unpack(
     found: Contents,
     folder: Path,
     name: str,
-    tell: Callable[[int, int], None],
+    tell: Advance,
 ) -> None:
     """Write the images below `folder`/images by their own checked names, the table as given.csv."""
     if found.n_bytes + SPARE_DISK > shutil.disk_usage(folder).free:

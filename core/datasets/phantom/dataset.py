@@ -12,7 +12,7 @@ import hashlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ from core.datasets.phantom.drawing import DRAWING_VERSION, acquisition, draw
 from core.datasets.phantom.figures import Figures, figures
 from core.errors import InputError
 from core.study.labels import NO_FINDING
+from core.study.progress import Advance
 
 CLASS_NAMES: tuple[str, ...] = tuple(figures().frequency)
 MOST_IMAGES = 8
@@ -132,7 +133,7 @@ def render(
     folder: Path,
     size: int = 224,
     processes: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Advance | None = None,
 ) -> pd.DataFrame:
     """Draw every image of a table from `sample_labels` as `<image_id>.png`, 8-bit grey, into
     `folder`.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.checkpoints.formats import format_of, shown
 from core.errors import InputError, WorkError
 from core.processes import limited
+from core.study.progress import Advance
 
 if TYPE_CHECKING:  # torch takes seconds to import, in which the child can already start
     import torch
@@ -53,7 +53,7 @@ class Reader(AbstractContextManager["Reader"]):
     def __exit__(self, *_: Any) -> None:
         limited.end(CHILD)
 
-    def read(self, path: Path, advance: Callable[[int, int], None] | None = None) -> Given:
+    def read(self, path: Path, advance: Advance | None = None) -> Given:
         """The weights in a file. `advance(done, total)` counts bytes of its digest.
 
         Raises InputError in one sentence for a file that cannot or may not be read.
@@ -104,7 +104,7 @@ def _ask(path: Path, out: Path) -> dict[str, Any]:
         raise WorkError(f"The process that reads {name} did not answer. Try again.") from error
 
 
-def sha256_of(path: Path, advance: Callable[[int, int], None] | None = None) -> str:
+def sha256_of(path: Path, advance: Advance | None = None) -> str:
     """The digest of a file, read in pieces of 8 MiB."""
     digest, total, done = hashlib.sha256(), path.stat().st_size, 0
     with open(path, "rb") as file:
