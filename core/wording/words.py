@@ -50,7 +50,7 @@ def percent(share: float | None, digits: int = 0) -> str:
     """0.25 as "25 %"; a dash for none.
 
     The one shape of a percentage, in sentences and in tables: a blank before the sign, a proper
-    minus, no negative zero. Sparsities are whole percents; `frequency` and `claims.signed` say how
+    minus, no negative zero. Sparsities are whole percents; `frequency` and `signed` say how
     many digits a share of images and a change have.
     """
     return f"{number(share * 100, digits)} %" if known(share) else NONE
