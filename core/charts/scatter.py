@@ -29,9 +29,9 @@ def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str)
 def _class_scatter(
     summary: pd.DataFrame, column: str, axis: str, says: str, title: str, caption: str
 ) -> parts.Chart:
-    split = known_split(summary)
+    table = summary[summary[f"{known_split(summary)}_frequency"].gt(0) & summary[column].notna()]
+    split = known_split(table)
     frequency = f"{split}_frequency"
-    table = summary[summary[frequency].gt(0) & summary[column].notna()]
     figure, y = parts.empty_figure(340), parts.percents(table[column])
     logs = np.log10(table[frequency].to_numpy(float) * 100)
     if len(table):

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.gallery import EVERY, MODAL, PAPER, Z_SCORE
-from core.analysis.image_curves import FindingFate
-from core.analysis.lost import OPERATING_POINT, RANK
+from core.analysis.image_curves import Fate, FindingFate
+from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.wording import words
 
 FILTERS = {
@@ -57,30 +57,49 @@ def ways_to_be_lost(least: float) -> str:
     )
 
 
+# What is said of a finding, by what it is lost or raised by and by its fate.
+FATES: dict[LostBy, dict[Fate, str]] = {
+    OPERATING_POINT: {
+        "nothing to go by": "has no operating point: no validation image is certain not to have "
+        "it.",
+        "stays": "stays above its operating point at every sparsity.",
+        "below when dense": "is already below its operating point when dense, in {n} of {runs}.",
+        "raised": "is raised from {at} sparsity on, in {n} of the {runs} that did not call it when "
+        "dense: {from_to}.",
+        "dips": "dips below its operating point at {at} sparsity, in {n} of the {runs} that had it "
+        "when dense, but is above it again at the end of the grid.",
+        "lost": "falls below its operating point at {at} sparsity: lost in {n} of the {runs} that "
+        "had it when dense.",
+    },
+    RANK: {
+        "nothing to go by": "has no rank: no test image is certain not to have it.",
+        "stays": "ranks above {least} of the test images without it at every sparsity.",
+        "below when dense": "ranks above only {dense} of the test images without it when dense "
+        "already, short of {least}.",
+        "raised": "is raised from {at} sparsity on: it ranks above {there} of the test images "
+        "without it there, {dense} when dense (probability {from_to}).",
+        "dips": "ranks above only {there} of the test images without it at {at} sparsity, but "
+        "above {least} again at the end of the grid.",
+        "lost": "no longer ranks above {least} of the test images without it from {at} sparsity "
+        "on: above {there} there, {dense} when dense.",
+    },
+}
+
+
 def fate(found: FindingFate) -> str:
     """What becomes of one finding of an image, in a sentence. The class name is as given."""
     label = {True: "labelled", False: "not labelled", None: "label uncertain"}[found.labelled]
-    who = f"{found.class_name} ({label})"
-    if found.by == RANK:
-        return f"{who} {_rank_fate(found)}"
-    if found.fate == "nothing to go by":
-        return f"{who} has no operating point: no validation image is certain not to have it."
-    if found.fate == "stays":
-        return f"{who} stays above its operating point at every sparsity."
-    at, before = words.percent(found.at), words.count(found.n_before or 0, "run")
-    if found.fate == "below when dense":
-        runs = f"in {found.n_changed} of {before}"
-        return f"{who} is already below its operating point when dense, {runs}."
-    if found.fate == "raised":
-        called = f"in {found.n_changed} of the {before} that did not call it when dense"
-        return f"{who} is raised from {at} sparsity on, {called}: {_from_to(found)}."
-    runs = f"in {found.n_changed} of the {before} that had it when dense"
-    if found.fate == "dips":
-        return (
-            f"{who} dips below its operating point at {at} sparsity, {runs}, but is above it "
-            "again at the end of the grid."
-        )
-    return f"{who} falls below its operating point at {at} sparsity: lost {runs}."
+    first, last = probability(found.dense_mean), probability(found.last_mean)
+    said = FATES[found.by][found.fate].format(
+        at=words.percent(found.at),
+        n=found.n_changed,
+        runs=words.count(found.n_before or 0, "run"),
+        from_to=f"{first} when dense, {last} at {words.percent(found.last_sparsity)}",
+        least=rank(found.least),
+        dense=rank(found.dense_rank),
+        there=rank(found.rank),
+    )
+    return f"{found.class_name} ({label}) {said}"
 
 
 def headline(fates: list[FindingFate]) -> FindingFate:
@@ -110,12 +129,6 @@ def fates_told(fates: list[FindingFate]) -> list[str]:
     return told
 
 
-def _from_to(found: FindingFate) -> str:
-    """0.006 when dense, 0.73 at 95 %."""
-    at = words.percent(found.last_sparsity)
-    return f"{probability(found.dense_mean)} when dense, {probability(found.last_mean)} at {at}"
-
-
 def rank(share: float | None) -> str:
     """A rank, rounded down: what is short of 90 % must not read as 90 %."""
     if share is None or math.isnan(share):
@@ -127,34 +140,6 @@ def rank(share: float | None) -> str:
 def rank_in_percent(share: float) -> float:
     """To one digit after the point, rounded down; NaN for none."""
     return math.nan if math.isnan(share) else math.floor(round(share * 1000, 3)) / 10
-
-
-def _rank_fate(found: FindingFate) -> str:
-    if found.fate == "nothing to go by":
-        return "has no rank: no test image is certain not to have it."
-    least, dense, there = map(rank, (found.least, found.dense_rank, found.rank))
-    if found.fate == "stays":
-        return f"ranks above {least} of the test images without it at every sparsity."
-    if found.fate == "below when dense":
-        return (
-            f"ranks above only {dense} of the test images without it when dense already, short of "
-            f"{least}."
-        )
-    at = words.percent(found.at)
-    if found.fate == "raised":
-        return (
-            f"is raised from {at} sparsity on: it ranks above {there} of the test images without "
-            f"it there, {dense} when dense (probability {_from_to(found)})."
-        )
-    if found.fate == "dips":
-        return (
-            f"ranks above only {there} of the test images without it at {at} sparsity, but above "
-            f"{least} again at the end of the grid."
-        )
-    return (
-        f"no longer ranks above {least} of the test images without it from {at} sparsity on: above "
-        f"{there} there, {dense} when dense."
-    )
 
 
 def probability(value: float | None) -> str:
