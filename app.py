@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from threading import Thread
 
 import streamlit as st
@@ -28,9 +28,10 @@ def site() -> Site:
 
 
 def import_what_pages_need() -> None:
-    for module in iter_modules([str(Path(ui.__file__).parent)], "core.ui."):
+    for module in walk_packages([str(Path(ui.__file__).parent)], "core.ui."):
         import_module(module.name)
-    import_module("scipy.stats")  # which scipy itself puts off until it is used
+    for name in ("scipy.stats", "jinja2"):  # put off by scipy itself, and by markup and pandas
+        import_module(name)
 
 
 @asynccontextmanager

@@ -1,8 +1,14 @@
-"""The little HTML the pages need. Everything that a stranger named is escaped here."""
+"""The little HTML the pages need, from the macros of markup.html, which escape what they are
+given unless it is `Markup` itself."""
 
 from __future__ import annotations
 
-import html
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
 
 from core.charts.parts import GROUP_COLOURS
 from core.people import access
@@ -10,6 +16,30 @@ from core.pictures import xrays
 from core.study.labels import GROUPS
 from core.study.settings import GroupSettings
 from core.wording import words
+
+# Drawn here, because Streamlit's own icons are fetched from the internet.
+FAVICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%23101317'/%3E%3Cpath d='M3 4 C8 4 9 12 13 12' "
+    "stroke='%23D55E00' stroke-width='2' fill='none'/%3E%3C/svg%3E"
+)
+
+
+@cache
+def _macros() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # the frame needs none
+
+    here = FileSystemLoader(Path(__file__).parent)
+    templates = Environment(
+        loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters["unbroken"] = unbroken
+    return templates.get_template("markup.html").module
+
+
+def unbroken(text: str) -> str:
+    """The same where no line begins with a percent sign."""
+    return text.replace(" %", "\u00a0%")
 
 
 def group_meanings(groups: GroupSettings, split: str = "train") -> list[tuple[str, str]]:
@@ -24,66 +54,37 @@ def group_meanings(groups: GroupSettings, split: str = "train") -> list[tuple[st
     return [(GROUP_COLOURS[group], meaning[group]) for group in GROUPS]
 
 
-def group_legend(groups: GroupSettings, split: str = "train") -> str:
+def group_legend(groups: GroupSettings, split: str = "train") -> Markup:
     """The same as a line below a heading."""
-    entries = "".join(
-        f'<span><i style="background:{colour}"></i>{meaning}</span>'
-        for colour, meaning in group_meanings(groups, split)
-    )
-    return f'<div class="ps-legend">{entries}</div>'
+    return _macros().legend(group_meanings(groups, split))
 
 
-def facts(pairs: dict[str, str]) -> str:
-    """A list of terms and their values; no line begins with a percent sign."""
-    entries = "".join(
-        f"<div><dt>{html.escape(term)}</dt>"
-        f"<dd>{html.escape(value).replace(' %', '&nbsp;%')}</dd></div>"
-        for term, value in pairs.items()
-    )
-    return f'<dl class="ps-facts">{entries}</dl>'
+def facts(pairs: dict[str, str]) -> Markup:
+    """A list of terms and their values."""
+    return _macros().facts(pairs)
 
 
-def table(caption: str, head: list[str], rows: list[list[str]]) -> str:
+def table(caption: str, head: list[str], rows: list[list[str]]) -> Markup:
     """A table of sentences, whose cells stand below each other in a narrow window."""
-    first, *others = (html.escape(name) for name in head)
-    names = f'<th scope="col">{first}</th>' + "".join(f'<th scope="col">{n}</th>' for n in others)
-    lines = []
-    for row in rows:
-        begin, *cells = (html.escape(cell).replace(" %", "&nbsp;%") for cell in row)
-        told = "".join(
-            f'<td data-name="{name}">{cell}</td>' for name, cell in zip(others, cells, strict=True)
-        )
-        lines.append(f'<tr><th scope="row">{begin}</th>{told}</tr>')
-    return (
-        f'<table class="ps-table" aria-label="{html.escape(caption)}"><thead><tr>{names}</tr>'
-        f"</thead><tbody>{''.join(lines)}</tbody></table>"
-    )
+    return _macros().table(caption, head, rows)
 
 
 def class_chips(
     names: list[str], groups: dict[str, str], said: dict[str, str] | None = None, kind: str = ""
-) -> str:
+) -> Markup:
     """Class names, each behind the colour of its group; tail classes in bold as well.
 
     said: what else is to be said of a class, such as "lost at 85 %". kind: "ps-raised" of classes
     that are not labels.
     """
     said = said or {}
-    return " ".join(
-        f'<span class="ps-chip ps-{groups[name]} {kind}" '
-        f'style="border-color:{GROUP_COLOURS[groups[name]]}">{html.escape(name)}'
-        f"{_badge(said.get(name, ''))}</span>"
-        for name in names
-    )
-
-
-def _badge(text: str) -> str:
-    return f' <span class="ps-lost">{html.escape(text)}</span>' if text else ""
+    coloured = ((name, groups[name], GROUP_COLOURS[groups[name]], said.get(name)) for name in names)
+    return _macros().chips(coloured, kind)
 
 
 def xray(
     study_id: str, image_id: str, size: int, caption: str, *, person: str, kind: str = ""
-) -> str:
+) -> Markup:
     """An X-ray on black from our own route, asked for at `size` pixels or the next size above.
 
     caption: HTML, already escaped. person: the e-mail address of who looks. kind: further CSS
@@ -92,27 +93,25 @@ def xray(
     claim = access.XrayClaim(study_id, image_id, person)
     asked = next((s for s in xrays.SIZES if s >= size), xrays.SIZES[-1])
     address = f"/xray/{access.sign_xray(claim)}?size={asked}"
-    alt = html.escape(f"X-ray {image_id}")
-    return (
-        f'<figure class="ps-xray {kind}" data-image="{html.escape(image_id)}">'
-        f'<div class="ps-black"><img src="{address}" alt="{alt}">'
-        f"</div><figcaption>{caption}</figcaption></figure>"
-    )
+    return _macros().xray(image_id, address, Markup(caption), kind)
 
 
-def without_xray(caption: str, *, kind: str = "") -> str:
+def without_xray(caption: str, *, kind: str = "") -> Markup:
     """What stands in an X-ray's place where the study has no images. caption: escaped HTML."""
-    return f'<figure class="ps-xray ps-nameless {kind}"><figcaption>{caption}</figcaption></figure>'
+    return _macros().without_xray(Markup(caption), kind)
 
 
-def named(image_id: str, chips: str) -> str:
+def named(image_id: str, chips: str) -> Markup:
     """An image's id above its labels. chips: escaped HTML."""
-    return f'<div class="ps-named"><b>{html.escape(image_id)}</b><br>{chips}</div>'
+    return _macros().named(image_id, Markup(chips))
 
 
-# Drawn here, because Streamlit's own icons are fetched from the internet.
-FAVICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
-    "%3Crect width='16' height='16' rx='3' fill='%23101317'/%3E%3Cpath d='M3 4 C8 4 9 12 13 12' "
-    "stroke='%23D55E00' stroke-width='2' fill='none'/%3E%3C/svg%3E"
-)
+def previews(pictures: Iterable[tuple[str, str]]) -> Markup:
+    """Images as a network sees them, by name and base64 of a PNG."""
+    return _macros().previews(pictures)
+
+
+def sign_out(address: str) -> Markup:
+    """A link, which the browser follows itself. `st.logout` sends the way out as a message to the
+    page, and where another run begins before it has gone, nobody is signed out."""
+    return _macros().sign_out(address)

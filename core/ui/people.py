@@ -22,7 +22,7 @@ from core.people.access import (
 )
 from core.people.gate import SIGN_OUT
 from core.people.sign_in import Claims, Nobody
-from core.ui import provider
+from core.ui import markup, provider
 
 SECONDS_BETWEEN_LOOKS = 5
 T = TypeVar("T")
@@ -84,7 +84,7 @@ def ask_to_sign_in(nobody: Nobody) -> NoReturn:
         label = f"Sign in with {name}" if name else "Sign in"
         st.button(label, on_click=st.login, args=(name,), key=f"sign-in-{name}")
     if nobody.signed_in:
-        _show_way_out()
+        st.html(markup.sign_out(SIGN_OUT))
     st.caption("For research only. Not a medical device, not for diagnosis.")
     st.stop()
 
@@ -107,7 +107,7 @@ def show_person(looking: Person) -> None:
     """Who is signed in and the way out; or why nobody is, and what that means."""
     if provider.configured():
         st.text(f"{looking.email}, {looking.role}")
-        _show_way_out()
+        st.html(markup.sign_out(SIGN_OUT))
     elif visitor().synthetic_only:
         st.info(
             "Only synthetic studies are shown: without sign-in, X-rays of patients are for people "
@@ -117,12 +117,6 @@ def show_person(looking: Person) -> None:
         )
     else:
         st.caption("Nobody signs in here, so the server lets in this machine alone.")
-
-
-def _show_way_out() -> None:
-    """A link, which the browser follows itself. `st.logout` sends the way out as a message to the
-    page, and where another run begins before it has gone, nobody is signed out."""
-    st.html(f'<a class="ps-out" href="{SIGN_OUT}" target="_self">Sign out</a>')
 
 
 def xray_address(study_id: str, image_id: str) -> str:

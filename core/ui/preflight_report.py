@@ -5,7 +5,6 @@ Everything here only shows; what a person changes comes back as `PreflightOption
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import replace
 from typing import get_args
@@ -31,6 +30,7 @@ from core.ui import markup, people, plain
 from core.wording.amounts import size, some
 from core.wording.words import duration
 
+BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 LEFT_OUT = "(no class: left out)"
 PREPROCESSING = {
     "imagenet": "ImageNet's mean and deviation, as torchvision",
@@ -277,7 +277,8 @@ def _preprocessing(
     st.markdown("#### What the network sees")
     if seen:
         _log_previews(seen)
-        st.html(_previews(seen))
+        found = zip(seen.image_ids, seen.previews, strict=False)
+        st.html(markup.previews((name, png) for name, png in found if BASE64.fullmatch(png)))
         mean, std = (
             ", ".join(f"{value:.3g}" for value in some_) for some_ in (seen.mean, seen.std)
         )
@@ -326,18 +327,6 @@ def _log_previews(seen: Seen) -> None:
             logged.add(image_id)
 
 
-def _previews(seen: Seen) -> str:
-    pictures = zip(seen.previews, seen.image_ids, strict=False)
-    figures = "".join(
-        f'<figure class="ps-xray" style="width:10rem"><div class="ps-black">'
-        f'<img alt="{html.escape(name)} as the network sees it" '
-        f'src="data:image/png;base64,{html.escape(png)}"></div></figure>'
-        for png, name in pictures
-        if re.fullmatch(r"[A-Za-z0-9+/=]+", png)
-    )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:.5rem">{figures}</div>'
-
-
 def _check(check: DenseCheck) -> None:
     st.markdown("#### Before pruning, against chance")
     rows: list[tuple] = [
@@ -365,10 +354,6 @@ def _check(check: DenseCheck) -> None:
 def _height(rows: list) -> int:
     """Of a table in pixels, so that most are seen whole."""
     return min(760, 35 * (len(rows) + 1) + 2)
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)
 
 
 def _sentence(text: str) -> str:

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from core.analysis.subgroup import Subgroup
 from core.charts.library import ADDRESS, library_routes
 from core.study import paths
-from core.ui import OpenStudy
+from core.ui import OpenStudy, markup
 from core.ui.document import SIDEBAR, STYLE, document, document_routes
 from core.ui.figure_files import file_name, source
 from core.wording import terms
@@ -61,6 +61,26 @@ def test_a_figure_tells_its_study_and_subgroup() -> None:
     part = replace(opened(), subgroup=Subgroup("view", "PA"))
     assert part.subgroup is not None
     assert part.subgroup.title in source(part)
+
+
+def test_names_that_strangers_gave_are_escaped() -> None:
+    odd = "<img src=x onerror=alert(1)>\" & '"
+    escaped = "&lt;img src=x onerror=alert(1)&gt;&#34; &amp; &#39;"
+    for html in (
+        markup.facts({odd: odd}),
+        markup.table(odd, [odd, odd], [[odd, odd]]),
+        markup.class_chips([odd], {odd: "tail"}, {odd: odd}),
+        markup.named(odd, ""),
+        markup.xray("id", odd, 256, "", person="ann@clinic.org"),
+        markup.previews([(odd, "")]),
+    ):
+        assert escaped in html
+        assert odd not in html
+        assert "<img src=x" not in html
+
+
+def test_no_line_begins_with_a_percent_sign() -> None:
+    assert "5\u00a0%" in markup.facts({"Share": "5 %"})
 
 
 def test_every_word_of_a_page_has_a_meaning_and_every_meaning_a_page() -> None:
