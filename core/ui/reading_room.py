@@ -27,7 +27,6 @@ SLIP_SECONDS = 0.4
 TOO_SOON = "That key came before the page had changed, so it was not counted."
 
 
-
 @dataclass
 class Room:
     """One reader at one reader study; kept in the browser session, while all that counts is in
