@@ -22,9 +22,7 @@ FORGETTABILITY = Columns(
     Column("highest", "Highest of them.", Unit.CHANGE),
     Column("mean_change", "Mean pruned over mean dense, minus 1, over the runs (corrected).",
            Unit.CHANGE),
-    interval(
-        of="its 95 % interval; missing below 5 patients with the class", unit=Unit.CHANGE
-    ),
+    interval(of="its 95 % interval; missing below 5 patients with the class", unit=Unit.CHANGE),
     Column("interval_over", "What the interval is over: `runs and patients`; `patients` of one "
            "run; `runs` on a page that shows a subgroup, whose predictions are not read again."),
     SHARED["n_runs"],
