@@ -6,15 +6,9 @@ from functools import partial
 import streamlit as st
 
 from core import ui
-from core.ui import administration, people, widgets
+from core.ui import administration, people, tables, widgets
 from core.wording import words
 
-LOG = {
-    "when": st.column_config.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss"),
-    "who": "Who",
-    "what": "What",
-    "about": "About",
-}
 DATASETS = {"name": "Dataset", "whose": "Whose", "size": "Size", "folder": "Folder"}
 
 people.require("admin")
@@ -23,9 +17,7 @@ st.subheader("Audit log")
 st.caption("Who did what, newest first. The file itself is cache/audit.jsonl; nothing is removed.")
 who = st.selectbox("Person", administration.people_in_log(), index=None, placeholder="Everybody")
 table = administration.newest_lines(who)
-st.dataframe(
-    table, hide_index=True, height=400, column_config=LOG, alt="The audit log, newest first"
-)
+tables.show(table, administration.AUDIT_LOG, height=400, alt="The audit log, newest first")
 newest = words.count(len(table), "line")
 st.caption(f"{newest}, the newest. The command prunescope audit prints all; the files hold all.")
 widgets.downloads(None, "audit_log", partial(administration.whole_log, who), who or "")

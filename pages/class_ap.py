@@ -4,15 +4,15 @@ import streamlit as st
 
 from core import results, ui
 from core.analysis import claims, decay
-from core.analysis.class_summary import EXTREME_SPARSITY
-from core.analysis.losses import with_intervals
+from core.analysis.class_summary import CLASS_SUMMARY, EXTREME_SPARSITY
+from core.analysis.losses import LOSSES, with_intervals
 from core.charts import Chart
 from core.people.access import SEES_STUDIES
 from core.study.paths import percent
-from core.ui import evidence, figures, filters, loaders, markup, people, statistics, told, widgets
+from core.ui import evidence, figures, filters, loaders, markup, people, statistics, tables, widgets
 from core.ui.answer import said
 from core.ui.operating import show_operating_characteristics
-from core.wording import first_sentences, statistic_sentences, terms, words
+from core.wording import first_sentences, statistic_sentences, words
 from core.wording.published import EXTREME, FIRST_DROP, published
 
 WHY_NOT_AP = (
@@ -29,49 +29,16 @@ ONSET_MEANS = (
     "Onset: the sparsity at which a fifth of Somers\u2019 D is gone, with its 95 % interval over "
     "runs and patients (of one run, patients only). Among the first three: in how many draws. "
 )
-NUMBER = st.column_config.NumberColumn
-CLASS = st.column_config.TextColumn("Class", width=190)
-FIRST_COLUMNS = {"class_name": CLASS, "group": "Group"}
-ONSET_COLUMNS = {
-    "p_among_first": NUMBER("Among the first three", help=terms.TERMS["forgotten first"]),
-    "onset": NUMBER("Onset", help=terms.TERMS["onset"]),
-    "onset_ci_low": NUMBER("Lower 95 %"),
-    "onset_ci_high": NUMBER("Upper 95 %"),
-    "onset_censored": st.column_config.CheckboxColumn("Later than the grid"),
-    "judged": st.column_config.CheckboxColumn("Judged"),
-}
-DROP_COLUMNS = {
-    "first_drop_sparsity": NUMBER("First drop, grid (paper)", help=terms.TERMS["first drop"]),
-    "first_drop_interpolated": NUMBER("First drop, interpolated"),
-    "first_drop_censored": st.column_config.CheckboxColumn("Never dropped"),
-    "relative_ap_change_at_95": NUMBER("AP at 95 %"),
-    "relative_calibrated_ap_change_at_95": NUMBER(
-        "Calibrated AP at 95 %", help=terms.TERMS["calibrated AP"]
-    ),
-}
-LAST_COLUMNS = {
-    "n_positive": NUMBER("Test positives", help=terms.TERMS["test positives"]),
-    "n_positive_patients": NUMBER("Patients with it"),
-    "train_frequency": NUMBER("Train frequency"),
-    "test_frequency": NUMBER("Test frequency"),
-    "q_value": NUMBER("q", format="%.2g", help=terms.TERMS["p and q"]),
-    "p_value": NUMBER("p", format="%.2g"),
-    "n_runs": "Runs",
-    "unstable": st.column_config.CheckboxColumn("Unstable (< 10 patients)"),
-}
-TELLINGS = {
-    "p_among_first": told.sparsity,
-    "onset": told.sparsity,
-    "onset_ci_low": told.sparsity,
-    "onset_ci_high": told.sparsity,
-    "first_drop_interpolated": told.sparsity,
-    "first_drop_sparsity": told.sparsity,
-    "relative_ap_change_at_95": told.change,
-    "relative_calibrated_ap_change_at_95": told.change,
-    "train_frequency": told.share,
-    "test_frequency": told.share,
-    **dict.fromkeys(("relative_change", "lower", "upper", "chance_change"), told.change),
-}
+FIRST = ("class_name", "group")
+ONSETS = ("p_among_first", "onset", "onset_ci_low", "onset_ci_high", "onset_censored", "judged")
+DROPS = (
+    *("first_drop_sparsity", "first_drop_interpolated", "first_drop_censored"),
+    *("relative_ap_change_at_95", "relative_calibrated_ap_change_at_95"),
+)
+LAST = (
+    *("n_positive", "n_positive_patients", "train_frequency", "test_frequency"),
+    *("q_value", "p_value", "n_runs", "unstable"),
+)
 
 
 def scale_switch() -> bool:
@@ -137,25 +104,17 @@ def losses_table(sparsity: float) -> None:
         table = with_intervals(table, statistics.forgettability(opened, metric), sparsity)
         interval, left_out = "95 %", ["n_runs", "interval_over"]
     label = words.METRICS[metric]
-    st.dataframe(
-        told.told(table.drop(columns=left_out), TELLINGS),
-        hide_index=True,
+    tables.show(
+        table.drop(columns=left_out),
+        LOSSES,
+        labels={
+            "dense": f"{label}, dense",
+            "pruned": f"{label}, pruned",
+            "lower": f"Lower {interval}",
+            "upper": f"Upper {interval}",
+        },
         height="content",
         alt=f"What each class has lost at {words.percent(sparsity)} sparsity",
-        column_config={
-            "class_name": CLASS,
-            "group": "Group",
-            "train_frequency": NUMBER("Train frequency"),
-            "n_positive": "Test positives",
-            "n_positive_patients": "Patients with it",
-            "dense": NUMBER(f"{label}, dense", format="%.3f"),
-            "pruned": NUMBER(f"{label}, pruned", format="%.3f"),
-            "relative_change": NUMBER("Change"),
-            "lower": NUMBER(f"Lower {interval}"),
-            "upper": NUMBER(f"Upper {interval}"),
-            "chance_change": NUMBER("Change at chance"),
-            "unstable": st.column_config.CheckboxColumn("Unstable (< 10 patients)"),
-        },
     )
 
 
@@ -212,22 +171,21 @@ def extreme_scatter() -> None:
 
 def show_summary() -> None:
     summary = statistics.class_summary(opened, metric)
-    columns = FIRST_COLUMNS | DROP_COLUMNS | LAST_COLUMNS
+    names: tuple[str, ...] = (*FIRST, *DROPS, *LAST)
     if with_onsets := corrected and known:
         st.markdown("## Every class: when it is forgotten, and how sure that is")
-        columns = FIRST_COLUMNS | ONSET_COLUMNS | LAST_COLUMNS | DROP_COLUMNS
+        names = (*FIRST, *ONSETS, *LAST, *DROPS)
         summary = summary.sort_values("p_among_first", ascending=False, kind="stable")
     else:
         st.markdown("## Every class: first drop and change at 95 %")
         drops = statistics.first_drops(opened, metric, corrected)
         st.markdown(said(first_sentences.first_drops(drops, metric, corrected)))
-    st.dataframe(
-        told.told(summary, TELLINGS),
-        hide_index=True,
+    tables.show(
+        summary,
+        CLASS_SUMMARY,
+        names,
         height="content",
         alt="When every class is forgotten, and what is left of it at 95 % sparsity",
-        column_order=list(columns),
-        column_config=columns,
     )
     label = words.METRICS[metric]
     onset = ONSET_MEANS if with_onsets else ""

@@ -6,11 +6,11 @@ from core import ui
 from core.analysis import decay, pairs
 from core.analysis.class_changes import PRIMARY
 from core.analysis.class_pairs import pair_row
-from core.analysis.interaction import with_plain_terms
+from core.analysis.interaction import INTERACTION, with_plain_terms
 from core.analysis.pair_evidence import most_apart
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
-from core.ui import evidence, figures, filters, loaders, statistics, widgets
+from core.ui import evidence, figures, filters, loaders, statistics, tables, widgets
 from core.wording import pair_sentences, words
 from core.wording.published import COOCCURRENCE, FREQUENCY, published
 
@@ -116,19 +116,12 @@ def show_interaction() -> None:
     st.markdown("## Do frequency and co-occurrence act together?")
     rows = with_plain_terms(statistics.interaction(opened, metric))
     st.markdown(ui.plain(pair_sentences.interaction(rows)))
-    shown = rows.assign(meaning=rows["plain_term"].map(pair_sentences.TERMS))
-    st.dataframe(
-        shown[["meaning", "coefficient", "t", "ols_p", "n"]],
-        hide_index=True,
+    tables.show(
+        rows.assign(term=rows["plain_term"].map(pair_sentences.TERMS)),
+        INTERACTION,
+        ("term", "coefficient", "t", "ols_p", "n"),
         height="content",
         alt="Terms of the interaction model with their coefficients and p-values",
-        column_config={
-            "meaning": "Term",
-            "coefficient": st.column_config.NumberColumn("Coefficient", format="%.3f"),
-            "t": st.column_config.NumberColumn("t", format="%.2f"),
-            "ols_p": st.column_config.NumberColumn("p, pairs independent", format="%.2g"),
-            "n": "Pairs",
-        },
     )
     st.caption(
         "Ordinary least squares of FCD on the difference of log frequency, IoU^(1/4) and their "

@@ -4,26 +4,18 @@ import streamlit as st
 
 from core import ui
 from core.analysis import decay
+from core.analysis.overall import OVERALL
 from core.charts.classes import frequency_chart
 from core.pictures import repairs
 from core.study import store
 from core.study.paths import labels_path
-from core.ui import answer, figures, loaders, markup, reporting, statistics, told, tour, widgets
-from core.wording import statistic_sentences, terms, words
+from core.ui import answer, figures, loaders, markup, reporting, statistics, tables, tour, widgets
+from core.wording import statistic_sentences, words
 
-NUMBER = st.column_config.NumberColumn
-OVERALL_COLUMNS = {
-    "sparsity": "Sparsity",
-    "n_runs": "Runs",
-    "mean_ap": NUMBER("mAP", format="%.3f", help=terms.TERMS["mAP"]),
-    "ci_low": NUMBER("Lower 95 %", format="%.3f"),
-    "ci_high": NUMBER("Upper 95 %", format="%.3f"),
-    "difference": NUMBER("Against dense", format="%+.3f"),
-    "difference_ci_low": NUMBER("Lower 95 % of it", format="%+.3f"),
-    "difference_ci_high": NUMBER("Upper 95 % of it", format="%+.3f"),
-    "welch_p": NUMBER("Welch p (paper)", format="%.2g"),
-    "paired_p": NUMBER("Paired p, fixed sequence (corrected)", format="%.2g"),
-}
+OVERALL_SHOWN = (
+    *("sparsity", "n_runs", "mean_ap", "ci_low", "ci_high", "difference"),
+    *("difference_ci_low", "difference_ci_high", "welch_p", "paired_p"),
+)
 
 
 def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
@@ -59,12 +51,12 @@ def show_overall() -> None:
         st.markdown(f"- {ui.plain(statistic_sentences.first_significant(table, corrected))}")
     st.caption(ui.plain(statistic_sentences.overall_interval(table)))
     with st.expander("mAP at every sparsity as a table"):
-        st.dataframe(
-            told.told(table[list(OVERALL_COLUMNS)], {"sparsity": told.sparsity}),
-            hide_index=True,
+        tables.show(
+            table,
+            OVERALL,
+            OVERALL_SHOWN,
             height="content",
             alt="mAP at every sparsity, its difference from dense, intervals and p-values",
-            column_config=OVERALL_COLUMNS,
         )
     widgets.downloads(opened, "overall", lambda: statistics.overall(opened))
 

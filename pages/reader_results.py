@@ -7,11 +7,13 @@ import streamlit as st
 
 from core import ui
 from core.actions import reader_study as reader_study_rules
+from core.analysis.reader import BY_READER
 from core.charts.reader import question_chart
 from core.reader_study import database, design, results
 from core.reader_study import words as reader_words
+from core.reader_study.codebook import READERS
 from core.study.paths import percent
-from core.ui import people, reader_results, widgets
+from core.ui import people, reader_results, tables, widgets
 from core.wording.questions import QUESTIONS
 
 WHAT_IT_IS = (
@@ -68,18 +70,11 @@ def show_form() -> None:
 
 def show_readers() -> None:
     table = results.reader_table(of)
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={
-            "address": "e-mail",
-            "n_images": "images",
-            "n_complete": st.column_config.ProgressColumn(
-                "answered", format="%d", min_value=0, max_value=int(table["n_images"].max())
-            ),
-            "median_seconds": st.column_config.NumberColumn("s per image", format="%.0f"),
-        },
+    progress = st.column_config.ProgressColumn(
+        "answered", format="%d", min_value=0, max_value=int(table["n_images"].max())
     )
+    config = tables.headers(READERS) | {"address": "e-mail", "n_complete": progress}
+    st.dataframe(table, hide_index=True, column_config=config)
     with st.expander("Invite, remove, delete"):
         show_changes(table)
 
@@ -122,8 +117,7 @@ def show_results() -> None:
     st.dataframe(reader_words.side_by_side(table), hide_index=True)
     st.caption(reader_words.METHODS)
     st.markdown("## Each reader by themselves")
-    own = results.results_by_reader(given)
-    st.dataframe(own, hide_index=True, column_config=reader_words.columns(own))
+    tables.show(results.results_by_reader(given), BY_READER)
 
 
 def show_downloads() -> None:

@@ -3,34 +3,16 @@
 import streamlit as st
 
 from core import ui
+from core.analysis.safe_operation import BY_BOTH
 from core.analysis.safe_sparsity import ALL
-from core.ui import loaders, safety, told, widgets
+from core.ui import loaders, safety, tables, widgets
 from core.wording import safety_sentences
 
-COLUMNS = {
-    "class_name": st.column_config.TextColumn("Class", width=190),
-    "group": "Group",
-    "n_positive_patients": "Patients",
-    "sparsity": "Sparsity",
-    "dense": st.column_config.NumberColumn("Dense", format="%.3f"),
-    "pruned": st.column_config.NumberColumn("Pruned", format="%.3f"),
-    "relative_change": "Change",
-    "ci_low": "Lower",
-    "ci_high": "Upper",
-    "smallest_margin": "Smallest margin",
-    "verdict": "By ranking",
-    "operating_verdict": "By decisions",
-    "sensitivity_change": "Sensitivity",
-    "specificity_change": "Specificity",
-    "operating_threshold": "Threshold",
-    "reason": "Why, by ranking",
-}
-TELLINGS = {
-    "sparsity": told.sparsity,
-    **dict.fromkeys(("relative_change", "ci_low", "ci_high"), told.bound),
-    "smallest_margin": told.margin,
-    **dict.fromkeys(("sensitivity_change", "specificity_change"), told.points),
-}
+SHOWN = (
+    *("class_name", "group", "n_positive_patients", "sparsity", "dense", "pruned"),
+    *("relative_change", "ci_low", "ci_high", "smallest_margin", "verdict", "operating_verdict"),
+    *("sensitivity_change", "specificity_change", "operating_threshold", "reason"),
+)
 
 
 def show_groups() -> None:
@@ -68,10 +50,10 @@ for caveat in safety_sentences.safe_caveats(
     st.caption(ui.plain(caveat))
 
 widgets.draw(found.chart, key="safety_chart", of=opened, about=(settings.metric, tag))
-st.dataframe(
-    told.told(table[list(COLUMNS)], TELLINGS),
-    hide_index=True,
+tables.show(
+    table,
+    BY_BOTH,
+    SHOWN,
     alt="Every class at every sparsity: changes, bounds, and the verdicts by both criteria",
-    column_config=COLUMNS,
 )
 widgets.downloads(opened, "safe_sparsity", lambda: table, tag)

@@ -66,7 +66,7 @@ def write_study(
             cells.append(cell.assign(run=run, sparsity=sparsity))
     for sparsity in config.sweep.sparsities:
         store.write_ensemble(folder, runs, sparsity, test["image_id"], names)
-    metrics = pd.concat(cells, ignore_index=True)[list(store.CLASS_METRICS)]
+    metrics = pd.concat(cells, ignore_index=True)[store.CLASS_METRICS.names]
     store.write_table(metrics, paths.class_metrics_path(folder))
     skipped_images = [{"image_id": name} for name in skipped]
     provenance = {

@@ -88,7 +88,7 @@ def write_toy_study(
             cells.append(cell.assign(run=run, sparsity=sparsity))
     for sparsity in config.sweep.sparsities:
         store.write_ensemble(folder, runs, sparsity, test["image_id"], labels.class_names)
-    metrics = pd.concat(cells, ignore_index=True)[list(store.CLASS_METRICS)]
+    metrics = pd.concat(cells, ignore_index=True)[store.CLASS_METRICS.names]
     store.write_table(metrics, paths.class_metrics_path(folder))
     provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
     store.write_json(provenance, paths.study_json(folder))

@@ -32,22 +32,29 @@ from core.analysis.pair_evidence import (
 from core.analysis.pie_carried import MANY_FINDINGS as MANY
 from core.analysis.pie_carried import NOISE, RARE
 from core.analysis.pie_claims import QUALITY
+from core.study.columns import Column, Columns, Unit, interval
 
 AS_CLAIMED, OPPOSITE = "as claimed", "opposite"
 NOT_SHOWN, CANNOT_TELL = "not shown", "cannot tell"
 PAPER, CORRECTED = "paper", "corrected"
-CLAIMS = (
-    "claim",
-    "reading",
-    "statistic",
-    "estimate",
-    "ci_low",
-    "ci_high",
-    "p_value",
-    "n",
-    "verdict",
-    "sentence",
-)
+CLAIMS = Columns(
+    Column("claim", "`frequency~first_drop`, `frequency~change_at_95`, "
+           "`tail_loses_more_than_head`, `frequency~fcd`, `cooccurrence~fcd`, `pies~rare`, "
+           "`pies~many_findings`, `pies~label_noise` or `pies~image_quality`."),
+    Column("reading", "`paper` or `corrected`."),
+    Column("statistic", "What is estimated."),
+    Column("estimate", "Its value."),
+    interval(of="its 95 % interval; 98 % for the corrected `frequency~fcd`"),
+    Column("p_value", "Two-sided p of no effect.", Unit.P),
+    Column("n", "Classes, pairs or images it rests on."),
+    Column("verdict", "`as claimed` or `opposite` where the interval leaves out no effect, "
+           "`not shown` where it does not, `cannot tell` where there is no sound test. Of PIEs, "
+           "corrected, a second interval must lie on the same side: that of PIEs of pruned models "
+           "(`pruned_ci_low`, `pruned_ci_high`), which this table does not hold."),
+    Column("sentence", "The same in words, as pages and report say it."),
+    what="The paper's claims, tested: its own statistic and the corrected one, with a verdict.",
+    row="a claim and reading",
+)  # fmt: skip
 FIRST_DROP = "frequency~first_drop"
 CHANGE = "frequency~change_at_95"
 FREQUENCY = "frequency~fcd"

@@ -13,10 +13,29 @@ import pandas as pd
 from core.analysis.class_changes import ClassChanges
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.onset import Curves, Onsets, somers_curves
-from core.analysis.trend import Trend, trend
+from core.analysis.trend import EFFECTS, Trend, trend
+from core.study.columns import Column, Columns, Unit, interval
 from core.study.labels import known_split
 
-TRENDS = ("name", "n", "slope", "ci_low", "ci_high", "p_value", "intercept", "tau", "reason")
+TRENDS = Columns(
+    Column("name", "Of what: the onset, the change of Somers' D at 95 % sparsity against log10 "
+           "frequency, or that change in tail (x = 1) against head classes (x = 0)."),
+    Column("n", "Judged classes in it."),
+    Column("slope", "Of the meta-regression: by how much more y is where x is one more."),
+    interval(of="its 95 % interval (Student, Knapp-Hartung)"),
+    Column("p_value", "Two-sided p of a slope of 0.", Unit.P),
+    Column("intercept", "Of the line at x = 0."),
+    Column("tau", "How far classes lie from the line for reasons of their own: a standard "
+           "deviation."),
+    Column("reason", "Why it carries no verdict; empty where it does."),
+    what="Do rare classes lose more? Meta-regressions that weigh each class by its own error.",
+    row="a trend: `onset`, `change_at_95`, `tail_minus_head`",
+)  # fmt: skip
+CLASS_EFFECTS = Columns(
+    Column("name", "`onset` or `change_at_95`."), EFFECTS,
+    what="What each class adds to a trend: a forest plot in numbers.",
+    row="a trend over frequency and class",
+)  # fmt: skip
 ONSET, CHANGE, GROUPS_APART = "onset", "change_at_95", "tail_minus_head"
 LEAST_IN_GROUP = 2
 ONE_RUN = "one run says nothing of other trainings"
@@ -127,10 +146,10 @@ class ClassEvidence:
     def trends(self) -> pd.DataFrame:
         """TRENDS: the three meta-regressions; x is log10 frequency, or tail 1 against head 0."""
         rows = [
-            (name, t.n, *(getattr(t, column) for column in TRENDS[2:-1]), self.reason(name))
+            (name, t.n, *(getattr(t, column) for column in TRENDS.names[2:-1]), self.reason(name))
             for name, t in self.by_name.items()
         ]
-        return pd.DataFrame(rows, columns=list(TRENDS))
+        return pd.DataFrame(rows, columns=TRENDS.names)
 
     def effects(self) -> pd.DataFrame:
         """name and EFFECTS: every class in the trends over frequency, for a forest plot."""

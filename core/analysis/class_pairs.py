@@ -15,21 +15,23 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.decay import ForgettabilityCurves
-from core.analysis.pair_evidence import PAIR_EVIDENCE
+from core.analysis.pair_evidence import PAIR, PAIR_EVIDENCE
 from core.analysis.pairs import cooccurrence_iou, fcd_matrix
+from core.study.columns import Column, Columns, Unit
 
-PAIR_STATISTICS = (
-    "class_a",
-    "class_b",
-    "fcd",
-    "fcd_rms",
-    "cooccurrence_iou",
-    "cooccurrence_iou_paper",
-    "log_frequency_difference",
-    "log_frequency_difference_paper",
-)
-CORRECTED = PAIR_EVIDENCE[2:]
-CLASS_PAIRS = (*PAIR_STATISTICS[:4], *CORRECTED, *PAIR_STATISTICS[4:])
+CLASS_PAIRS = Columns(
+    PAIR,
+    Column("fcd", "Euclidean distance of the two curves over sparsities above 0 (paper)."),
+    Column("fcd_rms", "Root mean square distance: it does not grow with the grid, but with noise."),
+    PAIR_EVIDENCE.but(*PAIR),
+    Column("cooccurrence_iou", "Test images with both over images with either.", Unit.SHARE),
+    Column("cooccurrence_iou_paper", "The same from column sums, as the paper's code has it.",
+           Unit.SHARE),
+    Column("log_frequency_difference", "Difference of the log test counts."),
+    Column("log_frequency_difference_paper", "The same from column sums (paper)."),
+    what="How differently two classes are forgotten, and how differently frequent they are.",
+    row="a pair of classes",
+)  # fmt: skip
 
 
 def cooccurrence_iou_paper(label_matrix: np.ndarray, class_names: list[str]) -> pd.DataFrame:
@@ -100,10 +102,10 @@ class ClassPairs:
         names = list(class_names)
         curves = ForgettabilityCurves(self.metric)(class_metrics)
         table = pair_table(pair_matrices(curves, label_matrix, names), names)
-        known = pd.DataFrame(columns=list(PAIR_EVIDENCE)) if evidence is None else evidence
+        known = pd.DataFrame(columns=PAIR_EVIDENCE.names) if evidence is None else evidence
         both = pd.concat([known, _other_way_round(known)])
         table = table.merge(both, on=["class_a", "class_b"], how="left")
-        return table[list(CLASS_PAIRS)]
+        return table[CLASS_PAIRS.names]
 
 
 def _other_way_round(evidence: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +119,7 @@ def _other_way_round(evidence: pd.DataFrame) -> pd.DataFrame:
 
 
 def pair_table(matrices: dict[str, np.ndarray], class_names: list[str]) -> pd.DataFrame:
-    """PAIR_STATISTICS from symmetric matrices: the upper triangle, row by row."""
+    """class_a, class_b and the statistics of symmetric matrices: the upper triangle, row by row."""
     table = pd.DataFrame(combinations(class_names, 2), columns=["class_a", "class_b"])
     upper = np.triu_indices(len(class_names), k=1)
     return table.assign(**{name: matrix[upper] for name, matrix in matrices.items()})

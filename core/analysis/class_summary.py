@@ -10,35 +10,36 @@ import pandas as pd
 from core.analysis.bootstrap import benjamini_hochberg, paired_p
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.forgettability import InterpolatedFirstDrop, change_at
-from core.study.labels import FEW_PATIENTS
+from core.analysis.onset import ONSETS
+from core.study.columns import SHARED, Column, Columns, Unit
+from core.study.labels import FEW_PATIENTS, UNSTABLE
 
 EXTREME_SPARSITY = 0.95
-CLASS_SUMMARY = (
-    "class_name",
-    "group",
-    "train_frequency",
-    "test_frequency",
-    "n_positive",
-    "n_positive_patients",
-    "onset",
-    "onset_ci_low",
-    "onset_ci_high",
-    "onset_censored",
-    "p_among_first",
-    "judged",
-    "first_drop_sparsity",
-    "first_drop_interpolated",
-    "first_drop_censored",
-    "relative_ap_change_at_95",
-    "relative_calibrated_ap_change_at_95",
-    "p_value",
-    "q_value",
-    "n_runs",
-    "unstable",
-)
-ONSET_COLUMNS = pd.Index(
-    ["onset", "onset_ci_low", "onset_ci_high", "onset_censored", "p_among_first", "judged"]
-)
+ONSET = Columns(
+    ONSETS.but("class_name", "onset_se"),
+    Column("judged", f"True where at least {FEW_PATIENTS} patients have the class and the dense "
+           "model finds it: only of these something is concluded.", label="Judged"),
+)  # fmt: skip
+CLASS_SUMMARY = Columns(
+    SHARED.only("class_name", "group", "train_frequency", "test_frequency", "n_positive"),
+    SHARED["n_positive_patients"], ONSET,
+    Column("first_drop_sparsity", "Smallest sparsity of the grid with the metric's curve below "
+           "-20 %; missing where it never is (paper).", Unit.SPARSITY, "First drop, grid (paper)"),
+    Column("first_drop_interpolated", "Sparsity at which the curve falls below -20 %, read "
+           "between grid points.", Unit.SPARSITY, "First drop, interpolated"),
+    Column("first_drop_censored", "True where the curve is known and never falls that far.",
+           label="Never dropped"),
+    Column("relative_ap_change_at_95", "Relative change of AP at 95 % sparsity (paper).",
+           Unit.CHANGE, "AP at 95 %"),
+    Column("relative_calibrated_ap_change_at_95", "Relative change of calibrated AP at 95 % "
+           "sparsity.", Unit.CHANGE, "Calibrated AP at 95 %"),
+    Column("p_value", "t test over runs that the metric at 95 % equals dense.", Unit.P, "p"),
+    Column("q_value", "Benjamini-Hochberg of `p_value` over the classes.", Unit.P, "q"),
+    SHARED["n_runs"],
+    UNSTABLE,
+    what="When each class is first forgotten, and what is left of it at 95 % sparsity.",
+    row="a class",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,9 @@ class ClassSummary:
     """CLASS_SUMMARY, in the order of the frequencies table.
 
     Takes the class metrics table, class frequencies and, where they are known, `class_onsets`
-    (corrected: `onset.Onsets` of Somers' D with `judged`; missing in a subgroup).
-    first_drop_sparsity (paper: first grid point below -0.20) and first_drop_interpolated (between
-    grid points; missing and flagged first_drop_censored where the curve never drops) are of
-    `metric`'s forgettability curve. Relative changes at 95 % are medians over runs (paper for ap).
-    p_value: one-sample t test over runs that `metric` at 95 % minus dense is 0; q_value:
-    Benjamini-Hochberg over the classes. Both missing below two runs. n_positive are test
-    positives; unstable below FEW_PATIENTS patients with the class. Everything at 95 % is missing
-    where the grid does not hold 0.95.
+    (corrected: `onset.Onsets` of Somers' D with `judged`; missing in a subgroup). First drops and
+    p_value, of a one-sample t test, are of `metric`; changes at 95 % are medians over runs. p and q
+    are missing below two runs, and everything at 95 % where the grid does not hold 0.95.
     """
 
     metric: str = "ap"
@@ -72,7 +68,7 @@ class ClassSummary:
         table = table.rename(columns={"test_positive_patients": "n_positive_patients"})
         if onsets is not None:
             table = table.merge(onsets, on="class_name", how="left")
-        table = table.reindex(columns=[*table.columns, *ONSET_COLUMNS.difference(table.columns)])
+        table = table.reindex(columns=list(dict.fromkeys([*table.columns, *ONSET])))
         table["judged"] = table["judged"].eq(True)
         table["first_drop_censored"] = table["first_drop_censored"].eq(True)
         names = table["class_name"]
@@ -90,7 +86,7 @@ class ClassSummary:
         table["p_value"] = [paired_p(by_class.get(name, nothing)) for name in names]
         table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
         table["unstable"] = table["n_positive_patients"] < FEW_PATIENTS
-        return table[list(CLASS_SUMMARY)]
+        return table[CLASS_SUMMARY.names]
 
 
 def run_differences(class_metrics: pd.DataFrame, metric: str, sparsity: float) -> pd.Series:

@@ -17,18 +17,22 @@ from core.analysis.class_pairs import pair_matrices
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.forgettability import InterpolatedFirstDrop, change_at
+from core.study.columns import Column, Columns, Unit
 
-CORRELATIONS = (
-    "name",
-    "n",
-    "pearson_r",
-    "pearson_p",
-    "spearman_rho",
-    "spearman_p",
-    "permutation_p",
-    "kendall_tau_b",
-    "kendall_p",
-    "n_kendall",
+CORRELATIONS = Columns(
+    Column("name", "`x~y`, as in the paper's figures.", label="Correlation"),
+    Column("n", "Classes, or pairs of classes.", label="n"),
+    Column("pearson_r", "Pearson's correlation.", label="r"),
+    Column("pearson_p", "Its p-value, which takes the points as independent (paper).", Unit.P, "p"),
+    Column("spearman_rho", "Spearman's rank correlation.", label="rho"),
+    Column("spearman_p", "Its p-value (paper).", Unit.P, "p of rho"),
+    Column("permutation_p", "From permuting classes; Mantel's test for pairs.", Unit.P),
+    Column("kendall_tau_b", "Of the interpolated first drop, classes that never drop tied last."),
+    Column("kendall_p", "Its p-value.", Unit.P),
+    Column("n_kendall", "Classes in it."),
+    what="The paper's correlations, with p-values that know that pairs share classes.",
+    row="a correlation; one with `:calibrated_ap` is of that metric. Noise counts as difference in "
+    "all of them: see `claims` for conclusions",
 )
 # A correlation of two points is always 1 or -1.
 LEAST_CLASSES = 3
@@ -73,7 +77,7 @@ class Correlations:
             found = self._over_classes(curves, log_train, names)
             found |= self._over_pairs(pair_matrices(curves, label_matrix, names))
             rows += [{"name": name + suffix, **figures} for name, figures in found.items()]
-        return pd.DataFrame(rows, columns=list(CORRELATIONS)).astype({"n_kendall": "Int64"})
+        return pd.DataFrame(rows, columns=CORRELATIONS.names).astype({"n_kendall": "Int64"})
 
     def _over_classes(
         self, curves: pd.DataFrame, log_train: np.ndarray, names: list[str]
@@ -120,7 +124,7 @@ def named_row(table: pd.DataFrame, name: str, metric: str = "ap") -> dict[str, f
 
 def correlate(x: np.ndarray, y: np.ndarray) -> Figures:
     """n, pearson_r, pearson_p, spearman_rho, spearman_p as scipy gives them; NaN if undefined."""
-    row: Figures = dict.fromkeys(CORRELATIONS[2:], np.nan) | {"n": len(x)}
+    row: Figures = dict.fromkeys(CORRELATIONS.names[2:], np.nan) | {"n": len(x)}
     if len(x) >= LEAST_CLASSES and np.ptp(x) > 0 and np.ptp(y) > 0:
         row["pearson_r"], row["pearson_p"] = map(float, scipy.stats.pearsonr(x, y))
         row["spearman_rho"], row["spearman_p"] = map(float, scipy.stats.spearmanr(x, y))

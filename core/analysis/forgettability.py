@@ -12,19 +12,22 @@ import pandas as pd
 from core.analysis.bootstrap import CONFIDENCE
 from core.analysis.class_changes import OVER_RUNS, ClassChanges, run_moments
 from core.analysis.decay import ForgettabilityCurves, RelativeChange
+from core.study.columns import SHARED, Column, Columns, Unit, interval
 
-FORGETTABILITY = (
-    "class_name",
-    "sparsity",
-    "relative_ap_change",
-    "lowest",
-    "highest",
-    "mean_change",
-    "ci_low",
-    "ci_high",
-    "interval_over",
-    "n_runs",
-)
+FORGETTABILITY = Columns(
+    SHARED.only("class_name", "sparsity"),
+    Column("relative_ap_change", "Median over runs of (metric pruned - dense) / dense (paper).",
+           Unit.CHANGE),
+    Column("lowest", "Lowest of these over the runs.", Unit.CHANGE),
+    Column("highest", "Highest of them.", Unit.CHANGE),
+    Column("mean_change", "Mean pruned over mean dense, minus 1, over the runs (corrected).",
+           Unit.CHANGE),
+    interval(of="its 95 % interval; missing below 5 patients with the class", unit=Unit.CHANGE),
+    Column("interval_over", "What the interval is over: `runs and patients`; `patients` of one "
+           "run; `runs` on a page that shows a subgroup, whose predictions are not read again."),
+    SHARED["n_runs"],
+    what="The forgettability curves.", row="a class and sparsity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,8 @@ class Forgettability:
     """FORGETTABILITY, one row per class and sparsity; all changes are fractions, -0.2 a fifth lost.
 
     Takes the class metrics table and `Moments.by_class`; without moments, as in a subgroup, the
-    interval is over runs alone, and interval_over says so. relative_ap_change is the median over
-    runs of the change of `metric` (paper), lowest and highest are its range. mean_change is
-    `ClassChanges.change`, the ratio of the means, with its interval over runs and patients
-    (corrected); see there where it is missing. At sparsity 0 both are 0.
+    interval is over runs alone. mean_change and its interval are those of `ClassChanges`; see there
+    where they are missing. At sparsity 0 all changes are 0.
     """
 
     metric: str = "ap"
@@ -46,7 +47,7 @@ class Forgettability:
     ) -> pd.DataFrame:
         curves = ForgettabilityCurves(self.metric)(class_metrics)
         if len(curves) == 0:
-            return pd.DataFrame(columns=list(FORGETTABILITY))
+            return pd.DataFrame(columns=FORGETTABILITY.names)
         keys = ["class_name", "sparsity"]
         each = RelativeChange(self.metric)(class_metrics).groupby(keys)["relative_change"]
         spread = each.agg(lowest="min", highest="max")
@@ -59,7 +60,7 @@ class Forgettability:
         table.loc[dense, ["mean_change", "ci_low", "ci_high"]] = 0.0
         over = changes["interval_over"].iloc[0] if len(changes) else OVER_RUNS
         table["interval_over"] = table["interval_over"].fillna(over)
-        return table[list(FORGETTABILITY)]
+        return table[FORGETTABILITY.names]
 
 
 @dataclass(frozen=True)

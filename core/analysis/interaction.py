@@ -15,8 +15,20 @@ from core.analysis.bootstrap import SEED
 from core.analysis.class_pairs import pair_matrices
 from core.analysis.decay import ForgettabilityCurves
 from core.analysis.mrqap import mrqap
+from core.study.columns import Column, Columns, Unit
 
-INTERACTION = ("term", "n", "coefficient", "t", "ols_p", "permutation_p")
+INTERACTION = Columns(
+    Column("term", "Of the regression; `a:b` is a product.", label="Term"),
+    Column("n", "Pairs of classes.", label="Pairs"),
+    Column("coefficient", "Of ordinary least squares on `fcd` (paper).", Unit.METRIC,
+           "Coefficient"),
+    Column("t", "t value of the coefficient (paper).", Unit.T, "t"),
+    Column("ols_p", "p-value of the coefficient; takes pairs as independent (paper).", Unit.P,
+           "p, pairs independent"),
+    Column("permutation_p", "From permuting classes: MRQAP, double semi-partialing. Noise counts "
+           "as difference in it, so nothing is concluded from it.", Unit.P),
+    what="The paper's regression: do frequency and co-occurrence act together?", row="a term",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class Interaction:
         terms = {names[0]: frequency, names[1]: iou, ":".join(names): frequency * iou}
         fit = mrqap(matrices["fcd"], terms, self.permutations, self.seed)
         fit["term"] = fit["term"].replace("intercept", "intercept_paper")
-        return fit[list(INTERACTION)]
+        return fit[INTERACTION.names]
 
 
 def with_plain_terms(table: pd.DataFrame) -> pd.DataFrame:

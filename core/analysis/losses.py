@@ -7,23 +7,22 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.analysis.decay import RelativeChange, band_over_runs
-from core.study.labels import FEW_PATIENTS
+from core.study.columns import SHARED, Column, Columns, Unit
+from core.study.labels import FEW_PATIENTS, UNSTABLE
 
-COLUMNS = (
-    "class_name",
-    "group",
-    "train_frequency",
-    "n_positive",
-    "n_positive_patients",
-    "dense",
-    "pruned",
-    "relative_change",
-    "lower",
-    "upper",
-    "n_runs",
-    "chance_change",
-    "unstable",
-)
+LOSSES = Columns(
+    SHARED.only("class_name", "group", "train_frequency", "n_positive", "n_positive_patients"),
+    Column("dense", "Median over runs of the dense models.", Unit.METRIC),
+    Column("pruned", "Median over runs of the pruned models.", Unit.METRIC),
+    Column("relative_change", "What is lost, as a share of dense: the median over runs (paper), or "
+           "the ratio of means (corrected).", Unit.CHANGE, "Change"),
+    Column("lower", "Lower end of its range.", Unit.CHANGE),
+    Column("upper", "Upper end of its range.", Unit.CHANGE),
+    SHARED["n_runs"],
+    Column("chance_change", "The change at which the class is down to chance.", Unit.CHANGE,
+           "Change at chance"),
+    UNSTABLE,
+)  # fmt: skip
 
 CHANGES = (
     "class_name",
@@ -45,9 +44,7 @@ class Losses:
     """One row per class at `sparsity`, the most lost first, classes without a change last.
 
     Takes forgettability curves of the metric, class metrics, class frequencies and chance levels
-    (class_name to level). Returns COLUMNS. Values are medians over runs, lower and upper quartiles.
-    `chance_change` is the relative change at which the class is down to chance. n_positive counts
-    test images with the class, n_positive_patients their patients; unstable below FEW_PATIENTS.
+    (class_name to level). Returns LOSSES. Values are medians over runs, lower and upper quartiles.
     """
 
     metric: str
@@ -74,7 +71,7 @@ class Losses:
         table["chance_change"] = keyed(chance) / table["dense"].where(table["dense"] != 0) - 1
         table["n_positive_patients"] = table["test_positive_patients"]
         table["unstable"] = table["n_positive_patients"] < FEW_PATIENTS
-        return table.sort_values("relative_change", kind="stable", ignore_index=True)[list(COLUMNS)]
+        return table.sort_values("relative_change", kind="stable", ignore_index=True)[LOSSES.names]
 
 
 def with_intervals(

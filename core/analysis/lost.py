@@ -8,31 +8,43 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from core.study.columns import SHARED, Column, Columns, Unit
+
 # What a finding is lost by: its probability falls below the dense model's operating point, or it
 # ranks no longer above as large a share of the test images without it, counted at each sparsity.
 # It is raised by the opposite: it reaches the one or the other, though the dense model does not.
 LostBy = Literal["Operating point", "Rank"]
 LOST_BY: tuple[LostBy, ...] = get_args(LostBy)
 OPERATING_POINT, RANK = LOST_BY
-LOST_FINDINGS = (
-    "image_id",
-    "class_name",
-    "labelled",
-    "lost_by",
-    "lost_at_sparsity",
-    "n_runs_lost",
-    "n_runs_had",
-    "n_runs",
-)
-RAISED_FINDINGS = (
-    "image_id",
-    "class_name",
-    "raised_by",
-    "raised_at_sparsity",
-    "n_runs_raised",
-    "n_runs_lacked",
-    "n_runs",
-)
+LOST_FINDINGS = Columns(
+    SHARED.only("image_id", "class_name"),
+    Column("labelled", "Whether the image is labelled with it; missing where uncertain."),
+    Column("lost_by", "What it is lost by: `Operating point` or `Rank`."),
+    Column("lost_at_sparsity", "The sparsity from which on the run-averaged probability (or its "
+           "rank) stays below what counts as found, though dense reaches it.", Unit.SPARSITY),
+    Column("n_runs_lost", "Of `n_runs_had` those below the operating point there; missing by rank, "
+           "which is of the mean over runs."),
+    Column("n_runs_had", "Runs that had the finding: their own dense probability reaches the "
+           "operating point; missing by rank."),
+    Column("n_runs", "Runs that are finished there."),
+    what="Every finding that pruning takes from an image, in both senses.",
+    row="an image and class that is lost, by the operating point or by rank",
+)  # fmt: skip
+RAISED_FINDINGS = Columns(
+    SHARED["image_id"],
+    SHARED["class_name"].meaning_here("A class that the image is certain not to carry."),
+    Column("raised_by", "What it is raised by: `Operating point` or `Rank`."),
+    Column("raised_at_sparsity", "The sparsity from which on, to the end of the grid, the "
+           "run-averaged probability (or its rank) reaches what counts as found, though dense does "
+           "not.", Unit.SPARSITY),
+    Column("n_runs_raised", "Of `n_runs_lacked` those that reach the operating point there; "
+           "missing by rank, which is of the mean over runs."),
+    Column("n_runs_lacked", "Runs whose own dense probability is below the operating point; "
+           "missing by rank."),
+    LOST_FINDINGS["n_runs"],
+    what="Every false alarm that pruning adds: a finding called on an image that does not have it.",
+    row="an image and class that is raised, by the operating point or by rank",
+)  # fmt: skip
 # Of the runs that had a finding when dense those that lost it, and of those that lacked it those
 # that raised it.
 CHANGED = ("n_had", "n_lost", "n_lacked", "n_raised")
@@ -154,4 +166,4 @@ def changed_findings(
             "n_runs": np.array([n_runs[float(sparsity)] for sparsity in at], int),
         }
     )
-    return table[list(LOST_FINDINGS if kind == "lost" else RAISED_FINDINGS)]
+    return table[(LOST_FINDINGS if kind == "lost" else RAISED_FINDINGS).names]

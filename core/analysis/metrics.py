@@ -12,11 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.study.columns import CLASS_METRICS, Column, Columns
+
 # Precision is restated at this prevalence, so that rare and frequent classes share a chance level
 # where both have many positives; with few it lies higher: see `core.analysis.chance`.
 REFERENCE_PREVALENCE = 0.05
 # The columns of the class metrics table, with `with_somers_d`, that an analysis may be asked for.
 METRICS = ("ap", "calibrated_ap", "auroc", "somers_d")
+WITH_SOMERS_D = Columns(
+    CLASS_METRICS,
+    Column(
+        "somers_d",
+        "Somers' D, 2 AUROC - 1: 0 for a model that knows nothing, 1 for one that ranks perfectly.",
+    ),
+    what="How well each run recognises each class at each sparsity.",
+    row="a run, sparsity and class",
+)
 BUCKET_BITS = 14
 
 

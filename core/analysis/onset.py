@@ -16,21 +16,28 @@ import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, SEED
 from core.analysis.paired_moments import draw_column
+from core.study.columns import SHARED, Column, Columns, Unit
 
 DROP = 0.20
 FIRST = 3
 # From here on the grid comes close enough to 1, where every prunable weight is zero and nothing is
 # told from anything, for the curve to be followed to there.
 NEAR_THE_END = 0.9
-ONSETS = (
-    "class_name",
-    "onset",
-    "onset_ci_low",
-    "onset_ci_high",
-    "onset_se",
-    "onset_censored",
-    "p_among_first",
-)
+ONSETS = Columns(
+    SHARED["class_name"],
+    Column("onset", "Sparsity at which a fifth of Somers' D is gone, on the curve that never rises "
+           "nearest to the mean over runs (corrected).", Unit.SPARSITY, "Onset"),
+    Column("onset_ci_low", "Lower end of its 95 % interval over runs and patients.",
+           Unit.SPARSITY, "Lower 95 %"),
+    Column("onset_ci_high", "Upper end of that interval; missing where it lies beyond the grid.",
+           Unit.SPARSITY, "Upper 95 %"),
+    Column("onset_se", "Its standard error.", Unit.SPARSITY),
+    Column("onset_censored", "True where the onset lies beyond the end of the grid.",
+           label="Later than the grid"),
+    Column("p_among_first", "Probability, over draws of runs and patients, that the class is "
+           "among the first three of the judged classes to lose a fifth (corrected).",
+           Unit.CHANCE, "Among the first three"),
+)  # fmt: skip
 CLASSES_AT_ONCE = 4
 
 

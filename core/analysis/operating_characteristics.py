@@ -7,35 +7,45 @@ import pandas as pd
 
 from core.analysis.clustered_shares import PatientShares, Shares
 from core.analysis.lost import Cells, by_now, lost_at_sparsity, raised_at_sparsity
-from core.study.labels import FEW_PATIENTS
+from core.study.columns import SHARED, Column, Columns, Unit, interval
+from core.study.labels import FEW_PATIENTS, UNSTABLE
 
 # The operating point held against: that of the dense model, or one fixed again on validation for
 # the pruned model at the same specificity.
 DENSE, REFIXED = "dense", "re-fixed"
 THRESHOLDS = (DENSE, REFIXED)
 Points = dict[str, dict[float, np.ndarray]]
-OPERATING_CHARACTERISTICS = (
-    "class_name",
-    "group",
-    "sparsity",
-    "threshold",
-    "operating_point",
-    "n_positive",
-    "n_positive_patients",
-    "n_negative",
-    "sensitivity",
-    "sensitivity_ci_low",
-    "sensitivity_ci_high",
-    "specificity",
-    "specificity_ci_low",
-    "specificity_ci_high",
-    "alerts_per_100",
-    "alerts_ci_low",
-    "alerts_ci_high",
-    "n_lost",
-    "n_raised",
-    "unstable",
-)
+OVER_PATIENTS = "its 95 % interval over patients"
+OPERATING_CHARACTERISTICS = Columns(
+    SHARED.only("class_name", "group", "sparsity"),
+    Column("threshold", "`dense`: the operating point of the dense model; `re-fixed`: fixed again "
+           "on validation for the model at this sparsity, at the same specificity. No such row "
+           "where a run has no validation predictions of the sparsity.",
+           label="Operating point of"),
+    Column("operating_point", "A class is called where the run-averaged probability reaches it.",
+           Unit.PROBABILITY, "Operating point"),
+    Column("n_positive", "Test images that carry the class; uncertain labels are left out.",
+           label="Test images with it"),
+    SHARED["n_positive_patients"],
+    Column("n_negative", "Test images certain not to carry the class.",
+           label="Test images without it"),
+    Column("sensitivity", "Share of the images with the class that are called.", Unit.SHARE,
+           "Sensitivity"),
+    interval("sensitivity_ci", OVER_PATIENTS, Unit.SHARE, "Sensitivity, {} 95 %"),
+    Column("specificity", "Share of the images without the class that are not called.",
+           Unit.SHARE, "Specificity"),
+    interval("specificity_ci", OVER_PATIENTS, Unit.SHARE, "Specificity, {} 95 %"),
+    Column("alerts_per_100", "Of 100 test images with a certain label, those that are called.",
+           Unit.PER_100, "Alerts per 100 X-rays"),
+    interval("alerts_ci", OVER_PATIENTS, Unit.PER_100, "Alerts, {} 95 %"),
+    Column("n_lost", "Images with the class, called when dense, and from this sparsity or a "
+           "smaller one on, to the end of the grid, not called.", label="Lost"),
+    Column("n_raised", "Images without the class, not called when dense, and from this sparsity "
+           "or a smaller one on, to the end of the grid, called.", label="Raised"),
+    UNSTABLE.meaning_here(f"True below {FEW_PATIENTS} of `n_positive_patients`: read with care."),
+    what="How well each class is found at its operating point, and how often it is called in vain.",
+    row="a class, sparsity and operating point: the dense model's, or fixed again for the pruned",
+)  # fmt: skip
 
 
 def operating_characteristics_of(
@@ -54,10 +64,7 @@ def operating_characteristics_of(
     points: by threshold and sparsity the (classes,) operating points, NaN for none. A class is
     called where its probability is >= its point, both float32.
 
-    Sensitivity is the share of the positive images that are called, specificity that of the
-    negative ones that are not, alerts_per_100 the percentage of all certain images that are
-    called; with 95 % intervals over patients (`PatientShares`). All are missing of a class without
-    a point.
+    The intervals are those of `PatientShares`. All are missing of a class without a point.
 
     n_lost: images that carry the class, called by the dense model, and not called at some sparsity
     <= this one nor at any later one of the grid (`lost_at_sparsity` <= this one). n_raised: images
@@ -66,7 +73,7 @@ def operating_characteristics_of(
     sparsity rises, are 0 at 0, and are what the PIE browser counts. They are no difference of
     sensitivities: an image that is not called here but is called again later is not lost. With
     re-fixed points every sparsity has its own; the grid is then that of the sparsities that have
-    them. unstable: fewer than FEW_PATIENTS patients with the class.
+    them.
     """
     called: dict[tuple[str, float], np.ndarray] = {}
     for sparsity, probabilities in cells:
@@ -116,12 +123,12 @@ def operating_characteristics_of(
     by_class = groups.index.get_indexer(found["class_name"])
     by_threshold = found["threshold"].map(THRESHOLDS.index)
     order = np.lexsort((by_threshold, found["sparsity"], by_class))
-    return found.iloc[order][list(OPERATING_CHARACTERISTICS)].reset_index(drop=True)
+    return found.iloc[order][OPERATING_CHARACTERISTICS.names].reset_index(drop=True)
 
 
 def no_operating_characteristics() -> pd.DataFrame:
     """The table of a study that has no operating points."""
-    return pd.DataFrame(columns=list(OPERATING_CHARACTERISTICS))
+    return pd.DataFrame(columns=OPERATING_CHARACTERISTICS.names)
 
 
 def _columns(

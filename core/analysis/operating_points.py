@@ -9,7 +9,22 @@ from math import ceil
 import numpy as np
 import pandas as pd
 
+from core.study.columns import SHARED, Column, Columns, Unit
+
 SPECIFICITY = 0.9
+OPERATING_POINTS = Columns(
+    SHARED["class_name"],
+    Column("operating_point", "Smallest probability with the study's specificity below it.",
+           Unit.PROBABILITY),
+    Column("validation_specificity", "Share of validation images without the class below it.",
+           Unit.SHARE),
+    Column("validation_sensitivity", "Share of those with the class that reach it.", Unit.SHARE),
+    Column("n_negatives", "Validation images certain not to carry the class."),
+    Column("n_positives", "Validation images that carry it."),
+    Column("n_runs", "Runs whose validation predictions were averaged."),
+    what="The probability from which a class counts as found, fixed on validation images.",
+    row="a class",
+)  # fmt: skip
 
 
 def operating_point(negatives: np.ndarray, specificity: float) -> float:
@@ -30,8 +45,7 @@ def operating_point(negatives: np.ndarray, specificity: float) -> float:
 
 @dataclass(frozen=True)
 class OperatingPoints:
-    """class_name, operating_point, validation_specificity, validation_sensitivity, n_negatives,
-    n_positives of every class.
+    """OPERATING_POINTS of every class, without n_runs.
 
     Takes validation labels (images, classes) of 1, 0, NaN = left out, and the dense model's
     probabilities there, averaged over runs, so that the average over runs of the test images and

@@ -9,45 +9,45 @@ import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, fixed_sequence, paired_p, t_interval, welch_p
 from core.analysis.decay import mean_over_classes
+from core.study.columns import SHARED, Column, Columns, Unit, interval
 
-OVERALL = (
-    "sparsity",
-    "n_runs",
-    "mean_ap",
-    "median_ap",
-    "ci_low",
-    "ci_high",
-    "difference",
-    "difference_ci_low",
-    "difference_ci_high",
-    "interval_over",
-    "welch_p",
-    "paired_p",
-    "paired_p_raw",
-    "first_significant_paper",
-    "first_significant_corrected",
-)
+OVERALL = Columns(
+    SHARED.only("sparsity", "n_runs"),
+    Column("mean_ap", "Mean over runs of mAP.", Unit.METRIC, "mAP"),
+    Column("median_ap", "Median over runs of mAP (what the paper plots).", Unit.METRIC),
+    interval(of="the 95 % interval", unit=Unit.METRIC),
+    Column("difference", "Mean over runs of mAP pruned minus dense of the same run.",
+           Unit.DIFFERENCE, "Against dense"),
+    interval("difference_ci", unit=Unit.DIFFERENCE, label="{} 95 % of it"),
+    Column("interval_over", "`runs and patients`; `runs` on a page that shows a subgroup."),
+    Column("welch_p", "Welch's t test against dense, each sparsity by itself (paper).", Unit.P,
+           "Welch p (paper)"),
+    Column("paired_p", "t test of the paired differences in fixed sequence: the largest p from the "
+           "highest sparsity down to this one; 1 where mAP is not below dense (corrected).",
+           Unit.P, "Paired p, fixed sequence (corrected)"),
+    Column("paired_p_raw", "t test of the paired differences at this sparsity by itself.", Unit.P),
+    Column("first_significant_paper", "The first sparsity below dense with `welch_p` < 0.05.",
+           Unit.SPARSITY),
+    Column("first_significant_corrected", "The first one with `paired_p` < 0.05: mAP is "
+           "significantly below dense from there on.", Unit.SPARSITY),
+    what="Mean AP against sparsity, and from where on it is significantly below dense.",
+    row="a sparsity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Overall:
     """OVERALL, one row per sparsity.
 
-    Takes the class metrics table and, where there are any, `Moments.of_mean`. mean_ap and
-    median_ap (what the paper plots) are over runs of the unweighted mean of `metric` over classes;
-    difference is the mean over runs of pruned minus dense of the same run. The intervals are over
-    runs and patients (`bootstrap.t_interval`) and speak for other trainings and other patients.
-    Without moments, as of a subgroup, they are over runs and speak for other trainings on these
-    test images. interval_over says which: "runs and patients" or "runs". The p-values are over
-    runs.
+    Takes the class metrics table and, where there are any, `Moments.of_mean`. mAP is the unweighted
+    mean of `metric` over classes. The intervals are over runs and patients
+    (`bootstrap.t_interval`) and speak for other trainings and other patients. Without moments, as
+    of a subgroup, they are over runs and speak for other trainings on these test images. The
+    p-values are two-sided, over runs; they and the intervals are missing below two runs.
 
-    welch_p (paper): Welch's t test against dense, unadjusted. paired_p_raw: two-sided one-sample t
-    test of the differences. paired_p (corrected): the same in fixed sequence, from the highest
-    sparsity down (Maurer et al. 1995). p-values and intervals are missing below two runs.
-    first_significant_paper marks the smallest sparsity whose mean is below dense with
-    welch_p < alpha; first_significant_corrected the lowest one that the sequence reaches: mAP is
-    significantly below dense there and at every higher sparsity, and the chance that any of them
-    is called so wrongly is at most alpha. Nowhere True where there is none.
+    The fixed sequence of paired_p is that of Maurer et al. 1995: the chance that any sparsity from
+    first_significant_corrected on is called below dense wrongly is at most alpha. Neither
+    first_significant is True anywhere where there is none.
     """
 
     metric: str = "ap"
@@ -60,7 +60,7 @@ class Overall:
         means = mean_over_classes(class_metrics, self.metric)
         wide = means.pivot(index="run", columns="sparsity", values="mean_ap").astype(float)
         if 0 not in wide.columns:
-            return pd.DataFrame(columns=list(OVERALL))
+            return pd.DataFrame(columns=OVERALL.names)
         spreads = _over_patients(mean_moments, self.metric)
         table = pd.DataFrame([self._row(wide, s, spreads.get(s)) for s in sorted(wide.columns)])
         raw, below = table["paired_p_raw"], table["difference"] < 0
@@ -68,7 +68,7 @@ class Overall:
         table["paired_p"] = fixed_sequence(in_order.to_numpy(float)[::-1])[::-1]
         table["first_significant_paper"] = _first(below & (table["welch_p"] < self.alpha))
         table["first_significant_corrected"] = _first(table["paired_p"] < self.alpha)
-        return table[list(OVERALL)]
+        return table[OVERALL.names]
 
     def _row(
         self, wide: pd.DataFrame, sparsity: float, spread: _Spread | None

@@ -19,19 +19,24 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 from core.analysis import bootstrap
 from core.analysis.class_changes import PRIMARY, ClassChanges
 from core.analysis.onset import Curves
+from core.study.columns import Column, Columns, Unit, interval
 
-PAIR_EVIDENCE = (
-    "class_a",
-    "class_b",
-    "fcd_corrected",
-    "fcd_squared_debiased",
-    "difference",
-    "difference_ci_low",
-    "difference_ci_high",
-    "p_value",
-    "q_value",
-    "log10_frequency_difference",
-)
+PAIR = Columns(Column("class_a", "One class."), Column("class_b", "The other."))
+PAIR_EVIDENCE = Columns(
+    PAIR,
+    Column("fcd_corrected", "Root mean square distance of the curves of Somers' D without what "
+           "noise alone gives; 0 is within noise (corrected). Missing, as all up to `q_value`, "
+           "where a class is not judged."),
+    Column("fcd_squared_debiased", "Its square before it is cut at 0: 0 on average for two classes "
+           "that are forgotten alike, so sometimes below."),
+    Column("difference", "Change of Somers' D, mean over sparsities: `class_a` minus `class_b`.",
+           Unit.CHANGE),
+    interval("difference_ci", "its 95 % interval over runs and patients", Unit.CHANGE),
+    Column("p_value", "That the difference is 0, with Welch's degrees of freedom.", Unit.P),
+    Column("q_value", "Benjamini-Hochberg of it over the pairs: told apart below 0.05.", Unit.P),
+    Column("log10_frequency_difference", "Difference of log10 train frequency, of judged classes: "
+           "what the claim `frequency~fcd` holds `fcd_squared_debiased` against."),
+)  # fmt: skip
 SIGNIFICANT = 0.05
 LEAST_CLASSES = 5
 PAIR_CONFIDENCE = 0.98
@@ -125,13 +130,10 @@ def pair_evidence(moments: pd.DataFrame, curves: Curves, log_frequency: pd.Serie
 class DifferentPairs:
     """PAIR_EVIDENCE, one row per pair of judged classes.
 
-    fcd_squared_debiased is `PairEvidence.squared`; fcd_corrected its root, 0 where it is within
-    noise, in fractions of dense as fcd_rms. difference: how much less class_a loses than class_b,
-    averaged over the sparsities; its interval and p-value are over runs and patients, both classes
-    seen by the same ones; the p-value with Satterthwaite's degrees of freedom alone, which keeps
-    the rate of false discoveries, while the interval is never narrower than over runs; q_value:
-    Benjamini-Hochberg over the pairs. log10_frequency_difference is what `FrequencyAndDistance`
-    holds FCD against.
+    fcd_squared_debiased is `PairEvidence.squared`. The interval and the p-value of the difference
+    are over runs and patients, both classes seen by the same ones; the p-value with Satterthwaite's
+    degrees of freedom alone, which keeps the rate of false discoveries, while the interval is never
+    narrower than over runs.
     """
 
     confidence: float = bootstrap.CONFIDENCE
@@ -139,7 +141,7 @@ class DifferentPairs:
     def __call__(self, evidence: PairEvidence) -> pd.DataFrame:
         pairs = list(combinations(range(len(evidence.class_names)), 2))
         if not pairs:
-            return pd.DataFrame(columns=list(PAIR_EVIDENCE))
+            return pd.DataFrame(columns=PAIR_EVIDENCE.names)
         first, second = np.array(pairs).T
         names = np.array(evidence.class_names, object)
         squared = evidence.squared[first, second]

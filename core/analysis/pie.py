@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
+from core.study.columns import SHARED, Column, Columns
+
 
 def agreement(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
     """Spearman correlation over classes, within each image, of two (images, classes) matrices.
@@ -35,6 +37,14 @@ def average_ranks(matrix: np.ndarray) -> np.ndarray:
     if not plain.all():
         ranks[~plain] = scipy.stats.rankdata(matrix[~plain], axis=1)
     return ranks
+
+
+PAPER_PIES = Columns(
+    SHARED["image_id"],
+    Column("agreement", "Spearman correlation over classes of the dense and the pruned ensemble's "
+           "probabilities."),
+    Column("is_pie", "Among the 5 % of lowest agreement (paper)."),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,35 @@ import numpy as np
 import pandas as pd
 
 from core.analysis import bootstrap
+from core.analysis.pie_excess import WITH_EXCESS
 from core.analysis.subgroup import FINDING_COUNTS, finding_counts
+from core.study.columns import SHARED, Column, Columns, Unit, interval
 from core.study.labels import FEW_PATIENTS, findings, label_matrix
 
-RATIO = ("pie_frequency", "non_pie_frequency", "ratio", "ci_low", "ci_high")
+RATIO = Columns(
+    Column("pie_frequency", "Share of the PIEs that carry it.", Unit.SHARE, "Among PIEs"),
+    Column("non_pie_frequency", "Share of the other test images that carry it.", Unit.SHARE,
+           "Among others"),
+    Column("ratio", "`pie_frequency` over `non_pie_frequency`; missing where no other image "
+           "carries it.", label="Ratio"),
+    interval(of="the 95 % bootstrap interval over patients"),
+)  # fmt: skip
+CARRIED = Columns(
+    RATIO,
+    Column("n_pie_positive", "PIEs that carry it."),
+    Column("n_positive", "Test images that carry it.", label="Test positives"),
+    Column("n_positive_patients", "Patients with such an image."),
+    Column("unstable", f"True below {FEW_PATIENTS} of `n_positive_patients`: no verdict is given."),
+)
+PIE_CLASS_RATIO = Columns(
+    SHARED["class_name"], CARRIED, WITH_EXCESS,
+    what="Which findings PIEs hold more of.", row="a finding",
+)  # fmt: skip
+PIE_FINDING_COUNT_RATIO = Columns(
+    Column("finding_count", "0, 1, 2, 3 or 4+ certain findings."),
+    CARRIED, WITH_EXCESS,
+    what="Whether PIEs have more findings.", row="a number of findings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,8 +81,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class PieClassRatio(Ratio):
-    """class_name, pie_frequency, non_pie_frequency, ratio, ci_low, ci_high, n_pie_positive,
-    n_positive, n_positive_patients, unstable (fewer than 10 of these) of every finding.
+    """class_name and CARRIED of every finding.
 
     Takes `Pies`' table (image_id, is_pie) and the test rows of the labels, and the class names. A
     frequency is positives over images whose label is certain. Interval: percentile bootstrap over
@@ -76,8 +100,7 @@ class PieClassRatio(Ratio):
 
 @dataclass(frozen=True)
 class PieFindingCountRatio(Ratio):
-    """finding_count (0, 1, 2, 3, 4+), pie_frequency, non_pie_frequency, ratio, ci_low, ci_high,
-    n_pie_positive, n_positive (images with that many findings), n_positive_patients, unstable.
+    """finding_count and CARRIED, one row for each of FINDING_COUNTS.
 
     Takes what `PieClassRatio` takes. Findings that are certain are counted.
     """

@@ -13,13 +13,38 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.bootstrap import SEED
-from core.analysis.pie import agreement
+from core.analysis.pie import PAPER_PIES, agreement
+from core.study.columns import Column, Columns, Unit
 from core.study.progress import Advance
 
 # Below this many different halves, an image's own spread is too rough to be used.
 LEAST_SPLITS = 10
 # Two runs give one null agreement per image: its spread over splits is rounding noise.
 LEAST_RUNS = 3
+PIES = Columns(
+    PAPER_PIES,
+    Column("n_modal_disagreements", "Classes whose majority label over runs differs between dense "
+           "and pruned (Hooker et al.)."),
+    Column("is_pie_modal", "Whether there is any."),
+    Column("modal_excess", "How many more classes' majority labels differ between halves of the "
+           "dense and of the pruned runs than between halves of the dense ones."),
+    Column("agreement_z", "How far the agreement lies below that of two sets of dense models; 0 "
+           "where pruning changed nothing; missing below 3 runs."),
+    Column("agreement_dense_dense", "Agreement of single dense models, mean over pairs of runs."),
+    Column("agreement_dense_pruned", "Agreement of a dense with a pruned model of another run, "
+           "mean over the same pairs."),
+    Column("rank_agreement", "`agreement` of the ensembles on ranks within class (share of the "
+           "images certain not to carry the class that lie below), which no change common to all "
+           "images of a class can move."),
+    Column("is_pie_rank", "Among the 5 % of lowest `rank_agreement`."),
+    Column("rank_agreement_dense_dense", "`agreement_dense_dense` on ranks within class."),
+    Column("rank_agreement_dense_pruned", "`agreement_dense_pruned` on ranks within class: the 5 % "
+           "lowest of these two are the PIEs of `dense_ratio` and `pruned_ratio`."),
+    Column("lost_at_sparsity", "Earliest of its labels, by the operating point.", Unit.SPARSITY),
+    Column("lost_classes", "The labelled classes lost by it anywhere on the grid, joined by |."),
+    what="Every test image, PIE or not, by four definitions, and what the operating point loses.",
+    row="a test image, in test-set order",
+)  # fmt: skip
 
 
 def best_f1_thresholds(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

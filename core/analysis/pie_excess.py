@@ -12,16 +12,30 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 
 from core.analysis import pie_null
 from core.analysis.bootstrap import CONFIDENCE, SEED
+from core.study.columns import Column, Columns, Unit, interval
 
-EXCESS = (
-    "pruned_ratio",
-    "pruned_ci_low",
-    "pruned_ci_high",
-    "dense_ratio",
-    "ratio_of_ratios",
-    "ror_ci_low",
-    "ror_ci_high",
-    "ror_p",
+EXCESS = Columns(
+    Column("pruned_ratio", "The ratio among PIEs of single pruned against single dense models of "
+           "other runs, by ranks within class, with 0.5 added to PIEs seen and expected."),
+    interval("pruned_ci", "its 95 % interval over runs and patients, PIEs found again in each "
+              "draw"),
+    Column("dense_ratio", "The same of dense against dense models, nothing pruned."),
+    Column("ratio_of_ratios", "`pruned_ratio` over `dense_ratio`. A description: images with more "
+           "labels have more to lose, so it can lie above 1 where all classes are forgotten alike. "
+           "What may be claimed is in the table `claims`."),
+    interval("ror_ci", "its 95 % interval over runs and patients"),
+    Column("ror_p", "Two-sided p-value that it is 1. All of these are missing below 3 runs.",
+           Unit.P),
+)  # fmt: skip
+EXCESS_COUNTS = Columns(
+    Column("n_pruned", "PIEs of pruned against dense models that carry it."),
+    Column("n_dense", "PIEs of dense against dense models that carry it."),
+)
+# EXCESS as it stands beside a table of ratios.
+WITH_EXCESS = Columns(
+    EXCESS,
+    Column("ror_q", "Benjamini-Hochberg of `ror_p` over the rows that are not unstable.", Unit.P),
+    EXCESS_COUNTS,
 )
 # Added to the PIEs that carry it and to as many as were expected (as Haldane's for odds ratios):
 # a count of 0 has a logarithm then.
@@ -53,7 +67,6 @@ class PieExcess:
     stratum the ratio of the two shares, but for the 0.5; with several Mantel and Haenszel's.
     dense_ratio: the same of dense against dense models. ratio_of_ratios: pruned over dense; with
     `of_labels` each first divided by what the surrogates give (geometric mean).
-    n_pruned, n_dense: PIEs of either kind that carry it.
 
     Intervals: estimate times exp(+-1.96 s), s the standard deviation of the logarithm over
     pigeonhole draws of runs and patients, with PIEs found anew in each; s^2 gains 2 for a count of
@@ -128,7 +141,7 @@ class PieExcess:
         table["n_pruned"], table["n_dense"] = (pd.array(c, "Int64") for c in counts.round())
         # Of none, or of all images, nothing can be more frequent.
         nothing = (table["n_positive"] == 0) | (table["n_positive"] == table["n_images"])
-        table.loc[nothing | (n_runs < pie_null.LEAST_RUNS), list(EXCESS)] = np.nan
+        table.loc[nothing | (n_runs < pie_null.LEAST_RUNS), EXCESS.names] = np.nan
         return table
 
 

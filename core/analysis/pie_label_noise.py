@@ -8,10 +8,27 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.pie_composition import Ratio
+from core.analysis.pie_excess import WITH_EXCESS
+from core.study.columns import Column, Columns, Unit, interval
 from core.study.labels import Labels, findings, label_matrix
 
 # The column of the labels that names an image's wrong ones, "A|B", empty for none.
 WRONG_LABELS = "wrong_labels"
+PIE_LABEL_NOISE = Columns(
+    Column("images", "Which images the row is of."),
+    Column("n_pie", "PIEs."),
+    Column("n_pie_wrong", "PIEs with at least one wrong label."),
+    Column("n_non_pie", "Other test images."),
+    Column("n_non_pie_wrong", "Those with at least one wrong label."),
+    Column("pie_share", "`n_pie_wrong` over `n_pie`.", Unit.SHARE),
+    Column("non_pie_share", "`n_non_pie_wrong` over `n_non_pie`.", Unit.SHARE),
+    Column("ratio", "`pie_share` over `non_pie_share`."),
+    interval(of="its 95 % bootstrap interval over patients"),
+    Column("n_wrong_patients", "Patients with an image with a wrong label."),
+    WITH_EXCESS,
+    what="Whether PIEs hold more wrong labels, where that is known: phantoms record it.",
+    row="all images, those with a finding, those without",
+)
 
 
 def wrongly_labelled(rows: pd.DataFrame) -> np.ndarray:
@@ -26,8 +43,7 @@ def labels_record_noise(labels: Labels) -> bool:
 
 @dataclass(frozen=True)
 class PieLabelNoise(Ratio):
-    """images, n_pie, n_pie_wrong, n_non_pie, n_non_pie_wrong, pie_share, non_pie_share, ratio,
-    ci_low, ci_high, n_wrong_patients; one row for all images, one for those labelled with a
+    """PIE_LABEL_NOISE without WITH_EXCESS; one row for all images, one for those labelled with a
     finding, and one for those without: an image with findings has more labels to be wrong, and PIEs
     have more findings.
 

@@ -9,14 +9,27 @@ import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.analysis import bootstrap
+from core.study.columns import Column, Columns, Unit, interval
 
 # Draws worked on at a time: what bounds the memory at 25,596 images.
 DRAWS_AT_ONCE = 50
+DIFFERENCES = Columns(
+    Column("measure", "blur, brightness, contrast, entropy, black_share or white_share."),
+    Column("n_pie", "PIEs that could be measured."),
+    Column("n_non_pie", "Other test images that could be."),
+    Column("pie_median", "Median of the PIEs."),
+    Column("non_pie_median", "Median of the others."),
+    Column("difference", "P(PIE larger) - P(PIE smaller) of a random PIE and another image: -1 to "
+           "1, 0 for no difference."),
+    interval(of="its 95 % bootstrap interval over patients"),
+    Column("p", "Two-sided p-value of the difference.", Unit.P),
+    Column("q", "Benjamini-Hochberg of `p` over the measures.", Unit.P),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class PieQuality:
-    """measure, n_pie, n_non_pie, pie_median, non_pie_median, difference, ci_low, ci_high, p, q.
+    """DIFFERENCES, one row per measure.
 
     Takes `Pies`' table (image_id, is_pie), patients (image_id, patient_id) and measures (image_id
     and a column each); missing values are left out of their measure. `difference` is the

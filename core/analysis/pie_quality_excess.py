@@ -9,19 +9,26 @@ import pandas as pd
 
 from core.analysis import pie_null
 from core.analysis.bootstrap import CONFIDENCE, SEED, benjamini_hochberg
-from core.analysis.pie_excess import normal_interval
-from core.analysis.pie_quality import weighted_rank_biserial
+from core.analysis.pie_excess import EXCESS, normal_interval
+from core.analysis.pie_quality import DIFFERENCES, weighted_rank_biserial
+from core.study.columns import Column, Columns, Unit, interval
 
-QUALITY_EXCESS = (
-    "pruned_difference",
-    "pruned_ci_low",
-    "pruned_ci_high",
-    "dense_difference",
-    "difference_of_differences",
-    "dod_ci_low",
-    "dod_ci_high",
-    "dod_p",
-)
+QUALITY_EXCESS = Columns(
+    Column("pruned_difference", "The difference for PIEs of single pruned against single dense "
+           "models of other runs, by ranks within class."),
+    *(EXCESS[end] for end in ("pruned_ci_low", "pruned_ci_high")),
+    Column("dense_difference", "The same of dense against dense models."),
+    Column("difference_of_differences", "`pruned_difference` minus `dense_difference`: 0 where "
+           "pruning adds nothing (corrected)."),
+    interval("dod_ci", "its 95 % interval over runs and patients"),
+    Column("dod_p", "Two-sided p-value that it is 0. All of these are missing below 3 runs.",
+           Unit.P),
+    Column("dod_q", "Benjamini-Hochberg of `dod_p` over the measures.", Unit.P),
+)  # fmt: skip
+PIE_QUALITY = Columns(
+    DIFFERENCES, QUALITY_EXCESS,
+    what="Whether PIEs are worse images.", row="a measure of image quality",
+)  # fmt: skip
 # The measures of `pictures.quality` whose high values are worse, and those whose low ones are. Of
 # brightness both ends are: there, the distance from the median of the test images counts.
 WORSE_HIGH = ("blur", "black_share", "white_share")
@@ -42,7 +49,7 @@ def badness(measures: pd.DataFrame) -> pd.Series:
 
 @dataclass(frozen=True)
 class PieQualityExcess:
-    """measure, QUALITY_EXCESS, dod_q.
+    """measure and QUALITY_EXCESS.
 
     Takes measures ((images,) columns in test-set order), (images,) patient numbers and
     `PairAgreements`. pruned_difference and dense_difference: `rank_biserial` of the PIEs of dense
@@ -66,7 +73,7 @@ class PieQualityExcess:
         names = [name for name in measures.columns if name != "image_id"]
         table = pd.DataFrame({"measure": names})
         if n_runs < pie_null.LEAST_RUNS:
-            return table.assign(**dict.fromkeys((*QUALITY_EXCESS, "dod_q"), np.nan))
+            return table.assign(**dict.fromkeys(QUALITY_EXCESS, np.nan))
         drawn = self._drawn(n_runs, found, patients, measures[names].to_numpy(float))
         table["pruned_difference"] = drawn[0, 0]
         low, high, _ = normal_interval(drawn[0], self.confidence)

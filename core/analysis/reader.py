@@ -13,6 +13,7 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 
 from core.analysis.alpha import krippendorff_alpha
 from core.analysis.bootstrap import benjamini_hochberg
+from core.study.columns import Column, Columns, Unit
 from core.study.progress import Advance
 
 # Fewer readings than this on either side carry no test.
@@ -21,6 +22,41 @@ FEWEST_READERS = 2
 FEWEST_IMAGES = 4
 CONFIDENCE = 0.95
 Level = Literal["nominal", "ordinal"]
+READER = Column(
+    "reader",
+    "A reader, numbered in the order of invitation. E-mail addresses are not exported.",
+)
+QUESTION = Column(
+    "question",
+    "label_correct: is the label correct? image_quality: how good is the image? difficulty: how "
+    "difficult is the diagnosis?",
+)
+SIDES = Columns(
+    Column("n_pie", "Answers about PIEs (readers x images)."),
+    Column("n_non_pie", "Answers about non-PIEs."),
+    Column("mean_pie", "Mean answer about PIEs; for label_correct the share of Yes.", Unit.METRIC),
+    Column("mean_non_pie", "Mean answer about non-PIEs.", Unit.METRIC),
+)
+READER_RESULTS = Columns(
+    QUESTION, SIDES,
+    Column("sd_pie", "Standard deviation of the answers about PIEs (n - 1)."),
+    Column("sd_non_pie", "Standard deviation of the answers about non-PIEs (n - 1)."),
+    Column("kruskal_h", "Kruskal-Wallis H, ties corrected, PIE against non-PIE, answers pooled "
+           "(paper)."),
+    Column("kruskal_p", "Its p-value (paper). It takes answers about one image for independent."),
+    Column("mixed_effect", "PIE minus non-PIE from the mixed model with reader and image as "
+           "crossed random effects (corrected)."),
+    Column("mixed_ci_low", "Lower end of its 95 % interval (t, images - 2 degrees of freedom)."),
+    Column("mixed_ci_high", "Upper end of its 95 % interval."),
+    Column("mixed_p", "Its p-value (t, images - 2 degrees of freedom)."),
+    Column("q_value", "Benjamini-Hochberg of mixed_p over the questions."),
+    Column("krippendorff_alpha", "Agreement between readers over all images: 1 perfect, 0 as by "
+           "chance. Nominal for label_correct, ordinal for the others."),
+)  # fmt: skip
+BY_READER = Columns(
+    READER, QUESTION, SIDES,
+    Column("difference", "mean_pie minus mean_non_pie of this reader.", Unit.METRIC),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,18 +71,12 @@ class Mixed:
 
 @dataclass(frozen=True)
 class ReaderResults:
-    """PIE against non-PIE, one row per question.
+    """READER_RESULTS: PIE against non-PIE, one row per question.
 
     `levels` maps each question to its level of measurement. Takes the latest answers (reader,
-    image_id, is_pie, question, value) and returns
-
-    question, n_pie, n_non_pie (readings), mean_pie, mean_non_pie, sd_pie, sd_non_pie (n - 1),
-    kruskal_h, kruskal_p: Kruskal-Wallis over pooled answers (paper), which takes the readings of
-    one image or one reader for independent;
-    mixed_effect, mixed_ci_low, mixed_ci_high, mixed_p: `mixed_model`;
-    q_value: Benjamini-Hochberg of mixed_p over the questions that have one;
-    krippendorff_alpha: agreement between readers over the images (Krippendorff, *Content
-    Analysis*), 1 = perfect, 0 = as by chance.
+    image_id, is_pie, question, value). Kruskal-Wallis (paper) takes the readings of one image or
+    one reader for independent; the corrected test is `mixed_model`; alpha is Krippendorff's
+    (*Content Analysis*).
 
     Yes counts 1, no counts 0. Null: what fewer than FEWEST_READINGS readings on a side, fewer than
     FEWEST_READERS readers, or answers that are all the same cannot tell.
@@ -154,7 +184,7 @@ def agreement_between_readers(given: pd.DataFrame, level: Level) -> float:
 
 
 def by_reader(answers: pd.DataFrame) -> pd.DataFrame:
-    """reader, question, n_pie, n_non_pie, mean_pie, mean_non_pie, difference: each reader's own.
+    """BY_READER: each reader's own.
 
     answers: as `ReaderResults`.
     """

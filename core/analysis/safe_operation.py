@@ -11,32 +11,40 @@ import scipy  # its submodules load when first used, not while the dashboard sta
 
 from core.analysis.bootstrap import CONFIDENCE, from_the_top
 from core.analysis.operating_characteristics import DENSE, REFIXED
-from core.analysis.safe_sparsity import CANNOT_TELL, SAFE, UNSAFE
+from core.analysis.safe_sparsity import CANNOT_TELL, SAFE, SAFE_SPARSITY, UNSAFE
+from core.study.columns import Column, Columns, Unit
 from core.study.labels import FEW_PATIENTS
 
 MARGIN_POINTS = 0.05
 RATES = ("sensitivity", "specificity")
+RATE_CHANGES = Columns(
+    Column("sensitivity_change", "Sensitivity at the operating point minus that of the dense model "
+           "at its own.", Unit.POINTS, "Sensitivity"),
+    Column("sensitivity_change_low", "Conservative one-sided 97.5 % lower bound of it (MOVER).",
+           Unit.POINTS),
+    Column("specificity_change", "Specificity at the operating point minus that of the dense model "
+           "at its own.", Unit.POINTS, "Specificity"),
+    Column("specificity_change_low", "Its lower bound.", Unit.POINTS),
+)  # fmt: skip
 SAFE_OPERATION = (
-    "class_name",
-    "group",
-    "sparsity",
-    "threshold",
-    "n_positive_patients",
-    "sensitivity_change",
-    "sensitivity_change_low",
-    "specificity_change",
-    "specificity_change_low",
-    "verdict",
-    "judged",
+    *("class_name", "group", "sparsity", "threshold", "n_positive_patients"),
+    *RATE_CHANGES,
+    *("verdict", "judged"),
 )
-OPERATING = (
-    "operating_threshold",
-    "sensitivity_change",
-    "sensitivity_change_low",
-    "specificity_change",
-    "specificity_change_low",
-    "operating_verdict",
-)
+OPERATING = Columns(
+    Column("operating_threshold", "`re-fixed`: the operating point is fixed again on validation "
+           "for the pruned model. `dense`: it is the dense model's. This and what follows is "
+           "missing where the study has no operating points.", label="Threshold"),
+    RATE_CHANGES,
+    Column("operating_verdict", "`safe`, `unsafe` or `cannot tell`, by decisions.",
+           label="By decisions"),
+)  # fmt: skip
+BY_BOTH = Columns(
+    SAFE_SPARSITY, OPERATING,
+    what="Whether each class stays as good as dense: by ranking within 10 % (a test of "
+    "non-inferiority), by decisions within 5 percentage points.",
+    row="a class and sparsity above 0",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, from_the_top
 from core.analysis.ratio import ratio_variances, variance_at
+from core.study.columns import SHARED, Column, Columns, Unit
 from core.study.labels import FEW_PATIENTS, GROUPS
 
 MARGIN = 0.10
@@ -23,26 +24,26 @@ STRADDLES, UNCORRECTED = (
     "below the margin, but not after correction for all classes and sparsities",
 )
 ABOVE, BELOW = "lower bound above the margin", "below the margin after correction"
-SAFE_SPARSITY = (
-    "class_name",
-    "group",
-    "n_positive",
-    "n_positive_patients",
-    "sparsity",
-    "dense",
-    "pruned",
-    "relative_change",
-    "ci_low",
-    "ci_high",
-    "smallest_margin",
-    "unsafe_p",
-    "verdict",
-    "reason",
-    "safe_so_far",
-    "chance_passes",
-    "n_runs",
-    "interval_over",
-)
+SAFE_SPARSITY = Columns(
+    SHARED.only("class_name", "group", "n_positive", "n_positive_patients", "sparsity"),
+    Column("dense", "Mean Somers' D, or other metric, over runs of the dense models.",
+           Unit.METRIC, "Dense"),
+    Column("pruned", "Mean Somers' D, or other metric, over runs of the pruned models.",
+           Unit.METRIC, "Pruned"),
+    Column("relative_change", "`pruned` over `dense`, minus 1.", Unit.BOUND, "Change"),
+    Column("ci_low", "One-sided 95 % lower bound of the change.", Unit.BOUND, "Lower"),
+    Column("ci_high", "One-sided 95 % upper bound of the change.", Unit.BOUND, "Upper"),
+    Column("smallest_margin", "The smallest margin at which the class would be safe here; missing "
+           "where it is not judged.", Unit.MARGIN, "Smallest margin"),
+    Column("unsafe_p", "That the loss is no more than the margin: one-sided p, in fixed sequence "
+           "from the highest sparsity down, times the number of classes (Bonferroni).", Unit.P),
+    Column("verdict", "`safe`, `unsafe` or `cannot tell`, by ranking.", label="By ranking"),
+    Column("reason", "Why the verdict is so.", label="Why, by ranking"),
+    Column("safe_so_far", "Safe here and at every smaller sparsity."),
+    Column("chance_passes", "A classifier that knows nothing would pass too: `safe` says little."),
+    SHARED["n_runs"],
+    Column("interval_over", "`patients`, or `runs and patients`."),
+)  # fmt: skip
 ALL = "all"
 
 
@@ -50,15 +51,11 @@ ALL = "all"
 class SafeSparsity:
     """SAFE_SPARSITY, one row per class that has a positive and per sparsity above 0.
 
-    Takes `paired_moments`, class frequencies and chance levels of `metric`. relative_change is
-    mean over runs of pruned over that of dense, minus 1; ci_low and ci_high are one-sided bounds,
-    each with `confidence`. verdict: "safe" where ci_low is above -margin (non-inferior), "unsafe"
-    where unsafe_p is below 1 - confidence (demonstrably worse), else "cannot tell": fewer than
-    min_patients patients with the class, a dense model that does not find the class (its own lower
-    bound reaches down to chance), or an interval on both sides of the margin; `reason` says which.
-    smallest_margin: the smallest margin at which the class would be safe at this sparsity, missing
-    where it is not judged. safe_so_far: safe here and at every smaller sparsity of the grid.
-    chance_passes: a classifier that knows nothing would keep as much, so that "safe" says little.
+    Takes `paired_moments`, class frequencies and chance levels of `metric`. ci_low and ci_high are
+    one-sided bounds, each with `confidence`. verdict: "safe" where ci_low is above -margin
+    (non-inferior), "unsafe" where unsafe_p is below 1 - confidence (demonstrably worse), else
+    "cannot tell": fewer than min_patients patients with the class, a dense model that does not find
+    it (its own lower bound reaches down to chance), or an interval on both sides of the margin.
 
     The variance of the ratio is that over patients (infinitesimal jackknife, which a paired
     bootstrap over patients tends to) and that over runs, put together as `combined_half_width`
@@ -98,7 +95,7 @@ class SafeSparsity:
             moments[moments["metric"] == self.metric], on="class_name"
         )
         if table.empty:
-            return pd.DataFrame(columns=list(SAFE_SPARSITY))
+            return pd.DataFrame(columns=SAFE_SPARSITY.names)
         order = pd.Index(frequencies["class_name"]).get_indexer(table["class_name"])
         table = table.iloc[np.lexsort((table["sparsity"], order))].reset_index(drop=True)
         change, low, high = ratio_bounds(table, self.confidence)
@@ -123,7 +120,7 @@ class SafeSparsity:
         )
         table["chance_passes"] = level >= (1 - self.margin) * table["dense"]
         table["interval_over"] = np.where(table["n_runs"] > 1, "runs and patients", "patients")
-        return table[list(SAFE_SPARSITY)]
+        return table[SAFE_SPARSITY.names]
 
     def _not_found(self, table: pd.DataFrame, chance: np.ndarray) -> pd.Series:
         """Whether dense reaches down to chance, per class, judged where most runs are."""

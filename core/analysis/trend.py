@@ -17,9 +17,18 @@ import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.analysis.bootstrap import CONFIDENCE
+from core.study.columns import SHARED, Column, Columns, interval
 
 LEAST_CLASSES = 5
-EFFECTS = ("class_name", "x", "y", "se", "fitted", "shrunken", "shrunken_low", "shrunken_high")
+EFFECTS = Columns(
+    SHARED["class_name"],
+    Column("x", "log10 of the train frequency."),
+    Column("y", "Onset, or change of Somers' D at 95 %, as measured."),
+    Column("se", "Its standard error over runs and patients."),
+    Column("fitted", "The value of the line at x."),
+    Column("shrunken", "`y` drawn towards the line by as much as it is noise."),
+    interval("shrunken"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ def trend(
     if n < at_least or np.ptp(x) == 0 or not v.max() > 0:
         nothing = pd.DataFrame({"class_name": kept, "x": x, "y": y, "se": np.sqrt(v)})
         nan = np.nan
-        return Trend(nan, nan, nan, nan, nan, nan, n, nothing.reindex(columns=list(EFFECTS)))
+        return Trend(nan, nan, nan, nan, nan, nan, n, nothing.reindex(columns=EFFECTS.names))
     v = np.maximum(v, 1e-6 * v.max())  # a class without any spread must not decide alone
     design = np.column_stack([np.ones(n), x])
     tau2 = _restricted_likelihood(design, y, v)

@@ -55,6 +55,14 @@ def studies() -> None:
     show(table)
 
 
+def _describe(table: str | None) -> None:
+    if table:
+        from core.results import described
+
+        typer.echo(described(table))
+        raise typer.Exit
+
+
 @app.command(epilog="Example: prunescope export demo class_metrics --out metrics.csv")
 def export(
     study: Study,
@@ -79,6 +87,15 @@ def export(
             help="For forgettability, class_summary, class_pairs, overall, safe_sparsity and "
             "interaction: ap, calibrated_ap, auroc or somers_d. If not given: somers_d for "
             "safe_sparsity, ap for the others."
+        ),
+    ] = None,
+    describe: Annotated[
+        str | None,
+        typer.Option(
+            callback=_describe,
+            is_eager=True,
+            metavar="TABLE",
+            help="Say what the columns of this table mean, and in which unit; nothing is exported.",
         ),
     ] = None,
 ) -> None:

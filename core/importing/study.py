@@ -226,7 +226,7 @@ class _Import:
             self.metrics = store.read_class_metrics(self.target)
         except WorkError as error:
             log.warning("Made again: %s", error)
-            self.metrics = pd.DataFrame(columns=list(store.CLASS_METRICS))
+            self.metrics = pd.DataFrame(columns=store.CLASS_METRICS.names)
         self._save()
 
     def _save(self) -> None:
@@ -321,7 +321,7 @@ class _Import:
         rows = metrics_table(test.truth, probabilities, test.class_names)
         path = paths.prediction_path(self.target, *cell)
         store.write_predictions(test.image_ids, probabilities, test.class_names, path)
-        return rows.assign(run=cell[0], sparsity=cell[1])[list(store.CLASS_METRICS)]
+        return rows.assign(run=cell[0], sparsity=cell[1])[store.CLASS_METRICS.names]
 
     def _join(self, run: int, rows: list[pd.DataFrame]) -> None:
         if not rows:

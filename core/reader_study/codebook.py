@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from core.errors import InputError
+from core.analysis.reader import BY_READER, QUESTION, READER, READER_RESULTS
+from core.study.columns import SHARED, Column, Columns, Unit
 from core.wording.questions import QUESTIONS
 
 
@@ -16,52 +17,58 @@ def _coded() -> str:
     )
 
 
-MEANINGS = {
-    "reader": "A reader, numbered in the order of invitation. E-mail addresses are not exported.",
-    "reader_removed": "Whether the reader was removed; then the statistics leave the answers out.",
-    "removed": "Whether the reader was removed.",
-    "image_id": "The image, as in the study's labels.",
-    "is_pie": "Whether the image is a PIE (paper's definition) at the reader study's sparsity.",
-    "labels": "The labels the reader judged, joined by |, as they were when the study was made.",
-    "finding_count": 'Findings labelled for certain, "No Finding" left out; 4 means 4 or more.',
-    "group": "head, medium or tail: of the rarest finding labelled; none where there is none.",
-    "question": "label_correct: is the label correct? image_quality: how good is the image? "
-    "difficulty: how difficult is the diagnosis?",
-    "value": _coded(),
-    "n_changes": "How often the reader changed this answer; the latest one counts.",
-    "seconds": "Seconds the reader spent on this image, by the server's clock: from being shown to "
-    "the last answer given, added up over visits. Pauses are in it.",
-    "shown_at": "When the image was shown to the reader who then gave this answer (UTC).",
-    "given_at": "When the answer was kept (UTC).",
-    "n_images": "Images in the reader study.",
-    "n_complete": "Images of which the reader has answered every question.",
-    "median_seconds": "Median over images of the reader's seconds.",
-    "n_pie": "Answers about PIEs (readers x images).",
-    "n_non_pie": "Answers about non-PIEs.",
-    "mean_pie": "Mean answer about PIEs; for label_correct the share of Yes.",
-    "mean_non_pie": "Mean answer about non-PIEs.",
-    "sd_pie": "Standard deviation of the answers about PIEs (n - 1).",
-    "sd_non_pie": "Standard deviation of the answers about non-PIEs (n - 1).",
-    "kruskal_h": "Kruskal-Wallis H, ties corrected, PIE against non-PIE, answers pooled (paper).",
-    "kruskal_p": "Its p-value (paper). It takes answers about one image for independent.",
-    "mixed_effect": "PIE minus non-PIE from the mixed model with reader and image as crossed "
-    "random effects (corrected).",
-    "mixed_ci_low": "Lower end of its 95 % interval (t, images - 2 degrees of freedom).",
-    "mixed_ci_high": "Upper end of its 95 % interval.",
-    "mixed_p": "Its p-value (t, images - 2 degrees of freedom).",
-    "q_value": "Benjamini-Hochberg of mixed_p over the questions.",
-    "krippendorff_alpha": "Agreement between readers over all images: 1 perfect, 0 as by chance. "
-    "Nominal for label_correct, ordinal for the others.",
-    "difference": "mean_pie minus mean_non_pie of this reader.",
+IS_PIE = Column(
+    "is_pie", "Whether the image is a PIE (paper's definition) at the reader study's sparsity."
+)
+VALUE = Column("value", _coded())
+GIVEN_AT = Column("given_at", "When the answer was kept (UTC).")
+ANSWERS = Columns(
+    READER,
+    Column("reader_removed", "Whether the reader was removed; then the statistics leave the "
+           "answers out."),
+    SHARED["image_id"], IS_PIE, QUESTION, VALUE,
+    Column("n_changes", "How often the reader changed this answer; the latest one counts."),
+    Column("seconds", "Seconds the reader spent on this image, by the server's clock: from being "
+           "shown to the last answer given, added up over visits. Pauses are in it.", Unit.SECONDS),
+    GIVEN_AT,
+)  # fmt: skip
+HISTORY = Columns(
+    READER, SHARED["image_id"], QUESTION, VALUE,
+    Column("shown_at", "When the image was shown to the reader who then gave this answer (UTC)."),
+    GIVEN_AT,
+)  # fmt: skip
+IMAGES = Columns(
+    SHARED["image_id"], IS_PIE,
+    Column("labels", "The labels the reader judged, joined by |, as they were when the study was "
+           "made."),
+    Column("finding_count", 'Findings labelled for certain, "No Finding" left out; 4 means 4 or '
+           "more."),
+    Column("group", "head, medium or tail: of the rarest finding labelled; none where there is "
+           "none."),
+)  # fmt: skip
+READERS = Columns(
+    READER,
+    Column("removed", "Whether the reader was removed."),
+    Column("n_images", "Images in the reader study.", label="images"),
+    Column("n_complete", "Images of which the reader has answered every question."),
+    Column("median_seconds", "Median over images of the reader's seconds.", Unit.SECONDS,
+           "s per image"),
+)  # fmt: skip
+TABLES = {
+    "answers": ANSWERS,
+    "history": HISTORY,
+    "images": IMAGES,
+    "readers": READERS,
+    "results": READER_RESULTS,
+    "results_by_reader": BY_READER,
 }
 
 
-def codebook(columns: dict[str, list[str]]) -> pd.DataFrame:
+def codebook() -> pd.DataFrame:
     """table, column, meaning of every column of the exported tables, in their order."""
-    rows = []
-    for table, names in columns.items():
-        for name in names:
-            if name not in MEANINGS:
-                raise InputError(f"The codebook does not explain {name} of {table}.")
-            rows.append({"table": table, "column": name, "meaning": MEANINGS[name]})
-    return pd.DataFrame(rows)
+    rows = [
+        (table, column.name, column.meaning)
+        for table, columns in TABLES.items()
+        for column in columns.values()
+    ]
+    return pd.DataFrame(rows, columns=["table", "column", "meaning"])

@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, select
 
 from core.analysis.reader import ReaderResults, by_reader
 from core.errors import InputError
-from core.reader_study.codebook import codebook
+from core.reader_study.codebook import ANSWERS, HISTORY, IMAGES, codebook
 from core.reader_study.database import ReaderStudy, invited
 from core.reader_study.schema import answers, images, readers, reading, showings
 from core.results.export import FORMATS
@@ -19,11 +19,6 @@ from core.study.progress import Advance
 from core.wording.questions import QUESTIONS
 
 LEVELS = {question.name: question.level for question in QUESTIONS.values()}
-ANSWERS = (
-    "reader", "reader_removed", "image_id", "is_pie", "question", "value", "n_changes",
-    "seconds", "given_at",
-)  # fmt: skip
-HISTORY = ("reader", "image_id", "question", "value", "shown_at", "given_at")
 FORMATS_OF_EXPORT = (".csv", ".parquet")
 
 
@@ -34,7 +29,7 @@ def answer_table(of: ReaderStudy) -> pd.DataFrame:
     """
     given = _history(of)
     if given.empty:
-        return pd.DataFrame(columns=list(ANSWERS)).astype({"is_pie": bool, "value": int})
+        return pd.DataFrame(columns=ANSWERS.names).astype({"is_pie": bool, "value": int})
     seconds = _seconds_per_image(given)
     keys = ["reader", "image_id", "question"]
     latest = given.drop_duplicates(keys, keep="last").copy()
@@ -47,7 +42,7 @@ def answer_table(of: ReaderStudy) -> pd.DataFrame:
         key=lambda column: column.map(order) if column.name == "question" else column,
     )
     latest["given_at"] = _as_times(latest["given_at"])
-    return latest[list(ANSWERS)].reset_index(drop=True)
+    return latest[ANSWERS.names].reset_index(drop=True)
 
 
 def history_table(of: ReaderStudy) -> pd.DataFrame:
@@ -55,20 +50,20 @@ def history_table(of: ReaderStudy) -> pd.DataFrame:
     given = _history(of)
     for column in ("shown_at", "given_at"):
         given[column] = _as_times(given[column])
-    return given[list(HISTORY)].reset_index(drop=True)
+    return given[HISTORY.names].reset_index(drop=True)
 
 
 def image_table(of: ReaderStudy) -> pd.DataFrame:
-    """The images: image_id, is_pie, labels (joined by |), finding_count, group."""
+    """The images of a reader study; IMAGES."""
     query = select(images).where(images.c.reader_study == of.id).order_by(images.c.position)
     with reading() as connection:
         table = pd.DataFrame(connection.execute(query).mappings().all())
     table["labels"] = table["labelled"].map("|".join)
-    return table[["image_id", "is_pie", "labels", "finding_count", "group"]]
+    return table[IMAGES.names]
 
 
 def reader_table(of: ReaderStudy) -> pd.DataFrame:
-    """How far each reader is: reader, address, removed, n_images, n_complete, median_seconds."""
+    """How far each reader is; READERS, and address after the reader."""
     given = answer_table(of)
     per_image = given.drop_duplicates(["reader", "image_id"]).groupby("reader")["seconds"].median()
     size = len(image_table(of))
@@ -113,14 +108,6 @@ def export_tables(of: ReaderStudy) -> dict[str, pd.DataFrame]:
     return {name: make(of) for name, make in TABLES.items()}
 
 
-def _codebook(of: ReaderStudy) -> pd.DataFrame:
-    # From the tables themselves, so that it cannot lag behind; without answers none takes long.
-    nobody = answer_table(of)[:0]
-    quick = {"results": lambda _: results(nobody), "results_by_reader": lambda _: by_reader(nobody)}
-    makers = {name: make for name, make in (TABLES | quick).items() if name != "codebook"}
-    return codebook({name: list(make(of).columns) for name, make in makers.items()})
-
-
 TABLES: dict[str, Callable[[ReaderStudy], pd.DataFrame]] = {
     "answers": answer_table,
     "history": history_table,
@@ -128,7 +115,7 @@ TABLES: dict[str, Callable[[ReaderStudy], pd.DataFrame]] = {
     "readers": lambda of: reader_table(of).drop(columns="address"),
     "results": lambda of: results(answer_table(of)),
     "results_by_reader": lambda of: results_by_reader(answer_table(of)),
-    "codebook": _codebook,
+    "codebook": lambda of: codebook(),
 }
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from core.analysis.reader import FEWEST_READERS, FEWEST_READINGS
-from core.reader_study.codebook import MEANINGS
 from core.reader_study.database import ReaderStudy
 from core.reader_study.design import Candidates
 from core.wording import words
@@ -116,13 +115,3 @@ STATISTICS: dict[str, Callable[[pd.Series], str]] = {
     "Corrected: q over the questions": lambda row: _p(row["q_value"], "q"),
     "Krippendorff's alpha": lambda row: words.number(row["krippendorff_alpha"]),
 }
-
-
-def columns(table: pd.DataFrame) -> dict[str, dict]:
-    """Settings that explain each column when pointed at, and show three decimals."""
-    settings: dict[str, dict] = {}
-    for name in table.columns:
-        settings[name] = {"help": MEANINGS[name]}
-        if pd.api.types.is_float_dtype(table[name]):
-            settings[name] |= {"type_config": {"type": "number", "format": "%.3f"}}
-    return settings

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from core.analysis.claims import PAPER_ROWS
+from core.analysis.class_summary import CLASS_SUMMARY
+from core.analysis.correlations import CORRELATIONS
+from core.analysis.overall import OVERALL
+from core.analysis.pie_composition import PIE_CLASS_RATIO
+from core.study.columns import Columns
 from core.wording import pair_sentences, words
+
+INTERVAL = "95 % interval"
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,10 @@ def overall_table(overall: pd.DataFrame) -> Table:
     ]
     caption = (
         f"{words.count(int(overall['n_runs'].max()), 'run')}; intervals over "
-        f"{overall['interval_over'].iloc[-1]}. Welch: paper. "
-        "Paired, from the highest sparsity down to the first that is not significant: corrected."
+        f"{overall['interval_over'].iloc[-1]}. Fixed sequence: from the highest sparsity down to "
+        "the first that is not significant."
     )
-    heads = ["Sparsity", "mAP", "95 % interval", "Against dense", "p, Welch", "p, paired"]
+    heads = _heads(OVERALL, "sparsity", "mean_ap", INTERVAL, "difference", "welch_p", "paired_p")
     return Table("mAP by sparsity", caption, heads, rows)
 
 
@@ -54,22 +61,17 @@ def summary_table(summary: pd.DataFrame) -> Table:
         ]
         for row in summary.itertuples()
     ]
-    heads = [
-        "Class",
-        "Group",
-        "Train",
-        "Patients",
-        "First drop (paper)",
-        "AP at 95 % (paper)",
-        "Onset",
-        "95 % interval",
-        "P(first 3)",
-    ]
+    heads = _heads(
+        CLASS_SUMMARY,
+        *("class_name", "group", "train_frequency", "n_positive_patients", "first_drop_sparsity"),
+        *("relative_ap_change_at_95", "onset", INTERVAL, "p_among_first"),
+    )
     caption = (
-        "Train: share of training images; patients: with the class in the test set. First drop: "
-        "first grid point at which the median AP lies over 20 % below dense. Onset (corrected): "
-        "sparsity at which a fifth of Somers\u2019 D is gone, interval over runs and patients. P: "
-        "probability of being among the first three of the judged classes. * not judged: "
+        "Train frequency: share of training images; patients: of the test set. First drop: first "
+        "grid point at which the median AP lies over 20 % below dense. AP at 95 %: its change "
+        "(paper). Onset (corrected): sparsity at which a fifth of Somers\u2019 D is gone, interval "
+        "over runs and patients. Among the first three of the judged classes: probability. * not "
+        "judged: "
         f"{pair_sentences.NOT_JUDGED}."
     )
     return Table("Every class", caption, heads, rows)
@@ -89,7 +91,7 @@ def correlations_table(correlations: pd.DataFrame) -> Table:
         for row in correlations.rename(columns={"name": "name_"}).itertuples()
         if row.name_ in PAPER_ROWS.values()
     ]
-    heads = ["Correlation", "n", "r", "p", "rho", "p of rho"]
+    heads = _heads(CORRELATIONS, *CORRELATIONS.names[:6])
     caption = (
         "By the paper, of AP: every class or pair counts as one independent point. What may be "
         "concluded is in the claims above."
@@ -110,12 +112,20 @@ def ratio_table(by_class: pd.DataFrame, sparsity: float) -> Table:
         ]
         for row in known.itertuples()
     ]
-    heads = ["Class", "Among PIEs", "Among others", "Ratio", "95 % interval", "Test positives"]
+    heads = _heads(
+        PIE_CLASS_RATIO,
+        *("class_name", "pie_frequency", "non_pie_frequency", "ratio", INTERVAL, "n_positive"),
+    )
     caption = (
         f"PIEs at {words.percent(sparsity)} sparsity. Interval over patients, none where no PIE "
         f"carries the class. * {words.FEW}, unstable."
     )
     return Table("Classes among PIEs", caption, heads, rows)
+
+
+def _heads(columns: Columns, *names: str) -> list[str]:
+    """Their labels; what is the name of no column, as it is."""
+    return [columns[name].label if name in columns else name for name in names]
 
 
 def _between(low: float, high: float, digits: int) -> str:

@@ -12,7 +12,23 @@ from typing import Any
 
 import pandas as pd
 
-from core.analysis.metrics import METRICS
+from core.analysis.claims import CLAIMS
+from core.analysis.class_evidence import CLASS_EFFECTS, TRENDS
+from core.analysis.class_pairs import CLASS_PAIRS
+from core.analysis.class_summary import CLASS_SUMMARY
+from core.analysis.correlations import CORRELATIONS
+from core.analysis.forgettability import FORGETTABILITY
+from core.analysis.interaction import INTERACTION
+from core.analysis.lost import LOST_FINDINGS, RAISED_FINDINGS
+from core.analysis.metrics import METRICS, WITH_SOMERS_D
+from core.analysis.operating_characteristics import OPERATING_CHARACTERISTICS
+from core.analysis.operating_points import OPERATING_POINTS
+from core.analysis.overall import OVERALL
+from core.analysis.pie_composition import PIE_CLASS_RATIO, PIE_FINDING_COUNT_RATIO
+from core.analysis.pie_definitions import PIES
+from core.analysis.pie_label_noise import PIE_LABEL_NOISE
+from core.analysis.pie_quality_excess import PIE_QUALITY
+from core.analysis.safe_operation import BY_BOTH
 from core.analysis.safe_sparsity import SafeSparsity
 from core.analysis.subgroup import Subgroup
 from core.errors import InputError
@@ -20,6 +36,8 @@ from core.results import classes, evidence, image_curves, operating, pies, safe
 from core.results.kept import Advance
 from core.results.slices import Slice
 from core.study import paths, store
+from core.study.columns import ACHIEVED_SPARSITY, Columns
+from core.study.labels import CLASS_FREQUENCIES
 from core.study.study import Study
 
 SPARSITY, METRIC, ADVANCE = "sparsity", "metric", "advance"
@@ -27,12 +45,14 @@ SPARSITY, METRIC, ADVANCE = "sparsity", "metric", "advance"
 
 @dataclass(frozen=True)
 class Table:
-    """How a table is made, and which options of `table` it takes beside the study.
+    """How a table is made, its columns in order, and which options of `table` it takes beside the
+    study.
 
     of_slice: `make` takes a `Slice`, so the table can be of a subgroup; else a `Study`.
     """
 
     make: Callable[..., pd.DataFrame]
+    columns: Columns
     options: tuple[str, ...] = ()
     of_slice: bool = False
 
@@ -53,28 +73,32 @@ def _safe_sparsity(
 
 
 TABLES = {
-    "class_metrics": Table(lambda part: part.class_metrics, of_slice=True),
-    "class_frequencies": Table(lambda part: part.frequencies, of_slice=True),
-    "achieved_sparsity": Table(_achieved_sparsity),
-    "forgettability": Table(classes.forgettability, (METRIC,), of_slice=True),
-    "class_summary": Table(classes.class_summary, (METRIC,), of_slice=True),
-    "class_pairs": Table(classes.class_pairs, (METRIC,), of_slice=True),
-    "claims": Table(evidence.claims),
-    "trends": Table(evidence.trends),
-    "class_effects": Table(evidence.class_effects),
-    "correlations": Table(classes.correlations, of_slice=True),
-    "overall": Table(classes.overall, (METRIC, ADVANCE), of_slice=True),
-    "safe_sparsity": Table(_safe_sparsity, (METRIC, ADVANCE)),
-    "interaction": Table(classes.interaction, (METRIC,), of_slice=True),
-    "pies": Table(pies.pies, (SPARSITY, ADVANCE)),
-    "operating_points": Table(operating.operating_points),
-    "operating_characteristics": Table(operating.characteristics_of, of_slice=True),
-    "lost_findings": Table(image_curves.lost_findings, (ADVANCE,)),
-    "raised_findings": Table(image_curves.raised_findings, (ADVANCE,)),
-    "pie_class_ratio": Table(pies.pie_class_ratio, (SPARSITY,)),
-    "pie_finding_count_ratio": Table(pies.pie_finding_count_ratio, (SPARSITY,)),
-    "pie_label_noise": Table(pies.pie_label_noise, (SPARSITY,)),
-    "pie_quality": Table(pies.pie_quality, (SPARSITY, ADVANCE)),
+    "class_metrics": Table(lambda part: part.class_metrics, WITH_SOMERS_D, of_slice=True),
+    "class_frequencies": Table(lambda part: part.frequencies, CLASS_FREQUENCIES, of_slice=True),
+    "achieved_sparsity": Table(_achieved_sparsity, ACHIEVED_SPARSITY),
+    "forgettability": Table(classes.forgettability, FORGETTABILITY, (METRIC,), of_slice=True),
+    "class_summary": Table(classes.class_summary, CLASS_SUMMARY, (METRIC,), of_slice=True),
+    "class_pairs": Table(classes.class_pairs, CLASS_PAIRS, (METRIC,), of_slice=True),
+    "claims": Table(evidence.claims, CLAIMS),
+    "trends": Table(evidence.trends, TRENDS),
+    "class_effects": Table(evidence.class_effects, CLASS_EFFECTS),
+    "correlations": Table(classes.correlations, CORRELATIONS, of_slice=True),
+    "overall": Table(classes.overall, OVERALL, (METRIC, ADVANCE), of_slice=True),
+    "safe_sparsity": Table(_safe_sparsity, BY_BOTH, (METRIC, ADVANCE)),
+    "interaction": Table(classes.interaction, INTERACTION, (METRIC,), of_slice=True),
+    "pies": Table(pies.pies, PIES, (SPARSITY, ADVANCE)),
+    "operating_points": Table(operating.operating_points, OPERATING_POINTS),
+    "operating_characteristics": Table(
+        operating.characteristics_of, OPERATING_CHARACTERISTICS, of_slice=True
+    ),
+    "lost_findings": Table(image_curves.lost_findings, LOST_FINDINGS, (ADVANCE,)),
+    "raised_findings": Table(image_curves.raised_findings, RAISED_FINDINGS, (ADVANCE,)),
+    "pie_class_ratio": Table(pies.pie_class_ratio, PIE_CLASS_RATIO, (SPARSITY,)),
+    "pie_finding_count_ratio": Table(
+        pies.pie_finding_count_ratio, PIE_FINDING_COUNT_RATIO, (SPARSITY,)
+    ),
+    "pie_label_noise": Table(pies.pie_label_noise, PIE_LABEL_NOISE, (SPARSITY,)),
+    "pie_quality": Table(pies.pie_quality, PIE_QUALITY, (SPARSITY, ADVANCE)),
 }
 
 
@@ -101,6 +125,18 @@ def table(
     if ADVANCE in made.options:
         given[ADVANCE] = advance
     return made.make(Slice(study, subgroup, over_patients) if made.of_slice else study, **given)
+
+
+def described(name: str) -> str:
+    """What a table is, and a line per column: name, unit and meaning. Raises InputError where there
+    is no such table."""
+    refuse(name)
+    columns = TABLES[name].columns
+    lines = [f"{columns.what} One row: {columns.row}."]
+    for one in columns.values():
+        unit = f" ({one.unit.words})" if one.unit.words else ""
+        lines.append(f"{one.name}{unit}: {one.meaning}")
+    return "\n".join(lines)
 
 
 def tables_with(option: str) -> list[str]:

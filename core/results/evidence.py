@@ -72,10 +72,10 @@ different_pairs = class_onsets.beside(3)
 def claims(study: Study) -> pd.DataFrame:
     """CLAIMS: every claim of the paper, by its own statistic and by the corrected one."""
     rows = [
-        {**{name: getattr(one, name) for name in CLAIMS[:-1]}, "sentence": sentence(one)}
+        {**{name: getattr(one, name) for name in CLAIMS.names[:-1]}, "sentence": sentence(one)}
         for one in _claims(study)
     ]
-    return pd.DataFrame(rows, columns=list(CLAIMS))
+    return pd.DataFrame(rows, columns=CLAIMS.names)
 
 
 def of_classes(study: Study) -> ClassEvidence:

@@ -146,7 +146,7 @@ def class_metrics(study: Study, chosen: np.ndarray) -> pd.DataFrame:
     table["run"] = np.repeat([run for run, _ in cells], len(names)).astype(int)
     table["sparsity"] = np.repeat([sparsity for _, sparsity in cells], len(names)).astype(float)
     table["class_name"] = list(names) * len(cells)
-    return table.astype({"n_positive": int})[list(store.CLASS_METRICS)]
+    return table.astype({"n_positive": int})[store.CLASS_METRICS.names]
 
 
 def _mapped(path: Path, n_images: int, n_classes: int) -> np.ndarray:

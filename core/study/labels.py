@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
+from core.study.columns import SHARED, Column, Columns
 from core.study.settings import GroupSettings
 
 KEYS = ("image_id", "patient_id", "path", "split")
@@ -18,6 +19,20 @@ GROUPS = ("head", "medium", "tail")
 # Below this many patients with the class, a metric is shown, but marked as unstable: the images of
 # one patient are no independent evidence.
 FEW_PATIENTS = 10
+UNSTABLE = Column(
+    "unstable",
+    f"True where fewer than {FEW_PATIENTS} patients of the test set have the class.",
+    label=f"Unstable (< {FEW_PATIENTS} patients)",
+)
+CLASS_FREQUENCIES = Columns(
+    SHARED.only("class_name", "group", "train_frequency"),
+    Column("train_positives", "Number of them."),
+    SHARED["test_frequency"],
+    Column("test_positives", "Number of them."),
+    Column("test_positive_patients", "Patients with a test image that carries the class."),
+    what="How long the tail is.",
+    row="a class, the most frequent in training first",
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +97,7 @@ def findings(class_names: tuple[str, ...] | list[str]) -> list[str]:
 
 
 def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
-    """class_name, group, train_frequency, test_frequency, train_positives, test_positives,
-    test_positive_patients.
+    """CLASS_FREQUENCIES.
 
     A frequency is positives over images of that split. Groups and order, the most frequent class
     first, go by the frequency in `known_split`.

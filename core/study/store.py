@@ -22,12 +22,11 @@ import pyarrow.parquet as pq
 
 from core.errors import InputError, WorkError
 from core.study import paths
+from core.study.columns import CLASS_METRICS
 from core.study.config import StudyConfig, parse_config
 from core.study.labels import Labels
 
 log = logging.getLogger(__name__)
-
-CLASS_METRICS = ("run", "sparsity", "class_name", "n_positive", "ap", "auroc", "calibrated_ap")
 
 
 @contextmanager
@@ -252,7 +251,7 @@ def read_class_metrics(folder: Path) -> pd.DataFrame:
     """
     path = paths.class_metrics_path(folder)
     if not path.exists():
-        return pd.DataFrame(columns=list(CLASS_METRICS))
+        return pd.DataFrame(columns=CLASS_METRICS.names)
     return read_table(path)
 
 

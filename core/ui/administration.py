@@ -11,12 +11,21 @@ import streamlit as st
 from core.actions.deletion import delete_dataset, delete_study
 from core.errors import InputError
 from core.people import audit
+from core.study.columns import Column, Columns, Unit
 from core.ui import OpenStudy, people, plain
 from core.upload.datasets import OwnDataset, all_datasets, bytes_of
 from core.wording.amounts import size
 
 NEWEST_LINES = 1000
-ALWAYS = ("when", "who", "what")
+AUDIT_LOG = Columns(
+    Column("when", "In UTC.", Unit.TIME, "When (UTC)"),
+    Column("who", "E-mail address; empty where nobody was signed in.", label="Who"),
+    Column("what", "Such as `sign-in`, `x-ray opened`, `export` or `deletion`.", label="What"),
+    Column("about", "Which study, image, table and so on; in files a JSON object.", label="About"),
+    what="On Administration: the whole audit log, newest first; its own export is in it.",
+    row="what somebody did",
+)
+ALWAYS = AUDIT_LOG.but("about").names
 NOBODY = "nobody: from before owners were noted"
 
 
@@ -44,7 +53,7 @@ def _table(lines: Iterable[dict[str, str]], shown: Callable[[dict[str, str]], st
     for line in lines:
         about = {name: value for name, value in line.items() if name not in ALWAYS}
         rows.append((*(line[name] for name in ALWAYS), shown(about)))
-    table = pd.DataFrame(rows, columns=[*ALWAYS, "about"])
+    table = pd.DataFrame(rows, columns=AUDIT_LOG.names)
     return table.assign(when=pd.to_datetime(table["when"], format="ISO8601", utc=True))
 
 

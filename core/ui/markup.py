@@ -31,7 +31,11 @@ def _macros() -> Any:
 
     here = FileSystemLoader(Path(__file__).parent)
     templates = Environment(
-        loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=here,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     templates.filters["unbroken"] = unbroken
     return templates.get_template("markup.html").module

@@ -6,18 +6,16 @@ import pandas as pd
 import streamlit as st
 
 from core import results
-from core.analysis.operating_characteristics import REFIXED
+from core.analysis.operating_characteristics import OPERATING_CHARACTERISTICS, REFIXED
 from core.charts import Chart
 from core.charts.operating import operating_chart
 from core.study import progress
-from core.study.labels import FEW_PATIENTS
 from core.study.paths import percent
-from core.ui import OpenStudy, loaders, modified, plain, told, widgets
+from core.ui import OpenStudy, loaders, modified, plain, tables, widgets
 from core.ui.cached import Source, of_study, source
-from core.wording import image_sentences, operating_sentences, terms, words
+from core.wording import image_sentences, operating_sentences, words
 
 MOST = 256  # charts, of 30 KB each
-NUMBER = st.column_config.NumberColumn
 ORDER = (
     *("class_name", "sparsity", "threshold", "sensitivity", "sensitivity_ci_low"),
     *("sensitivity_ci_high", "specificity", "specificity_ci_low", "specificity_ci_high"),
@@ -126,45 +124,10 @@ def _why_not_refixed(opened: OpenStudy, table: pd.DataFrame, sparsity: float) ->
 def _show_table(table: pd.DataFrame, sparsity: float) -> None:
     rows = table[(table["sparsity"] == 0) | ((table["sparsity"] - sparsity).abs() < 1e-6)]
     rows = rows[(rows["sparsity"] > 0) | (rows["threshold"] == "dense")]
-    shares = [n for n in rows.columns if n.startswith(("sensitivity", "specificity"))]
-    alerts = ["alerts_per_100", "alerts_ci_low", "alerts_ci_high"]
-    shown = told.told(
+    tables.show(
         rows,
-        {
-            "sparsity": told.sparsity,
-            **dict.fromkeys(shares, told.share),
-            **dict.fromkeys(alerts, lambda value: words.number(value, 1)),
-        },
-    )
-    names = {"sensitivity": "Sensitivity", "specificity": "Specificity", "alerts": "Alerts"}
-    ends = {
-        f"{stem}_ci_{end}": NUMBER(f"{name}, {label}")
-        for stem, name in names.items()
-        for end, label in (("low", "lower 95 %"), ("high", "upper 95 %"))
-    }
-    st.dataframe(
-        shown,
-        hide_index=True,
+        OPERATING_CHARACTERISTICS,
+        ORDER,
         height=480,
-        column_order=ORDER,
         alt=f"Sensitivity, specificity and alerts, dense and at {words.percent(sparsity)} sparsity",
-        column_config={
-            "class_name": st.column_config.TextColumn("Class", width=190),
-            "group": "Group",
-            "sparsity": "Sparsity",
-            "threshold": st.column_config.TextColumn(
-                "Operating point of", help=terms.TERMS["operating point"]
-            ),
-            "operating_point": NUMBER("Operating point", format="%.3g"),
-            "n_positive": "Test images with it",
-            "n_positive_patients": "Patients with it",
-            "n_negative": "Test images without it",
-            "sensitivity": NUMBER("Sensitivity"),
-            "specificity": NUMBER("Specificity"),
-            "alerts_per_100": NUMBER("Alerts per 100 X-rays"),
-            **ends,
-            "n_lost": NUMBER("Lost", help="As the PIE browser counts them, by operating point"),
-            "n_raised": NUMBER("Raised", help="As the PIE browser counts them"),
-            "unstable": st.column_config.CheckboxColumn(f"Unstable (< {FEW_PATIENTS} patients)"),
-        },
     )

@@ -74,7 +74,7 @@ def table(tmp_path_factory):
 
 
 def test_every_claim_is_there_in_both_readings(table):
-    assert list(table.columns) == list(claims.CLAIMS)
+    assert list(table.columns) == claims.CLAIMS.names
     readings = table.groupby("claim")["reading"].agg(list)
     assert set(readings.index) >= NAMES
     assert set(readings.index) <= set(HEADINGS)

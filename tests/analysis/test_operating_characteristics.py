@@ -43,7 +43,7 @@ def toy_table(points=POINTS) -> pd.DataFrame:
 
 def test_a_toy_one_can_work_out_on_paper():
     table = toy_table()
-    assert tuple(table.columns) == OPERATING_CHARACTERISTICS
+    assert list(table.columns) == OPERATING_CHARACTERISTICS.names
     assert table["class_name"].tolist() == ["Hernia"] * 3 + ["Mass"] * 3, "as in frequencies"
     mass = table[table["class_name"] == "Mass"].set_index(["threshold", "sparsity"])
     dense, pruned, again = mass.loc[(DENSE, 0.0)], mass.loc[(DENSE, 0.9)], mass.loc[(REFIXED, 0.9)]
@@ -294,7 +294,7 @@ def test_it_is_made_when_a_study_is_finished_and_again_when_a_file_changes(folde
 def test_a_study_without_validation_has_an_empty_table(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "bare"))
     table = operating_characteristics(Study(write_toy_study(images=False)))
-    assert tuple(table.columns) == OPERATING_CHARACTERISTICS
+    assert list(table.columns) == OPERATING_CHARACTERISTICS.names
     assert table.empty
     assert operating_sentences.false_alarms_sentence(table, 0.9) == ""
 

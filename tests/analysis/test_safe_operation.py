@@ -87,9 +87,9 @@ def test_re_fixed_goes_before_dense_in_the_table_of_safe_sparsity():
     assert list(joined.columns) == ["class_name", "sparsity", *OPERATING]
     assert joined["operating_threshold"].tolist()[:2] == ["re-fixed", "dense"]
     assert joined["sensitivity_change"].tolist()[:2] == pytest.approx([-0.1, -0.6])
-    assert joined.iloc[2][list(OPERATING)].isna().all()
+    assert joined.iloc[2][OPERATING.names].isna().all()
     nothing = beside_ranking(safe, SafeOperation()(given.iloc[:0]))
-    assert nothing[list(OPERATING)].isna().all(axis=None)
+    assert nothing[OPERATING.names].isna().all(axis=None)
 
 
 def test_the_answer_names_the_first_class_and_both_changes():

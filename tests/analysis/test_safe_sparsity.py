@@ -85,7 +85,7 @@ def test_a_class_without_positives_or_negatives_has_no_influence_to_speak_of():
 
 def test_identical_models_are_safe_to_the_end_of_the_grid():
     table = table_of(study())
-    assert list(table.columns) == list(SAFE_SPARSITY)
+    assert list(table.columns) == SAFE_SPARSITY.names
     enough = table[table["class_name"] != "Hardly there"]
     assert (enough["verdict"] == "safe").all()
     assert (enough[["relative_change", "ci_low", "ci_high"]].abs() < 1e-12).all(axis=None)

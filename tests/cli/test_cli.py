@@ -13,6 +13,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from core import jobs
+from core.analysis.overall import OVERALL
 from core.cli import app
 from core.cli.studies import STUDY_FILES
 from core.errors import WorkError
@@ -199,6 +200,18 @@ def test_an_export_says_what_it_wrote(tmp_path: Path) -> None:
     assert (status, out) == (0, f"200 rows written to {out_file}\n")
     assert pd.read_parquet(out_file)["is_pie"].sum() == 10
     status, _, err = call("export", "toy", "pie", "--out", out_file)
+    assert status == 2
+    assert "Tables: class_metrics" in err
+
+
+def test_an_export_can_describe_a_table_without_a_study() -> None:
+    status, out, _ = call("export", "--describe", "overall")
+    what, first, *others = out.splitlines()
+    assert status == 0
+    assert what.endswith("One row: a sparsity.")
+    assert first.startswith("sparsity (fraction of weights): Fraction of the prunable weights")
+    assert len(others) == len(OVERALL) - 1
+    status, _, err = call("export", "--describe", "nothing")
     assert status == 2
     assert "Tables: class_metrics" in err
 

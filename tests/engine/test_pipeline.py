@@ -100,7 +100,7 @@ def test_a_finished_study_holds_every_cell_once(undisturbed):
     assert store.finished_cells(folder) == cells
     assert store.finished_ensembles(folder) == [0.0, 0.5, 0.9]
     metrics = store.read_class_metrics(folder)
-    assert tuple(metrics.columns) == store.CLASS_METRICS
+    assert list(metrics.columns) == store.CLASS_METRICS.names
     assert len(metrics) == len(cells) * 20
     assert read_progress(folder).state == "finished"
     assert not list(folder.rglob("*.tmp"))

@@ -18,7 +18,6 @@ from core.results import export
 from core.ui import administration, people
 from tests.pages.test_pages import open_page
 from tests.upload.test_own_data_races import own
-from tools.reference import words as say
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +40,7 @@ def test_the_log_can_be_taken_along_whole(monkeypatch: pytest.MonkeyPatch) -> No
         *((kind, f"The table audit_log as {kind}") for kind in ("CSV", "Parquet")),
     ]
     whole = administration.whole_log(None)
-    assert list(whole.columns) == list(say.PAGE_TABLES["audit_log"].columns)
+    assert list(whole.columns) == administration.AUDIT_LOG.names
     again = pd.read_csv(io.BytesIO(export.FORMATS[".csv"](whole)))
     assert [json.loads(about)["study"] for about in again["about"]] == [
         "s4",

@@ -16,7 +16,7 @@ from core.actions import jobs as job_rules
 from core.errors import InputError
 from core.jobs import database, log
 from core.jobs.database import open_client
-from core.jobs.table import as_table
+from core.jobs.table import JOBS, as_table
 from core.people import audit
 from core.people.access import GUEST, LOCAL, Person, Visitor
 from core.results import export
@@ -24,7 +24,6 @@ from core.study import paths, store
 from core.study.progress import Progress
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_config, write_toy_study
-from tools.reference import words as say
 
 ANN = Person("ann@clinic.org", "admin")
 ROLF = Person("rolf@clinic.org", "researcher")
@@ -127,7 +126,7 @@ def test_the_list_can_be_taken_along_by_who_may_see_it() -> None:
     assert not open_jobs(failed).get("download_button")
 
     table = as_table(job_rules.visible_jobs(Visitor(RUTH)))
-    assert list(table.columns) == list(say.PAGE_TABLES["jobs"].columns)
+    assert list(table.columns) == JOBS.names
     rows = table.set_index("job")
     assert rows.loc[failed, ["status", "submitted_by", "error"]].to_list() == [
         *("failed", ROLF.email, "The disk is full."),

@@ -35,7 +35,7 @@ def write_known_study(name: str, collapses: bool, n_runs: int = 3):
             store.write_predictions(test["image_id"], values, names, path)
             cells.append(metrics_table(truth, values, names).assign(run=run, sparsity=sparsity))
     metrics = pd.concat(cells, ignore_index=True)
-    columns = list(store.CLASS_METRICS)
+    columns = store.CLASS_METRICS.names
     store.write_table(metrics[columns], paths.class_metrics_path(folder))
     provenance = {"config": config.model_dump(mode="json"), "skipped_images": []}
     store.write_json(provenance, paths.study_json(folder))

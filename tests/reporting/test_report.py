@@ -96,7 +96,7 @@ def test_a_page_of_a_whole_study_tells_both_readings_and_how(pages):
         "Corrected",
         "told apart",
         "5 % by definition",
-        "P(first 3)",
+        "Among the first three",
         "Methods",
         "Non-inferiority",
         "Siblini",

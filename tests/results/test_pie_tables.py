@@ -48,7 +48,7 @@ def test_the_papers_columns_are_as_published(folder):
     table = pies.pie_class_ratio(Study(folder))
     pd.testing.assert_frame_equal(table[list(paper.columns)], paper)
     assert set(RATIO) < set(paper.columns)
-    assert table[list(EXCESS)].notna().all(axis=None)
+    assert table[EXCESS.names].notna().all(axis=None)
 
 
 def test_agreements_of_pairs_lie_beside_the_ensembles(folder):

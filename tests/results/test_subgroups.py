@@ -32,7 +32,7 @@ def test_a_slice_has_the_metrics_of_its_images(folder):
     labels = store.read_labels(folder)
     chosen = Subgroup("view", "PA")(labels)
     found = slices.class_metrics(Study(folder), chosen)
-    assert list(found.columns) == list(store.CLASS_METRICS)
+    assert list(found.columns) == store.CLASS_METRICS.names
     test = labels.split("test")
     truth = label_matrix(test, labels.class_names)[chosen]
     for run, sparsity in store.finished_cells(folder):

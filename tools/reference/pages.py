@@ -1,8 +1,9 @@
 """The reference pages of the documentation, written from the code: `python -m tools.reference`.
 
 Commands come from the command line itself, settings from the study file's models, tables from the
-export, pages from the dashboard's own list, variables from the source. What code cannot say stands
-in `tools.reference.words`. What is missing there is an error: nothing is left undocumented.
+columns that the analyses declare, pages from the dashboard's own list, variables from the source.
+What code cannot say stands in `tools.reference.words`. What is missing there is an error: nothing
+is left undocumented.
 """
 
 from __future__ import annotations
@@ -22,18 +23,22 @@ from core import results
 from core.analysis.metrics import METRICS
 from core.cli import app
 from core.errors import InputError
+from core.jobs.table import JOBS
 from core.people import access
-from core.reader_study.codebook import MEANINGS
-from core.reader_study.results import TABLES as READER_TABLES
+from core.reader_study.codebook import TABLES as READER_TABLES
 from core.results import export
+from core.study.columns import Column, Columns
 from core.study.config import StudyConfig
 from core.study.settings import DEFAULT_SPARSITIES
+from core.ui.administration import AUDIT_LOG
 from tools.reference import words as say
 from tools.reference.address import parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
 WRITTEN = "<!-- Written by `python -m tools.reference`. Change the code, not this file. -->\n"
+# Of no study: a page gives them, and no command.
+PAGE_TABLES = {"jobs": JOBS, "audit_log": AUDIT_LOG}
 VARIABLE = re.compile(r"PRUNESCOPE_[A-Z][A-Z_]*[A-Z]")
 
 
@@ -230,37 +235,43 @@ def _default(value: Any) -> str:
 
 
 def _tables() -> Iterator[str]:
-    _same("table", results.TABLES, say.TABLES)
     yield "# Tables\n"
     yield "`prunescope export STUDY TABLE --out FILE` writes any of them as "
     yield f"{', '.join(export.FORMATS)}; most can be downloaded below the charts they feed. "
     yield "*Paper* marks what the published analysis computes, *corrected* what we recommend: see "
     yield "[Statistics](../explanation/statistics.md). Missing values are empty in CSV, null in "
     yield "the others. Shares and sparsities are fractions.\n"
-    for name, table in say.TABLES.items():
+    for name, table in results.TABLES.items():
         yield f"## {name}\n"
-        yield f"{table.what} One row: {table.row}.\n"
-        if "sparsity" in results.TABLES[name].options:
+        yield _what(table.columns)
+        if "sparsity" in table.options:
             yield "`--sparsity` names the pruned model; 0.9 if not given.\n"
-        if "metric" in results.TABLES[name].options:
+        if "metric" in table.options:
             usual = "somers_d" if name == "safe_sparsity" else "ap"
             yield f"`--metric` is one of {', '.join(METRICS)}; {usual} if not given. What the "
             yield "columns call AP is then of that metric, unless they name another.\n"
-        rows = [(f"`{column}`", _escaped(text)) for column, text in table.columns.items()]
-        yield _table(("column", "meaning"), rows)
+        yield _meanings(table.columns.values())
     yield "## Of pages\n"
     yield "What pages give as CSV and Parquet, and no command does.\n"
-    for name, table in say.PAGE_TABLES.items():
+    for name, columns in PAGE_TABLES.items():
         yield f"### {name}\n"
-        yield f"{table.what} One row: {table.row}.\n"
-        rows = [(f"`{column}`", _escaped(text)) for column, text in table.columns.items()]
-        yield _table(("column", "meaning"), rows)
+        yield _what(columns)
+        yield _meanings(columns.values())
     yield "## Reader studies\n"
     yield "`prunescope reader-study export NAME --out FOLDER` writes the tables "
     yield f"{', '.join(READER_TABLES)} and a codebook with these meanings. No table holds an "
     yield "e-mail address.\n"
-    rows = [(f"`{column}`", _escaped(text)) for column, text in MEANINGS.items()]
-    yield _table(("column", "meaning"), rows)
+    every = {one.name: one for columns in READER_TABLES.values() for one in columns.values()}
+    yield _meanings(every.values())
+
+
+def _what(columns: Columns) -> str:
+    return f"{columns.what} One row: {columns.row}.\n"
+
+
+def _meanings(columns: Iterable[Column]) -> str:
+    rows = [(f"`{one.name}`", _escaped(one.meaning)) for one in columns]
+    return _table(("column", "meaning"), rows)
 
 
 # Pages
