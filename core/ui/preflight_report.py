@@ -277,8 +277,8 @@ def _preprocessing(
     st.markdown("#### What the network sees")
     if seen:
         _log_previews(seen)
-        found = zip(seen.image_ids, seen.previews, strict=False)
-        st.html(markup.previews((name, png) for name, png in found if BASE64.fullmatch(png)))
+        looks = zip(seen.image_ids, seen.previews, strict=False)
+        st.html(markup.previews((name, png) for name, png in looks if BASE64.fullmatch(png)))
         mean, std = (
             ", ".join(f"{value:.3g}" for value in some_) for some_ in (seen.mean, seen.std)
         )
