@@ -12,7 +12,7 @@ from core.datasets import load_labels
 from core.errors import InputError
 from core.study.labels import SPLITS
 from core.study.settings import TableSettings
-from tests.engine.test_datasets import assert_patients_whole, put_images
+from tests.datasets.test_datasets import assert_patients_whole, put_images
 
 
 def table_of(folder: Path, table: pd.DataFrame | dict, suffix: str = "csv", **options):
