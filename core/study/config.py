@@ -19,6 +19,7 @@ from core.study.settings import (
     ModelSettings,
     OperatingPointSettings,
     PruningSettings,
+    RepairSettings,
     RunSettings,
     Settings,
     StudySettings,
@@ -49,17 +50,32 @@ class BadToml(ValueError):  # noqa: N818, reads as what it names
 class StudyConfig(Settings):
     """Everything that decides a study's numbers. Read from TOML, saved in `study.json`."""
 
-    study: StudySettings
-    dataset: DatasetSettings
-    model: ModelSettings
-    training: TrainingSettings = TrainingSettings()
-    runs: RunSettings = RunSettings()
-    pruning: PruningSettings = PruningSettings()
-    sweep: SweepSettings = SweepSettings()
-    groups: GroupSettings = GroupSettings()
-    operating_point: OperatingPointSettings = OperatingPointSettings()
+    study: StudySettings = Field(description="What people call it.")
+    dataset: DatasetSettings = Field(
+        description="Which images and labels. `kind` decides which further settings there are."
+    )
+    model: ModelSettings = Field(description="The network.")
+    training: TrainingSettings = Field(
+        TrainingSettings(),
+        description="How each run is trained. Not used of a given checkpoint.",
+    )
+    runs: RunSettings = Field(RunSettings(), description="How many trainings.")
+    pruning: PruningSettings = Field(PruningSettings(), description="How weights are chosen.")
+    repair: RepairSettings = Field(RepairSettings(), description="What is done to pruned networks.")
+    sweep: SweepSettings = Field(
+        SweepSettings(), description="At which sparsities it is looked at."
+    )
+    groups: GroupSettings = Field(GroupSettings(), description="What counts as head and as tail.")
+    operating_point: OperatingPointSettings = Field(
+        OperatingPointSettings(),
+        description="From where on a finding counts as found. May be changed at any time.",
+    )
     # Left out of `study.json` where there is none, as a section of settings always is a table.
-    checkpoint: CheckpointSettings | None = Field(None, exclude_if=lambda value: value is None)
+    checkpoint: CheckpointSettings | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="A trained network that was given; `prunescope analyze` writes this section.",
+    )
 
     @model_validator(mode="after")
     def one_run_of_a_checkpoint(self) -> StudyConfig:
