@@ -105,8 +105,23 @@ def config_hash(config: StudyConfig) -> str:
     """Eight hex digits that are equal for configs that compute the same numbers."""
     decisive = config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PART_OF_ID)
     decisive.pop("operating_point", None)  # empty by now, and absent from older ids
+    return _digest(decisive)[:8]
+
+
+def training_id(config: StudyConfig, data: dict[str, str]) -> str:
+    """Sixteen hex digits over what decides the weights of a run: the content of its images and
+    labels, in `data`, wherever they lie; the network, how it is trained, and the seed of run 0."""
+    model, training = (
+        section.model_dump(mode="json", exclude_defaults=True)
+        for section in (config.model, config.training)
+    )
+    seed = config.runs.first_seed
+    return _digest({"data": data, "model": model, "training": training, "first_seed": seed})[:16]
+
+
+def _digest(decisive: dict[str, Any]) -> str:
     canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def read_config(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
