@@ -19,12 +19,12 @@ from torch.utils.data import DataLoader, Dataset
 from core.analysis.metrics import metrics_table
 from core.datasets import load_labels
 from core.engine.checkpoints import device
+from core.engine.losses import bce
 from core.engine.models import build_model
 from core.engine.pixels import Pixels, decode
 from core.engine.preprocessing import to_input, to_unit
 from core.engine.pruning import apply_masks, make_masks, prunable_weights
 from core.engine.sweep import for_inference, predict
-from core.engine.training import bce_sum
 from core.errors import InputError
 from core.pictures.images import read_grey
 from core.study import store
@@ -136,7 +136,7 @@ class SweepBench:
             for _ in range(self.training_steps):
                 rows = rng.choice(len(targets), self.batch_size, replace=False)
                 images = to_input(to_unit(pixels.read(rows), device()))
-                loss, n = bce_sum(model(images), torch.from_numpy(targets[rows]).to(device()))
+                loss, n = bce(model(images), torch.from_numpy(targets[rows]).to(device()))
                 optimizer.zero_grad()
                 (loss / n).backward()
                 optimizer.step()

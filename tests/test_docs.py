@@ -26,6 +26,7 @@ from core.people import sign_in
 from core.study import paths, store
 from core.study.config import parse_config
 from core.study.labels import Labels
+from core.study.settings import RunSettings
 from core.study.study import Study
 from tests.importing.given import FILES
 from tests.page_studies import with_validation
@@ -264,7 +265,7 @@ def test_the_columns_of_achieved_sparsity_are_the_engines() -> None:
 
 
 def undescribed_setting(patch: pytest.MonkeyPatch) -> None:
-    patch.delitem(say.SETTINGS, "runs.count")
+    patch.setattr(RunSettings.model_fields["count"], "description", None)
 
 
 def undescribed_variable(patch: pytest.MonkeyPatch) -> None:
@@ -288,7 +289,7 @@ def undescribed_option(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (undescribed_setting, "does not describe the setting runs.count"),
+        (undescribed_setting, "no description of the setting runs.count"),
         (undescribed_variable, "does not describe the variable PRUNESCOPE_ROLES"),
         (variable_that_is_gone, "PRUNESCOPE_GONE, which is not there"),
         (undescribed_option, "no description of --loud, --no-loud of prunescope"),

@@ -19,6 +19,7 @@ from core.reader_study.database import reader_studies
 from core.study import store
 from core.study.config import StudyConfig
 from core.study.paths import images_dir, lock_path, pixels_dirs, studies_dir
+from core.study.trainings import take_home
 from core.study.trash import empty_deleted, put_aside
 from core.upload.datasets import OwnDataset, alone, is_below
 from core.upload.uploads import Upload, note_path
@@ -27,7 +28,7 @@ from core.wording.amounts import some
 
 def delete_study(folder: Path, who: str) -> None:
     """Delete a study's models, predictions and tables, and the views saved of it; images and study
-    files stay, and so do the weights of a given checkpoint as long as anybody else needs them.
+    files stay, and so do the weights that another study, or of a given checkpoint anybody, needs.
 
     Raises InputError where it runs, is none, or readers judge its images; WorkError where it cannot
     be logged or deleted.
@@ -40,6 +41,7 @@ def delete_study(folder: Path, who: str) -> None:
         with FileLock(lock_path(folder), timeout=0):
             audit.record(who, "deletion", {"study": folder.name})
             with forgetting_study(folder.name):
+                take_home(folder)
                 put_aside(folder)
     except Timeout as error:
         raise InputError(f"{folder.name} is running. Cancel it first.") from error

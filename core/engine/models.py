@@ -9,6 +9,7 @@ from torch import nn
 from torchvision import models as tv
 from torchvision.models.resnet import BasicBlock
 
+from core.engine.registry import chosen
 from core.errors import InputError, WorkError
 from core.study.settings import ModelSettings
 
@@ -128,11 +129,8 @@ MODELS: dict[str, Callable[[ModelSettings, int], nn.Module]] = {
 
 def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module:
     """A network of `n_classes` logits whose random weights follow from `seed` alone."""
-    if settings.architecture not in MODELS:
-        raise InputError(
-            f"There is no architecture {settings.architecture!r}; known: {', '.join(MODELS)}."
-        )
+    build = chosen(MODELS, settings.architecture, "architecture")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = MODELS[settings.architecture](settings, n_classes)
+        network = build(settings, n_classes)
         return network if settings.channels == 3 else _with_one_channel(network)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +22,11 @@ from core.engine.training import train_run
 from core.errors import InputError, WorkError
 from core.results.preparation import make_ready
 from core.study import paths, store
-from core.study.config import NOT_PART_OF_ID, StudyConfig
+from core.study.config import NOT_PART_OF_ID, StudyConfig, training_id
 from core.study.labels import Labels
-from core.study.progress import Cancelled, Progress, Report
+from core.study.progress import Advance, Cancelled, Progress, Report
 from core.study.study import Study
+from core.study.trainings import refer, trained_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,10 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         "config": config.model_dump(mode="json"),
         "versions": _versions(),
     }
-    store.write_json(provenance, paths.study_json(folder))
+    if config.checkpoint:
+        store.write_json(provenance, paths.study_json(folder))
+    else:
+        refer(folder, training_id(config, data), provenance)
     store.write_labels(labels, folder)
     runs = list(range(config.runs.count))
     for run in runs:
@@ -109,9 +113,7 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         if config.checkpoint:
             adopt_run(config, labels, folder, run, progress.start("Taking up the checkpoint", ""))
         else:
-            train_run(
-                config, labels, pixels, folder, run, progress.start(f"Training {which}", "images")
-            )
+            _train(config, labels, pixels, trained_checkpoint(folder, run), run, progress)
         sweep = progress.start(f"Pruning and predicting {which}", "predictions")
         sweep_run(config, labels, pixels, folder, run, sweep)
     _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
@@ -120,22 +122,53 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         store.write_json(provenance | {"finished": _now()}, paths.study_json(folder))
 
 
+def _train(
+    config: StudyConfig,
+    labels: Labels,
+    pixels: Pixels,
+    checkpoint: Path,
+    run: int,
+    progress: Progress,
+) -> None:
+    which, lock = f"run {run + 1} of {config.runs.count}", paths.training_lock_path(checkpoint)
+    waiting = f"Waiting for {which}, which another study is training"
+    with _turn(lock, progress, f"Training {which}", waiting) as advance:
+        for leftover in checkpoint.parent.glob(f".{checkpoint.stem}.*.tmp"):
+            leftover.unlink()  # of a process killed while it wrote
+        train_run(config, labels, pixels, checkpoint, run, advance)
+
+
 def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[Labels, Pixels]:
     size, images = config.model.image_size, paths.images_dir(config.dataset)
     if images is None:
         raise InputError("dataset.images is not given, so there are no images to read.")
     folder = paths.pixels_dir(labels.fingerprint(), images, size)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "decoding.lock", f"The images below {images} are being decoded"):
-        pixels = decode(
-            labels,
-            images,
-            size,
-            folder,
-            config.dataset.on_bad_image,
-            progress.start("Decoding images once", "images"),
-        )
+    waiting = "Waiting for images, which another study is decoding"
+    with _turn(folder / "decoding.lock", progress, "Decoding images once", waiting) as advance:
+        pixels = decode(labels, images, size, folder, config.dataset.on_bad_image, advance)
     return without_skipped(labels, pixels), pixels
+
+
+@contextmanager
+def _turn(lock_path: Path, progress: Progress, stage: str, waiting: str) -> Iterator[Advance]:
+    """A stage over images that one process does for all studies. Another that needs it waits, and
+    then finds it done, or takes up what is there of it."""
+    advance = progress.start(stage, "images")
+    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_path)
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        wait = progress.restart(waiting, "")
+        while not lock.is_locked:
+            wait(0, 0)
+            with suppress(Timeout):
+                lock.acquire(timeout=1)
+        advance = progress.restart(stage, "images")
+    try:
+        yield advance
+    finally:
+        lock.release()
 
 
 def _write_ensembles(
@@ -163,7 +196,8 @@ def refuse_other_config(config: StudyConfig) -> None:
             changed = ", ".join(differing_settings(existing, config)) or "its folder's name"
             raise InputError(
                 f"Study {config.study.name!r} exists with other settings ({changed}). Choose "
-                f"another name with --set study.name=..., or delete {folder} first."
+                f"another name with --set study.name=..., or delete it with `prunescope delete "
+                f"{config.study.name}` first."
             )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from core.engine.registry import chosen
 from core.errors import InputError
 
 Weights = dict[str, torch.Tensor]
@@ -58,15 +59,14 @@ def make_masks(weights: Weights, method: str, sparsity: float, seed: int = 0) ->
     One-shot from the dense `weights`, on the CPU. Raises InputError for an unknown method or a
     sparsity outside 0 to 1.
     """
-    if method not in METHODS:
-        raise InputError(f"There is no pruning method {method!r}; known: {', '.join(METHODS)}.")
+    zeroed = chosen(METHODS, method, "pruning method")
     if not 0 <= sparsity <= 1:
         raise InputError(f"Sparsity {sparsity} is not between 0 and 1.")
     dense = torch.cat([weight.detach().reshape(-1) for weight in weights.values()])
     keep = torch.ones(dense.numel(), dtype=torch.bool)
     n_zero = round(sparsity * dense.numel())
     if n_zero:
-        keep = ~METHODS[method](dense, n_zero, seed)
+        keep = ~zeroed(dense, n_zero, seed)
     pieces = keep.split([weight.numel() for weight in weights.values()])
     return {
         name: piece.view(weight.shape)

@@ -21,11 +21,14 @@ from core.engine.checkpoints import device, load_checkpoint
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import IMAGENET, Normalisation, to_input, to_unit
 from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prunable_weights
+from core.engine.registry import chosen
+from core.engine.repair import REPAIRS, Material
 from core.errors import WorkError
 from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.labels import Labels, label_matrix
 from core.study.progress import Advance, further
+from core.study.trainings import trained_checkpoint
 
 log = logging.getLogger(__name__)
 Cell = tuple[int, float]
@@ -51,12 +54,12 @@ def sweep_run(
         paths.achieved_sparsity_path(folder),
     )
     with_metrics, with_achieved = cells_of(metrics_path), cells_of(achieved_path)
-    model, info = load_checkpoint(paths.checkpoint_path(folder, run))
+    model, info = load_checkpoint(trained_checkpoint(folder, run))
     normalise = Normalisation.described(info.preprocessing)
-    dense = {name: w.detach().clone() for name, w in prunable_weights(model).items()}
+    repair = chosen(REPAIRS, config.repair.method, "repair")
+    material = Material(config, labels, pixels, model, info.seed)
 
-    def predictions(of: pd.Series, report: Advance) -> np.ndarray:
-        network = for_inference(model, config.sweep.precision)
+    def predictions(network: nn.Module, of: pd.Series, report: Advance) -> np.ndarray:
         rows, batch_size = pixels.rows(of), config.sweep.batch_size
         return predict(network, pixels, rows, batch_size, report, normalise)
 
@@ -67,16 +70,17 @@ def sweep_run(
         to_predict = _to_make(path, ids, class_names)
         to_validate = len(validation) > 0 and _to_make(beside, validation, class_names)
         if to_predict or to_validate or cell not in with_achieved:
-            masks = make_masks(dense, config.pruning.method, sparsity, seed=info.seed)
-            apply_masks(model, dense, masks)
+            pruned = _pruned(model, config.pruning.method, sparsity, info.seed)
+            repair(pruned, material)
+            network = for_inference(pruned, config.sweep.precision)
         if to_predict or cell not in with_achieved:
-            join_cell(achieved_path, achieved_sparsity(model), cell)
+            join_cell(achieved_path, achieved_sparsity(pruned), cell)
         if to_validate:
-            probabilities = predictions(validation, further(advance, before, total))
+            probabilities = predictions(network, validation, further(advance, before, total))
             store.write_predictions(validation, probabilities, class_names, beside)
         before += len(validation)
         if to_predict:
-            probabilities = predictions(ids, further(advance, before, total))
+            probabilities = predictions(network, ids, further(advance, before, total))
         elif cell not in with_metrics:
             probabilities = store.read_predictions(path, ids, class_names)
         if to_predict or cell not in with_metrics:
@@ -84,6 +88,12 @@ def sweep_run(
         if to_predict:
             store.write_predictions(ids, probabilities, class_names, path)
         advance(before + len(ids), total)
+
+
+def _pruned(model: nn.Module, method: str, sparsity: float, seed: int) -> nn.Module:
+    network, dense = copy.deepcopy(model), prunable_weights(model)
+    apply_masks(network, dense, make_masks(dense, method, sparsity, seed))
+    return network
 
 
 def for_inference(model: nn.Module, precision: str) -> nn.Module:

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 from torch import nn
 
 from core.engine.checkpoints import CheckpointInfo, device, is_complete, save_checkpoint, versions
+from core.engine.losses import LOSSES, Loss
 from core.engine.models import build_model
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import augment, describe, to_input, to_unit
+from core.engine.registry import chosen
+from core.engine.samplers import SAMPLERS
 from core.errors import InputError, WorkError
 from core.study import paths
 from core.study.config import StudyConfig
@@ -28,18 +30,20 @@ from core.study.store import whole_file, write_json
 
 
 def train_run(
-    config: StudyConfig, labels: Labels, pixels: Pixels, folder: Path, run: int, advance: Advance
+    config: StudyConfig, labels: Labels, pixels: Pixels, path: Path, run: int, advance: Advance
 ) -> None:
-    """Train run number `run` and write its checkpoint and history; nothing where they exist.
+    """Train run number `run` and write its checkpoint to `path`, its history beside it; nothing
+    where they exist.
 
     Runs differ by seed only. `advance(done, total)` counts images. Raises WorkError where the
     loss stops being a number.
     """
-    path = paths.checkpoint_path(folder, run)
     if is_complete(path):
         return
     seed = config.runs.first_seed + run
     settings, where = config.training, device()
+    loss_of = chosen(LOSSES, settings.loss, "loss")
+    order_of = chosen(SAMPLERS, settings.sampler, "sampler")
     train, validation = labels.split("train"), labels.split("validation")
     train_rows, targets = pixels.rows(train["image_id"]), label_matrix(train, labels.class_names)
     n_train = len(train_rows)
@@ -50,7 +54,7 @@ def train_run(
     history: list[dict[str, Any]] = []
     best = copy.deepcopy(model.state_dict())
 
-    unfinished = paths.training_state_path(folder, run)
+    unfinished = paths.training_state_path(path)
     if state := _load_state(unfinished, where):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -65,12 +69,12 @@ def train_run(
         begun = epoch * (n_train + len(validation))
         model.train()
         loss_sum, n_certain = 0.0, 0
-        order = torch.randperm(len(train_rows), generator=randomness).numpy()
+        order = order_of(targets, randomness)
         for done, batch in _batches(order, settings.batch_size):
             images = to_unit(pixels.read(train_rows[batch]), where)
             if settings.flip or settings.rotation_degrees:
                 images = augment(images, settings.flip, settings.rotation_degrees, randomness)
-            batch_loss, n = bce_sum(
+            batch_loss, n = loss_of(
                 model(to_input(images)), torch.from_numpy(targets[batch]).to(where)
             )
             if n:
@@ -87,7 +91,8 @@ def train_run(
                 validation,
                 labels,
                 pixels,
-                settings,
+                loss_of,
+                settings.batch_size,
                 further(advance, begun + n_train, total),
             ),
         }
@@ -111,32 +116,20 @@ def train_run(
             )
 
     model.load_state_dict(best)
-    chosen = min(history, key=lambda entry: entry["validation_loss"])
+    kept = min(history, key=lambda entry: entry["validation_loss"])
     info = CheckpointInfo(
         model=config.model.model_dump(),
         class_names=list(labels.class_names),
         preprocessing=describe(config.model.image_size),
         run=run,
         seed=seed,
-        epoch=chosen["epoch"],
-        validation_loss=chosen["validation_loss"],
+        epoch=kept["epoch"],
+        validation_loss=kept["validation_loss"],
         versions=versions(),
     )
-    write_json({"info": asdict(info), "epochs": history}, paths.history_path(folder, run))
+    write_json({"info": asdict(info), "epochs": history}, paths.history_path(path))
     save_checkpoint(model.cpu(), info, path)
     unfinished.unlink(missing_ok=True)
-
-
-def bce_sum(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """Summed binary cross-entropy over certain labels, and how many there are.
-
-    logits, targets: (images, classes); a NaN target is uncertain and carries no loss.
-    """
-    certain = ~targets.isnan()
-    loss = functional.binary_cross_entropy_with_logits(
-        logits[certain], targets[certain], reduction="sum"
-    )
-    return loss, int(certain.sum())
 
 
 @torch.no_grad()
@@ -145,18 +138,19 @@ def validation_loss(
     table: Any,
     labels: Labels,
     pixels: Pixels,
-    settings: Any,
+    loss_of: Loss,
+    batch_size: int,
     advance: Advance,
 ) -> float:
-    """Mean BCE over the certain labels of the validation split, in evaluation mode (the caller
+    """Mean loss over the certain labels of the validation split, in evaluation mode (the caller
     sets train mode again)."""
     model.eval()
     where = next(model.parameters()).device
     rows, targets = pixels.rows(table["image_id"]), label_matrix(table, labels.class_names)
     loss_sum, n_certain = 0.0, 0
-    for done, batch in _batches(np.arange(len(rows)), settings.batch_size, keep_single=True):
+    for done, batch in _batches(np.arange(len(rows)), batch_size, keep_single=True):
         logits = model(to_input(to_unit(pixels.read(rows[batch]), where)))
-        loss, n = bce_sum(logits, torch.from_numpy(targets[batch]).to(where))
+        loss, n = loss_of(logits, torch.from_numpy(targets[batch]).to(where))
         loss_sum, n_certain = loss_sum + loss.item(), n_certain + n
         advance(done, len(rows))
     if not n_certain:

@@ -19,6 +19,7 @@ from core.study.settings import (
     ModelSettings,
     OperatingPointSettings,
     PruningSettings,
+    RepairSettings,
     RunSettings,
     Settings,
     StudySettings,
@@ -49,17 +50,32 @@ class BadToml(ValueError):  # noqa: N818, reads as what it names
 class StudyConfig(Settings):
     """Everything that decides a study's numbers. Read from TOML, saved in `study.json`."""
 
-    study: StudySettings
-    dataset: DatasetSettings
-    model: ModelSettings
-    training: TrainingSettings = TrainingSettings()
-    runs: RunSettings = RunSettings()
-    pruning: PruningSettings = PruningSettings()
-    sweep: SweepSettings = SweepSettings()
-    groups: GroupSettings = GroupSettings()
-    operating_point: OperatingPointSettings = OperatingPointSettings()
+    study: StudySettings = Field(description="What people call it.")
+    dataset: DatasetSettings = Field(
+        description="Which images and labels. `kind` decides which further settings there are."
+    )
+    model: ModelSettings = Field(description="The network.")
+    training: TrainingSettings = Field(
+        TrainingSettings(),
+        description="How each run is trained. Not used of a given checkpoint.",
+    )
+    runs: RunSettings = Field(RunSettings(), description="How many trainings.")
+    pruning: PruningSettings = Field(PruningSettings(), description="How weights are chosen.")
+    repair: RepairSettings = Field(RepairSettings(), description="What is done to pruned networks.")
+    sweep: SweepSettings = Field(
+        SweepSettings(), description="At which sparsities it is looked at."
+    )
+    groups: GroupSettings = Field(GroupSettings(), description="What counts as head and as tail.")
+    operating_point: OperatingPointSettings = Field(
+        OperatingPointSettings(),
+        description="From where on a finding counts as found. May be changed at any time.",
+    )
     # Left out of `study.json` where there is none, as a section of settings always is a table.
-    checkpoint: CheckpointSettings | None = Field(None, exclude_if=lambda value: value is None)
+    checkpoint: CheckpointSettings | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="A trained network that was given; `prunescope analyze` writes this section.",
+    )
 
     @model_validator(mode="after")
     def one_run_of_a_checkpoint(self) -> StudyConfig:
@@ -89,8 +105,23 @@ def config_hash(config: StudyConfig) -> str:
     """Eight hex digits that are equal for configs that compute the same numbers."""
     decisive = config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PART_OF_ID)
     decisive.pop("operating_point", None)  # empty by now, and absent from older ids
+    return _digest(decisive)[:8]
+
+
+def training_id(config: StudyConfig, data: dict[str, str]) -> str:
+    """Sixteen hex digits over what decides the weights of a run: the content of its images and
+    labels, in `data`, wherever they lie; the network, how it is trained, and the seed of run 0."""
+    model, training = (
+        section.model_dump(mode="json", exclude_defaults=True)
+        for section in (config.model, config.training)
+    )
+    seed = config.runs.first_seed
+    return _digest({"data": data, "model": model, "training": training, "first_seed": seed})[:16]
+
+
+def _digest(decisive: dict[str, Any]) -> str:
     canonical = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def read_config(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:

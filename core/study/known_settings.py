@@ -13,6 +13,7 @@ ALL_OF_IT = True
 OF_IMPORTED: dict[str, Any] = {
     "training": ALL_OF_IT,
     "pruning": ALL_OF_IT,
+    "repair": ALL_OF_IT,
     "model": {"weights", "image_size", "channels"},
     "sweep": {"precision", "batch_size"},
 }

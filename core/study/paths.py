@@ -51,16 +51,33 @@ def job_log_path(folder: Path) -> Path:
     return folder / "job.log"
 
 
-def checkpoint_path(folder: Path, run: int) -> Path:
-    return folder / "checkpoints" / f"run={run:02d}.safetensors"
+def training_dir(training: str) -> Path:
+    return cache_dir() / "trainings" / training
 
 
-def training_state_path(folder: Path, run: int) -> Path:
-    return folder / "checkpoints" / f"run={run:02d}.unfinished.pt"
+def trainings_lock_path() -> Path:
+    return cache_dir() / "trainings.lock"
 
 
-def history_path(folder: Path, run: int) -> Path:
-    return folder / "checkpoints" / f"run={run:02d}.history.json"
+def own_checkpoints_dir(folder: Path) -> Path:
+    return folder / "checkpoints"
+
+
+def checkpoint_path(checkpoints: Path, run: int) -> Path:
+    """That of a study's run: see `core.study.trainings.trained_checkpoint`."""
+    return checkpoints / f"run={run:02d}.safetensors"
+
+
+def training_state_path(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".unfinished.pt")
+
+
+def history_path(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".history.json")
+
+
+def training_lock_path(checkpoint: Path) -> Path:
+    return checkpoint.with_suffix(".lock")
 
 
 def prediction_path(folder: Path, run: int, sparsity: float) -> Path:

@@ -92,7 +92,12 @@ class Progress:
 
     def start(self, stage: str, unit: str) -> Advance:
         """Begin the next stage; returns its `advance(done, total)`."""
-        self._number, self._stage, self._unit = self._number + 1, stage, unit
+        self._number += 1
+        return self.restart(stage, unit)
+
+    def restart(self, stage: str, unit: str) -> Advance:
+        """Begin the same stage again under another name, such as while it waits for somebody."""
+        self._stage, self._unit = stage, unit
         self._stage_started = time.time()
         self._steps.clear()
         self._report("running", 0, 0, force=True)

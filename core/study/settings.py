@@ -1,11 +1,17 @@
-"""The sections of a study file: what may stand in each, and what is allowed."""
+"""The sections of a study file: what may stand in each, what is allowed, and what it means.
+
+The docs' reference takes names, bounds, defaults and descriptions from here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import core_schema
 
 Architecture = Literal[
     "resnet_small",
@@ -33,6 +39,25 @@ Architecture = Literal[
 PreprocessingName = Literal["imagenet", "xrv", "half", "unit"]
 DEFAULT_SPARSITIES = tuple(percent / 100 for percent in range(0, 100, 5))
 
+# Names with their meaning; the function of each name stands in the engine's registry.
+LOSSES = {"bce": "binary cross-entropy over certain labels"}  # core.engine.losses
+SAMPLERS = {"uniform": "every training image once a pass"}  # core.engine.samplers
+PRUNING_METHODS = {  # core.engine.pruning
+    "l1_global": "smallest weights first, over all layers",
+    "random_global": "at random, to compare with",
+}
+REPAIRS = {"none": "nothing; it predicts as it is"}  # core.engine.repair
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Allows these names, as `Literal` does, and knows what each means."""
+
+    meanings: Mapping[str, str]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.literal_schema(list(self.meanings))
+
 
 class Settings(BaseModel):
     """A frozen section of a study file; unknown keys are refused."""
@@ -41,20 +66,30 @@ class Settings(BaseModel):
 
 
 class StudySettings(Settings):
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    title: str = Field("", max_length=200)
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="How the study is called everywhere."
+    )
+    title: str = Field("", max_length=200, description="What pages show above it.")
 
 
 class ImageSettings(Settings):
     """What every dataset kind shares."""
 
-    images: Path | None = None
-    labels: Path | None = None
-    on_bad_image: Literal["fail", "skip"] = "fail"
-    # Used only where the dataset brings no split of its own; patients are never divided.
-    split_seed: int = Field(0, ge=0)
-    validation_share: float = Field(0.1, gt=0, lt=0.5)
-    test_share: float = Field(0.2, gt=0, lt=0.8)
+    images: Path | None = Field(None, description="Folder of the images.")
+    labels: Path | None = Field(None, description="File, or for `cxr-lt` folder, of the labels.")
+    on_bad_image: Literal["fail", "skip"] = Field(
+        "fail", description="A missing or broken image ends the work, or is left out and listed."
+    )
+    # Patients are never divided.
+    split_seed: int = Field(
+        0,
+        ge=0,
+        description="Seed by which patients are divided, where the data brings no split.",
+    )
+    validation_share: float = Field(
+        0.1, gt=0, lt=0.5, description="Share of patients for validation then."
+    )
+    test_share: float = Field(0.2, gt=0, lt=0.8, description="Share of patients for testing then.")
 
     @model_validator(mode="after")
     def something_to_train_on(self) -> Self:
@@ -64,55 +99,87 @@ class ImageSettings(Settings):
 
 
 class PhantomSettings(ImageSettings):
-    kind: Literal["phantom"]
-    n_patients: int = Field(2800, ge=10, le=200_000)
-    seed: int = Field(0, ge=0)
-    wrong_label_share: float = Field(0.03, ge=0, le=0.5)
-    size: int = Field(224, ge=32, le=1024)
+    kind: Literal["phantom"] = Field(
+        description="Synthetic X-rays, drawn by code when a study first needs them."
+    )
+    n_patients: int = Field(2800, ge=10, le=200_000, description="How many synthetic patients.")
+    seed: int = Field(0, ge=0, description="Seed of everything drawn.")
+    wrong_label_share: float = Field(
+        0.03, ge=0, le=0.5, description="Share of labels made wrong on purpose, and recorded."
+    )
+    size: int = Field(224, ge=32, le=1024, description="Side of a drawn image in pixels.")
 
 
 class NihSettings(ImageSettings):
-    kind: Literal["nih-cxr14"]
+    kind: Literal["nih-cxr14"] = Field(description="NIH ChestX-ray14, or any part of it.")
     images: Path
     labels: Path
-    train_list: Path | None = None
-    test_list: Path | None = None
+    train_list: Path | None = Field(None, description="The official `train_val_list.txt`.")
+    test_list: Path | None = Field(None, description="The official `test_list.txt`.")
 
 
 class CxrLtSettings(ImageSettings):
-    kind: Literal["cxr-lt"]
+    kind: Literal["cxr-lt"] = Field(
+        description="NIH-CXR-LT and MIMIC-CXR-LT, the datasets of the paper."
+    )
     images: Path
     labels: Path
-    name: Literal["nih-cxr-lt", "mimic-cxr-lt"]
+    name: Literal["nih-cxr-lt", "mimic-cxr-lt"] = Field(description="Which published dataset.")
 
 
 class TableColumns(ImageSettings):
     labels: Path
-    image_column: str = "path"
-    patient_column: str | None = None
-    split_column: str | None = None
-    # Either one column per class, or one column of class names such as "Mass|Nodule".
-    class_columns: tuple[str, ...] = ()
-    joined_column: str | None = None
-    # What divides those names; found out where it is not given.
-    joined_by: str | None = Field(None, min_length=1, max_length=5)
-    # What a blank cell of a class column means. Where it is not given: uncertain, but negative in
-    # CheXpert's own tables, whose authors mean it so.
-    blank: Literal["uncertain", "negative"] | None = None
+    image_column: str = Field(
+        "path", description="Column of paths below `images`; they are the image ids."
+    )
+    patient_column: str | None = Field(
+        None,
+        description="Column of patients. By default `patient_id`, PatientID, subject_id or "
+        "another known name, else the patient's folder in the path.",
+    )
+    split_column: str | None = Field(
+        None,
+        description="Column of train, val or validation, test; `split` if there is one.",
+    )
+    class_columns: tuple[str, ...] = Field(
+        (), description="Columns of 1, 0, and -1 or blank for uncertain."
+    )
+    joined_column: str | None = Field(
+        None, description='In their place, one column of class names, "Mass|Nodule".'
+    )
+    joined_by: str | None = Field(
+        None,
+        min_length=1,
+        max_length=5,
+        description="What divides the names in `joined_column`. By default found out: a bar, the "
+        "text of a list, a semicolon, a line end, a tab or a comma.",
+    )
+    blank: Literal["uncertain", "negative"] | None = Field(
+        None,
+        description="What a blank in a class column means. By default uncertain, and negative in "
+        "a table with CheXpert's columns, as its authors mean it.",
+    )
 
 
 class TableSettings(TableColumns):
-    kind: Literal["table"]
+    kind: Literal["table"] = Field(
+        description="Your own images with a CSV or Parquet file of labels."
+    )
     images: Path
 
 
 class ImportedSettings(TableColumns):
     """Predictions made elsewhere, with the labels they belong to; images only to be looked at."""
 
-    kind: Literal["imported"]
+    kind: Literal["imported"] = Field(
+        description="Predictions made elsewhere; `prunescope import-predictions` writes this kind."
+    )
     name: Literal["nih-cxr-lt", "mimic-cxr-lt", "table"]
-    # As the predictions' files call it; `model.architecture` is "other" where it is not ours.
-    architecture: str = Field(pattern=r"^[A-Za-z0-9][\w.+-]{0,62}$")
+    # `model.architecture` is "other" where it is not ours.
+    architecture: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.+-]{0,62}$",
+        description="What the files of predictions call the network.",
+    )
 
 
 DatasetSettings = Annotated[
@@ -122,23 +189,34 @@ DatasetSettings = Annotated[
 
 
 class ModelSettings(Settings):
-    architecture: Literal[Architecture, "other"]
-    weights: Literal["none", "imagenet"] = "none"
-    image_size: int = Field(256, ge=16, le=1024)
-    # What the first convolution takes; 1 only of checkpoints trained on grey images.
-    channels: Literal[1, 3] = 3
+    architecture: Literal[Architecture, "other"] = Field(
+        description="The network; `other` is only for imported predictions."
+    )
+    weights: Literal["none", "imagenet"] = Field("none", description="Where training starts from.")
+    image_size: int = Field(
+        256, ge=16, le=1024, description="Side in pixels to which images are resized."
+    )
+    channels: Literal[1, 3] = Field(
+        3, description="What the first convolution takes; 1 only of checkpoints of grey images."
+    )
 
 
 class CheckpointSettings(Settings):
     """A trained network that was given: its study prunes it as it is, in one run."""
 
-    # Only where the file lies; what it holds is decided by its digest.
-    path: Path | None = None
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    # The dataset's class of each output, "" where it has none. Such outputs are left out, and so
-    # are the dataset's classes that no output stands for.
-    classes: tuple[str, ...] = Field(min_length=1, max_length=10_000)
-    preprocessing: PreprocessingName = "imagenet"
+    path: Path | None = Field(None, description="Where the file lay; it is not needed any more.")
+    sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="Digest of the file, which decides what it is."
+    )
+    # Outputs without a class are left out, and so are the dataset's classes without an output.
+    classes: tuple[str, ...] = Field(
+        min_length=1,
+        max_length=10_000,
+        description="The dataset's class of each output, empty for none.",
+    )
+    preprocessing: PreprocessingName = Field(
+        "imagenet", description="How 8-bit grey becomes what the network was trained on."
+    )
 
     @field_validator("classes")
     @classmethod
@@ -150,28 +228,54 @@ class CheckpointSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    epochs: int = Field(60, ge=1, le=10_000)
-    patience: int = Field(15, ge=1)
+    epochs: int = Field(
+        60, ge=1, le=10_000, description="At most so many passes over the training images."
+    )
+    patience: int = Field(
+        15, ge=1, description="Passes without a lower validation loss before training ends."
+    )
     # Batch norm has no variance over a single image.
-    batch_size: int = Field(256, ge=2, le=65_536)
-    learning_rate: float = Field(1e-4, gt=0)
-    flip: bool = True
-    rotation_degrees: float = Field(15.0, ge=0, le=180)
+    batch_size: int = Field(256, ge=2, le=65_536, description="Images a step.")
+    learning_rate: float = Field(1e-4, gt=0, description="Of Adam.")
+    flip: bool = Field(True, description="Whether images are mirrored at random.")
+    rotation_degrees: float = Field(
+        15.0, ge=0, le=180, description="Random rotation, up to so many degrees either way."
+    )
+    loss: Annotated[str, OneOf(LOSSES)] = Field("bce", description="What training lowers.")
+    sampler: Annotated[str, OneOf(SAMPLERS)] = Field(
+        "uniform", description="Which training images a pass shows, and in which order."
+    )
 
 
 class RunSettings(Settings):
-    count: int = Field(30, ge=1, le=1000)
-    first_seed: int = Field(0, ge=0)
+    count: int = Field(30, ge=1, le=1000, description="How many runs; they differ by seed only.")
+    first_seed: int = Field(0, ge=0, description="Seed of the first; the next have the next.")
 
 
 class PruningSettings(Settings):
-    method: Literal["l1_global", "random_global"] = "l1_global"
+    method: Annotated[str, OneOf(PRUNING_METHODS)] = Field(
+        "l1_global", description="Which weights become zero."
+    )
+
+
+class RepairSettings(Settings):
+    method: Annotated[str, OneOf(REPAIRS)] = Field(
+        "none", description="What is done to a pruned network before it predicts."
+    )
 
 
 class SweepSettings(Settings):
-    sparsities: tuple[float, ...] = DEFAULT_SPARSITIES
-    precision: Literal["fp32", "bf16"] = "fp32"
-    batch_size: int = Field(32, ge=1, le=65_536)
+    sparsities: tuple[float, ...] = Field(
+        DEFAULT_SPARSITIES,
+        description="Whole percents as fractions, rising from 0 (dense), below 1.",
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="Of the arithmetic; bf16 is faster and moves probabilities by about 0.01.",
+    )
+    batch_size: int = Field(
+        32, ge=1, le=65_536, description="Images at once; changes speed and memory only."
+    )
 
     @field_validator("sparsities")
     @classmethod
@@ -187,8 +291,10 @@ class SweepSettings(Settings):
 class GroupSettings(Settings):
     """Train frequency above `head_above` is head, below `tail_below` is tail, else medium."""
 
-    head_above: float = Field(0.10, gt=0, lt=1)
-    tail_below: float = Field(0.01, gt=0, lt=1)
+    head_above: float = Field(
+        0.10, gt=0, lt=1, description="Classes in a larger share of training images are head."
+    )
+    tail_below: float = Field(0.01, gt=0, lt=1, description="Classes in a smaller share are tail.")
 
     @model_validator(mode="after")
     def in_order(self) -> Self:
@@ -198,6 +304,10 @@ class GroupSettings(Settings):
 
 
 class OperatingPointSettings(Settings):
-    """Share of validation images without a class that lie below its operating point."""
-
-    specificity: float = Field(0.9, gt=0, lt=1)
+    specificity: float = Field(
+        0.9,
+        gt=0,
+        lt=1,
+        description="Share of validation images without a class that lie below its operating "
+        "point.",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from core.checkpoints import analyses, preflights
 from core.checkpoints.preflight import Preflight, PreflightOptions
 from core.checkpoints.preflights import Answer, Question
 from core.study.config import StudyConfig
-from core.study.settings import PruningSettings, SweepSettings
+from core.study.settings import PRUNING_METHODS, SweepSettings
 from core.ui import people, plain, preflight_report, set_address, visible_studies
 from core.ui.own_data import own_data
 from core.ui.upload import upload as upload_zone
@@ -35,10 +35,6 @@ GRIDS = {
     "every 5 %": tuple(value / 100 for value in range(0, 100, 5)),
     "every 10 %": tuple(value / 100 for value in range(0, 100, 10)),
     "0, 50, 70, 80, 90, 95 %": (0.0, 0.5, 0.7, 0.8, 0.9, 0.95),
-}
-METHODS = {
-    "l1_global": "smallest weights first, over all layers",
-    "random_global": "at random, to compare with",
 }
 
 
@@ -146,19 +142,20 @@ def run(report: Preflight, base: StudyConfig) -> None:
         bind="query-params",
         help="Dense, and pruned to each of these shares of zero weights.",
     )
+    precisions = get_args(SweepSettings.model_fields["precision"].annotation)
     precision = middle.selectbox(
         "Precision",
-        _options(SweepSettings, "precision"),
-        index=_options(SweepSettings, "precision").index(base.sweep.precision),
+        precisions,
+        index=precisions.index(base.sweep.precision),
         key="precision",
         bind="query-params",
         help="bf16 is faster where the processor knows it; fp32 is exact.",
     )
     method = right.selectbox(
         "Pruning",
-        list(METHODS),
-        index=list(METHODS).index(base.pruning.method),
-        format_func=lambda one: f"{one}: {METHODS[one]}",
+        list(PRUNING_METHODS),
+        index=list(PRUNING_METHODS).index(base.pruning.method),
+        format_func=lambda one: f"{one}: {PRUNING_METHODS[one]}",
         key="method",
         bind="query-params",
     )
@@ -268,10 +265,6 @@ def _forget_widgets_of_another(key: str) -> None:
 def _dataset_words(name: str, known: dict[str, StudyConfig]) -> str:
     title = known[name].study.title
     return f"{name}: {title}" if title else name
-
-
-def _options(settings: type[SweepSettings | PruningSettings], name: str) -> list[Any]:
-    return list(get_args(settings.model_fields[name].annotation))
 
 
 def _go(**address: str | None) -> None:

@@ -14,7 +14,7 @@ from core.study.config import StudyConfig
 from core.study.known_settings import is_known
 from core.study.labels import FEW_PATIENTS
 from core.study.progress import Report
-from core.study.settings import GroupSettings
+from core.study.settings import PRUNING_METHODS, GroupSettings
 
 # A report this old, of a process that may be on another machine, is taken for abandoned.
 SILENT_SECONDS = 600
@@ -40,10 +40,6 @@ FEW_IMAGES = 50  # of so few test images nothing is concluded anyway
 FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 MOST_NAMED = 4
-PRUNING = {
-    "l1_global": "smallest weights over all layers (l1_global)",
-    "random_global": "random weights over all layers (random_global)",
-}
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -162,7 +158,9 @@ def model(config: StudyConfig) -> str:
 
 
 def pruning(config: StudyConfig) -> str:
-    return PRUNING[config.pruning.method] if is_known(config, "pruning.method") else UNKNOWN
+    if not is_known(config, "pruning.method"):
+        return UNKNOWN
+    return f"{PRUNING_METHODS[config.pruning.method]} ({config.pruning.method})"
 
 
 def runs(config: StudyConfig, seeds: Sequence[int] = ()) -> str:

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -23,43 +22,9 @@ from core.study import paths, store
 from core.study.config import StudyConfig, read_config
 from core.study.progress import Cancelled, read_progress
 from core.study.study import Study
+from core.study.trainings import trained_checkpoint
+from tests.engine.small_study import assert_equal_studies
 from tests.page_studies import imported_config
-from tests.shared import made_once
-
-STUDY = """
-[study]
-name = "small"
-[dataset]
-kind = "phantom"
-n_patients = 60
-size = 64
-[model]
-architecture = "resnet_small"
-image_size = 32
-[training]
-epochs = 3
-batch_size = 32
-learning_rate = 1e-3
-rotation_degrees = 10
-[runs]
-count = 2
-[sweep]
-sparsities = [0, 0.5, 0.9]
-"""
-
-
-@pytest.fixture(scope="module")
-def study_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("study") / "small.toml"
-    path.write_text(STUDY)
-    return path
-
-
-@pytest.fixture(scope="module")
-def undisturbed(study_file, tmp_path_factory):
-    """(config, cache) of a finished study that nobody disturbed."""
-    config = read_config(study_file)
-    return config, made_once(tmp_path_factory, "undisturbed", lambda: run_study(config))
 
 
 @pytest.fixture
@@ -69,28 +34,6 @@ def finished(undisturbed, tmp_path, monkeypatch):
     shutil.copytree(cache, tmp_path / "cache")
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     return config, paths.study_dir(config)
-
-
-def contents(folder: Path) -> dict[str, bytes | pd.DataFrame]:
-    """Every artefact that holds results, by its path below the study's folder."""
-    found: dict[str, bytes | pd.DataFrame] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.suffix == ".parquet":
-            found[name] = store.read_table(path)
-        elif path.suffix == ".safetensors":
-            found[name] = path.read_bytes()
-    return found
-
-
-def assert_equal_studies(a: Path, b: Path) -> None:
-    first, second = contents(a), contents(b)
-    assert first.keys() == second.keys()
-    for name, value in first.items():
-        if isinstance(value, pd.DataFrame):
-            pd.testing.assert_frame_equal(value, second[name], check_exact=True, obj=name)
-        else:
-            assert value == second[name], name
 
 
 def test_a_finished_study_holds_every_cell_once(undisturbed):
@@ -167,9 +110,10 @@ def test_achieved_sparsity_is_what_was_asked_for(undisturbed):
 
 
 def test_runs_differ_and_a_checkpoint_describes_itself(undisturbed):
-    config, cache = undisturbed
-    files = [paths.checkpoint_path(cache / "studies" / config.id, run) for run in (0, 1)]
-    (one, info), (other, _) = map(load_checkpoint, files)
+    _, cache = undisturbed
+    (training,) = (cache / "trainings").iterdir()
+    weights = [paths.checkpoint_path(training, run) for run in (0, 1)]
+    (one, info), (other, _) = map(load_checkpoint, weights)
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
     assert not one.training
     assert (info.run, info.seed, len(info.class_names)) == (0, 0, 20)
@@ -235,12 +179,12 @@ def test_an_ensemble_follows_its_cells(finished):
 @pytest.mark.parametrize("suffix", [".safetensors", ".json"])
 def test_a_damaged_checkpoint_is_trained_again_to_the_same_weights(finished, undisturbed, suffix):
     config, folder = finished
-    path = paths.checkpoint_path(folder, 0).with_suffix(suffix)
+    path = trained_checkpoint(folder, 0).with_suffix(suffix)
     damaged = bytearray(path.read_bytes())
     middle = len(damaged) // 2
     damaged[middle : middle + 200] = bytes(200)
     path.write_bytes(damaged)
-    assert not is_complete(paths.checkpoint_path(folder, 0))
+    assert not is_complete(trained_checkpoint(folder, 0))
     run_study(config)
     assert_equal_studies(folder, undisturbed[1] / "studies" / config.id)
 

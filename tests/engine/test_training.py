@@ -9,7 +9,7 @@ import torch
 
 from core.engine.checkpoints import load_checkpoint
 from core.engine.preprocessing import augment, to_input, to_unit
-from core.engine.training import bce_sum, train_run
+from core.engine.training import train_run
 from core.errors import WorkError
 from core.study import paths
 from core.study.labels import Labels
@@ -50,8 +50,9 @@ def config_of(**training):
 
 
 def train(labels, folder, run=0, **training):
-    train_run(config_of(**training), labels, BrightPixels(labels), folder, run, lambda *_: None)
-    return load_checkpoint(paths.checkpoint_path(folder, run))
+    path = paths.checkpoint_path(folder, run)
+    train_run(config_of(**training), labels, BrightPixels(labels), path, run, lambda *_: None)
+    return load_checkpoint(path)
 
 
 def test_train_mode_really_is_train_mode_after_each_validation(labels, tmp_path):
@@ -63,11 +64,13 @@ def test_train_mode_really_is_train_mode_after_each_validation(labels, tmp_path)
 
 def test_the_best_validation_loss_is_kept_and_the_history_saved(labels, tmp_path):
     _, info = train(labels, tmp_path)
-    history = json.loads(paths.history_path(tmp_path, 0).read_text())["epochs"]
+    history = json.loads(paths.history_path(paths.checkpoint_path(tmp_path, 0)).read_text())[
+        "epochs"
+    ]
     losses = [entry["validation_loss"] for entry in history]
     assert info.validation_loss == min(losses)
     assert info.epoch == int(np.argmin(losses))
-    assert not paths.training_state_path(tmp_path, 0).exists()
+    assert not paths.training_state_path(paths.checkpoint_path(tmp_path, 0)).exists()
 
 
 def test_what_can_be_learnt_is_learnt(labels, tmp_path):
@@ -100,13 +103,13 @@ def test_a_stopped_run_goes_on_from_its_last_finished_epoch(labels, tmp_path):
         if done > 2 * n_epoch + 10:
             raise Stopped
 
-    pixels, folder = BrightPixels(labels), tmp_path / "stopped"
+    pixels, path = BrightPixels(labels), paths.checkpoint_path(tmp_path / "stopped", 0)
     with pytest.raises(Stopped):
-        train_run(config_of(), labels, pixels, folder, 0, stop_in_the_third_epoch)
+        train_run(config_of(), labels, pixels, path, 0, stop_in_the_third_epoch)
     seen = []
-    train_run(config_of(), labels, pixels, folder, 0, lambda done, _: seen.append(done))
+    train_run(config_of(), labels, pixels, path, 0, lambda done, _: seen.append(done))
     assert min(seen) > 2 * n_epoch
-    resumed, _ = load_checkpoint(paths.checkpoint_path(folder, 0))
+    resumed, _ = load_checkpoint(path)
     assert torch.equal(resumed.classifier.weight, whole.classifier.weight)
 
 
@@ -120,7 +123,9 @@ def test_an_image_without_a_certain_label_harms_nothing(labels, tmp_path):
 
 def test_patience_stops_a_run_that_no_longer_gains(labels, tmp_path):
     train(labels, tmp_path, epochs=200, patience=1, learning_rate=1e-2)
-    history = json.loads(paths.history_path(tmp_path, 0).read_text())["epochs"]
+    history = json.loads(paths.history_path(paths.checkpoint_path(tmp_path, 0)).read_text())[
+        "epochs"
+    ]
     assert len(history) < 200
     assert history[-1]["validation_loss"] >= history[-2]["validation_loss"]
 
@@ -128,12 +133,6 @@ def test_patience_stops_a_run_that_no_longer_gains(labels, tmp_path):
 def test_a_loss_that_is_no_number_stops_with_a_hint(labels, tmp_path):
     with pytest.raises(WorkError, match="learning_rate"):
         train(labels, tmp_path, learning_rate=1e30)
-
-
-def test_uncertain_labels_carry_no_loss():
-    logits = torch.tensor([[0.0, 50.0]])
-    loss, n = bce_sum(logits, torch.tensor([[1.0, torch.nan]]))
-    assert (loss.item(), n) == (pytest.approx(np.log(2)), 1)
 
 
 def test_no_augmentation_changes_nothing_and_a_flip_mirrors():

@@ -19,7 +19,7 @@ from core.engine.pipeline import run_study
 from core.study import paths, progress, store
 from core.study.config import StudyConfig, read_config
 from core.study.progress import read_progress
-from tests.engine.test_pipeline import STUDY, assert_equal_studies
+from tests.engine.small_study import STUDY, assert_equal_studies
 from tests.ports import free_port
 from tests.shared import made_once
 

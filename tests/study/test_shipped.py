@@ -10,16 +10,23 @@ import pytest
 from core.study.shipped import unpack
 
 DEMO = "demo-0123456789"
+LOCKS = {f"studies/{DEMO}/running.lock", "trainings/0123456789abcdef/run=00.lock", "trainings.lock"}
 
 
 @pytest.fixture
 def image(tmp_path, monkeypatch) -> Path:
     """What an image brings: a study and its pictures."""
     folder = tmp_path / "image"
-    for name in (f"studies/{DEMO}/study.json", "phantoms/0-2600/a.png", "pixels/ab-64/all.npy"):
+    for name in (
+        f"studies/{DEMO}/study.json",
+        "phantoms/0-2600/a.png",
+        "pixels/ab-64/all.npy",
+        "trainings/0123456789abcdef/run=00.safetensors",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-    (folder / "studies" / DEMO / "running.lock").touch()
+    for lock in LOCKS:
+        (folder / lock).touch()
     monkeypatch.setenv("PRUNESCOPE_SHIPPED", str(folder))
     return folder
 
@@ -40,7 +47,7 @@ def files(folder: Path) -> set[str]:
 def test_an_empty_volume_gets_the_study_and_its_pictures(image, cache):
     said: list[str] = []
     unpack(said.append)
-    assert files(cache) == files(image) - {f"studies/{DEMO}/running.lock"}
+    assert files(cache) == files(image) - LOCKS
     assert DEMO in said[0]
 
 

@@ -8,6 +8,7 @@ import pytest
 from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity
 from core.study.config import parse_config
 from core.study.known_settings import known_settings
+from core.study.settings import PRUNING_METHODS
 from core.wording import columns, safety_sentences, words
 from tests.pages.test_pages import report
 
@@ -40,7 +41,7 @@ def test_what_is_known_of_a_model_depends_on_who_trained_it():
     given = ours | {"checkpoint": {"sha256": "0" * 64, "classes": ["Mass"]}}
     config = parse_config(given, "test")
     assert words.model(config) == "resnet18, a given checkpoint, training not known, 64 px"
-    assert words.pruning(config) == words.PRUNING["l1_global"]  # we prune it
+    assert words.pruning(config) == f"{PRUNING_METHODS['l1_global']} (l1_global)"  # we prune it
     assert not known_settings(config).keys() & {"training"}
     assert parse_config(known_settings(config), "test").id == config.id
 

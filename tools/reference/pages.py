@@ -29,7 +29,7 @@ from core.reader_study.codebook import TABLES as READER_TABLES
 from core.results import export
 from core.study.columns import Column, Columns
 from core.study.config import StudyConfig
-from core.study.settings import DEFAULT_SPARSITIES
+from core.study.settings import DEFAULT_SPARSITIES, OneOf
 from core.ui.administration import AUDIT_LOG
 from tools.reference import words as say
 from tools.reference.address import parameters
@@ -136,11 +136,10 @@ def _hidden(one: Any) -> bool:
 
 def sections() -> dict[str, list[type[BaseModel]]]:
     """The sections of a study file and their models: one, or one a dataset kind."""
-    found = {}
-    for name, field in StudyConfig.model_fields.items():
-        models = [one for one in _models(field.annotation) if one is not type(None)]
-        found[name] = models
-    return found
+    return {
+        name: [one for one in _models(field.annotation) if one is not type(None)]
+        for name, field in StudyConfig.model_fields.items()
+    }
 
 
 def settings() -> dict[str, list[tuple[str, FieldInfo, dict[str, Any]]]]:
@@ -164,10 +163,11 @@ def _models(annotation: Any) -> Iterable[type[BaseModel]]:
 
 def _study_file() -> Iterator[str]:
     known = settings()
-    _same("setting", known, say.SETTINGS)
-    _same("section", sections(), say.SECTIONS)
-    kinds = [one[0] for one in known["dataset.images"]]
-    _same("dataset kind", kinds, say.KINDS)
+    kinds = {}
+    for model in sections()["dataset"]:
+        field = model.model_fields["kind"]
+        (kind,) = get_args(field.annotation)
+        kinds[kind] = _meaning([field], f"the dataset kind {kind}")
     yield "# The study file\n"
     yield "TOML, one section a heading below. What is left out has the default, which is the "
     yield "paper's value where the paper has one. `--set section.key=value` changes a setting for "
@@ -175,9 +175,10 @@ def _study_file() -> Iterator[str]:
     yield "a whole file.\n"
     for section in sections():
         yield f"## [{section}]\n"
-        yield say.SECTIONS[section] + "\n"
+        field = StudyConfig.model_fields[section]
+        yield _meaning([field], f"the section {section}") + "\n"
         if section == "dataset":
-            rows = [(f'`"{kind}"`', _escaped(say.KINDS[kind])) for kind in kinds]
+            rows = [(f'`"{kind}"`', _escaped(meaning)) for kind, meaning in kinds.items()]
             yield _table(("kind", "holds"), rows)
         own = [(name, known[name]) for name in known if name.startswith(f"{section}.")]
         lines = [_setting(name, models, len(kinds)) for name, models in own]
@@ -201,7 +202,18 @@ def _setting(
         if required:
             default = "; ".join(filter(None, [default, f"required of {', '.join(required)}"]))
     short = name.partition(".")[2]
-    return f"`{short}`", kinds, allowed, default, _escaped(say.SETTINGS[name])
+    meaning = _meaning([field for _, field, _ in models], f"the setting {name}")
+    return f"`{short}`", kinds, allowed, default, _escaped(meaning)
+
+
+def _meaning(fields: list[FieldInfo], what: str) -> str:
+    """The description of a setting, which any dataset kind with it may give, and of its values."""
+    text = next((field.description for field in fields if field.description), "")
+    named = next((one for one in fields[0].metadata if isinstance(one, OneOf)), None)
+    values = [
+        f"`{name}`: {meaning}." for name, meaning in (named.meanings if named else {}).items()
+    ]
+    return " ".join([_described(text, what), *values])
 
 
 def _allowed(schema: dict[str, Any]) -> str:

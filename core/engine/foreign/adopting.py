@@ -27,6 +27,7 @@ from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.progress import Advance
 from core.study.settings import CheckpointSettings
+from core.study.trainings import trained_checkpoint
 
 
 def network_of(found: Match) -> nn.Module:
@@ -81,7 +82,7 @@ def adopt_run(
     Raises InputError where the weights are gone from the cache and the file is not where it was,
     or is not the same file any more.
     """
-    target = paths.checkpoint_path(folder, run)
+    target = trained_checkpoint(folder, run)
     if is_complete(target):
         return
     checkpoint = config.checkpoint

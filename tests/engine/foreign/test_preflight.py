@@ -23,6 +23,7 @@ from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig, read_config, with_overrides
 from core.study.labels import label_matrix
+from core.study.trainings import trained_checkpoint
 from tests.toys import TOY_CLASSES, toy_labels
 
 STUDY = """
@@ -75,7 +76,7 @@ def base(trained, tmp_path, monkeypatch) -> StudyConfig:
 @pytest.fixture
 def brought(base, tmp_path):
     """A copy of the study's checkpoint with its description, as somebody would send it."""
-    source = paths.checkpoint_path(paths.study_dir(base), 0)
+    source = trained_checkpoint(paths.study_dir(base), 0)
     for suffix in (".safetensors", ".json"):
         shutil.copy(source.with_suffix(suffix), tmp_path / f"Brought{suffix}")
     return tmp_path / "Brought.safetensors"
@@ -118,7 +119,7 @@ def test_our_own_checkpoint_is_read_as_what_it_is_and_studied_to_the_same_number
     brought.unlink()  # the weights were copied
     folder = run_study(config)
     assert_same_numbers(folder, paths.study_dir(base))
-    source = store.read_json(paths.checkpoint_path(folder, 0).with_suffix(".json"))["source"]
+    source = store.read_json(trained_checkpoint(folder, 0).with_suffix(".json"))["source"]
     assert source["sha256"] == report.file.sha256
 
     # Stopped anywhere, it goes on; and with the cache's own copy gone, the study has its weights.
@@ -214,7 +215,7 @@ def test_one_channel_is_predicted_as_such_and_stays_so_in_the_study(base, reader
     assert (report.seen.channels, report.seen.mean, report.seen.std) == (1, (0.0,), (1.0,))
     config = analysis_config(report)
     folder = run_study(config)
-    info = store.read_json(paths.checkpoint_path(folder, 0).with_suffix(".json"))
+    info = store.read_json(trained_checkpoint(folder, 0).with_suffix(".json"))
     assert info["preprocessing"]["colour"] == "8-bit grey, 1 channel"
     assert len(predictions(folder)) == 3
 
