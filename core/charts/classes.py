@@ -27,17 +27,12 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int)
         text=[words.frequency(f) for f in frequency],
         textposition="outside",
         cliponaxis=False,
-        customdata=np.column_stack(
-            [
-                parts.escaped(frequencies["class_name"]),
-                frequencies["group"],
-                frequencies["train_positives"],
-                frequencies["test_positives"],
-            ]
-        ),
-        hovertemplate=(
-            "%{customdata[0]}<br>%{customdata[1]}: %{text}<br>positives: %{customdata[2]} in "
-            "training, %{customdata[3]} in test<extra></extra>"
+        **parts.hover(
+            "{name}<br>{group}: %{text}<br>positives: {train} in training, {test} in test",
+            name=parts.escaped(frequencies["class_name"]),
+            group=frequencies["group"],
+            train=frequencies["train_positives"],
+            test=frequencies["test_positives"],
         ),
     )
     # A log axis has no place for 0: such a class is told by its name.
@@ -94,20 +89,15 @@ def changes_chart(
             "line": {"width": 2, "color": colours},
         },
         error_x=parts.whiskers(known["lower"] * 100, known["upper"] * 100, change),
-        customdata=np.column_stack(
-            [
-                parts.escaped(known["class_name"]),
-                known["group"],
-                [
-                    f"{words.signed(low)} to {words.signed(high)}" if low == low else "not known"
-                    for low, high in zip(known["lower"], known["upper"], strict=True)
-                ],
-                known["n_positive_patients"],
-            ]
-        ),
-        hovertemplate=(
-            "%{customdata[0]} (%{customdata[1]})<br>%{x:.0f} %<br>95 % interval "
-            "%{customdata[2]}<br>%{customdata[3]} patients<extra></extra>"
+        **parts.hover(
+            "{name} ({group})<br>%{x:.0f} %<br>95 % interval {interval}<br>{n} patients",
+            name=parts.escaped(known["class_name"]),
+            group=known["group"],
+            interval=[
+                f"{words.signed(low)} to {words.signed(high)}" if low == low else "not known"
+                for low, high in zip(known["lower"], known["upper"], strict=True)
+            ],
+            n=known["n_positive_patients"],
         ),
     )
     parts.class_axis(figure, parts.starred(known["class_name"], ~known["judged"]))
@@ -157,20 +147,15 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
             },
         },
         error_x=parts.whiskers(known["lower"] * 100, known["upper"] * 100, change),
-        customdata=np.column_stack(
-            [
-                parts.escaped(known["class_name"]),
-                known["dense"].map(lambda v: words.number(v, 3)),
-                known["pruned"].map(lambda v: words.number(v, 3)),
-                known["n_positive"],
-                known["group"],
-                known["n_positive_patients"],
-            ]
-        ),
-        hovertemplate=(
-            "%{customdata[0]} (%{customdata[4]})<br>%{x:.0f} %<br>%{customdata[1]} to "
-            "%{customdata[2]}<br>%{customdata[3]} images of %{customdata[5]} patients have it"
-            "<extra></extra>"
+        **parts.hover(
+            "{name} ({group})<br>%{x:.0f} %<br>{dense} to {pruned}<br>{n} images of {n_patients} "
+            "patients have it",
+            name=parts.escaped(known["class_name"]),
+            dense=known["dense"].map(lambda v: words.number(v, 3)),
+            pruned=known["pruned"].map(lambda v: words.number(v, 3)),
+            n=known["n_positive"],
+            group=known["group"],
+            n_patients=known["n_positive_patients"],
         ),
     )
     figure.add_scatter(

@@ -65,12 +65,10 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> p
         },
         error_x=parts.whiskers(known["ci_low"], known["ci_high"], known["difference"]),
         text=known["measure"].map(names),
-        customdata=np.column_stack(
-            [known[name].map(lambda v: words.number(v, 3)) for name in QUALITY_SHOWN]
-        ),
-        hovertemplate=(
-            "%{text}: difference %{x:.2f}<br>median %{customdata[0]} in PIEs, "
-            "%{customdata[1]} in others<br>q = %{customdata[2]}<extra></extra>"
+        **parts.hover(
+            "%{text}: difference %{x:.2f}<br>median {pie_median} in PIEs, {non_pie_median} in "
+            "others<br>q = {q}",
+            **{name: known[name].map(lambda v: words.number(v, 3)) for name in QUALITY_SHOWN},
         ),
     )
     held = held_against_dense(known, "difference")
@@ -154,10 +152,10 @@ def _ratio_chart(
             mode="markers",
             marker={"size": 9, "color": parts.GREY, "symbol": "diamond"},
             text=parts.escaped(names),
-            customdata=np.column_stack([known["dense_ratio"].map(words.number), known["n_dense"]]),
-            hovertemplate=(
-                "%{text}, nothing pruned: %{customdata[0]} times<br>%{customdata[1]} PIEs of dense "
-                "against dense<extra></extra>"
+            **parts.hover(
+                "%{text}, nothing pruned: {ratio} times<br>{n} PIEs of dense against dense",
+                ratio=known["dense_ratio"].map(words.number),
+                n=known["n_dense"],
             ),
         )
     figure.add_scatter(
@@ -172,16 +170,11 @@ def _ratio_chart(
         },
         error_x=parts.whiskers(low, high, ratio),
         text=parts.escaped(names),
-        customdata=np.column_stack(
-            [
-                known[shown].map(words.number),
-                known["n_pruned" if held else "n_pie_positive"],
-                known["n_positive"],
-            ]
-        ),
-        hovertemplate=(
-            "%{text}: %{customdata[0]} times<br>%{customdata[1]} PIEs of %{customdata[2]} images"
-            "<extra></extra>"
+        **parts.hover(
+            "%{text}: {ratio} times<br>{n} PIEs of {n_images} images",
+            ratio=known[shown].map(words.number),
+            n=known["n_pruned" if held else "n_pie_positive"],
+            n_images=known["n_positive"],
         ),
     )
     parts.no_difference(figure, 1)

@@ -23,10 +23,12 @@ def mean_ap_chart(
         y=band["median"],
         mode="lines+markers",
         line={"color": parts.GROUP_COLOURS["head"], "width": 3},
-        customdata=np.column_stack([band["lower"], band["upper"], band["n_runs"]]),
-        hovertemplate=(
-            f"sparsity %{{x}} %<br>mAP %{{y:.3f}}<br>{between} %{{customdata[0]:.3f}} to "
-            "%{customdata[1]:.3f}<br>runs %{customdata[2]}<extra></extra>"
+        **parts.hover(
+            "sparsity %{x} %<br>mAP %{y:.3f}<br>" + between + " {low:.3f} to {high:.3f}<br>"
+            "runs {runs}",
+            low=band["lower"],
+            high=band["upper"],
+            runs=band["n_runs"],
         ),
         showlegend=False,
     )

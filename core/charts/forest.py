@@ -45,16 +45,11 @@ def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> pa
         mode="markers",
         marker={"size": 9, "color": colours},
         error_x=parts.whiskers(table["lower"] * 100, table["upper"] * 100, y),
-        customdata=np.column_stack(
-            [
-                parts.escaped(table["class_name"]),
-                table["group"],
-                100 * 10.0 ** table["x"].to_numpy(),
-            ]
-        ),
-        hovertemplate=(
-            "%{customdata[0]} (%{customdata[1]})<br>%{x:.0f} %<br>in %{customdata[2]:.2g} % of "
-            "images<extra></extra>"
+        **parts.hover(
+            "{name} ({group})<br>%{x:.0f} %<br>in {share:.2g} % of images",
+            name=parts.escaped(table["class_name"]),
+            group=table["group"],
+            share=100 * 10.0 ** table["x"].to_numpy(),
         ),
     )
     parts.class_axis(figure, [parts.short(name, LONGEST) for name in table["class_name"]])

@@ -8,6 +8,7 @@ stand on numbered axes, and never enter a template.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -168,6 +169,15 @@ def change_axis(figure: go.Figure, metric: str, **more: Any) -> None:
 def no_difference(figure: go.Figure, x: float) -> None:
     """The upright line where nothing differs."""
     figure.add_vline(x=x, line={"color": RULE, "width": 1.5, "dash": "dot"})
+
+
+def hover(says: str, **columns: Any) -> dict[str, Any]:
+    """What a trace says under the pointer: {name} stands for a point's value in that column, and
+    %{x} and the like are Plotly's own."""
+    places = {name: at for at, name in enumerate(columns)}
+    template = re.sub(r"(?<!%)\{(\w+)", lambda m: f"%{{customdata[{places[m[1]]}]", says)
+    data = np.column_stack(list(columns.values()))
+    return {"customdata": data, "hovertemplate": f"{template}<extra></extra>"}
 
 
 def add_band(figure: go.Figure, x: Any, lower: Any, upper: Any, colour: str) -> None:

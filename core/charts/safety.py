@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from core.analysis.safe_sparsity import (
@@ -41,20 +40,15 @@ def safety_chart(
             mode="markers",
             name=LEGEND[verdict],
             marker=mark,
-            customdata=np.column_stack(
-                [
-                    parts.escaped(here["class_name"]),
-                    here["relative_change"].map(words.signed),
-                    here["ci_low"].map(words.signed),
-                    here["ci_high"].map(words.signed),
-                    here["n_positive_patients"],
-                    here["reason"],
-                ]
-            ),
-            hovertemplate=(
-                "%{customdata[0]} at %{x} %<br>" + LEGEND[verdict] + ": %{customdata[5]}<br>"
-                "change %{customdata[1]}, bounds %{customdata[2]} and %{customdata[3]}<br>"
-                "patients with the class: %{customdata[4]}<extra></extra>"
+            **parts.hover(
+                "{name} at %{x} %<br>" + LEGEND[verdict] + ": {reason}<br>"
+                "change {change}, bounds {low} and {high}<br>patients with the class: {n}",
+                name=parts.escaped(here["class_name"]),
+                change=here["relative_change"].map(words.signed),
+                low=here["ci_low"].map(words.signed),
+                high=here["ci_high"].map(words.signed),
+                n=here["n_positive_patients"],
+                reason=here["reason"],
             ),
         )
     parts.sparsity_axis(figure)
