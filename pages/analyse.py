@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.people.access import SEES_STUDIES
-from core.ui import analyse, people
+from core.ui import people
+from core.ui.analyse import steps
 from core.upload import uploads
 from core.wording import terms
 
@@ -19,20 +20,20 @@ st.markdown(
 )
 
 st.header("1. The checkpoint")
-upload = analyse.choose_file(person.email)
+upload = steps.choose_file(person.email)
 
 st.header("2. The dataset")
-base = analyse.choose_dataset()
+base = steps.choose_dataset()
 
 st.header("3. Preflight", help=terms.TERMS["preflight"])
 report = None
 if upload and base:
-    report = analyse.preflight(upload, base)
+    report = steps.preflight(upload, base)
 else:
     st.caption("Says what the file is and whether it fits, once there is a file and a dataset.")
 
 st.header("4. Run")
 if report and base and report.fit:
-    analyse.run(report, base)
+    steps.run(report, base)
 else:
     st.caption("Grid, precision, pruning and a name, once the preflight finds the file fit.")

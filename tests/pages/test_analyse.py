@@ -17,7 +17,8 @@ from core.checkpoints.preflight import PreflightOptions
 from core.cli import app as cli
 from core.study import paths
 from core.study.config import StudyConfig, read_config
-from core.ui import analyse, preflight_report
+from core.ui.analyse import report as preflight_report
+from core.ui.analyse import steps
 from core.upload import datasets, uploads
 from core.upload.uploads import Upload
 from tests.pages.test_pages import open_page, said
@@ -183,7 +184,7 @@ def test_a_typed_name_stands_in_the_address_until_there_is_another_report(arrive
     assert "name" not in at.query_params, "it was of another report"
 
     long = open_page("analyse.py", **address, name="<b>" + "x" * 500)
-    assert len(long.text_input(key="study_name").value) == analyse.LONGEST_STUDY_NAME
+    assert len(long.text_input(key="study_name").value) == steps.LONGEST_STUDY_NAME
     button(long, "Start the study").click().run()
     assert "study.name" in long.error[0].value.replace("\\", "")
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import partial
 
-import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from core.actions.deletion import delete_dataset, delete_upload
-from core.errors import InputError
+from core.actions.deletion import delete_upload
 from core.people.access import Person
 from core.study.config import StudyConfig
-from core.ui import markup, people, plain
+from core.ui import confirm, markup, people, plain
+from core.ui.analyse import waiting
+from core.ui.analyse.report import table
 from core.ui.upload import upload as upload_zone
 from core.upload import own_data as data
 from core.upload import uploads
-from core.upload.datasets import OwnDataset, datasets_of
+from core.upload.datasets import datasets_of
 from core.upload.own_data import Columns, DataReport
 from core.upload.uploads import Upload
 from core.wording.amounts import size, some
 from core.wording.words import count
 
-SECONDS_BETWEEN_LOOKS = 1
 FOUND = "(as found)"
 NONE = "(none)"
 
@@ -49,15 +50,13 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
         _kept(person)
         return None
     columns = _columns()
-    answer = data.answer(found, columns)
-    if answer.state == "absent":
-        data.look(found, columns)
-        answer = data.answer(found, columns)
+    look = partial(data.answer, found, columns)
+    answer = waiting.asked(look, partial(data.look, found, columns))
     st.markdown(f"**{plain(found.name)}** &nbsp; {size(found.n_bytes)}")
     if answer.state in ("absent", "working"):
-        st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)(found, columns)
+        waiting.watch(look)
     elif answer.refusal:
-        st.error(f"**Refused.** {plain(answer.refusal)}", icon=":material/block:")
+        waiting.refuse(answer.refusal)
     elif answer.report is None:
         st.error("The look at this zip ended without an answer.", icon=":material/error:")
     kept = _report(found, columns, answer.report, who, taken) if answer.report else None
@@ -75,15 +74,16 @@ def _kept(person: Person) -> None:
     total, most = size(uploads.kept_bytes(who)), size(uploads.allowed_bytes())
     st.markdown(f"**Yours on this server** &nbsp; {total} of {most}, uploaded checkpoints included")
     for dataset in datasets:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{dataset.name} &nbsp; {size(dataset.n_bytes)}", width="stretch")
+        with _row(f"{dataset.name} &nbsp; {size(dataset.n_bytes)}"):
             yes = _delete(dataset.folder.name, f"the dataset {dataset.name} and its images")
-        if yes:
-            _delete_dataset(dataset, person)
+        if yes and confirm.delete_own(dataset, person):
+            if st.query_params.get("dataset") == dataset.name:
+                st.query_params.pop("dataset")
+                st.query_params.pop("look", None)
+            st.session_state.pop("dataset_choice", None)
+            st.rerun(scope="app")
     for one in zips:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            words = f"{plain(one.name)} &nbsp; {size(uploads.bytes_of(one))}, not kept yet"
-            st.markdown(words, width="stretch")
+        with _row(f"{plain(one.name)} &nbsp; {size(uploads.bytes_of(one))}, not kept yet"):
             if st.button("Go on", icon=":material/play_arrow:", key=f"go_on_{one.id}"):
                 _go_on_with(one.id)
             if _delete(one.id, f"{plain(one.name)} and what was unpacked of it"):
@@ -91,24 +91,14 @@ def _kept(person: Person) -> None:
                 st.rerun(scope="app")
 
 
+def _row(text: str) -> DeltaGenerator:
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.markdown(text, width="stretch")
+    return row
+
+
 def _delete(key: str, what: str) -> bool:
-    """Whether a person has just said yes to deleting it."""
-    with st.popover("Delete", icon=":material/delete:"):
-        st.markdown(f"Delete {what} from this server?")
-        return st.button("Delete for good", type="primary", key=f"delete_{key}")
-
-
-def _delete_dataset(dataset: OwnDataset, person: Person) -> None:
-    try:
-        delete_dataset(dataset, person)
-    except InputError as error:
-        st.error(plain(str(error)), icon=":material/block:")
-        return
-    if st.query_params.get("dataset") == dataset.name:
-        st.query_params.pop("dataset")
-        st.query_params.pop("look", None)
-    st.session_state.pop("dataset_choice", None)
-    st.rerun(scope="app")
+    return confirm.confirmed(f"Delete {what} from this server?", "Delete for good", f"delete_{key}")
 
 
 def _go_on_with(upload_id: str) -> None:
@@ -146,13 +136,9 @@ def _report(
         )
     )
     rows = [(one.class_name, one.n_positive, 100 * one.frequency) for one in report.classes]
-    st.dataframe(
-        pd.DataFrame(rows, columns=["Class", "Positives", "Frequency (%)"]),
-        hide_index=True,
-        height=min(320, 36 * (len(rows) + 1)),
-        column_config={"Frequency (%)": st.column_config.NumberColumn(format="%.2f")},
-        alt="Classes of the data and how frequent they are",
-    )
+    names = ["Class", "Positives", "Frequency (%)"]
+    formats = {names[2]: st.column_config.NumberColumn(format="%.2f")}
+    table(rows, names, "Classes of the data and how frequent they are", column_config=formats)
     _change_columns(found, columns, report)
     proposed = re.sub(r"[^a-z0-9]+", "-", found.name.lower().removesuffix(".zip")).strip("-")[:41]
     name = st.text_input("Name of the dataset", value=proposed or "own-data", key="own_name")
@@ -232,13 +218,3 @@ def _others(found: Upload, columns: Columns, who: str, usable: bool) -> None:
         if not usable and st.button("Look again", icon=":material/refresh:"):
             data.forget(found, columns)
             st.rerun(scope="app")
-
-
-def _watch(found: Upload, columns: Columns) -> None:
-    answer = data.answer(found, columns)
-    if answer.state != "working":
-        st.rerun()
-    how = (
-        f"{answer.stage}: {answer.done:,} of {answer.total:,}" if answer.total > 1 else answer.stage
-    )
-    st.progress(answer.fraction, text=plain(how))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import get_args
 
 import streamlit as st
@@ -10,11 +11,13 @@ from core import jobs
 from core.actions.deletion import delete_upload
 from core.checkpoints import analyses, preflights
 from core.checkpoints.preflight import Preflight, PreflightOptions
-from core.checkpoints.preflights import Answer, Question
+from core.checkpoints.preflights import Question
 from core.study.config import StudyConfig
 from core.study.settings import PRUNING_METHODS, SweepSettings
-from core.ui import people, plain, preflight_report, set_address, visible_studies
-from core.ui.own_data import own_data
+from core.ui import confirm, people, plain, set_address, visible_studies
+from core.ui.analyse import report as shown
+from core.ui.analyse import waiting
+from core.ui.analyse.own_data import own_data
 from core.ui.upload import upload as upload_zone
 from core.upload import uploads
 from core.upload.uploads import Upload
@@ -22,7 +25,6 @@ from core.wording.amounts import size
 from core.wording.words import duration, percent
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
-SECONDS_BETWEEN_LOOKS = 1
 JOBS = "jobs.py"
 STUDY_NAME = "study_name"
 LONGEST_STUDY_NAME = 63
@@ -36,6 +38,7 @@ GRIDS = {
     "every 10 %": tuple(value / 100 for value in range(0, 100, 10)),
     "0, 50, 70, 80, 90, 95 %": (0.0, 0.5, 0.7, 0.8, 0.9, 0.95),
 }
+PRECISIONS = get_args(SweepSettings.model_fields["precision"].annotation)
 
 
 def choose_file(who: str) -> Upload | None:
@@ -101,15 +104,13 @@ def preflight(upload: Upload, base: StudyConfig) -> Preflight | None:
     """Step 3: asks by itself, shows how far it is, then the report; None until there is one."""
     options = preflights.choices(upload, st.query_params.get("look"))
     question = Question(upload, base, options)
-    answer = preflights.answer(question)
-    if answer.state == "absent":
-        preflights.ask(question)
-        answer = preflights.answer(question)
+    look = partial(preflights.answer, question)
+    answer = waiting.asked(look, partial(preflights.ask, question))
     if st.query_params.get("look") != question.key:
         st.query_params["look"] = question.key
     _forget_widgets_of_another(question.key)
     if answer.state in ("absent", "working"):
-        st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)(question, answer)
+        waiting.watch(look, partial(_cancel, question))
     elif answer.state == "broken":
         st.error(
             "The preflight ended without an answer, perhaps for want of memory.",
@@ -120,11 +121,8 @@ def preflight(upload: Upload, base: StudyConfig) -> Preflight | None:
             preflights.ask(question)
             st.rerun()
     elif answer.refusal:
-        st.error(
-            f"**Refused.** {plain(preflight_report.on_page(answer.refusal))}",
-            icon=":material/block:",
-        )
-    return _show_report(question, answer) if answer.report else None
+        waiting.refuse(shown.on_page(answer.refusal))
+    return _show_report(question, answer.report) if answer.report else None
 
 
 def run(report: Preflight, base: StudyConfig) -> None:
@@ -145,8 +143,13 @@ def run(report: Preflight, base: StudyConfig) -> None:
     precisions = get_args(SweepSettings.model_fields["precision"].annotation)
     precision = middle.selectbox(
         "Precision",
+<<<<<<< HEAD:core/ui/analyse.py
         precisions,
         index=precisions.index(base.sweep.precision),
+=======
+        PRECISIONS,
+        index=PRECISIONS.index(base.sweep.precision),
+>>>>>>> uiwork:core/ui/analyse/steps.py
         key="precision",
         bind="query-params",
         help="bf16 is faster where the processor knows it; fp32 is exact.",
@@ -174,7 +177,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
     if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
         who = people.require("researcher", "admin").email
         config = analyses.analysis_config(report, name.strip() or None, overrides)
-        st.switch_page(JOBS, query_params={"job": _submit(config, who)})
+        st.switch_page(JOBS, query_params={"job": jobs.submit(config, who)})
 
 
 def _study_name(proposed: str) -> str:
@@ -190,10 +193,6 @@ def _study_name(proposed: str) -> str:
     return name
 
 
-def _submit(config: StudyConfig, who: str) -> str:
-    return jobs.submit(config, who)
-
-
 def _show_file(found: Upload, who: str) -> None:
     with st.container(border=True):
         st.markdown(
@@ -202,23 +201,18 @@ def _show_file(found: Upload, who: str) -> None:
         with st.container(horizontal=True):
             if st.button("Choose another file", icon=":material/swap_horiz:"):
                 _go(upload=None, look=None)
-            with st.popover("Delete", icon=":material/delete:"):
-                st.markdown(
-                    f"Delete {plain(found.name)} from this server? Studies made of it stay."
-                )
-                if st.button("Delete for good", type="primary", key="delete_upload"):
-                    delete_upload(found, who)
-                    _go(upload=None, look=None)
+            asked = f"Delete {plain(found.name)} from this server? Studies made of it stay."
+            if confirm.confirmed(asked, "Delete for good", "delete_upload"):
+                delete_upload(found, who)
+                _go(upload=None, look=None)
 
 
-def _show_report(question: Question, answer: Answer) -> Preflight:
-    report = answer.report
-    assert report
-    preflight_report.verdict(report)
-    preflight_report.facts(report)
-    classes = preflight_report.order(report)
+def _show_report(question: Question, report: Preflight) -> Preflight:
+    shown.verdict(report)
+    shown.facts(report)
+    classes = shown.order(report)
     with st.form("choices", border=False):
-        options = preflight_report.details(report, question.options, classes)
+        options = shown.details(report, question.options, classes)
         if st.form_submit_button("Look again with these choices", icon=":material/refresh:"):
             _look_again(question, options)
     return report
@@ -233,22 +227,9 @@ def _look_again(question: Question, options: PreflightOptions) -> None:
     _go(look=again.key)
 
 
-def _watch(question: Question, first: Answer) -> None:
-    answer = preflights.answer(question)
-    if answer.state != "working":
-        st.rerun()
-    st.progress(answer.fraction, text=plain(_stage(answer)))
-    if st.button("Cancel", key="cancel_preflight"):
-        preflights.forget(question)
-        _go(dataset=None, look=None)
-
-
-def _stage(answer: Answer) -> str:
-    if answer.total <= 1:
-        return answer.stage
-    if answer.stage == "Reading the file":
-        return f"{answer.stage}: {size(answer.done)} of {size(answer.total)}"
-    return f"{answer.stage}: {answer.done:,} of {answer.total:,}"
+def _cancel(question: Question) -> None:
+    preflights.forget(question)
+    _go(dataset=None, look=None)
 
 
 def _forget_widgets_of_another(key: str) -> None:

@@ -6,8 +6,9 @@ Everything here only shows; what a person changes comes back as `PreflightOption
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
@@ -27,6 +28,7 @@ from core.checkpoints.preflight import (
 from core.people import audit
 from core.study.settings import Architecture, PreprocessingName
 from core.ui import markup, people, plain
+from core.ui.analyse import waiting
 from core.wording.amounts import size, some
 from core.wording.words import duration
 
@@ -58,7 +60,7 @@ REWORDED = (
 def verdict(report: Preflight) -> None:
     """The one thing to know, and what to be warned of."""
     if report.refusal:
-        st.error(f"**Refused.** {plain(on_page(report.refusal))}", icon=":material/block:")
+        waiting.refuse(on_page(report.refusal))
     else:
         _verdict_of_the_fit(report)
     chance = ("no better than chance", "worse than chance")
@@ -69,8 +71,7 @@ def verdict(report: Preflight) -> None:
 
 def _verdict_of_the_fit(report: Preflight) -> None:
     check = report.check
-    known = check.verdict if check else "unknown"
-    if check is None or check.mean_auroc is None or known == "unknown":
+    if check is None or check.mean_auroc is None or check.verdict == "unknown":
         st.info(
             "**Fit to run.** Whether it beats chance is not known: too few positives among the "
             "images looked at.",
@@ -81,10 +82,10 @@ def _verdict_of_the_fit(report: Preflight) -> None:
         f"mean AUROC {check.mean_auroc:.2f}, 95 % interval {check.low:.2f} to {check.high:.2f}, "
         f"on {check.n_images} test images"
     )
-    if known == "better":
+    if check.verdict == "better":
         st.success(f"**Fit to run**, and better than chance: {numbers}.", icon=":material/check:")
         return
-    how = "No better than chance" if known == "chance" else "Worse than chance"
+    how = "No better than chance" if check.verdict == "chance" else "Worse than chance"
     st.warning(
         f"**{how}: check class order and preprocessing** ({numbers}). It can be run, but what "
         "pruning takes from a network that knows nothing means nothing.",
@@ -122,11 +123,8 @@ def order(report: Preflight) -> tuple[str, ...]:
     outputs = report.outputs
     if outputs is None or outputs.named_by in ("file", "torchxrayvision"):
         return ()
-    known = {
-        name: classes
-        for name, classes in known_orders(outputs).items()
-        if classes != outputs.classes
-    }
+    orders = known_orders(outputs)
+    known = {name: order for name, order in orders.items() if order != outputs.classes}
     if not known:
         return ()
     chosen = st.selectbox(
@@ -208,13 +206,7 @@ def _keys(keys: Keys) -> None:
         ("another shape", one.name, str(one.in_file), str(one.expected)) for one in keys.reshaped
     ]
     st.markdown(f"{keys.n_matching} match, {len(rows)} do not:")
-    table = pd.DataFrame(rows, columns=["What", "Weight", "In the file", "Expected"])
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=min(320, 36 * (len(rows) + 1)),
-        alt="Weights that do not match",
-    )
+    table(rows, ["What", "Weight", "In the file", "Expected"], "Weights that do not match")
 
 
 def _weights(weights: WeightFacts, file: FileFacts) -> None:
@@ -227,11 +219,7 @@ def _weights(weights: WeightFacts, file: FileFacts) -> None:
     if zero:
         with st.expander(f"Zeros in {len(zero)} layers"):
             rows = [(one.layer, one.n_weights, 100 * one.n_zero / one.n_weights) for one in zero]
-            st.dataframe(
-                pd.DataFrame(rows, columns=["Layer", "Weights", "Zero (%)"]),
-                hide_index=True,
-                alt="Zeros by layer",
-            )
+            table(rows, ["Layer", "Weights", "Zero (%)"], "Zeros by layer", most=402)
 
 
 def _outputs(
@@ -249,17 +237,15 @@ def _outputs(
         left = some(outputs.classes_without_output)
         st.caption(f"Classes without an output are left out of the study: {plain(left)}.")
     given = [name or LEFT_OUT for name in classes or outputs.classes]
-    names = list(outputs.file_names) if len(outputs.file_names) == len(given) else None
-    table = pd.DataFrame({"Output": range(1, len(given) + 1)})
-    if names:
-        table["In the file"] = names
-    table["Class"] = given
+    columns: dict[str, Sequence] = {"Output": range(1, len(given) + 1)}
+    if len(outputs.file_names) == len(given):
+        columns["In the file"] = outputs.file_names
     edited = st.data_editor(
-        table,
+        pd.DataFrame(columns | {"Class": given}),
         key=f"classes_of_outputs {hash(classes)}",  # changes to one list are none to another
         hide_index=True,
         disabled=["Output", "In the file"],
-        height=_height(given),
+        height=_height(given, 760),
         column_config={
             "Output": st.column_config.NumberColumn(width="small"),
             "Class": st.column_config.SelectboxColumn(
@@ -277,11 +263,9 @@ def _preprocessing(
     st.markdown("#### What the network sees")
     if seen:
         _log_previews(seen)
-        looks = zip(seen.image_ids, seen.previews, strict=False)
-        st.html(markup.previews((name, png) for name, png in looks if BASE64.fullmatch(png)))
-        mean, std = (
-            ", ".join(f"{value:.3g}" for value in some_) for some_ in (seen.mean, seen.std)
-        )
+        pictures = zip(seen.image_ids, seen.previews, strict=False)
+        st.html(markup.previews([one for one in pictures if BASE64.fullmatch(one[1])]))
+        mean, std = (", ".join(f"{one:.3g}" for one in each) for each in (seen.mean, seen.std))
         st.caption(
             plain(
                 f"{len(seen.previews)} test images as the network is given them: {seen.image_size} "
@@ -289,17 +273,14 @@ def _preprocessing(
                 f"Preprocessing {seen.name}: {seen.reason}."
             )
         )
-    known: tuple[PreprocessingName, ...] = get_args(PreprocessingName)
-    names = ["As found", *known]
-    index = names.index(options.preprocessing) if options.preprocessing in known else 0
+    names = ["As found", *get_args(PreprocessingName)]
+    index = names.index(options.preprocessing or names[0])
     left, right = st.columns(2)
     chosen = left.selectbox(
         "Preprocessing",
         names,
         index=index,
-        format_func=lambda name: (
-            f"{name}: {PREPROCESSING[name]}" if name in PREPROCESSING else name
-        ),
+        format_func=lambda name: ": ".join(filter(None, (name, PREPROCESSING.get(name)))),
         key="preprocessing",
     )
     side = right.number_input(
@@ -311,7 +292,7 @@ def _preprocessing(
     )
     return replace(
         options,
-        preprocessing=next((name for name in known if name == chosen), None),
+        preprocessing=None if chosen == names[0] else chosen,
         image_size=options.image_size if side == found.image_size else int(side),
     )
 
@@ -335,25 +316,24 @@ def _check(check: DenseCheck) -> None:
     if check.mean_ap is not None:
         means = (check.mean_ap, check.mean_prevalence, check.mean_auroc)
         rows.insert(0, (f"Mean of {check.n_measured} classes", None, *means))
-    st.dataframe(
-        pd.DataFrame(rows, columns=["Class", "Positives", "AP", "Prevalence", "AUROC"]),
-        hide_index=True,
-        height=_height(rows),
-        column_config={
-            name: st.column_config.NumberColumn(format="%.3f")
-            for name in ("AP", "Prevalence", "AUROC")
-        },
-        alt="AP and AUROC of the dense network",
-    )
+    names = ["AP", "Prevalence", "AUROC"]
+    formats = dict.fromkeys(names, st.column_config.NumberColumn(format="%.3f"))
+    alt = "AP and AUROC of the dense network"
+    table(rows, ["Class", "Positives", *names], alt, most=760, column_config=formats)
     st.caption(
         f"{check.n_images} test images, in {check.precision}. A network that knows nothing has an "
         "AP near the prevalence and an AUROC of 0.5; classes with few positives say little."
     )
 
 
-def _height(rows: list) -> int:
-    """Of a table in pixels, so that most are seen whole."""
-    return min(760, 35 * (len(rows) + 1) + 2)
+def table(rows: Sequence, columns: list[str], alt: str, most: int = 320, **settings: Any) -> None:
+    """A table of at most so many pixels in height."""
+    found = pd.DataFrame(rows, columns=columns)
+    st.dataframe(found, hide_index=True, height=_height(rows, most), alt=alt, **settings)
+
+
+def _height(rows: Sequence, most: int) -> int:
+    return min(most, 35 * (len(rows) + 1) + 2)
 
 
 def _sentence(text: str) -> str:

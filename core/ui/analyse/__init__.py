@@ -1,0 +1,1 @@
+"""What the page Analyse a checkpoint alone shows."""
