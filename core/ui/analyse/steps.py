@@ -38,7 +38,6 @@ GRIDS = {
     "every 10 %": tuple(value / 100 for value in range(0, 100, 10)),
     "0, 50, 70, 80, 90, 95 %": (0.0, 0.5, 0.7, 0.8, 0.9, 0.95),
 }
-PRECISIONS = get_args(SweepSettings.model_fields["precision"].annotation)
 
 
 def choose_file(who: str) -> Upload | None:
@@ -143,13 +142,8 @@ def run(report: Preflight, base: StudyConfig) -> None:
     precisions = get_args(SweepSettings.model_fields["precision"].annotation)
     precision = middle.selectbox(
         "Precision",
-<<<<<<< HEAD:core/ui/analyse.py
         precisions,
         index=precisions.index(base.sweep.precision),
-=======
-        PRECISIONS,
-        index=PRECISIONS.index(base.sweep.precision),
->>>>>>> uiwork:core/ui/analyse/steps.py
         key="precision",
         bind="query-params",
         help="bf16 is faster where the processor knows it; fp32 is exact.",
