@@ -124,8 +124,8 @@ def z_chart(definitions: pd.DataFrame, title: str) -> parts.Chart:
             hovertemplate="z %{x:.1f}: %{y} images<extra>" + name + "</extra>",
         )
     parts.no_difference(figure, 0)
-    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-    figure.update_layout(barmode="stack", bargap=0.05, showlegend=True, legend=legend, margin_t=36)
+    parts.legend_above(figure, 1.02)
+    figure.update_layout(barmode="stack", bargap=0.05, margin_t=36)
     figure.update_xaxes(title="z: agreement with the pruned model against dense with dense")
     figure.update_yaxes(title="Test images")
     caption = (

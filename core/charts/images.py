@@ -16,8 +16,6 @@ from core.wording.image_sentences import fate, headline, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4
-# Above the plot: names at the lines' ends would take half of a narrow inspector.
-LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemclick": False}
 
 
 class _Drawn(NamedTuple):
@@ -110,7 +108,7 @@ def _add_told(
     """The classes that are told of, in colour."""
     told = _told(fates)
     colours = [parts.GROUP_COLOURS[groups[name]] for name in told]
-    figure.update_layout(showlegend=True, legend=LEGEND)
+    parts.legend_above(figure, 1.02, itemclick=False)
     for name, colour, dash in zip(told, colours, parts.DASHES, strict=False):
         curve = curves[curves["class_name"] == name]
         figure.add_scatter(

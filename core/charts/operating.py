@@ -63,8 +63,8 @@ def operating_chart(
                 }
             }
         )  # fmt: skip
-    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "itemclick": False}
-    figure.update_layout(showlegend=True, legend=legend, margin_t=40)
+    parts.legend_above(figure, itemclick=False)
+    figure.update_layout(margin_t=40)
     caption = (
         f"{n_images:,} test images of {words.count(n_patients, 'patient')}, probabilities averaged "
         f"over runs, uncertain labels left out; whiskers: 95 % intervals over patients. Operating "
@@ -99,8 +99,9 @@ def _points(
         "mode": "markers",
         "marker": {"symbol": symbol, "size": 8, "color": colours},
         "error_x": whiskers | {"thickness": 1.2, "width": 0},
-        "customdata": np.column_stack([parts.escaped(rows["class_name"]), told, points]),
-        "hovertemplate": f"%{{customdata[0]}}, {mark}<br>{name} %{{customdata[1]}}<br>"
-        "%{customdata[2]}<extra></extra>",
+        **parts.hover(
+            f"{{who}}, {mark}<br>{name} {{told}}<br>{{point}}",
+            who=parts.escaped(rows["class_name"]), told=told, point=points,
+        ),
         "showlegend": False,
     }  # fmt: skip

@@ -166,6 +166,12 @@ def change_axis(figure: go.Figure, metric: str, **more: Any) -> None:
     figure.update_xaxes(title=title, ticksuffix=" %", zeroline=True, **more)
 
 
+def legend_above(figure: go.Figure, y: float = 1.0, **more: Any) -> None:
+    """Above the plot: names at the lines' ends would take half of a narrow page."""
+    legend = {"orientation": "h", "y": y, "yanchor": "bottom", "x": 0}
+    figure.update_layout(showlegend=True, legend=legend | more)
+
+
 def no_difference(figure: go.Figure, x: float) -> None:
     """The upright line where nothing differs."""
     figure.add_vline(x=x, line={"color": RULE, "width": 1.5, "dash": "dot"})

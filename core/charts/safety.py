@@ -59,8 +59,8 @@ def safety_chart(
             x=(answer.safe_up_to + breaks_at) * 50,
             line={"color": parts.RULE, "width": 2, "dash": "dash"},
         )
-    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
-    figure.update_layout(showlegend=True, legend=legend, margin_t=40)
+    parts.legend_above(figure)
+    figure.update_layout(margin_t=40)
     confidence = words.short_percent(settings.confidence)
     over_runs = f" and {words.count(answer.n_runs, 'run')}" if answer.n_runs > 1 else ", one run"
     caption = (

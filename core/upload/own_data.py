@@ -162,31 +162,26 @@ def _study_file(name: str, title: str, folder: Path, report: DataReport) -> str:
         "labels": str(folder / "labels.csv"),
         "image_column": IMAGE_COLUMN,
         "on_bad_image": "skip" if report.n_missing or report.n_broken else "fail",
+        "joined_column": report.joined_column,
+        "class_columns": [one.class_name for one in report.classes] * (not report.joined_column),
+        "patient_column": report.patient_column,
+        "split_column": report.split_column,
     }
-    if report.joined_column:
-        dataset["joined_column"] = report.joined_column
-    else:
-        dataset["class_columns"] = [one.class_name for one in report.classes]
-    if report.patient_column:
-        dataset["patient_column"] = report.patient_column
-    if report.split_column:
-        dataset["split_column"] = report.split_column
-    lines = [
-        "# Own data, uploaded as a zip. Usable as --dataset of prunescope preflight and analyze.",
-        "",
-        "[study]",
-        f"name = {_quoted(name)}",
-        f"title = {_quoted(f'Own data: {title}'[:200])}",
-        "",
-        "[dataset]",
-        *(f"{key} = {_quoted(value)}" for key, value in dataset.items()),
-        "",
-        "[model]",
-        'architecture = "resnet50"',
-        "image_size = 224",
-        "",
-    ]
-    return "\n".join(lines)
+    settings = "\n".join(f"{key} = {_quoted(value)}" for key, value in dataset.items() if value)
+    return f"""\
+# Own data, uploaded as a zip. Usable as --dataset of prunescope preflight and analyze.
+
+[study]
+name = {_quoted(name)}
+title = {_quoted(f"Own data: {title}"[:200])}
+
+[dataset]
+{settings}
+
+[model]
+architecture = "resnet50"
+image_size = 224
+"""
 
 
 def _quoted(value: object) -> str:
