@@ -126,7 +126,7 @@ class _Contents:
         self._pruned = decay.pruned_sparsities(self.metrics)
         self.safety: pd.DataFrame | None = None
         self.claims: pd.DataFrame | None = None
-        self._over_patients = True
+        self._over_patients = False
         if self.labels is None or self.metrics.empty:
             if self.metrics.empty:
                 self.missing.append("Everything about results: no prediction is finished yet.")
@@ -186,8 +186,8 @@ class _Contents:
 
     def _read_claims(self) -> None:
         overall = self._table("mAP over patients", "overall")
+        self._over_patients = overall is not None
         if overall is None:  # a damaged prediction: what is left is over runs
-            self._over_patients = False
             overall = results.table(self._study, "overall", over_patients=False)
         self.claims = self._table("The paper's claims", "claims")
         if self.claims is not None:

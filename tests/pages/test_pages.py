@@ -235,7 +235,7 @@ def test_overview_opens_with_the_answer_and_the_claims(full_cache):
     assert answer.startswith(("## Forgotten first: ", "## Which classes go first cannot be told"))
     assert "**Is it rarity?**" in text
     assert "Not judged, with fewer than 10 patients in the test set" in text.replace("\\", "")
-    claims = next(line for line in text.split("\n") if "ps-table" in line)
+    claims = next(html.value for html in at.get("html") if "ps-table" in html.value)
     assert claims.count('<th scope="row">') == 9
     assert "By the paper\u2019s statistic" in claims
 
