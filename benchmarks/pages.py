@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Taken = tuple[float, float]  # seconds of the clock, and of the processor
 SHELL = Path(__file__).resolve().parents[1] / "pages" / "shell.py"
-METRICS = ("AP", "Calibrated AP", "AUROC")  # as the switch calls them
-READINGS = ("Paper", "Corrected")
+METRICS = ("ap", "calibrated_ap", "auroc")
+READINGS = ("paper", "corrected")
 # Milliseconds at the 95th percentile.
 TABLE_GOAL = 100
 SUBGROUP_GOAL = 1500

@@ -12,8 +12,7 @@ from core.analysis.lost import OPERATING_POINT, LostBy, by_now
 from core.analysis.subgroup import FINDINGS, grouping, patient_list
 from core.study.labels import GROUPS, findings, label_matrix
 
-PAPER, MODAL, Z_SCORE, EVERY = "Paper", "Modal disagreement", "z-score", "Every test image"
-DEFINITIONS = (PAPER, MODAL, Z_SCORE, EVERY)
+PAPER, MODAL, Z_SCORE, EVERY = "paper", "modal", "z_score", "every"  # definitions of a PIE
 LOW_Z = -2.0  # an image whose agreement_z is below this is a PIE by z-score
 WHOLE_RANGE = (-1.0, 1.0)
 RAREST_FIRST = GROUPS[::-1]
@@ -23,21 +22,20 @@ OWN_COLUMNS = (
     *("rarest_group", "earliest_finding_lost", "earliest_raised", "fewer_raised"),
 )
 SHOWN = ("image_id", "test_order", "agreement")
-FINDINGS_FIRST = "Findings"
+FINDINGS_FIRST = "findings"
 FINDING_FATE = (
     "finding_fate"  # 0: a labelled finding is lost by the sparsity, 1: it has one, 2: none
 )
-MOST_RAISED = "Most raised"
 FEWER_RAISED = "fewer_raised"  # minus the number of findings raised by the sparsity
 ORDERS = {
     FINDINGS_FIRST: [FINDING_FATE, "agreement"],
-    "Lowest agreement": ["agreement"],
-    "Tail first": ["rarest_group", "agreement"],
-    "Earliest lost": ["earliest_lost", "agreement"],
-    MOST_RAISED: [FEWER_RAISED, "earliest_raised", "agreement"],
-    "Most findings": ["fewer_findings", "agreement"],
-    "Patient": ["patient_id", "agreement"],
-    "Test-set order": ["test_order"],
+    "agreement": ["agreement"],
+    "tail": ["rarest_group", "agreement"],
+    "lost": ["earliest_lost", "agreement"],
+    "raised": [FEWER_RAISED, "earliest_raised", "agreement"],
+    "most_findings": ["fewer_findings", "agreement"],
+    "patient": ["patient_id", "agreement"],
+    "test_order": ["test_order"],
 }
 
 
@@ -133,7 +131,7 @@ class Gallery:
     patients: str = ""
     by: str = ""
     value: str = ""
-    order: str = "Lowest agreement"
+    order: str = "agreement"
 
     def __call__(self, images: Images) -> pd.DataFrame:
         kept = self.defined(images)

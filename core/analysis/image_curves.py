@@ -13,9 +13,9 @@ from core.analysis.lost import CHANGED, OPERATING_POINT, RANK, LostBy
 
 SUMMARY = ("mean", "median", "lower", "upper", "n_below")
 # "below" is below the operating point, or ranking above too few images without the class.
-Fate = Literal["nothing to go by", "below when dense", "lost", "dips", "stays", "raised"]
+Fate = Literal["no_limit", "below_dense", "lost", "dips", "stays", "raised"]
 COUNTED: dict[Fate, tuple[str, str]] = {
-    "below when dense": ("n_below", "n_runs"),
+    "below_dense": ("n_below", "n_runs"),
     "lost": ("n_lost", "n_had"),
     "dips": ("n_lost", "n_had"),
     "raised": ("n_raised", "n_lacked"),
@@ -165,7 +165,7 @@ def _finding_fate(
     found = FindingFate(
         name,
         labelled,
-        "nothing to go by",
+        "no_limit",
         by=by,
         dense_mean=float(first["mean"]),
         last_mean=float(last["mean"]),
@@ -195,7 +195,7 @@ def _fate(values: pd.Series, limit: float, absent: bool) -> tuple[Fate, int | No
     if below[0]:
         if absent and not below[-1]:
             return "raised", int(np.flatnonzero(below)[-1]) + 1
-        return "below when dense", 0
+        return "below_dense", 0
     if not below[-1]:
         return "dips", int(below.argmax())
     return "lost", int(np.flatnonzero(~below)[-1]) + 1

@@ -13,9 +13,11 @@ from core.study.columns import SHARED, Column, Columns, Unit
 # What a finding is lost by: its probability falls below the dense model's operating point, or it
 # ranks no longer above as large a share of the test images without it, counted at each sparsity.
 # It is raised by the opposite: it reaches the one or the other, though the dense model does not.
-LostBy = Literal["Operating point", "Rank"]
+LostBy = Literal["operating_point", "rank"]
 LOST_BY: tuple[LostBy, ...] = get_args(LostBy)
 OPERATING_POINT, RANK = LOST_BY
+# As the tables name them.
+IN_TABLES: dict[LostBy, str] = {OPERATING_POINT: "Operating point", RANK: "Rank"}
 LOST_FINDINGS = Columns(
     SHARED.only("image_id", "class_name"),
     Column("labelled", "Whether the image is labelled with it; missing where uncertain."),
@@ -159,7 +161,7 @@ def changed_findings(
             "image_id": image_ids.to_numpy()[rows],
             "class_name": np.array(class_names, object)[columns],
             "labelled": labelled,
-            f"{kind}_by": RANK if changed is None else OPERATING_POINT,
+            f"{kind}_by": IN_TABLES[RANK if changed is None else OPERATING_POINT],
             f"{kind}_at_sparsity": at,
             f"n_runs_{kind}": runs(f"n_{kind}"),
             f"n_runs_{before}": runs(f"n_{before}"),

@@ -57,7 +57,7 @@ class Study:
 
     @cached_property
     def config(self) -> StudyConfig:
-        return store.read_config(self.folder)
+        return _config(self.folder, _time(paths.study_json(self.folder)))
 
     @property
     def name(self) -> str:
@@ -65,8 +65,7 @@ class Study:
 
     @cached_property
     def labels(self) -> Labels:
-        path = paths.labels_path(self.folder)
-        return _labels(self.folder, path.stat().st_mtime_ns if path.exists() else 0)
+        return _labels(self.folder, _time(paths.labels_path(self.folder)))
 
     @cached_property
     def test(self) -> Split:
@@ -197,6 +196,15 @@ class Study:
 
 def _line(name: str, status: os.stat_result) -> str:
     return f"{name} {status.st_size} {status.st_mtime_ns}\n"
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@lru_cache(maxsize=256)  # every page lists all studies
+def _config(folder: Path, time: int) -> StudyConfig:
+    return store.read_config(folder)
 
 
 @lru_cache(maxsize=4)  # a labels file changes seldom, and every page asks for it

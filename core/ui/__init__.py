@@ -1,27 +1,25 @@
 """What every page shares: the study in view, the page's head, and how far the work is.
 
-Cached tables are in `core.ui.loaders`, `statistics` and `exemplars`, switches, charts and downloads
-in `core.ui.widgets`, the subgroup filter in `core.ui.filters`.
+Results are in `core.ui.results`, switches, charts and downloads in `core.ui.widgets`, the subgroup
+filter in `core.ui.filters`. What one page alone shows lies in a folder of its own.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.analysis.subgroup import Subgroup
 from core.errors import InputError, WorkError
 from core.people import access
 from core.study import paths, store
-from core.study.config import StudyConfig
 from core.study.progress import Report, read_progress
 from core.study.study import Study
 from core.ui import people
+from core.ui.view import View, modified
 from core.wording import terms, words
 
 SECONDS_BETWEEN_LOOKS = 2
@@ -35,49 +33,24 @@ One that has just been started shows up here by itself. Otherwise make a first o
 """
 
 
-@dataclass(frozen=True)
-class OpenStudy:
-    """The study a page shows: `name` as in the address, its folder and its config, and the slice
-    of its test images that the page's numbers are of, if any."""
-
-    name: str
-    folder: Path
-    config: StudyConfig
-    subgroup: Subgroup | None = None
-
-    @property
-    def title(self) -> str:
-        return self.config.study.title or self.name
-
-    @cached_property
-    def study(self) -> Study:
-        return Study(self.folder)
-
-
 # The study in view
 
 
-def visible_studies() -> dict[str, OpenStudy]:
+def visible_studies() -> dict[str, View]:
     """Studies this server may show, the newest with results first, by their name in the address.
 
     The name is the study's own, or its id where two studies share a name.
     """
     folders = sorted(store.list_studies(), key=_with_results_then_newest, reverse=True)
-    readable = [(folder, _config(folder)) for folder in folders]
     visitor = people.visitor()
-    allowed = [
-        (folder, config)
-        for folder, config in readable
-        if config and access.may_see(config, visitor)
-    ]
-    names = [config.study.name for _, config in allowed]
-    return {
-        name: OpenStudy(name, folder, config)
-        for (folder, config), name in (
-            ((folder, config), name if names.count(name) == 1 else folder.name)
-            for (folder, config), name in zip(allowed, names, strict=True)
-        )
-    }
+    readable = filter(_is_readable, map(Study, folders))
+    allowed = [study for study in readable if access.may_see(study.config, visitor)]
+    names = [study.name for study in allowed]
+    called = (
+        name if names.count(name) == 1 else study.folder.name
+        for name, study in zip(names, allowed, strict=True)
+    )
+    return {name: View(name, study) for name, study in zip(called, allowed, strict=True)}
 
 
 def pick_study() -> None:
@@ -122,11 +95,11 @@ def _picked_at(key: str) -> None:
     show_study(st.session_state[key])
 
 
-def _study_in_view(studies: dict[str, OpenStudy]) -> str:
+def _study_in_view(studies: dict[str, View]) -> str:
     """The study in the address, or the last one if the address names none; kept in the session."""
     asked, last = st.query_params.get("study"), st.session_state.get("study")
     if BEHIND in st.session_state:
-        if asked == st.session_state[BEHIND] and last in studies and not _went_back():
+        if asked == st.session_state[BEHIND] and last in studies and not went_back():
             return str(last)
         del st.session_state[BEHIND]
     if asked is not None and asked not in studies:
@@ -138,12 +111,12 @@ def _study_in_view(studies: dict[str, OpenStudy]) -> str:
     return str(chosen)
 
 
-def _went_back() -> bool:
+def went_back() -> bool:
     """Whether this run is asked for by the browser's Back or Forward."""
     return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))
 
 
-def open_study() -> OpenStudy:
+def open_study() -> View:
     """The study in view; explains how to get one and ends the page where there is none."""
     studies = visible_studies()
     if not studies:
@@ -159,7 +132,15 @@ def open_study() -> OpenStudy:
             f"There is no study called {plain(unknown[:80])} here. "
             f"You are looking at {plain(chosen.name)}."
         )
-    return chosen
+    key = f"{_created(chosen.folder)} {chosen.key}"
+    return replace(chosen, study=_as_before(key, chosen.study))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _as_before(key: str, _study: Study) -> Study:
+    """The study as another run opened it, with all that has been read of it, where nothing has
+    changed since."""
+    return _study
 
 
 def _wait_for_a_study() -> None:
@@ -167,15 +148,15 @@ def _wait_for_a_study() -> None:
         st.rerun()
 
 
-def page_head(title: str, opened: OpenStudy) -> None:
+def page_head(title: str, view: View) -> None:
     """A page's heading, which study it is about, whether that is synthetic, and its words."""
     st.title(title)
-    if opened.config.synthetic:
+    if view.config.synthetic:
         notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
     else:
-        notice = f":gray-badge[{plain(words.dataset(opened.config))}]"
+        notice = f":gray-badge[{plain(words.dataset(view.config))}]"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{plain(opened.title)} &nbsp; {notice}", width="content")
+        st.markdown(f"{plain(view.title)} &nbsp; {notice}", width="content")
         if title in terms.OF_PAGE:
             with st.popover("Words", icon=":material/menu_book:", type="tertiary"):
                 st.markdown(_meanings(terms.OF_PAGE[title]))
@@ -193,22 +174,22 @@ def _meanings(names: tuple[str, ...]) -> str:
 # Progress
 
 
-def is_finished(opened: OpenStudy) -> bool:
+def is_finished(view: View) -> bool:
     """Whether no work is left; so it is where none was done here, as of published predictions."""
-    report = read_progress(opened.folder)
+    report = read_progress(view.folder)
     return report is None or words.standing(report) == "finished"
 
 
-def show_progress(opened: OpenStudy) -> None:
+def show_progress(view: View) -> None:
     """How far a study's work is; keeps looking only while something runs."""
-    report = read_progress(opened.folder)
+    report = read_progress(view.folder)
     if report is None or words.standing(report) == "finished":
         return
     if words.standing(report) == "running":
         watch = st.fragment(_watch, run_every=SECONDS_BETWEEN_LOOKS)
-        watch(opened.folder, _made(opened.folder))
+        watch(view.folder, _made(view.folder))
     else:
-        _show_stopped(opened, report)
+        _show_stopped(view, report)
 
 
 def _watch(folder: Path, made: tuple[int, int]) -> None:
@@ -224,8 +205,8 @@ def _made(folder: Path) -> tuple[int, int]:
     return modified(paths.labels_path(folder)), modified(paths.class_metrics_path(folder))
 
 
-def _show_stopped(opened: OpenStudy, report: Report) -> None:
-    how = f"`prunescope run` with its study file; what {plain(opened.name)} has finished is kept"
+def _show_stopped(view: View, report: Report) -> None:
+    how = f"`prunescope run` with its study file; what {plain(view.name)} has finished is kept"
     if words.standing(report) == "interrupted":
         st.warning(
             f"Interrupted: {plain(words.progress(report))}. A background job goes on once "
@@ -245,9 +226,9 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])", r"\\\1", text)
 
 
-def modified(path: Path) -> int:
-    """When a file was last written; 0 where there is none. What caches are keyed on."""
-    return path.stat().st_mtime_ns if path.exists() else 0
+def nowrap(text: str) -> str:
+    """The same where no line begins with a percent sign."""
+    return plain(text).replace(" %", "\u00a0%")
 
 
 def _with_results_then_newest(folder: Path) -> tuple[bool, int]:
@@ -258,13 +239,8 @@ def _created(folder: Path) -> int:
     return modified(paths.study_json(folder))
 
 
-def _config(folder: Path) -> StudyConfig | None:
-    return _read_config(str(folder), _created(folder))
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)  # frozen, so one for all sessions
-def _read_config(folder: str, time: int) -> StudyConfig | None:
+def _is_readable(study: Study) -> bool:
     try:
-        return store.read_config(Path(folder))
+        return bool(study.config)
     except (InputError, WorkError, KeyError):
-        return None
+        return False

@@ -6,7 +6,8 @@ import streamlit as st
 
 from core.errors import InputError
 from core.results import evidence
-from core.ui import OpenStudy, is_finished
+from core.ui import is_finished
+from core.ui.view import View
 
 MAKING = "Working out what may be claimed, once for this study …"
 NOT_KEPT = (
@@ -15,19 +16,19 @@ NOT_KEPT = (
 )
 
 
-def is_known(opened: OpenStudy) -> bool:
+def is_known(view: View) -> bool:
     """Whether the intervals over patients and the claims are there. A finished study that lacks
     them, because an older version made it, gets them now, behind a note."""
-    if opened.subgroup or not is_finished(opened):
+    if view.subgroup or not is_finished(view):
         return False
-    if evidence.is_ready(opened.study):
+    if evidence.is_ready(view.study):
         return True
     try:
         with st.spinner(MAKING):
-            evidence.make_ready(opened.study)
+            evidence.make_ready(view.study)
     except InputError:  # no run has both dense and pruned predictions
         return False
-    kept = evidence.is_ready(opened.study)
+    kept = evidence.is_ready(view.study)
     if not kept:
         st.warning(NOT_KEPT)
     return kept

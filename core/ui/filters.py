@@ -10,35 +10,34 @@ import streamlit as st
 from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
 from core.results import slices
 from core.study.study import Study
-from core.ui import OpenStudy, loaders, plain, set_address
-from core.ui.cached import Source, source
-from core.ui.statistics import unstable_classes
+from core.ui import plain, results, set_address
+from core.ui.view import View
 from core.wording import columns, words
 
 LONGEST_ADDRESS = 2000  # characters of a patient list that still make an address to send around
 Choices = dict[str, dict[str, int]]
 
 
-def subgroup_filter(opened: OpenStudy) -> OpenStudy:
+def subgroup_filter(view: View) -> View:
     """The study with the chosen subgroup; ends the page, with a way back, where it is empty."""
-    choices = loaders.subgroup_choices(opened)
+    choices = results.subgroup_choices(view)
     chosen = _chosen(choices)
     _set_address(chosen)
     with st.popover(_title(chosen) if chosen else EVERYTHING, icon=":material/filter_alt:"):
         _choose(choices, chosen)
-    return replace(opened, subgroup=chosen if chosen and chosen.value else None)
+    return replace(view, subgroup=chosen if chosen and chosen.value else None)
 
 
-def show_subgroup(opened: OpenStudy) -> None:
+def show_subgroup(view: View) -> None:
     """The badge of the subgroup in view, what it holds, and one click back to everything."""
-    if opened.subgroup is None:
+    if view.subgroup is None:
         return
-    facts = loaders.facts_of_slice(opened)
-    title = _title(opened.subgroup)
+    facts = results.facts_of_slice(view)
+    title = _title(view.subgroup)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(title, icon=":material/filter_alt:", color="blue")
         st.markdown(
-            f"**{facts.n_images:,}** of {loaders.whole_test_size(opened):,} test images, "
+            f"**{facts.n_images:,}** of {len(view.study.test):,} test images, "
             f"**{facts.n_patients:,}** patients"
         )
         st.button("Show all test images", icon=":material/close:", on_click=_reset)
@@ -48,8 +47,8 @@ def show_subgroup(opened: OpenStudy) -> None:
             "Choose another one above, or show all test images."
         )
         st.stop()
-    st.caption(plain(words.positives(facts.n_positive, unstable_classes(opened))))
-    _prepare(opened)
+    st.caption(plain(words.positives(facts.n_positive, results.unstable_classes(view))))
+    _prepare(view)
 
 
 def _title(chosen: Subgroup) -> str:
@@ -131,20 +130,19 @@ def _set_address(chosen: Subgroup | None) -> None:
         set_address("is", chosen.value)
 
 
-def _prepare(opened: OpenStudy) -> None:
-    known = _known_ready(replace(source(opened), subgroup=None))
-    if known:
+def _prepare(view: View) -> None:
+    if known := _known_ready(view.whole):
         return
     bar = st.empty()
-    while cells := slices.unprepared(Study(opened.folder)):  # more may be finished meanwhile
-        for done in slices.prepare(Study(opened.folder), cells):
+    while cells := slices.unprepared(Study(view.folder)):  # more may be finished meanwhile
+        for done in slices.prepare(Study(view.folder), cells):
             text = f"Preparing subgroups, once per study: {done:,} of {len(cells):,} cells"
             bar.progress(done / len(cells), text=text)
     bar.empty()
-    _known_ready(replace(source(opened), subgroup=None)).append(True)
+    known.append(True)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _known_ready(of: Source) -> list[bool]:
+@results.cached(shared=True)
+def _known_ready(view: View) -> list[bool]:
     """Holds something once every cell was seen to be ready: looking at 600 files takes a while."""
     return []

@@ -10,10 +10,10 @@ import streamlit as st
 from core.reader_study import database, design, results
 from core.reader_study.database import ReaderStudy
 from core.study import paths
-from core.ui import OpenStudy, modified
+from core.ui.view import View, modified
 
 
-def candidates(opened: OpenStudy, sparsity: float) -> design.Candidates:
+def candidates(opened: View, sparsity: float) -> design.Candidates:
     """How many PIEs, non-PIEs and matched pairs a study can give at a sparsity."""
     times = tuple(modified(paths.ensemble_path(opened.folder, s)) for s in (0.0, sparsity))
     return _candidates(str(opened.folder), times, sparsity)

@@ -13,7 +13,8 @@ from core import charts
 from core.results import export
 from core.study import paths
 from core.study.settings import GroupSettings
-from core.ui import OpenStudy, figure_files, file_stem, loaders, markup, people, plain, set_address
+from core.ui import figure_files, file_stem, markup, people, plain, results, set_address
+from core.ui.view import View
 from core.wording import terms, words
 
 
@@ -23,7 +24,7 @@ def draw(
     legend: GroupSettings | None = None,
     level: int = 2,
     shared_legend: GroupSettings | None = None,
-    of: OpenStudy | None = None,
+    of: View | None = None,
     about: Sequence[str] = (),
     **options: Any,
 ) -> Any:
@@ -35,7 +36,7 @@ def draw(
     """
     st.markdown(f"{'#' * level} {plain(chart.title)}")
     said = legend or shared_legend
-    split = loaders.split_of_groups(of) if said and of else "train"
+    split = results.split_of_groups(of) if said and of else "train"
     if legend:
         st.html(markup.group_legend(legend, split))
     event = st.plotly_chart(
@@ -72,39 +73,6 @@ def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
     return sparsities[options.index(chosen)]
 
 
-def metric_switch(default: str = "AP") -> str:
-    """ap, calibrated_ap, auroc or somers_d; in the address as `metric` once somebody has chosen.
-    Until then it is `default`, which may change with the reading."""
-    names = {
-        "AP": "ap",
-        "Calibrated AP": "calibrated_ap",
-        "AUROC": "auroc",
-        "Somers' D": "somers_d",
-    }
-    asked = st.query_params.get("metric", st.session_state.get("chosen_metric"))
-    if asked in names:
-        st.session_state["chosen_metric"] = asked
-        set_address("metric", asked)
-    else:
-        st.query_params.pop("metric", None)
-    st.session_state["metric"] = asked if asked in names else default  # also after a page before
-    chosen = st.segmented_control(
-        "Metric",
-        list(names),
-        required=True,
-        key="metric",
-        on_change=_name_metric,
-        help=terms.METRICS,
-    )
-    return names[str(chosen)]
-
-
-def _name_metric() -> None:
-    """Not bound: a bound widget leaves its default out of the address, and this one has two."""
-    st.session_state["chosen_metric"] = st.session_state["metric"]
-    set_address("metric", st.session_state["metric"])
-
-
 def addressed(key: str, options: list[str], begin: str) -> str:
     """The value of the selectbox `key`, which may be drawn later; it always stands in the address,
     also the one it begins with.
@@ -136,33 +104,21 @@ def class_picker(label: str, names: list[str]) -> list[str]:
     return st.multiselect(label, names, key="classes", bind="query-params")
 
 
-def reading_switch() -> bool:
-    """True for the corrected reading, False for the paper's; in the address as `reading`."""
-    options = ["Corrected", "Paper"]
-    drop_stale("reading", options)
-    chosen = st.segmented_control(
-        "Reading",
-        options,
-        default=options[0],
-        required=True,
-        key="reading",
-        bind="query-params",
-        help=terms.TERMS["paper, corrected"],
-    )
-    return chosen == options[0]
-
-
 def downloads(
-    opened: OpenStudy | None, table: str, make: Callable[[], pd.DataFrame], tag: str = ""
+    view: View | None, table: str, make: Callable[[], pd.DataFrame] | None = None, tag: str = ""
 ) -> None:
-    """CSV and Parquet of an export table; `make` runs when somebody clicks, outside the page, once
-    it is logged; a person whose role has changed meanwhile gets nothing.
+    """CSV and Parquet of an export table of the view, or of what `make` gives. It is made when
+    somebody clicks, outside the page, once it is logged; a person whose role has changed meanwhile
+    gets nothing.
 
     The file's name says which study, table and subgroup; `tag` what else is not the default.
-    Without `opened` it is a table of no study.
+    Without a view it is a table of no study.
     """
-    subgroup = opened.subgroup.title if opened and opened.subgroup else ""
-    study_name = opened.name if opened else ""
+    subgroup = view.subgroup.title if view and view.subgroup else ""
+    study_name = view.name if view else ""
+    if view and make is None:
+        make = partial(results.table, view, table)
+    assert make
     name = file_stem(study_name, table, tag, subgroup)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.caption(plain(table), width="content")

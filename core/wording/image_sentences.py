@@ -60,10 +60,10 @@ def ways_to_be_lost(least: float) -> str:
 # What is said of a finding, by what it is lost or raised by and by its fate.
 FATES: dict[LostBy, dict[Fate, str]] = {
     OPERATING_POINT: {
-        "nothing to go by": "has no operating point: no validation image is certain not to have "
+        "no_limit": "has no operating point: no validation image is certain not to have "
         "it.",
         "stays": "stays above its operating point at every sparsity.",
-        "below when dense": "is already below its operating point when dense, in {n} of {runs}.",
+        "below_dense": "is already below its operating point when dense, in {n} of {runs}.",
         "raised": "is raised from {at} sparsity on, in {n} of the {runs} that did not call it when "
         "dense: {from_to}.",
         "dips": "dips below its operating point at {at} sparsity, in {n} of the {runs} that had it "
@@ -72,9 +72,9 @@ FATES: dict[LostBy, dict[Fate, str]] = {
         "had it when dense.",
     },
     RANK: {
-        "nothing to go by": "has no rank: no test image is certain not to have it.",
+        "no_limit": "has no rank: no test image is certain not to have it.",
         "stays": "ranks above {least} of the test images without it at every sparsity.",
-        "below when dense": "ranks above only {dense} of the test images without it when dense "
+        "below_dense": "ranks above only {dense} of the test images without it when dense "
         "already, short of {least}.",
         "raised": "is raised from {at} sparsity on: it ranks above {there} of the test images "
         "without it there, {dense} when dense (probability {from_to}).",

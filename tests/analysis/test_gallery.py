@@ -43,7 +43,7 @@ def shown(images, **filters) -> str:
 
 
 def test_a_definition_takes_its_own_images(images):
-    assert shown(images, definition="Paper") == "ba"
+    assert shown(images, definition="paper") == "ba"
     assert shown(images) == "badc", "an image without an agreement comes last"
     assert shown(images, definition=MODAL) == "", "not worked out yet"
     assert Gallery(Z_SCORE).needs_comparison(images)
@@ -91,14 +91,14 @@ def test_a_filter_leaves_what_it_says(images, filters, expected):
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        ("Findings", "badc"),
-        ("Lowest agreement", "badc"),
-        ("Tail first", "bdac"),
-        ("Earliest lost", "badc"),
-        ("Most findings", "dbac"),
-        ("Most raised", "abdc"),
-        ("Patient", "bacd"),
-        ("Test-set order", "abcd"),
+        ("findings", "badc"),
+        ("agreement", "badc"),
+        ("tail", "bdac"),
+        ("lost", "badc"),
+        ("most_findings", "dbac"),
+        ("raised", "abdc"),
+        ("patient", "bacd"),
+        ("test_order", "abcd"),
     ],
 )
 def test_an_order_is_what_it_is_called(images, order, expected):
@@ -108,9 +108,9 @@ def test_an_order_is_what_it_is_called(images, order, expected):
 
 def test_an_image_without_a_finding_comes_last_however_far_it_moved(images):
     images.table["agreement"] = [0.9, 0.5, -0.9, 0.2]
-    assert shown(images, order="Lowest agreement") == "cdba"
-    assert shown(images, order="Findings", sparsity=0.9) == "badc"
-    assert shown(images, order="Findings", sparsity=0.5) == "bdac", "a loses at 90 % only"
+    assert shown(images, order="agreement") == "cdba"
+    assert shown(images, order="findings", sparsity=0.9) == "badc"
+    assert shown(images, order="findings", sparsity=0.5) == "bdac", "a loses at 90 % only"
     assert list(gallery.order_fates(images, 0.9)) == [0, 0, 2, 1]
 
 

@@ -18,7 +18,6 @@ from core.analysis.image_curves import (
 )
 from core.analysis.lost import (
     CHANGED,
-    OPERATING_POINT,
     RANK,
     changed_findings,
     lost_at_sparsity,
@@ -117,7 +116,7 @@ def test_the_long_table_of_raised_findings_leaves_out_who_has_or_may_have_them()
         {
             "image_id": "a",
             "class_name": "Mass",
-            "raised_by": OPERATING_POINT,
+            "raised_by": "Operating point",
             "raised_at_sparsity": 0.5,
             "n_runs_raised": 1,
             "n_runs_lacked": 2,
@@ -125,7 +124,7 @@ def test_the_long_table_of_raised_findings_leaves_out_who_has_or_may_have_them()
         }
     ]
     by_rank = changed_findings("raised", ids, NAMES[:3], truth, raised, None, {0.5: 3})
-    assert by_rank["raised_by"].tolist() == [RANK]
+    assert by_rank["raised_by"].tolist() == ["Rank"]
     assert by_rank["n_runs_raised"].isna().all()
 
 
@@ -161,9 +160,9 @@ def test_the_long_table_counts_the_runs_where_it_is_lost():
     assert table["n_runs_had"].tolist() == [3, 1]
     assert table["n_runs"].tolist() == [4, 2]
     assert table["labelled"].tolist() == [True, pd.NA]
-    assert set(table["lost_by"]) == {OPERATING_POINT}
+    assert set(table["lost_by"]) == {"Operating point"}
     by_rank = changed_findings("lost", ids, ("Mass", "Hernia"), truth, lost, None, {0.5: 2, 0.9: 4})
-    assert set(by_rank["lost_by"]) == {RANK}
+    assert set(by_rank["lost_by"]) == {"Rank"}
     assert by_rank[["n_runs_lost", "n_runs_had"]].isna().all(axis=None), "runs are not ranked"
 
 

@@ -9,7 +9,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from core.analysis.clustered_shares import PatientShares, wilson
-from core.analysis.lost import OPERATING_POINT
+from core.analysis.lost import IN_TABLES, OPERATING_POINT
 from core.analysis.operating_characteristics import (
     DENSE,
     OPERATING_CHARACTERISTICS,
@@ -231,8 +231,8 @@ def test_what_the_pie_browser_counts_is_in_the_table(folder):
         image_curves.raised_findings(Study(folder)),
         image_curves.lost_findings(Study(folder)),
     )
-    raised = raised[raised["raised_by"] == OPERATING_POINT]
-    lost = lost[(lost["lost_by"] == OPERATING_POINT) & lost["labelled"].fillna(False)]
+    raised = raised[raised["raised_by"] == IN_TABLES[OPERATING_POINT]]
+    lost = lost[(lost["lost_by"] == IN_TABLES[OPERATING_POINT]) & lost["labelled"].fillna(False)]
     assert table["n_raised"].sum() > 0
     for row in table.itertuples():
         for found, name, n in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,14 +16,16 @@ from core.results import evidence
 from core.study import store
 from core.study.labels import Labels
 from core.study.study import Study
-from core.ui import OpenStudy, figures
+from core.ui.class_ap import frequency as over_classes
+from core.ui.forgettability import figures as over_pairs
+from core.ui.view import View
 from tests.page_studies import write_imported_study
 
 R, RHO = (re.compile(rf"{sign} = (\u2212?\d\.\d\d)") for sign in ("r", "\u03c1"))
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStudy]:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[View]:
     """A study of many classes; the images of the second most frequent are all of one patient."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -32,7 +35,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStudy]:
         frequent = Study(folder).frequencies["class_name"].iloc[1]
         table.loc[table["split"].eq("test") & table[frequent].eq(1), "patient_id"] = "one"
         store.write_labels(Labels(table, labels.class_names), folder)
-        yield OpenStudy("published", folder, store.read_config(folder), None)
+        yield View("published", Study(folder))
 
 
 def printed(chart: Chart) -> tuple[float, float]:
@@ -43,18 +46,19 @@ def printed(chart: Chart) -> tuple[float, float]:
 
 @pytest.mark.parametrize("metric", ["ap", "calibrated_ap"])
 @pytest.mark.parametrize("name", ["first_drop", "extreme_change", "frequency", "cooccurrence"])
-def test_r_and_rho_are_those_of_the_points(opened: OpenStudy, name: str, metric: str) -> None:
-    over_classes = name in ("first_drop", "extreme_change")
-    if over_classes:
-        chart = getattr(figures, name)(opened, metric, None)
+def test_r_and_rho_are_those_of_the_points(opened: View, name: str, metric: str) -> None:
+    is_of_classes = name in ("first_drop", "extreme_change")
+    view = replace(opened, metric=metric, corrected=False)
+    if is_of_classes:
+        chart = getattr(over_classes, name)(view, None)
     else:
-        chart = getattr(figures, f"pairs_against_{name}")(opened, metric, False, None)
+        chart = getattr(over_pairs, f"pairs_against_{name}")(view, None)
     x, y = points(chart)
-    assert f"n = {len(x)} {'classes' if over_classes else 'pairs'}" in chart.caption
-    x = np.log(x) if over_classes else x
+    assert f"n = {len(x)} {'classes' if is_of_classes else 'pairs'}" in chart.caption
+    x = np.log(x) if is_of_classes else x
     wanted = scipy.stats.pearsonr(x, y).statistic, scipy.stats.spearmanr(x, y).statistic
     assert printed(chart) == pytest.approx(wanted, abs=0.00501)
-    assert ("Hollow" in chart.caption) == over_classes
+    assert ("Hollow" in chart.caption) == is_of_classes
 
 
 def points(chart: Chart) -> tuple[np.ndarray, np.ndarray]:
@@ -62,17 +66,17 @@ def points(chart: Chart) -> tuple[np.ndarray, np.ndarray]:
     return np.array(x, float), np.array(y, float)
 
 
-def test_corrected_pairs_are_drawn_as_the_claims_count_them(opened: OpenStudy) -> None:
+def test_corrected_pairs_are_drawn_as_the_claims_count_them(opened: View) -> None:
     """One point per judged pair, the sentence of the exported claim, and r of these very points."""
     evidence.make_ready(Study(opened.folder))
     claims = evidence.claims(Study(opened.folder)).query("reading == 'corrected'")
     rows = claims.set_index("claim")
     pairs = results.table(Study(opened.folder), "class_pairs")
     for draw, name in (
-        (figures.pairs_against_frequency, "frequency~fcd"),
-        (figures.pairs_against_cooccurrence, "cooccurrence~fcd"),
+        (over_pairs.pairs_against_frequency, "frequency~fcd"),
+        (over_pairs.pairs_against_cooccurrence, "cooccurrence~fcd"),
     ):
-        chart = draw(opened, "somers_d", True, None)
+        chart = draw(replace(opened, metric="somers_d"), None)
         x, y = points(chart)
         assert len(x) == rows.loc[name, "n"] == pairs["fcd_corrected"].notna().sum()
         assert chart.caption == rows.loc[name, "sentence"]

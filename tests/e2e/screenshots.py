@@ -27,7 +27,7 @@ PICTURES = {
     "overview": ("/?study=demo&tour=false", 1000),
     "class-ap": ("/class_ap?study=demo&sparsity=85", 1330),
     "safe-sparsity": ("/safe_sparsity?study=demo", 1300),
-    "pie-browser": ("/pie_browser?study=demo&lost_by=Rank", 1250),
+    "pie-browser": ("/pie_browser?study=demo&lost_by=rank", 1250),
 }
 WIDTH = 1280
 COLOURS = 128  # of the palette; makes a picture a third as large

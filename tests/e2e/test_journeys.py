@@ -134,7 +134,7 @@ def test_pictures_keep_their_address_over_reruns(page, app_address):
     sources = "Array.from(document.querySelectorAll('.ps-xray img')).map(i => i.src)"
     before = set(page.evaluate(sources))
     page.get_by_role("radio", name="Patient").click()
-    page.wait_for_url("**sort=Patient**")
+    page.wait_for_url("**sort=patient**")
     settle(page)
     assert set(page.evaluate(sources)) == before
 
@@ -153,7 +153,7 @@ def test_a_subgroup_is_chosen_shown_and_left(page, app_address, errors):
 
 
 def test_a_table_is_taken_along(page, app_address, errors):
-    visit(page, f"{app_address}/class_ap?study=toy&metric=AP", "Class AP")
+    visit(page, f"{app_address}/class_ap?study=toy&metric=ap", "Class AP")
     button = page.locator("[class*=download_class_summary__CSV] button").first
     button.wait_for(timeout=PATIENCE)
     with page.expect_download() as download:

@@ -192,7 +192,7 @@ def test_a_saved_view_is_found_again_by_its_owner_alone(page, room):
     saved.get_by_role("button").click()
     page.get_by_role("button", name="Tail by patient", exact=True).click()
     expect(counts).to_contain_text("Group tail", timeout=PATIENCE)
-    expect(page).to_have_url(re.compile("sort=Patient"))
+    expect(page).to_have_url(re.compile("sort=patient"))
     page.context.clear_cookies()
     sign_in(page, room.address, ADMIN)
     shown(page, "Overview")

@@ -82,7 +82,7 @@ def test_a_researcher_sends_an_address_and_takes_figure_and_table_along(
     for choice in ("AUROC", "As measured", "Paper"):
         page.get_by_role("radio", name=choice, exact=True).click()
         settle(page)
-    page.wait_for_url(re.compile("reading=Paper"), timeout=PATIENCE)
+    page.wait_for_url(re.compile("reading=paper"), timeout=PATIENCE)
     title = page.get_by_role("heading", name=re.compile("AUROC by|of its AUROC")).first
     expect(title).to_be_visible(timeout=PATIENCE)
     found = title.inner_text()

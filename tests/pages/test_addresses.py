@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.analysis.subgroup import Subgroup
+from core.ui import switches
 from tests.page_studies import with_validation
 from tests.pages.test_pages import open_page, said
 from tests.toys import write_toy_study
@@ -26,9 +27,9 @@ ELSEWHERE = {
 VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
     "overview.py": {"tour": ("true", True)},
     "class_ap.py": {
-        "metric": ("AUROC", "AUROC"),
-        "scale": ("As measured", "As measured"),
-        "reading": ("Paper", "Paper"),
+        "metric": ("auroc", "auroc"),
+        "scale": ("measured", "measured"),
+        "reading": ("paper", "paper"),
         "sparsity": ("50", 50),
         "classes": (["Hernia", "Effusion"], ["Hernia", "Effusion"]),
         "losses": ("true", True),
@@ -37,35 +38,35 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "is": ("PA", None),
     },
     "forgettability.py": {
-        "metric": ("Calibrated AP", "Calibrated AP"),
-        "reading": ("Paper", "Paper"),
-        "order": ("Clustered", "Clustered"),
+        "metric": ("calibrated_ap", "calibrated_ap"),
+        "reading": ("paper", "paper"),
+        "order": ("clustered", "clustered"),
         "first": ("Hernia", "Hernia"),
         "second": ("No Finding", "No Finding"),
         "by": ("view", None),
         "is": ("AP", None),
     },
     "safe_sparsity.py": {
-        "metric": ("AUROC", "AUROC"),
+        "metric": ("auroc", "auroc"),
         "margin": ("5", 5.0),
         "confidence": ("99", 99.0),
         "min_patients": ("20", 20),
     },
     "pie_browser.py": {
-        "definition": ("Every test image", "Every test image"),
+        "definition": ("every", "every"),
         "sparsity": ("50", 50),
         "classes": ("Effusion", ["Effusion"]),
         "lost": ("Hernia", ["Hernia"]),
         "raised": ("Hernia", ["Hernia"]),
-        "lost_by": ("Operating point", "Operating point"),
+        "lost_by": ("operating_point", "operating_point"),
         "group": ("tail", ["tail"]),
         "findings": ("1", ["1"]),
         "agreement": (["-0.5", "0.95"], (-0.5, 0.95)),
         "patient": ("patient-00110", "patient-00110"),
         "column": ("view", "view"),
         "value": ("PA", "PA"),
-        "sort": ("Patient", "Patient"),
-        "size": ("Small", "Small"),
+        "sort": ("patient", "patient"),
+        "size": ("small", "small"),
         "composition": ("true", True),
     },
 }
@@ -78,6 +79,42 @@ def _cache(tmp_path_factory):
         with_validation(write_toy_study(n_images=800))
         write_toy_study("other", n_images=200)
         yield
+
+
+@pytest.mark.parametrize(
+    ("script", "of_before"),
+    [
+        (
+            "class_ap.py",
+            {"metric": "Calibrated AP", "reading": "Paper", "scale": "As measured"},
+        ),
+        ("forgettability.py", {"metric": "AUROC", "reading": "Paper", "order": "Clustered"}),
+        ("safe_sparsity.py", {"metric": "AP"}),
+        (
+            "pie_browser.py",
+            {
+                "definition": "Every test image",
+                "lost_by": "Operating point",
+                "sort": "Test-set order",
+                "size": "Large",
+            },
+        ),
+    ],
+)
+def test_an_address_from_before_choices_had_ids_shows_the_same(
+    script: str, of_before: dict[str, str]
+) -> None:
+    at = open_page(script, study="toy", **of_before)
+    for name, label in of_before.items():
+        value = switches.BEFORE_IDS[name][label]
+        assert at.session_state[name] == value
+        assert at.query_params[name] in (value, [value]), "written as it is now"
+        shown = at.segmented_control(key=name)
+        assert shown.proto.options[[*_options(shown)].index(label)].content == label
+
+
+def _options(control: Any) -> list[str]:
+    return [option.content for option in control.proto.options]
 
 
 @pytest.mark.parametrize("script", list(VIEWS))
@@ -95,10 +132,10 @@ def test_an_address_shows_what_it_says(script: str) -> None:
 
 
 def test_the_page_and_the_image_of_the_browser_are_in_its_address() -> None:
-    at = open_page("pie_browser.py", study="toy", definition="Every test image", page="2")
+    at = open_page("pie_browser.py", study="toy", definition="every", page="2")
     assert at.session_state["page"] == 2
     image = re.search(r'data-image="([^"]+)"', said(at))[1]
-    at = open_page("pie_browser.py", study="toy", definition="Every test image", image=image)
+    at = open_page("pie_browser.py", study="toy", definition="every", image=image)
     assert at.query_params["image"] in (image, [image])
     assert f"<b>{image}</b>" in said(at)
     assert "25 of 400" in said(at), "the first of the second page of 24"
@@ -113,14 +150,14 @@ def test_an_address_that_makes_no_sense_shows_the_page_all_the_same() -> None:
     odd = {"metric": "Beauty", "sparsity": "7", "classes": "Nobody", "by": "moon", "is": "full"}
     at = open_page("class_ap.py", study="toy", **odd)
     assert not at.error
-    assert at.session_state["metric"] == "Somers' D"
+    assert at.session_state["metric"] == "somers_d"
 
 
 def test_the_metric_follows_the_reading_until_somebody_chooses_one() -> None:
     at = open_page("class_ap.py", study="toy")
-    assert (at.session_state["metric"], "metric" in at.query_params) == ("Somers' D", False)
-    at = open_page("class_ap.py", study="toy", reading="Paper")
-    assert (at.session_state["metric"], "metric" in at.query_params) == ("AP", False)
-    at = open_page("class_ap.py", study="toy", metric="AP")
-    assert at.session_state["metric"] == "AP", "named, though it is no default of this reading"
-    assert at.query_params["metric"] in ("AP", ["AP"])
+    assert (at.session_state["metric"], "metric" in at.query_params) == ("somers_d", False)
+    at = open_page("class_ap.py", study="toy", reading="paper")
+    assert (at.session_state["metric"], "metric" in at.query_params) == ("ap", False)
+    at = open_page("class_ap.py", study="toy", metric="ap")
+    assert at.session_state["metric"] == "ap", "named, though it is no default of this reading"
+    assert at.query_params["metric"] in ("ap", ["ap"])

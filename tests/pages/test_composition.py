@@ -12,10 +12,12 @@ from tests.toys import write_toy_study
 
 
 def page():
-    from core import ui
-    from core.ui.composition import show_quality_and_noise
+    from dataclasses import replace
 
-    show_quality_and_noise(ui.open_study(), 0.9, "sparsity-90")
+    from core import ui
+    from core.ui.pie_browser.composition import show_quality_and_noise
+
+    show_quality_and_noise(replace(ui.open_study(), sparsity=0.9))
 
 
 @pytest.fixture

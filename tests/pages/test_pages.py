@@ -101,7 +101,7 @@ def test_bad_values_in_the_address_are_ignored(script, full_cache):
 
 
 def test_the_address_is_the_state(full_cache):
-    at = open_page("class_ap.py", study="toy", sparsity="50", metric="AUROC", classes="Hernia")
+    at = open_page("class_ap.py", study="toy", sparsity="50", metric="auroc", classes="Hernia")
     assert at.select_slider(key="sparsity").value == 50
     assert at.multiselect(key="classes").value == ["Hernia"]
     assert "Hernia" in said(at)
@@ -134,7 +134,7 @@ def test_a_class_without_positives_has_no_ap_and_is_counted(full_cache):
 
 
 def test_both_correlations_are_shown_with_n(full_cache):
-    text = said(open_page("class_ap.py", study="toy", reading="Paper")).replace("\\", "")
+    text = said(open_page("class_ap.py", study="toy", reading="paper")).replace("\\", "")
     assert text.count("### AP: ") == 2
     assert "n = 5 classes" in text
 
@@ -258,7 +258,7 @@ def test_an_unfinished_study_has_no_answer_yet():
 
 
 def test_class_ap_calls_observed_first_drops_by_another_name(full_cache):
-    page = open_page("class_ap.py", study="toy", metric="AUROC", reading="Paper")
+    page = open_page("class_ap.py", study="toy", metric="auroc", reading="paper")
     text = said(page).replace("\\", "").replace("\u00a0", " ")
     assert "First drops of AUROC, by the paper: " in text
     assert "Forgotten first: " not in text

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.actions import saved_views
-from core.analysis.lost import OPERATING_POINT, RANK
+from core.analysis.lost import IN_TABLES, OPERATING_POINT, RANK
 from core.people import access
 from core.results import image_curves, operating, pies
 from core.study.store import find_study
@@ -69,8 +69,8 @@ def lost_image() -> tuple[str, str, float]:
 
 def test_the_address_holds_every_filter():
     at = browse(
-        definition="Every test image", sparsity="95", classes="Effusion", group="head",
-        findings="1", column="view", value="PA", sort="Tail first", size="Small",
+        definition="every", sparsity="95", classes="Effusion", group="head",
+        findings="1", column="view", value="PA", sort="tail", size="small",
     )  # fmt: skip
     assert at.select_slider(key="sparsity").value == 95
     text = said(at)
@@ -81,7 +81,7 @@ def test_the_address_holds_every_filter():
 
 
 def test_a_badge_takes_one_filter_away_and_reset_takes_all():
-    at = browse(definition="Every test image", classes="Effusion", group="tail")
+    at = browse(definition="every", classes="Effusion", group="tail")
     few = cards(at)
     button(at, "Group tail").click().run()
     assert len(cards(at)) > len(few)
@@ -93,7 +93,7 @@ def test_a_badge_takes_one_filter_away_and_reset_takes_all():
 
 
 def test_where_nothing_is_left_the_page_says_which_filter_to_loosen():
-    at = browse(definition="Every test image", classes="Effusion", findings="0")
+    at = browse(definition="every", classes="Effusion", findings="0")
     assert "without" in at.info[0].value
     assert "Findings 0" in at.info[0].value
     assert not cards(at)
@@ -124,7 +124,7 @@ def test_the_large_image_is_the_same_at_every_sparsity():
 
 def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     image_id, name, sparsity = lost_image()
-    by = {"definition": "Every test image", "lost_by": OPERATING_POINT}
+    by = {"definition": "every", "lost_by": OPERATING_POINT}
     at = browse(**by, image=image_id, sparsity="95", lost=name)
     text = said(at).replace("\\", "")
     assert (
@@ -142,10 +142,10 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
 
 def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_filter():
     table = image_curves.lost_findings(Study(find_study("toy")))
-    table = table[(table["lost_by"] == RANK) & table["labelled"].fillna(False)]
+    table = table[(table["lost_by"] == IN_TABLES[RANK]) & table["labelled"].fillna(False)]
     found = table.sort_values("lost_at_sparsity").iloc[0]
     name, at_sparsity = found["class_name"], words.percent(found["lost_at_sparsity"])
-    address = {"definition": "Every test image", "sparsity": "95", "lost_by": "Rank"}
+    address = {"definition": "every", "sparsity": "95", "lost_by": RANK}
     at = browse(**address, image=found["image_id"], lost=name)
     text = said(at).replace("\\", "")
     assert f"{name} (labelled) no longer ranks above 90 %" in text
@@ -162,11 +162,11 @@ def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_fil
 def test_a_false_alarm_is_told_on_its_card_in_a_sentence_in_its_filter_and_counted(by):
     folder = find_study("rising")
     table = image_curves.raised_findings(Study(folder))
-    table = table[(table["raised_by"] == by) & (table["class_name"] != "No Finding")]
+    table = table[(table["raised_by"] == IN_TABLES[by]) & (table["class_name"] != "No Finding")]
     found = table.sort_values("raised_at_sparsity", kind="stable").iloc[0]
     name, at_sparsity = found["class_name"], words.percent(found["raised_at_sparsity"])
-    address = {"study": "rising", "definition": "Every test image", "sparsity": "95", "lost_by": by}
-    at = browse(**address, image=found["image_id"], raised=name, sort="Most raised")
+    address = {"study": "rising", "definition": "every", "sparsity": "95", "lost_by": by}
+    at = browse(**address, image=found["image_id"], raised=name, sort="raised")
     text = said(at).replace("\\", "")
     assert f"raised at {at_sparsity}" in text
     assert f"{name} (not labelled) is raised from {at_sparsity} sparsity on" in text
@@ -190,14 +190,14 @@ def test_rank_is_what_counts_where_the_address_says_nothing():
 
 
 def test_where_nothing_is_lost_the_page_says_that_false_alarms_rise():
-    at = browse(study="rising", definition="Every test image", lost_by=OPERATING_POINT)
+    at = browse(study="rising", definition="every", lost_by=OPERATING_POINT)
     text = said(at).replace("\\", "")
     assert "A finding that the image does not have is raised on" in text
     assert "findings on more than half" in text or "no finding is called" in text
 
 
 def test_a_study_without_validation_loses_by_rank_and_by_nothing_else():
-    at = browse(study="bare", lost_by="Rank", definition="Every test image", sparsity="95")
+    at = browse(study="bare", lost_by=RANK, definition="every", sparsity="95")
     assert not at.multiselect(key="lost").disabled
     assert "lost at" in said(at)
     at = browse(study="bare", lost_by=OPERATING_POINT)
@@ -235,19 +235,19 @@ def test_other_images_of_the_patient_are_a_click_away():
 
 
 def test_a_card_is_a_link_to_the_same_view_with_its_image_open():
-    at = browse(definition="Every test image", group="tail", image=lost_image()[0])
+    at = browse(definition="every", group="tail", image=lost_image()[0])
     grid = next(e.proto.body for e in at.get("html") if 'class="ps-cards"' in e.proto.body)
     link = html.unescape(re.search(r'href="\?([^"]+)"', grid)[1])
     first = cards(at)[0]
     assert dict(parse_qsl(link)) == {
-        "study": "toy", "definition": "Every test image", "group": "tail", "image": first,
+        "study": "toy", "definition": "every", "group": "tail", "image": first,
     }  # fmt: skip
     assert f'aria-label="Open {first}"' in grid
 
 
 @pytest.mark.parametrize(
     ("definition", "answer"),
-    [("Modal disagreement", "PIEs by"), ("z-score", "It takes 3 runs, and this study has fewer")],
+    [("modal", "PIEs by"), ("z_score", "It takes 3 runs, and this study has fewer")],
 )
 def test_other_definitions_are_worked_out_on_request(definition, answer):
     at = browse(definition=definition, sparsity="50")
@@ -258,7 +258,7 @@ def test_other_definitions_are_worked_out_on_request(definition, answer):
 
 
 def test_patients_and_agreement_filter():
-    at = browse(definition="Every test image", patient="patient-0100, patient-0101")
+    at = browse(definition="every", patient="patient-0100, patient-0101")
     assert "4 shown of 200" in said(at)
     at.slider(key="agreement").set_range(-1.0, 0.5).run()
     assert "Agreement -1 to 0.5" in [b.label.replace("\\", "") for b in at.button]
@@ -283,8 +283,8 @@ def name_view(at: AppTest, name: str) -> AppTest:
 
 def test_a_saved_view_brings_back_every_filter_and_a_deleted_one_comes_back():
     chosen = {
-        "definition": "Every test image", "sparsity": "95", "classes": "Effusion", "group": "head",
-        "findings": "1", "column": "view", "value": "PA", "sort": "Tail first", "size": "Small",
+        "definition": "every", "sparsity": "95", "classes": "Effusion", "group": "head",
+        "findings": "1", "column": "view", "value": "PA", "sort": "tail", "size": "small",
         "lost_by": OPERATING_POINT,
     }  # fmt: skip
     at = browse(**chosen)
@@ -311,7 +311,7 @@ def test_a_saved_view_brings_back_every_filter_and_a_deleted_one_comes_back():
 
 def test_a_deleted_view_whose_name_is_taken_meanwhile_is_not_lost():
     of = find_study("toy").name
-    at = name_view(browse(size="Small"), "a view")
+    at = name_view(browse(size="small"), "a view")
     at.button(key="delete-view-0").click().run()
     saved_views.save(access.LOCAL, of, "a view", {})
     at.button(key="undo-view").click().run()
@@ -320,7 +320,7 @@ def test_a_deleted_view_whose_name_is_taken_meanwhile_is_not_lost():
     at.button(key="undo-view").click().run()
     assert not at.error
     kept = next(view for view in saved_views.saved(access.LOCAL, of) if view.name == "a view")
-    assert kept.settings["size"] == "Small"
+    assert kept.settings["size"] == "small"
     saved_views.remove(access.LOCAL, of, "a view")
 
 

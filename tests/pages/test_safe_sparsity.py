@@ -74,7 +74,7 @@ def test_identical_models_are_safe_to_the_end():
 
 def test_margin_confidence_patients_and_metric_stand_in_the_address():
     write_known_study("known", collapses=True)
-    at = open_page(PAGE, margin="20", confidence="99", min_patients="30", metric="AUROC")
+    at = open_page(PAGE, margin="20", confidence="99", min_patients="30", metric="auroc")
     assert at.number_input(key="margin").value == 20
     text = spoken(at)
     assert at.number_input(key="min_patients").value == 30

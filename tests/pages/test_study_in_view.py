@@ -84,7 +84,7 @@ def test_an_address_without_a_study_shows_the_last_one() -> None:
 
 def test_a_run_leaves_an_address_alone_that_says_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is sent is the whole address as the run knows it: it would take back the slider."""
-    at = open_page(PAGE, study="old", metric="AUROC")
+    at = open_page(PAGE, study="old", metric="auroc")
     sent = []
     send = QueryParams._send_query_param_msg
     monkeypatch.setattr(

@@ -37,10 +37,10 @@ def _cache(cache, monkeypatch):
 
 @pytest.mark.parametrize("script", FILTERED)
 @pytest.mark.parametrize("name", ["toy", "odd", "published"])
-@pytest.mark.parametrize("reading", ["Paper", "Corrected"])
+@pytest.mark.parametrize("reading", ["paper", "corrected"])
 def test_both_readings_draw_and_say_what_differs(script, name, reading):
-    at = open_page(script, study=name, reading=reading, metric="Calibrated AP")
-    assert f"{reading}: " in said(at)
+    at = open_page(script, study=name, reading=reading, metric="calibrated_ap")
+    assert f"{reading.capitalize()}: " in said(at)
     assert at.get("plotly_chart")
     assert not at.error
 
@@ -95,10 +95,10 @@ def test_a_list_of_patients_is_a_subgroup():
 
 
 def test_published_values_stand_beside_ours_for_the_papers_data_alone():
-    text = plainly(open_page("class_ap.py", study="published", reading="Paper"))
+    text = plainly(open_page("class_ap.py", study="published", reading="paper"))
     assert "Published: r = 0.64" in text
-    assert "Published: r" not in said(open_page("class_ap.py", study="toy", reading="Paper"))
-    paper = plainly(open_page("forgettability.py", study="published", reading="Paper"))
+    assert "Published: r" not in said(open_page("class_ap.py", study="toy", reading="paper"))
+    paper = plainly(open_page("forgettability.py", study="published", reading="paper"))
     assert "Published: r = 0.71" in paper
 
 
@@ -122,7 +122,7 @@ def test_the_overview_says_where_the_drop_is_significant_and_over_what():
     ],
 )
 def test_every_table_can_be_taken_along(script, names):
-    at = open_page(script, study="toy", **({"reading": "Paper"} if "interaction" in names else {}))
+    at = open_page(script, study="toy", **({"reading": "paper"} if "interaction" in names else {}))
     labels = [(e.proto.label, e.proto.help) for e in at.get("download_button")]
     for name in names:
         assert ("CSV", f"The table {name} as CSV") in labels
@@ -174,9 +174,9 @@ def test_an_import_without_images_lists_its_pies_by_name():
 
 @pytest.mark.parametrize("script", ["class_ap.py", "forgettability.py", "safe_sparsity.py"])
 def test_somers_d_is_a_metric_of_the_switch(script):
-    at = open_page(script, study="toy", metric="Somers' D", reading="Paper")
+    at = open_page(script, study="toy", metric="somers_d", reading="paper")
     assert not at.exception
-    assert at.session_state["metric"] == "Somers' D"
+    assert at.session_state["metric"] == "somers_d"
     assert "Somers\u2019 D" in said(at)
 
 

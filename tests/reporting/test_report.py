@@ -16,7 +16,9 @@ from core.reporting.report import report_html, write_report
 from core.results import evidence
 from core.study import paths, store
 from core.study.study import Study
-from core.ui import OpenStudy, figures, statistics
+from core.ui.forgettability import figures
+from core.ui.results import unstable_classes
+from core.ui.view import View
 from core.wording import words
 from core.wording.claim_sentences import HEADINGS
 from core.wording.published import PUBLISHED
@@ -62,15 +64,15 @@ def prose(page: str) -> str:
 def test_report_and_page_give_one_distance_of_two_classes_and_name_one_pair(pages):
     """Without noise, and none of an unstable class is judged."""
     folder = store.find_study("odd")
-    config = store.read_config(folder)
+    view = View("odd", Study(folder), metric="somers_d")
     order = tuple(Study(folder).frequencies["class_name"])
-    chart = figures.fcd(OpenStudy("odd", folder, config), "somers_d", True, order)
+    chart = figures.fcd(view, order)
     assert "root mean square" in chart.caption
     text = html.unescape(prose(pages["odd"]))
     assert f". {chart.title}</h3>" in text
     assert chart.caption in text
     assert "Euclidean distance of two median curves" not in text
-    unstable = statistics.unstable_classes(OpenStudy("odd", folder, config))
+    unstable = unstable_classes(view)
     assert unstable
     assert not any(name in chart.title for name in unstable)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.analysis.lost import (
+    IN_TABLES,
     OPERATING_POINT,
     RANK,
 )
@@ -27,7 +28,7 @@ def test_without_validation_nothing_is_lost_but_by_rank(folder):
     assert pies.pies(Study(folder))[["lost_at_sparsity", "lost_classes"]].isna().all(axis=None)
     table = image_curves.lost_findings(Study(folder))
     assert len(table) > 0
-    assert set(table["lost_by"]) == {RANK}
+    assert set(table["lost_by"]) == {IN_TABLES[RANK]}
 
 
 def test_lost_by_rank_is_the_study_recounted_by_hand(folder):
@@ -69,7 +70,7 @@ def test_raised_findings_of_a_study_are_recounted_by_hand(folder):
         ]
     )
     table = image_curves.raised_findings(Study(folder))
-    by_point = table[table["raised_by"] == OPERATING_POINT]
+    by_point = table[table["raised_by"] == IN_TABLES[OPERATING_POINT]]
     stays = called[::-1].cumprod(axis=0)[::-1].astype(bool)
     raised = ~called[0] & called[-1] & (truth == 0)
     assert len(by_point) == raised.sum() > 0
@@ -79,7 +80,7 @@ def test_raised_findings_of_a_study_are_recounted_by_hand(folder):
     lacked = by_point["n_runs_lacked"]
     assert (lacked.between(1, by_point["n_runs"])).all(), "the mean of runs that had it has it"
     assert (by_point["n_runs_raised"].between(0, lacked)).all()
-    assert set(table["raised_by"]) == {OPERATING_POINT, RANK}
+    assert set(table["raised_by"]) == set(IN_TABLES.values())
 
 
 def test_points_come_from_validation_never_from_test(folder):
@@ -103,7 +104,7 @@ def test_the_table_of_lost_findings_is_the_study_recounted_by_hand(folder):
     labels = with_validation(folder)
     test = labels.split("test")
     table = image_curves.lost_findings(Study(folder))
-    table = table[table["lost_by"] == OPERATING_POINT]
+    table = table[table["lost_by"] == IN_TABLES[OPERATING_POINT]]
     assert len(table) > 0
     points = operating.operating_points(Study(folder)).set_index("class_name")["operating_point"]
     for row in table.sample(min(len(table), 20), random_state=0).itertuples():

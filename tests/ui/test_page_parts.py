@@ -10,18 +10,22 @@ from starlette.testclient import TestClient
 from core.analysis.subgroup import Subgroup
 from core.charts.library import ADDRESS, library_routes
 from core.study import paths
-from core.ui import OpenStudy, markup
+from core.study.study import Study
+from core.ui import markup
 from core.ui.document import SIDEBAR, STYLE, document, document_routes
 from core.ui.figure_files import file_name, source
+from core.ui.view import View
 from core.wording import terms
 from tests.toys import toy_config
 from tools.reference import pages as reference
 from tools.reference.address import parameters
 
 
-def opened() -> OpenStudy:
+def opened() -> View:
     config = toy_config()
-    return OpenStudy("toy", paths.study_dir(config), config)
+    study = Study(paths.study_dir(config))
+    vars(study)["config"] = config  # there is no such folder
+    return View("toy", study)
 
 
 def test_a_page_begins_with_our_style_in_streamlits_document() -> None:

@@ -333,7 +333,7 @@ def _dashboard() -> Iterator[str]:
     yield _table(("page", "address", "for", "shows"), rows)
     _same("parameter", sorted(parameters(ROOT)), say.ADDRESS)
     yield "## What stands in an address\n"
-    yield "`/class_ap?study=demo&metric=AUROC&sparsity=85` shows AUROC of the study `demo` at "
+    yield "`/class_ap?study=demo&metric=auroc&sparsity=85` shows AUROC of the study `demo` at "
     yield "85 %. A parameter that is left out has its default, and one that is not known does no "
     yield "harm. Several classes are given one by one: `classes=Mass&classes=Hernia`. An address "
     yield "gives nobody a right: who opens it sees what their role lets them see.\n"

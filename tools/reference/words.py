@@ -12,19 +12,19 @@ ADDRESS = {
     "study": ("every page of a study", "Name of the study, or its id where two share a name."),
     "metric": (
         "Class AP, Forgettability, Safe sparsity",
-        "`AP`, `Calibrated AP`, `AUROC` or `Somers' D`. If none is named, Safe sparsity and the "
+        "`ap`, `calibrated_ap`, `auroc` or `somers_d`. If none is named, Safe sparsity and the "
         "corrected reading of Class AP show Somers' D, and the paper's reading shows AP. The "
         "corrected reading of Forgettability always shows Somers' D.",
     ),
     "sparsity": ("Class AP, PIE browser", "In whole percent; a point of the study's grid."),
-    "reading": ("Class AP, Forgettability", "`Corrected` or `Paper`."),
-    "scale": ("Class AP", "`Relative to dense` or `As measured`."),
+    "reading": ("Class AP, Forgettability", "`corrected` or `paper`."),
+    "scale": ("Class AP", "`relative` (to dense) or `measured`."),
     "classes": ("Class AP, PIE browser", "Classes to name in the chart; labels to filter by."),
     "losses": ("Class AP", "`true`: the table of losses is open."),
     "operating": ("Class AP", "`true`: the table of sensitivity and specificity is open."),
     "by": ("Class AP, Forgettability", "What the test images are divided by, such as `view`."),
     "is": ("Class AP, Forgettability", "Which part of them, such as `PA`."),
-    "order": ("Forgettability", "`Frequency` or `Clustered`."),
+    "order": ("Forgettability", "`frequency` or `clustered`."),
     "first": ("Forgettability", "First class of the pair."),
     "second": ("Forgettability", "Second class of the pair."),
     "margin": ("Safe sparsity", "In percent of dense that may be lost."),
@@ -35,7 +35,10 @@ ADDRESS = {
     ),
     "positives": ("Safe sparsity", "The old name of `min_patients`, which still works."),
     "tour": ("Overview", "`true` or `false`: whether the three pictures are open."),
-    "definition": ("PIE browser", "Which images are PIEs, as its switch says."),
+    "definition": (
+        "PIE browser",
+        "Which images are PIEs: `paper`, `modal`, `z_score`, or `every` test image.",
+    ),
     "lost": ("PIE browser", "Labels of which one is lost by the sparsity."),
     "group": ("PIE browser", "Groups of which a finding must be: `tail`, `medium`, `head`."),
     "findings": ("PIE browser", "Numbers of findings, `0` to `4+`."),
@@ -44,9 +47,13 @@ ADDRESS = {
     "column": ("PIE browser", "A column of the labels, such as `view`."),
     "value": ("PIE browser", "Its value."),
     "raised": ("PIE browser", "Findings of which one is raised by the sparsity, and no label."),
-    "lost_by": ("PIE browser", "`Operating point` or `Rank`: what counts as lost and raised."),
-    "sort": ("PIE browser", "Order of the images, as its switch says; `Findings` without it."),
-    "size": ("PIE browser", "Thumbnails: `Small`, `Medium` or `Large`."),
+    "lost_by": ("PIE browser", "`rank` or `operating_point`: what counts as lost and raised."),
+    "sort": (
+        "PIE browser",
+        "Order of the images: `findings` (also without it), `agreement`, `tail`, `lost`, `raised`, "
+        "`most_findings`, `patient` or `test_order`.",
+    ),
+    "size": ("PIE browser", "Thumbnails: `small`, `medium` or `large`."),
     "page": ("PIE browser", "Page of the images, from 1."),
     "image": ("PIE browser", "Id of the image that is open."),
     "composition": ("PIE browser", "`true`: what PIEs hold more of is open."),

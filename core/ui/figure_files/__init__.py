@@ -15,7 +15,8 @@ import streamlit as st
 
 from core.charts import Chart
 from core.charts.library import ADDRESS
-from core.ui import OpenStudy, file_stem
+from core.ui import file_stem
+from core.ui.view import View
 from core.wording import words
 
 _HERE = Path(__file__).parent
@@ -34,7 +35,7 @@ def figure_files(
     chart: Chart,
     key: str,
     name: str,
-    of: OpenStudy | None,
+    of: View | None,
     colours: Sequence[tuple[str, str]] = (),
     wide: bool = True,
 ) -> None:
@@ -63,13 +64,13 @@ def figure_files(
     )
 
 
-def source(of: OpenStudy) -> str:
+def source(of: View) -> str:
     """Where a figure's numbers are from: study, data, subgroup."""
     subgroup = f", {of.subgroup.title}" if of.subgroup else ""
     return f"Study {of.name}: {words.dataset(of.config)}{subgroup}. PruneScope, research only."
 
 
-def file_name(key: str, of: OpenStudy | None, about: Sequence[str]) -> str:
+def file_name(key: str, of: View | None, about: Sequence[str]) -> str:
     """demo_class_ap_curves_ap_sparsity-85: study, page, chart, settings, subgroup."""
     page = urlsplit(st.context.url or "").path.rpartition("/")[2] or "overview"
     study = of.name if of else st.session_state.get("study", "")

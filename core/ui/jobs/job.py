@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core import jobs, ui
@@ -11,7 +13,7 @@ from core.charts.curves import mean_ap_chart
 from core.errors import InputError
 from core.jobs import UNFINISHED, Job, log
 from core.jobs import words as job_words
-from core.ui import OpenStudy, confirm, figures, loaders, markup, people, plain, widgets
+from core.ui import confirm, curves, markup, people, plain, results, widgets
 from core.ui.jobs.listing import (
     BADGES,
     PAGE,
@@ -20,6 +22,7 @@ from core.ui.jobs.listing import (
     title,
     warn_unless_worked_on,
 )
+from core.ui.view import View
 from core.wording import words
 
 SECONDS_BETWEEN_CURVES = 6
@@ -131,7 +134,7 @@ def _actions(job: Job) -> None:
             st.switch_page(PAGE, query_params={})
 
 
-def _opened(job: Job) -> OpenStudy | None:
+def _opened(job: Job) -> View | None:
     studies = ui.visible_studies().values()
     return next((study for study in studies if study.folder.name == job.study_id), None)
 
@@ -141,19 +144,20 @@ def _opened(job: Job) -> OpenStudy | None:
 
 def _curves(job: Job) -> None:
     opened = _opened(job)
-    metrics = loaders.class_metrics(opened) if opened else None
+    metrics = results.class_metrics(opened) if opened else None
     if opened is None or metrics is None or metrics.empty:
         if job.status in UNFINISHED:
             st.caption("mAP and AP of every class appear here with the first finished cell.")
         return
     n_classes, n_undefined = decay.defined_classes(metrics)
-    n_test = loaders.split_sizes(opened)["test"]
+    n_test = results.split_sizes(opened)["test"]
     cells = st.grid(2, min_column_width=320, gap="medium")
     with cells.cell():
-        chart = mean_ap_chart(loaders.mean_ap_band(opened), n_classes, n_undefined, n_test)
+        chart = mean_ap_chart(results.mean_ap_band(opened), n_classes, n_undefined, n_test)
         widgets.draw(chart, key="job-mean-ap", level=3, of=opened)
     with cells.cell():
-        by_class = figures.curves(opened, "ap", False, False, None, ())
+        as_measured = replace(opened, metric="ap", corrected=False, relative=False)
+        by_class = curves.curves_chart(as_measured)
         legend = opened.config.groups
         widgets.draw(by_class, key="job-class-ap", level=3, legend=legend, of=opened)
 

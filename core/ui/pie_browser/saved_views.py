@@ -11,21 +11,23 @@ from core.actions.saved_views import LONGEST_NAME, SavedView
 from core.analysis.lost import OPERATING_POINT
 from core.errors import InputError, WorkError
 from core.people.access import Person
-from core.ui import OpenStudy, gallery_filters, plain
+from core.ui import plain, switches
+from core.ui.pie_browser import filters
+from core.ui.view import View
 
 # What stands in the address besides the study, the page of the grid and the image in view.
 KEYS = (
     *("definition", "sparsity", "lost_by", "sort", "size"),
-    *(key for keys in gallery_filters.WIDGETS.values() for key in keys),
+    *(key for keys in filters.WIDGETS.values() for key in keys),
 )
 DELETED = "deleted_view"  # in the session: the study and the view, until something else is done
 
 
-def show(opened: OpenStudy, person: Person) -> None:
+def show(shown: View, person: Person) -> None:
     """The person's views of this study to choose from, and the present one to save."""
     if not saved_views.may_save(person):
         return
-    study_id = opened.folder.name
+    study_id = shown.folder.name
     with st.popover("Saved views", icon=":material/bookmark:", key="saved-views"):
         try:
             above = st.container()
@@ -97,9 +99,12 @@ def _present() -> dict[str, Any]:
 def _choose(view: SavedView) -> None:
     """Every filter as it was; what this study no longer has, its widget leaves out."""
     st.session_state.pop(DELETED, None)
-    st.session_state["lost_by"] = OPERATING_POINT  # of views that were saved without it
+    switches.choose("lost_by", OPERATING_POINT)  # of views that were saved without it
     for key in KEYS:
         if key in view.settings:
-            value = view.settings[key]
-            st.session_state[key] = tuple(value) if key == "agreement" else value
+            value = switches.by_id(key, view.settings[key])
+            if key in switches.BEFORE_IDS:
+                switches.choose(key, value)
+            else:
+                st.session_state[key] = tuple(value) if key == "agreement" else value
     st.session_state["page"] = 1

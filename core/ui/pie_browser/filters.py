@@ -12,9 +12,29 @@ from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.study.labels import GROUPS
-from core.ui import OpenStudy, loaders, plain, set_address, widgets
+from core.ui import plain, results, set_address, widgets
+from core.ui.switches import switch
+from core.ui.view import View
 from core.wording import columns, image_sentences, words
 
+# By id, as the switches show them.
+DEFINITIONS = {
+    gallery.PAPER: "Paper",
+    gallery.MODAL: "Modal disagreement",
+    gallery.Z_SCORE: "z-score",
+    gallery.EVERY: "Every test image",
+}
+LOST_BY: dict[str, str] = {RANK: "Rank", OPERATING_POINT: "Operating point"}
+ORDERS = {
+    gallery.FINDINGS_FIRST: "Findings",
+    "agreement": "Lowest agreement",
+    "tail": "Tail first",
+    "lost": "Earliest lost",
+    "raised": "Most raised",
+    "most_findings": "Most findings",
+    "patient": "Patient",
+    "test_order": "Test-set order",
+}
 # The keys of each filter's widgets, and what they hold when the filter is off.
 WIDGETS: dict[str, dict[str, Any]] = {
     "labelled": {"classes": []},
@@ -29,25 +49,25 @@ WIDGETS: dict[str, dict[str, Any]] = {
 
 
 def choose(
-    opened: OpenStudy, sparsities: list[float], has_points: bool, beside: Callable[[], None]
+    view: View, sparsities: list[float], has_points: bool, beside: Callable[[], None]
 ) -> tuple[Gallery, LostBy]:
     """The filters' widgets, and what is chosen in them; the order is chosen elsewhere.
 
     has_points: whether any class has an operating point. beside: draws what else shall stand in
     the last row.
     """
-    names = list(loaders.labels(opened).class_names)
-    by_group = loaders.groups_of_classes(opened)
+    names = view.part.class_names
+    by_group = results.groups_of_classes(view)
     ordered = sorted(names, key=lambda name: GROUPS[::-1].index(by_group[name]))
     st.toggle("Filters and order", key="show_filters")  # seen on narrow screens alone
     with st.container(key="filters"):
         with st.container(horizontal=True, gap="medium"):
-            definition = switch("definition", "Show", list(gallery.DEFINITIONS))
+            definition = switch("definition", "Show", DEFINITIONS)
             chosen = switch(
                 "lost_by",
                 "Lost and raised by",
-                [RANK, OPERATING_POINT],
-                help=image_sentences.ways_to_be_lost(opened.config.operating_point.specificity),
+                LOST_BY,
+                help=image_sentences.ways_to_be_lost(view.config.operating_point.specificity),
             )
         by: LostBy = OPERATING_POINT if chosen == OPERATING_POINT else RANK
         can_be_lost = has_points or by == RANK
@@ -67,7 +87,7 @@ def choose(
                 patients = st.text_input(
                     "Patient ids, divided by commas", key="patient", bind="query-params"
                 )
-                column, value = _column(opened)
+                column, value = _column(view)
             beside()
     filters = Gallery(
         definition, sparsity, tuple(labelled), tuple(lost), tuple(raised), tuple(groups),
@@ -77,7 +97,12 @@ def choose(
 
 
 def choose_order() -> str:
-    return switch("sort", "Sort by", list(gallery.ORDERS), help=image_sentences.ORDER)
+    return switch("sort", "Sort by", ORDERS, help=image_sentences.ORDER)
+
+
+def choose_size() -> str:
+    sizes = {"small": "Small", "medium": "Medium", "large": "Large"}
+    return switch("size", "Thumbnails", sizes, "medium")
 
 
 def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
@@ -147,21 +172,6 @@ def _clear(names: list[str]) -> None:
     st.session_state["page"] = 1
 
 
-def switch(
-    key: str, label: str, options: list[str], default: str | None = None, help: str | None = None
-) -> str:
-    widgets.drop_stale(key, options)
-    return st.segmented_control(
-        label,
-        options,
-        default=default or options[0],
-        required=True,
-        key=key,
-        bind="query-params",
-        help=help,
-    )
-
-
 def _several(key: str, label: str, options: list[str], **more: Any) -> list[str]:
     widgets.drop_stale(key, options)
     return st.multiselect(label, options, key=key, bind="query-params", **more)
@@ -180,9 +190,9 @@ def _range() -> tuple[float, float]:
     return round(low, 2), round(high, 2)
 
 
-def _column(opened: OpenStudy) -> tuple[str, str]:
+def _column(view: View) -> tuple[str, str]:
     """A column of the labels and the value it shall have, or nothing."""
-    choices = loaders.subgroup_choices(opened)
+    choices = results.subgroup_choices(view)
     offered = [by for by in choices if by not in (FINDINGS, PATIENTS)]
     if not offered:
         st.caption("The labels have no further column to filter by.")

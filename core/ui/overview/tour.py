@@ -37,7 +37,7 @@ CARDS = (
 )
 
 
-def show_tour(unfolded: bool) -> None:
+def show(unfolded: bool) -> None:
     """`unfolded`: open until somebody folds it, as on a demonstration without results, which is
     where people are new. Whether it is open stands in the address."""
     with st.expander(

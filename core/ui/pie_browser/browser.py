@@ -18,20 +18,13 @@ from core.analysis.gallery import Gallery, Images
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES
 from core.study.paths import images_dir
-from core.ui import (
-    OpenStudy,
-    cards,
-    exemplars,
-    gallery_filters,
-    inspector,
-    markup,
-    people,
-    plain,
-    widgets,
-)
+from core.ui import markup, people, plain, widgets
+from core.ui.pie_browser import cards, filters, inspector
+from core.ui.pie_browser.images import source_size
+from core.ui.view import View
 from core.wording import words
 
-THUMBNAILS = {"Small": 130, "Medium": 180, "Large": 280}
+THUMBNAILS = {"small": 130, "medium": 180, "large": 280}  # CSS pixels
 BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at
 PER_PAGE = 24
 NO_IMAGES = (
@@ -42,12 +35,12 @@ NO_IMAGES = (
 
 @dataclass(frozen=True)
 class Browsed:
-    """What the page has chosen: the study, its images, and those of the filters in their order.
+    """What the page has chosen: the view, its images, and those of the filters in their order.
 
     thumbnail: one of THUMBNAILS.
     """
 
-    opened: OpenStudy
+    view: View
     images: Images
     filters: Gallery
     shown: pd.DataFrame
@@ -55,7 +48,7 @@ class Browsed:
 
     @property
     def has_images(self) -> bool:
-        return images_dir(self.opened.config.dataset) is not None
+        return images_dir(self.view.config.dataset) is not None
 
 
 def show(browsed: Browsed) -> None:
@@ -67,7 +60,7 @@ def show(browsed: Browsed) -> None:
             _inspect(browsed)
     with left:
         if browsed.shown.empty:
-            gallery_filters.explain_nothing(browsed.filters, browsed.images)
+            filters.explain_nothing(browsed.filters, browsed.images)
         else:
             _show_grid(browsed, _chosen(browsed.images))
 
@@ -75,14 +68,13 @@ def show(browsed: Browsed) -> None:
 @st.fragment
 def _inspect(browsed: Browsed) -> None:
     people.require(*SEES_STUDIES)  # a fragment runs without the page that has asked this
-    chosen, sparsity = _chosen(browsed.images), browsed.filters.sparsity
+    chosen = _chosen(browsed.images)
     try:
         inspector.show(
-            browsed.opened,
+            browsed.view,
             browsed.images,
             browsed.shown,
             chosen,
-            sparsity,
             _choose,
             browsed.has_images,
         )
@@ -113,7 +105,7 @@ def _show_grid(browsed: Browsed, chosen: str | None) -> None:
     of_page = gallery.page_of(browsed.shown, page, PER_PAGE)
     if not browsed.has_images:
         st.info(NO_IMAGES, icon=":material/hide_image:")
-    elif size := exemplars.source_size(browsed.opened, of_page["image_id"].iloc[0]):
+    elif size := source_size(browsed.view, of_page["image_id"].iloc[0]):
         st.caption(words.source(size, width))
     found = [
         cards.Card(image_id, _caption(browsed, row, agreement), image_id == chosen)
@@ -122,13 +114,13 @@ def _show_grid(browsed: Browsed, chosen: str | None) -> None:
         )
     ]
     if browsed.has_images:
-        cards.show(browsed.opened, found, 2 * width, width)
+        cards.show(browsed.view, found, 2 * width, width)
     else:
         _show_names(found, width)
 
 
 def _caption(browsed: Browsed, row: int, agreement: float) -> str:
-    labelled = inspector.chips(browsed.images, row, browsed.filters.sparsity)
+    labelled = inspector.chips(browsed.images, row, browsed.view.at)
     return f"agreement <b>{words.number(agreement)}</b><br>{labelled}"
 
 

@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.ui import OpenStudy, markup, people
+from core.ui import markup, people
+from core.ui.view import View
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class Card:
     is_open: bool = False
 
 
-def show(opened: OpenStudy, cards: Iterable[Card], size: int, width: int) -> None:
+def show(view: View, cards: Iterable[Card], size: int, width: int) -> None:
     """A grid of cards, each at least `width` CSS pixels wide, its X-ray asked for at `size`."""
     address, person = _address(), people.person().email
     drawn = "".join(
         '<div class="ps-card">'
         + markup.xray(
-            opened.folder.name,
+            view.folder.name,
             card.image_id,
             size,
             card.caption,

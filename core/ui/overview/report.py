@@ -7,15 +7,16 @@ from functools import partial
 import streamlit as st
 
 from core.reporting import report
-from core.ui import OpenStudy, people
+from core.ui import people
+from core.ui.view import View
 
 
-def download(opened: OpenStudy) -> None:
+def offer(view: View) -> None:
     """A button; the report is made when somebody clicks."""
     st.download_button(
         "Report",
-        data=people.logged_export(opened.name, "report", partial(_page, opened)),
-        file_name=f"{opened.name}_report.html",
+        data=people.logged_export(view.name, "report", partial(_page, view)),
+        file_name=f"{view.name}_report.html",
         mime="text/html",
         key="download_report",
         on_click="ignore",
@@ -27,5 +28,5 @@ def download(opened: OpenStudy) -> None:
     )
 
 
-def _page(opened: OpenStudy) -> bytes:
-    return report.report_html(opened.study).encode()
+def _page(view: View) -> bytes:
+    return report.report_html(view.study).encode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -11,12 +13,16 @@ import streamlit as st
 
 from core.analysis import gallery
 from core.analysis.gallery import Images
-from core.analysis.image_curves import FindingFate, finding_fates
+from core.analysis.image_curves import finding_fates
 from core.analysis.lost import OPERATING_POINT, RANK
 from core.charts.images import image_curves_chart, image_ranks_chart
 from core.results import export
 from core.study.paths import percent
-from core.ui import OpenStudy, cards, exemplars, markup, people, plain, widgets
+from core.ui import markup, people, plain, widgets
+from core.ui.pie_browser import cards
+from core.ui.pie_browser.filters import LOST_BY
+from core.ui.pie_browser.images import curves, has_points, limits, operating_points
+from core.ui.view import View
 from core.ui.viewer import ViewerImage, xray_viewer
 from core.wording import columns, image_sentences, words
 
@@ -29,12 +35,36 @@ RANKS_ABOVE = "Share of the test images without the class that it ranks above"
 Choose = Callable[[str | None], None]
 
 
+@dataclass(frozen=True)
+class Look:
+    """One image looked at. image: its row of the images' table."""
+
+    view: View
+    images: Images
+    image: pd.Series
+
+    @property
+    def row(self) -> int:
+        return int(self.image["test_order"])
+
+    @property
+    def name(self) -> str:
+        return str(self.image["image_id"])
+
+    @cached_property
+    def labels(self) -> dict[str, bool | None]:
+        return gallery.labels_of(self.images, self.row)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        return curves(self.view, self.row)
+
+
 def show(
-    opened: OpenStudy,
+    view: View,
     images: Images,
     shown: pd.DataFrame,
     image_id: str | None,
-    sparsity: float,
     choose: Choose,
     has_images: bool,
 ) -> None:
@@ -46,16 +76,15 @@ def show(
         with st.container(key="way" if image_id else "no-way"):
             _show_way(shown, image_id, choose, steps=not has_images)
     if has_images:
-        _show_xray(opened, shown, image_id, choose)
+        _show_xray(view, shown, image_id, choose)
     if image_id is None:
         return
-    image = gallery.one_image(images, image_id)
-    _show_name(images, image, sparsity)
-    fates, curves = _fates(opened, images, image)
-    _show_findings(opened, images, fates, curves, sparsity)
-    _show_change(opened, images, image, curves, sparsity)
-    _show_others(opened, images, image, choose, has_images)
-    _show_rest(opened, images, image, curves, sparsity)
+    look = Look(view, images, gallery.one_image(images, image_id))
+    _show_name(look)
+    _show_findings(look)
+    _show_change(look)
+    _show_others(look, choose, has_images)
+    _show_rest(look)
 
 
 def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_ON_CARD) -> str:
@@ -91,82 +120,60 @@ def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: 
         st.markdown(where if image_id else "…")
 
 
-def _show_xray(
-    opened: OpenStudy, shown: pd.DataFrame, image_id: str | None, choose: Choose
-) -> None:
+def _show_xray(view: View, shown: pd.DataFrame, image_id: str | None, choose: Choose) -> None:
     near, at = gallery.around(shown, image_id, BEFORE, AFTER) if image_id else ([], None)
-    known = [ViewerImage(name, people.xray_address(opened.folder.name, name)) for name in near]
+    known = [ViewerImage(name, people.xray_address(view.folder.name, name)) for name in near]
     xray_viewer(
         known,
         at,
         "xray_viewer",
-        source=opened.folder.name,
+        source=view.folder.name,
         height=STAGE_HEIGHT,
         on_step=choose,
         cards=".st-key-browser",
     )
 
 
-def _show_name(images: Images, image: pd.Series, sparsity: float) -> None:
-    agreement, rank = float(image["agreement"]), image["rank"]
-    labelled = chips(images, int(image["test_order"]), sparsity, RAISED_HERE)
-    st.html(markup.named(image["image_id"], labelled))
-    n = int(images.table["agreement"].notna().sum())
+def _show_name(look: Look) -> None:
+    agreement, rank = float(look.image["agreement"]), look.image["rank"]
+    labelled = chips(look.images, look.row, look.view.at, RAISED_HERE)
+    st.html(markup.named(look.name, labelled))
+    n = int(look.images.table["agreement"].notna().sum())
     said = image_sentences.image_caption(agreement, 0 if pd.isna(rank) else int(rank), n)
     st.caption(plain(said))
 
 
-def _fates(
-    opened: OpenStudy, images: Images, image: pd.Series
-) -> tuple[list[FindingFate], pd.DataFrame]:
-    exemplars.prepare_curves(opened)
-    row = int(image["test_order"])
-    curves = exemplars.curves(opened, row)
-    labelled = gallery.labels_of(images, row)
-    return finding_fates(curves, exemplars.limits(opened, images.by), labelled, images.by), curves
-
-
-def _show_findings(
-    opened: OpenStudy,
-    images: Images,
-    fates: list[FindingFate],
-    curves: pd.DataFrame,
-    sparsity: float,
-) -> None:
+def _show_findings(look: Look) -> None:
+    view, images = look.view, look.images
+    least = limits(view, images.by)
+    fates = finding_fates(look.curves, least, look.labels, images.by)
     draw = image_ranks_chart if images.by == RANK else image_curves_chart
-    chart = draw(curves, fates, exemplars.limits(opened, images.by), images.groups, sparsity)
-    at = f"sparsity-{percent(sparsity)}"
-    widgets.draw(chart, "image_curves", opened.config.groups, of=opened, about=(at,))
-    if images.by == OPERATING_POINT and not exemplars.has_points(opened):
+    chart = draw(look.curves, fates, least, images.groups, view.at)
+    widgets.draw(chart, "image_curves", view.config.groups, of=view, about=view.about[-1:])
+    if images.by == OPERATING_POINT and not has_points(view):
         st.caption(image_sentences.NO_OPERATING_POINTS)
     elif len(fates) > 1:
         told = image_sentences.fates_told(fates)
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in told))
 
 
-def _show_change(
-    opened: OpenStudy,
-    images: Images,
-    image: pd.Series,
-    curves: pd.DataFrame,
-    sparsity: float,
-) -> None:
-    row = int(image["test_order"])
-    changes = gallery.image_change(curves, gallery.labels_of(images, row), sparsity)
-    lost = dict(zip(images.class_names, images.lost[row], strict=True))
-    raised = dict(zip(images.class_names, gallery.false_alarms(images, row), strict=True))
+def _show_change(look: Look) -> None:
+    images, sparsity = look.images, look.view.at
+    changes = gallery.image_change(look.curves, look.labels, sparsity)
+    lost = dict(zip(images.class_names, images.lost[look.row], strict=True))
+    raised = dict(zip(images.class_names, gallery.false_alarms(images, look.row), strict=True))
     if images.by == RANK:
-        for column in ("dense_rank", "pruned_rank"):
-            changes[column] = changes[column].map(image_sentences.rank_in_percent)
         limits = ["dense_rank", "pruned_rank"]
+        for column in limits:
+            changes[column] = changes[column].map(image_sentences.rank_in_percent)
     else:
-        changes["operating_point"] = changes["class_name"].map(exemplars.operating_points(opened))
         limits = ["operating_point"]
+        changes["operating_point"] = changes["class_name"].map(operating_points(look.view))
     changes["lost_at_sparsity"] = changes["class_name"].map(lost) * 100
     changes["raised_at_sparsity"] = changes["class_name"].map(raised) * 100
     at = words.percent(sparsity)
     st.markdown(f"### {plain(image_sentences.most_changed(changes, sparsity).removesuffix('.'))}")
-    number = st.column_config.NumberColumn
+    number, by = st.column_config.NumberColumn, f"By {LOST_BY[images.by].lower()}"
     st.dataframe(
         changes[
             [
@@ -189,19 +196,17 @@ def _show_change(
             "operating_point": number("Operating point", format="%.3g"),
             "dense_rank": number("Rank dense", format="%.1f %%", help=RANKS_ABOVE),
             "pruned_rank": number(f"Rank at {at}", format="%.1f %%", help=RANKS_ABOVE),
-            "lost_at_sparsity": number("Lost at", format="%.0f %%", help=f"By {images.by.lower()}"),
+            "lost_at_sparsity": number("Lost at", format="%.0f %%", help=by),
             "raised_at_sparsity": number(
-                "Raised at", format="%.0f %%", help=f"By {images.by.lower()}; not of labelled ones"
+                "Raised at", format="%.0f %%", help=f"{by}; not of labelled ones"
             ),
         },
     )  # fmt: skip
 
 
-def _show_others(
-    opened: OpenStudy, images: Images, image: pd.Series, choose: Choose, has_images: bool
-) -> None:
-    others = gallery.others_of_patient(images, image["image_id"])
-    patient = plain(str(image["patient_id"]))
+def _show_others(look: Look, choose: Choose, has_images: bool) -> None:
+    others = gallery.others_of_patient(look.images, look.name)
+    patient = plain(str(look.image["patient_id"]))
     if others.empty:
         st.caption(f"Patient {patient} has no other test image.")
         return
@@ -212,7 +217,7 @@ def _show_others(
         for image_id, agreement in zip(first["image_id"], first["agreement"], strict=True)
     ]
     if has_images:
-        cards.show(opened, found, SMALL, OTHERS_WIDTH)
+        cards.show(look.view, found, SMALL, OTHERS_WIDTH)
     else:
         _show_other_names(found, choose)
     if len(others) > MOST_OTHERS:
@@ -232,25 +237,20 @@ def _show_other_names(found: list[cards.Card], choose: Choose) -> None:
                 )
 
 
-def _show_rest(
-    opened: OpenStudy,
-    images: Images,
-    image: pd.Series,
-    curves: pd.DataFrame,
-    sparsity: float,
-) -> None:
-    st.html(markup.facts(columns.told(gallery.attributes_of(images, int(image["test_order"])))))
-    table = curves.assign(image_id=image["image_id"])
-    table["operating_point"] = table["class_name"].map(exemplars.operating_points(opened))
-    address = {"study": opened.name, "image": image["image_id"], "sparsity": percent(sparsity)}
-    address["lost_by"] = images.by
+def _show_rest(look: Look) -> None:
+    view = look.view
+    st.html(markup.facts(columns.told(gallery.attributes_of(look.images, look.row))))
+    table = look.curves.assign(image_id=look.name)
+    table["operating_point"] = table["class_name"].map(operating_points(view))
+    address = {"study": view.name, "image": look.name, "sparsity": percent(view.at)}
+    address["lost_by"] = look.images.by
     with st.container(horizontal=True):
         st.download_button(
             "Curves of this image",
             data=people.logged_export(
-                opened.name, "image_curves", lambda: export.FORMATS[".csv"](table)
+                view.name, "image_curves", lambda: export.FORMATS[".csv"](table)
             ),
-            file_name=f"{opened.name}_{image['image_id']}_curves.csv",
+            file_name=f"{view.name}_{look.name}_curves.csv",
             key="download_image_curves",
             on_click="ignore",
             type="tertiary",

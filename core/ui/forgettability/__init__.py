@@ -1,0 +1,1 @@
+"""What the page Forgettability alone shows."""

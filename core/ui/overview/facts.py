@@ -1,0 +1,50 @@
+"""Which study this is, and what was run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.charts.classes import frequency_chart
+from core.pictures import repairs
+from core.study import store
+from core.study.paths import labels_path
+from core.ui import markup, results, widgets
+from core.ui.view import View
+from core.wording import words
+
+
+def show(view: View) -> None:
+    with st.container(key="facts"):
+        st.html(markup.facts(_facts(view)))
+
+
+def _facts(view: View) -> dict[str, str]:
+    config, has_labels = view.config, labels_path(view.folder).exists()
+    provenance = store.read_provenance(view.folder)
+    origin = words.origin(config)
+    repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
+    patients = results.patients_caveat(view) if has_labels else ""
+    return {
+        "Dataset": words.dataset(config),
+        "Model": words.model(config),
+        **({"Predictions": origin} if origin else {}),
+        "Runs": words.runs(config, provenance.get("seeds", ())),
+        "Sparsity grid": words.grid(config.sweep.sparsities),
+        "Pruning": words.pruning(config),
+        "Finished": words.finished(len(view.study.cells), config),
+        "Images": words.split_sizes(results.split_sizes(view)) if has_labels else words.NONE,
+        "Skipped images": words.skipped(provenance.get("skipped_images", [])),
+        **({"Repaired images": repaired} if repaired else {}),
+        **({"Patients": patients} if patients else {}),
+        "Study id": view.folder.name,
+    }
+
+
+def show_frequencies(view: View) -> None:
+    if not labels_path(view.folder).exists():
+        return
+    groups, frequencies = view.config.groups, results.table(view, "class_frequencies")
+    n_images = results.split_sizes(view)[results.split_of_groups(view)]
+    chart = frequency_chart(frequencies, groups.tail_below, n_images)
+    widgets.draw(chart, key="frequency_chart", legend=groups, of=view)
+    widgets.downloads(view, "class_frequencies")

@@ -1,0 +1,93 @@
+"""What Overview opens with: what is forgotten first, whether that is rarity, what becomes of false
+alarms, one figure, and the paper's claims, tested on this study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from core.analysis import decay, losses
+from core.analysis.class_changes import PRIMARY
+from core.analysis.first_forgotten import FirstForgotten, first_forgotten
+from core.charts import Chart
+from core.charts.classes import changes_chart
+from core.ui import evidence, is_finished, markup, nowrap, widgets
+from core.ui.results import cached, class_metrics, split_sizes, table
+from core.ui.view import View
+from core.wording import claim_sentences, first_sentences, operating_sentences
+
+SPARSITY = 0.9
+# Each says one more sentence of a study at a sparsity, or nothing; bold words open it.
+FURTHER: dict[str, Callable[[View], str]] = {
+    "False alarms:": lambda view: operating_sentences.false_alarms_sentence(
+        table(view, "operating_characteristics"), view.at
+    )
+}
+
+
+def show(view: View) -> None:
+    """The sentences, with the figure beside them, and the claims below."""
+    pruned = decay.pruned_sparsities(class_metrics(view))
+    at = min(pruned, key=lambda sparsity: abs(sparsity - SPARSITY))
+    view = replace(view, metric=PRIMARY, sparsity=at)
+    known = evidence.is_known(view)
+    with st.container(key="answer"):
+        sentences, figure = st.columns([2, 3], gap="medium")
+        with sentences:
+            if known:
+                _show_sentences(view)
+            else:
+                _show_so_far(view)
+        with figure:
+            groups, about = view.config.groups, view.about[-1:]
+            widgets.draw(_chart(view), "changes_chart", groups, level=3, of=view, about=about)
+    if known:
+        _show_claims(view)
+
+
+def _show_sentences(view: View) -> None:
+    found = _first_forgotten(view)
+    st.markdown(f"## {nowrap(first_sentences.headline(found))}")
+    st.markdown(nowrap(first_sentences.details(found)))
+    st.markdown(f"**Is it rarity?** {nowrap(claim_sentences.rarity(table(view, 'claims')))}")
+    for opening, sentence in FURTHER.items():
+        if further := sentence(view):
+            st.markdown(f"**{opening}** {nowrap(further)}")
+    if left_out := first_sentences.not_judged(found):
+        st.caption(nowrap(left_out))
+
+
+def _show_so_far(view: View) -> None:
+    config = view.config
+    if is_finished(view):
+        st.markdown("## What is forgotten first cannot be told")
+        st.markdown("No run has predictions of both the dense and a pruned model.")
+        return
+    n_runs = decay.complete_runs(class_metrics(view), config.sweep.sparsities)
+    st.markdown(f"## {nowrap(first_sentences.so_far(n_runs, config.runs.count))}")
+    st.markdown("Nothing here is final: more runs can change the order of the classes.")
+
+
+def _show_claims(view: View) -> None:
+    st.markdown("## The paper\u2019s claims, tested here")
+    head, rows = claim_sentences.claims_told(table(view, "claims"))
+    st.html(markup.table("The paper\u2019s claims with their verdicts", head, rows))
+    widgets.downloads(view, "claims")
+
+
+@cached("metric")
+def _first_forgotten(view: View) -> FirstForgotten:
+    metrics = class_metrics(view)
+    last = max(decay.pruned_sparsities(metrics))
+    return first_forgotten(table(view, "class_summary"), decay.complete_runs(metrics), last)
+
+
+@cached("metric", "sparsity", shared=True)
+def _chart(view: View) -> Chart:
+    """The change of every class at one sparsity, with its interval."""
+    sparsity = view.at
+    known = table(view, "forgettability"), table(view, "class_summary")
+    changes = losses.changes_at(*known, sparsity)
+    return changes_chart(changes, view.metric, sparsity, split_sizes(view)["test"])

@@ -1,0 +1,1 @@
+"""What the PIE browser alone shows."""

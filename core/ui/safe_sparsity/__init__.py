@@ -1,0 +1,1 @@
+"""What the page Safe sparsity alone shows."""

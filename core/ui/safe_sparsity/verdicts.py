@@ -1,0 +1,113 @@
+"""Up to which sparsity every class is as good as dense: sentences, chart and table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from core.analysis.safe_operation import BY_BOTH, OperatingAnswer, operating_answers
+from core.analysis.safe_sparsity import ALL, SafeAnswer, SafeSparsity, safe_answers
+from core.charts import Chart
+from core.charts.safety import safety_chart
+from core.errors import InputError
+from core.results.moments import moments
+from core.results.operating import operating_characteristics
+from core.results.safe import safe_operation, safe_sparsity
+from core.ui import plain, results, tables, widgets
+from core.ui.safe_sparsity.settings import tag
+from core.ui.view import View
+from core.wording import safety_sentences
+
+SHOWN = (
+    *("class_name", "group", "n_positive_patients", "sparsity", "dense", "pruned"),
+    *("relative_change", "ci_low", "ci_high", "smallest_margin", "verdict", "operating_verdict"),
+    *("sensitivity_change", "specificity_change", "operating_threshold", "reason"),
+)
+ALL_IMAGES = "Of all test images: the subgroup chosen on other pages is not applied here."
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The table `safe_sparsity`, the answers per scope and per threshold, and the chart."""
+
+    table: pd.DataFrame
+    answers: dict[str, SafeAnswer]
+    by_decisions: dict[str, OperatingAnswer]
+    chart: Chart
+
+
+def verdicts(view: View, settings: SafeSparsity) -> Verdicts | None:
+    """What is safe; the first time every prediction is read, and the page shows how far it is.
+
+    None where no class has the metric in both a dense and a pruned model; explains and ends the
+    page where there is nothing to compare at all.
+    """
+    _compare(view)
+    return _verdicts(view, settings)
+
+
+def _compare(view: View) -> None:
+    place = st.empty()
+
+    def advance(done: int, total: int) -> None:
+        place.progress(done / total, text=f"Comparing with dense: {done:,} of {total:,} cells")
+
+    if not moments.is_there(view.study):
+        try:
+            moments(view.study, advance=advance)
+        except InputError:
+            st.info("This needs a finished run with the dense model and one sparsity above 0.")
+            st.stop()
+    place.empty()
+    if not operating_characteristics.is_there(view.study):
+        with st.spinner("Working out sensitivity and specificity at every sparsity \u2026"):
+            operating_characteristics(view.study)
+
+
+@results.cached(shared=True)
+def _verdicts(view: View, settings: SafeSparsity) -> Verdicts | None:
+    table = safe_sparsity(view.study, settings)
+    answers = safe_answers(table)
+    if not answers:
+        return None
+    test = view.study.test
+    n_patients = int(test.rows["patient_id"].nunique())
+    chart = safety_chart(table, answers[ALL], settings, len(test), n_patients)
+    decided = operating_answers(safe_operation(view.study, settings))
+    return Verdicts(table, answers, decided, chart)
+
+
+def show_answer(found: Verdicts, settings: SafeSparsity) -> None:
+    answer = found.answers[ALL]
+    st.markdown(f"## {plain(safety_sentences.safe_headline(answer, settings))}")
+    for sentence in safety_sentences.by_decisions(found.by_decisions):
+        st.markdown(f"**{plain(sentence)}**")
+    st.markdown(plain(safety_sentences.safe_details(answer, settings)))
+    st.caption(f"{safety_sentences.OTHER_FIRST} {safety_sentences.NOT_A_LICENCE}")
+    if st.session_state.get("subgroup"):
+        st.caption(ALL_IMAGES)
+
+
+def show_groups(view: View, found: Verdicts, settings: SafeSparsity) -> None:
+    for scope, answer in found.answers.items():
+        if scope != ALL:
+            st.markdown(f"- {plain(safety_sentences.safe_headline(answer, settings))}")
+    if found.by_decisions:
+        st.caption(plain(safety_sentences.DECISIONS_ARE))
+    unknown = results.patients_caveat(view)
+    for caveat in safety_sentences.safe_caveats(found.answers[ALL], settings, unknown):
+        st.caption(plain(caveat))
+
+
+def show_classes(view: View, found: Verdicts, settings: SafeSparsity) -> None:
+    about = (settings.metric, tag(settings))
+    widgets.draw(found.chart, key="safety_chart", of=view, about=about)
+    tables.show(
+        found.table,
+        BY_BOTH,
+        SHOWN,
+        alt="Every class at every sparsity: changes, bounds, and the verdicts by both criteria",
+    )
+    widgets.downloads(view, "safe_sparsity", lambda: found.table, tag(settings))

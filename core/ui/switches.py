@@ -1,0 +1,108 @@
+"""Switches between a few choices. A choice has an id, which stands in the address, in saved views
+and in code; its label is for the screen alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.ui import set_address, went_back
+from core.wording import terms
+
+# What addresses and saved views held before choices had ids: the labels of that time.
+BEFORE_IDS: dict[str, dict[str, str]] = {
+    "metric": {
+        "AP": "ap", "Calibrated AP": "calibrated_ap", "AUROC": "auroc", "Somers' D": "somers_d",
+    },
+    "reading": {"Corrected": "corrected", "Paper": "paper"},
+    "scale": {"Relative to dense": "relative", "As measured": "measured"},
+    "order": {"Frequency": "frequency", "Clustered": "clustered"},
+    "definition": {
+        "Paper": "paper", "Modal disagreement": "modal", "z-score": "z_score",
+        "Every test image": "every",
+    },
+    "lost_by": {"Rank": "rank", "Operating point": "operating_point"},
+    "sort": {
+        "Findings": "findings", "Lowest agreement": "agreement", "Tail first": "tail",
+        "Earliest lost": "lost", "Most raised": "raised", "Most findings": "most_findings",
+        "Patient": "patient", "Test-set order": "test_order",
+    },
+    "size": {"Small": "small", "Medium": "medium", "Large": "large"},
+}  # fmt: skip
+METRICS = {
+    "ap": "AP", "calibrated_ap": "Calibrated AP", "auroc": "AUROC", "somers_d": "Somers' D",
+}  # fmt: skip
+
+
+def by_id(key: str, value: Any) -> Any:
+    """A value of an address or a saved view as it is now."""
+    return BEFORE_IDS.get(key, {}).get(value, value) if isinstance(value, str) else value
+
+
+def switch(
+    key: str, label: str, options: Mapping[str, str], default: str = "", help: str | None = None
+) -> str:
+    """One of `options`, id to label; in the address as `key` unless it is the default. It goes with
+    the person from page to page.
+
+    Not bound: a bound widget writes its label there.
+    """
+    default = default or next(iter(options))
+    value = _chosen(key, options) or default
+    _write(key, "" if value == default else value)
+    return _control(key, label, options, value, help)
+
+
+def metric_switch(default: str = "ap") -> str:
+    """One of METRICS; in the address as `metric` once somebody has chosen. Until then it is
+    `default`, which may change with the reading."""
+    chosen = _chosen("metric", METRICS)
+    _write("metric", chosen)
+    return _control("metric", "Metric", METRICS, chosen or default, terms.METRICS)
+
+
+def reading_switch() -> bool:
+    """True for the corrected reading, False for the paper's; in the address as `reading`."""
+    options = {"corrected": "Corrected", "paper": "Paper"}
+    help = terms.TERMS["paper, corrected"]
+    return switch("reading", "Reading", options, help=help) == "corrected"
+
+
+def choose(key: str, value: str) -> None:
+    """For callbacks. The choice reaches the address with the next run that is not cut short, so
+    until then the address it had is known to be behind."""
+    st.session_state[f"chosen_{key}"] = value, st.query_params.get(key)
+
+
+def _chosen(key: str, options: Mapping[str, str]) -> str:
+    """The choice in the address, or the last one if the address names none; empty for none."""
+    address = st.query_params.get(key)
+    last, behind = st.session_state.get(f"chosen_{key}", ("", None))
+    asked = last if address in (None, behind) and not went_back() else address
+    value = by_id(key, asked)
+    value = value if value in options else ""
+    st.session_state[f"chosen_{key}"] = value, behind if address == behind else None
+    return value
+
+
+def _write(key: str, value: str) -> None:
+    if value:
+        set_address(key, value)
+    else:
+        st.query_params.pop(key, None)
+
+
+def _control(key: str, label: str, options: Mapping[str, str], value: str, help: str | None) -> str:
+    st.session_state[key] = value  # also after a page before
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        required=True,
+        key=key,
+        on_change=lambda: choose(key, st.session_state[key]),
+        help=help,
+    )
+    return str(chosen)
