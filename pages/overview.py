@@ -26,7 +26,7 @@ def study_facts(opened: ui.OpenStudy) -> dict[str, str]:
     repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
     patients = loaders.patients_caveat(opened) if has_labels else ""
     return {
-        "Dataset": words.dataset(config),
+        "Dataset": config.dataset.title,
         "Model": words.model(config),
         **({"Predictions": origin} if origin else {}),
         "Runs": words.runs(config, provenance.get("seeds", ())),

@@ -173,7 +173,7 @@ def page_head(title: str, opened: OpenStudy) -> None:
     if opened.config.synthetic:
         notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
     else:
-        notice = f":gray-badge[{plain(words.dataset(opened.config))}]"
+        notice = f":gray-badge[{plain(opened.config.dataset.title)}]"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{plain(opened.title)} &nbsp; {notice}", width="content")
         if title in terms.OF_PAGE:

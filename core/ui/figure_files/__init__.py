@@ -16,7 +16,6 @@ import streamlit as st
 from core.charts import Chart
 from core.charts.library import ADDRESS
 from core.ui import OpenStudy, file_stem
-from core.wording import words
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -66,7 +65,7 @@ def figure_files(
 def source(of: OpenStudy) -> str:
     """Where a figure's numbers are from: study, data, subgroup."""
     subgroup = f", {of.subgroup.title}" if of.subgroup else ""
-    return f"Study {of.name}: {words.dataset(of.config)}{subgroup}. PruneScope, research only."
+    return f"Study {of.name}: {of.config.dataset.title}{subgroup}. PruneScope, research only."
 
 
 def file_name(key: str, of: OpenStudy | None, about: Sequence[str]) -> str:
