@@ -270,7 +270,7 @@ def _provenance(study: Study, labels: Labels | None) -> list[tuple[str, str]]:
     origin = words.origin(config)
     facts = {
         "Study id": study.folder.name,
-        "Dataset": words.dataset(config),
+        "Dataset": config.dataset.title,
         "Dataset fingerprint": known.get("dataset_fingerprint"),
         "Model": words.model(config),
         "Predictions": origin,

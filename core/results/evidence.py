@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.analysis import claims as claim_rows
 from core.analysis.claims import CLAIMS, Claim
-from core.analysis.class_evidence import ClassEvidence, class_evidence
+from core.analysis.class_evidence import CLASS_EFFECTS, TRENDS, ClassEvidence, class_evidence
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
 from core.analysis.pair_evidence import (
@@ -62,13 +62,20 @@ class_onsets = Kept(
     version=9,
     inputs=(METRICS,),
     uses=(moments,),
+    columns=(TRENDS, CLASS_EFFECTS),
 )
 trends = class_onsets.beside(1)
 class_effects = class_onsets.beside(2)
 different_pairs = class_onsets.beside(3)
 
 
-@kept(_file("claims"), version=1, inputs=(QUALITY,), uses=(class_onsets, pies.definitions))
+@kept(
+    _file("claims"),
+    version=1,
+    inputs=(QUALITY,),
+    uses=(class_onsets, pies.definitions),
+    columns=CLAIMS,
+)
 def claims(study: Study) -> pd.DataFrame:
     """CLAIMS: every claim of the paper, by its own statistic and by the corrected one."""
     rows = [

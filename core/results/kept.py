@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 
 from core.study import store
+from core.study.columns import Columns
 from core.study.study import Study
 
 # done, total
@@ -23,8 +25,8 @@ class Kept:
 
     Called with a study, and what the table is about (a sparsity, say), it reads the table, or makes
     and keeps all of them. They are kept under a key: over the version, which is raised when the
-    computation changes, over the files they are made of (`inputs` of `Study.stamp`), and over those
-    of the kept tables that are used.
+    computation changes, over the columns declared of them, over the files they are made of
+    (`inputs` of `Study.stamp`), and over those of the kept tables that are used.
     """
 
     make: Callable[..., tuple[pd.DataFrame, ...]]
@@ -32,6 +34,7 @@ class Kept:
     version: int
     inputs: tuple[str, ...] = ()
     uses: tuple[Kept, ...] = ()
+    columns: tuple[Columns, ...] = ()
     part: int = 0
 
     def beside(self, part: int) -> Kept:
@@ -64,7 +67,9 @@ class Kept:
         return f"{self._versions()} {study.stamp(*self._inputs())}"
 
     def _versions(self) -> str:
-        return "-".join([str(self.version), *(used._versions() for used in self.uses)])
+        names = " ".join(name for declared in self.columns for name in declared)
+        own = f"{self.version}.{crc32(names.encode()):08x}" if names else str(self.version)
+        return "-".join([own, *(used._versions() for used in self.uses)])
 
     def _inputs(self) -> tuple[str, ...]:
         return (*self.inputs, *(name for used in self.uses for name in used._inputs()))
@@ -75,6 +80,7 @@ def kept(
     version: int,
     inputs: tuple[str, ...] = (),
     uses: tuple[Kept, ...] = (),
+    columns: Columns | None = None,
 ) -> Callable[[Callable[..., pd.DataFrame]], Kept]:
     """Keep the one table that a function makes; see `Kept`."""
 
@@ -82,6 +88,6 @@ def kept(
         def one(*args: Any, **options: Any) -> tuple[pd.DataFrame]:
             return (make(*args, **options),)
 
-        return Kept(one, (file,), version, inputs, uses)
+        return Kept(one, (file,), version, inputs, uses, (columns,) if columns else ())
 
     return keep

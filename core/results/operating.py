@@ -19,6 +19,7 @@ from core.analysis.lost import (
 )
 from core.analysis.operating_characteristics import (
     DENSE,
+    OPERATING_CHARACTERISTICS,
     REFIXED,
     Points,
     no_operating_characteristics,
@@ -109,7 +110,12 @@ _lost = _kept_since(lost_at_sparsity, paths.lost_at_path)
 _raised = _kept_since(raised_at_sparsity, paths.raised_at_path)
 
 
-@kept(paths.operating_characteristics_path, version=1, inputs=(PREDICTIONS, ENSEMBLES, VALIDATION))
+@kept(
+    paths.operating_characteristics_path,
+    version=1,
+    inputs=(PREDICTIONS, ENSEMBLES, VALIDATION),
+    columns=OPERATING_CHARACTERISTICS,
+)
 def operating_characteristics(study: Study) -> pd.DataFrame:
     """`operating_characteristics_of` every finished ensemble, with the classes' groups, the most
     frequent class first. Empty, with its columns, where a study has no operating points or no dense

@@ -15,6 +15,7 @@ from core.analysis.pie import Pies
 from core.analysis.pie_claims import pie_claims_table
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_definitions import (
+    PIES,
     AgreementZ,
     ModalDisagreement,
     ModalExcess,
@@ -25,7 +26,7 @@ from core.analysis.pie_label_noise import WRONG_LABELS, PieLabelNoise, labels_re
 from core.analysis.pie_lost import labels_lost
 from core.analysis.pie_null import PairAgreements
 from core.analysis.pie_quality import PieQuality
-from core.analysis.pie_quality_excess import BADNESS, PieQualityExcess, badness
+from core.analysis.pie_quality_excess import BADNESS, PIE_QUALITY, PieQualityExcess, badness
 from core.analysis.ranks import ranks
 from core.errors import InputError
 from core.pictures.quality import image_quality, kept_quality
@@ -158,6 +159,7 @@ definitions = Kept(
     (paths.pie_definitions_path, paths.pie_pairs_path, paths.pie_excess_path),
     version=2,
     inputs=(PREDICTIONS, ENSEMBLES, VALIDATION),
+    columns=(PIES, EXCESS),
 )
 _pairs = definitions.beside(1)
 _excess = definitions.beside(2)
@@ -235,7 +237,13 @@ def pie_quality(
     return table.merge(quality_excess(study, sparsity), on="measure")
 
 
-@kept(paths.pie_quality_path, version=1, inputs=(QUALITY,), uses=(definitions,))
+@kept(
+    paths.pie_quality_path,
+    version=1,
+    inputs=(QUALITY,),
+    uses=(definitions,),
+    columns=PIE_QUALITY,
+)
 def quality_excess(study: Study, sparsity: float) -> pd.DataFrame:
     """`PieQualityExcess` of the images' measures, and a row of `badness`."""
     measured = kept_quality(study.folder)

@@ -188,12 +188,13 @@ def _toml(text: str) -> dict[str, Any]:
 
 
 def _in_words(error: ValidationError) -> str:
-    # A discriminated union puts its tag into the location; people never wrote it.
-    kinds = {"phantom", "nih-cxr14", "cxr-lt", "table", "imported"}
     sentences = []
     told = error.errors(include_url=False)
     for item in told[:MOST_TOLD]:
-        where = ".".join(str(part)[:60] for part in item["loc"] if part not in kinds)
+        section, *inside = item["loc"] or ("",)
+        # The dataset's kind follows its section there; people never wrote it so.
+        parts = (section, *inside[section == "dataset" :])
+        where = ".".join(str(part)[:60] for part in parts)
         if not where:  # a rule over several sections names them itself
             sentences.append(item["msg"].removeprefix("Value error, "))
             continue

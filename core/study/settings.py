@@ -37,6 +37,7 @@ Architecture = Literal[
 ]
 # How 8-bit grey becomes what a given network was trained on; see core.engine.preprocessing.
 PreprocessingName = Literal["imagenet", "xrv", "half", "unit"]
+PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 DEFAULT_SPARSITIES = tuple(percent / 100 for percent in range(0, 100, 5))
 
 # Names with their meaning; the function of each name stands in the engine's registry.
@@ -97,10 +98,16 @@ class ImageSettings(Settings):
             raise ValueError("validation_share and test_share must leave a share to train on")
         return self
 
+    @property
+    def title(self) -> str:
+        """What pages call the dataset: the title of its kind."""
+        return type(self).model_fields["kind"].title or ""
+
 
 class PhantomSettings(ImageSettings):
     kind: Literal["phantom"] = Field(
-        description="Synthetic X-rays, drawn by code when a study first needs them."
+        title="Synthetic phantoms",
+        description="Synthetic X-rays, drawn by code when a study first needs them.",
     )
     n_patients: int = Field(2800, ge=10, le=200_000, description="How many synthetic patients.")
     seed: int = Field(0, ge=0, description="Seed of everything drawn.")
@@ -111,7 +118,9 @@ class PhantomSettings(ImageSettings):
 
 
 class NihSettings(ImageSettings):
-    kind: Literal["nih-cxr14"] = Field(description="NIH ChestX-ray14, or any part of it.")
+    kind: Literal["nih-cxr14"] = Field(
+        title="NIH ChestX-ray14", description="NIH ChestX-ray14, or any part of it."
+    )
     images: Path
     labels: Path
     train_list: Path | None = Field(None, description="The official `train_val_list.txt`.")
@@ -125,6 +134,10 @@ class CxrLtSettings(ImageSettings):
     images: Path
     labels: Path
     name: Literal["nih-cxr-lt", "mimic-cxr-lt"] = Field(description="Which published dataset.")
+
+    @property
+    def title(self) -> str:
+        return PUBLISHED[self.name]
 
 
 class TableColumns(ImageSettings):
@@ -163,7 +176,8 @@ class TableColumns(ImageSettings):
 
 class TableSettings(TableColumns):
     kind: Literal["table"] = Field(
-        description="Your own images with a CSV or Parquet file of labels."
+        title="Own labels and images",
+        description="Your own images with a CSV or Parquet file of labels.",
     )
     images: Path
 
@@ -180,6 +194,10 @@ class ImportedSettings(TableColumns):
         pattern=r"^[A-Za-z0-9][\w.+-]{0,62}$",
         description="What the files of predictions call the network.",
     )
+
+    @property
+    def title(self) -> str:
+        return f"{PUBLISHED.get(self.name, 'Own labels')}, imported predictions"
 
 
 DatasetSettings = Annotated[

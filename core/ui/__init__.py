@@ -154,7 +154,7 @@ def page_head(title: str, view: View) -> None:
     if view.config.synthetic:
         notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
     else:
-        notice = f":gray-badge[{plain(words.dataset(view.config))}]"
+        notice = f":gray-badge[{plain(view.config.dataset.title)}]"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{plain(view.title)} &nbsp; {notice}", width="content")
         if title in terms.OF_PAGE:

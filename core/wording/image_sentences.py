@@ -60,8 +60,7 @@ def ways_to_be_lost(least: float) -> str:
 # What is said of a finding, by what it is lost or raised by and by its fate.
 FATES: dict[LostBy, dict[Fate, str]] = {
     OPERATING_POINT: {
-        "no_limit": "has no operating point: no validation image is certain not to have "
-        "it.",
+        "no_limit": "has no operating point: no validation image is certain not to have it.",
         "stays": "stays above its operating point at every sparsity.",
         "below_dense": "is already below its operating point when dense, in {n} of {runs}.",
         "raised": "is raised from {at} sparsity on, in {n} of the {runs} that did not call it when "

@@ -23,11 +23,6 @@ FRESH_SECONDS = 10
 NONE = "\u2013"  # what stands for no value
 MINUS = "\u2212"
 
-DATASETS = {
-    "phantom": "Synthetic phantoms",
-    "nih-cxr14": "NIH ChestX-ray14",
-    "table": "Own labels and images",
-}
 METRICS = {
     "ap": "AP",
     "calibrated_ap": "calibrated AP",
@@ -38,7 +33,6 @@ UNKNOWN = "not known"
 OWN_PATIENTS = "Each image counts as its own patient: no patient ids are known."
 FEW_IMAGES = 50  # of so few test images nothing is concluded anyway
 FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
-PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 MOST_NAMED = 4
 
 
@@ -124,14 +118,6 @@ def loss(change: float | None, metric: str) -> str:
         return f"has no {METRICS[metric]}"
     verb = "loses" if change < 0 else "gains"
     return f"{verb} {abs(change) * 100:.0f} % of its {METRICS[metric]}"
-
-
-def dataset(config: StudyConfig) -> str:
-    if config.dataset.kind == "cxr-lt":
-        return PUBLISHED[config.dataset.name]
-    if config.dataset.kind == "imported":
-        return f"{PUBLISHED.get(config.dataset.name, 'Own labels')}, imported predictions"
-    return DATASETS[config.dataset.kind]
 
 
 def grid(sparsities: tuple[float, ...]) -> str:

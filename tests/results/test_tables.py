@@ -1,13 +1,16 @@
 """From a study's files to its tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from core import results
 from core.errors import InputError
-from core.results import pies
+from core.results import evidence, pies
 from core.study import paths, store
+from core.study.columns import Column, Columns
 from core.study.labels import Labels
 from core.study.study import Study
 from tests.toys import write_toy_study
@@ -95,3 +98,12 @@ def test_every_table_names_its_classes_as_the_study_does(folder):
         "No Finding"
     }
     assert isinstance(results.table(Study(folder), "overall"), pd.DataFrame)
+
+
+def test_a_kept_table_is_made_again_once_it_is_declared_to_have_another_column(folder):
+    study, kept = Study(folder), evidence.class_onsets
+    kept(study)
+    assert kept.is_there(study)
+    wider = replace(kept, columns=(*kept.columns, Columns(Column("more", "What is new."))))
+    assert not wider.is_there(study)
+    assert not replace(evidence.trends, uses=(wider,)).is_there(study)

@@ -1,5 +1,7 @@
 """A study's id follows from what decides its numbers, and from nothing else."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from core.errors import InputError
 from core.study import paths
 from core.study.config import StudyConfig, parse_config, read_config
+from core.study.settings import DatasetSettings
 from tests.toys import toy_config
 
 MINIMAL = """
@@ -124,3 +127,16 @@ def test_shipped_study_files_are_valid_and_the_papers_settings_are_the_papers(py
 def test_parse_config_names_its_source():
     with pytest.raises(InputError, match=r"uploaded\.toml"):
         parse_config({}, "uploaded.toml")
+
+
+@pytest.mark.parametrize("kind", get_args(get_args(DatasetSettings)[0]))
+def test_every_dataset_has_a_title(kind):
+    allowed = {"images": "x", "labels": "y", "name": "nih-cxr-lt", "architecture": "resnet50"}
+    known = {name: value for name, value in allowed.items() if name in kind.model_fields}
+    (tag,) = get_args(kind.model_fields["kind"].annotation)
+    assert kind(kind=tag, **known).title
+
+
+def test_an_error_does_not_name_the_kind_within_the_section(study_file):
+    with pytest.raises(InputError, match=r" dataset\.test_share: "):
+        read_config(study_file, ("dataset.test_share=2",))

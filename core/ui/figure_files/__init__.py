@@ -17,7 +17,6 @@ from core.charts import Chart
 from core.charts.library import ADDRESS
 from core.ui import file_stem
 from core.ui.view import View
-from core.wording import words
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -67,7 +66,7 @@ def figure_files(
 def source(of: View) -> str:
     """Where a figure's numbers are from: study, data, subgroup."""
     subgroup = f", {of.subgroup.title}" if of.subgroup else ""
-    return f"Study {of.name}: {words.dataset(of.config)}{subgroup}. PruneScope, research only."
+    return f"Study {of.name}: {of.config.dataset.title}{subgroup}. PruneScope, research only."
 
 
 def file_name(key: str, of: View | None, about: Sequence[str]) -> str:

@@ -178,7 +178,7 @@ def _settings(job: Job) -> dict[str, str]:
         return {"Settings": str(error)}
     given = config.checkpoint
     return {
-        "Dataset": words.dataset(config),
+        "Dataset": config.dataset.title,
         "Model": words.model(config),
         "Checkpoint": f"given, SHA-256 {given.sha256[:16]}" if given else "trained by the job",
         "Runs": words.runs(config),

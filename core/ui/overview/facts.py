@@ -25,7 +25,7 @@ def _facts(view: View) -> dict[str, str]:
     repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
     patients = results.patients_caveat(view) if has_labels else ""
     return {
-        "Dataset": words.dataset(config),
+        "Dataset": config.dataset.title,
         "Model": words.model(config),
         **({"Predictions": origin} if origin else {}),
         "Runs": words.runs(config, provenance.get("seeds", ())),
