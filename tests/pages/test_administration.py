@@ -15,7 +15,8 @@ from core.errors import WorkError
 from core.people import audit
 from core.people.access import LOCAL
 from core.results import export
-from core.ui import administration, people
+from core.ui import people
+from core.ui.administration import deletion, log
 from tests.pages.test_pages import open_page
 from tests.upload.test_own_data_races import own
 
@@ -27,7 +28,7 @@ def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_log_can_be_taken_along_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(administration, "NEWEST_LINES", 2)
+    monkeypatch.setattr(log, "NEWEST_LINES", 2)
     for number in range(5):
         person = "ann@clinic.org" if number % 2 else "rolf@clinic.org"
         audit.record(person, "export", {"study": f"s{number}", "table": 'pies, "all"'})
@@ -39,8 +40,8 @@ def test_the_log_can_be_taken_along_whole(monkeypatch: pytest.MonkeyPatch) -> No
     assert given == [
         *((kind, f"The table audit_log as {kind}") for kind in ("CSV", "Parquet")),
     ]
-    whole = administration.whole_log(None)
-    assert list(whole.columns) == administration.AUDIT_LOG.names
+    whole = log.whole_log(None)
+    assert list(whole.columns) == log.AUDIT_LOG.names
     again = pd.read_csv(io.BytesIO(export.FORMATS[".csv"](whole)))
     assert [json.loads(about)["study"] for about in again["about"]] == [
         "s4",
@@ -50,7 +51,7 @@ def test_the_log_can_be_taken_along_whole(monkeypatch: pytest.MonkeyPatch) -> No
         "s0",
     ]
     of_ann = pd.read_parquet(
-        io.BytesIO(export.FORMATS[".parquet"](administration.whole_log("ann@clinic.org")))
+        io.BytesIO(export.FORMATS[".parquet"](log.whole_log("ann@clinic.org")))
     )
     assert of_ann["who"].to_list() == ["ann@clinic.org"] * 2
     assert of_ann["when"].is_monotonic_decreasing
@@ -61,7 +62,7 @@ def test_an_export_of_the_log_is_in_it(
 ) -> None:
     monkeypatch.setattr(people, "person", lambda: LOCAL)
     monkeypatch.setattr(people.provider, "configured", lambda: False)
-    taken = people.logged_export("", "audit_log", lambda: administration.whole_log(None))()
+    taken = people.logged_export("", "audit_log", lambda: log.whole_log(None))()
     assert taken["who"].to_list() == ["local"]
     assert json.loads(taken["about"][0]) == {"table": "audit_log"}
 
@@ -81,7 +82,7 @@ def test_a_role_that_was_taken_away_counts_between_the_page_and_the_click(
     monkeypatch.setattr(people, "_claims", lambda: claims)
     monkeypatch.setattr(people.provider, "configured", lambda: True)
     monkeypatch.setattr(people.provider, "problem", lambda: None)
-    download = people.logged_export("", "audit_log", lambda: administration.whole_log(None))
+    download = people.logged_export("", "audit_log", lambda: log.whole_log(None))
     assert download()["who"].to_list() == ["ann@clinic.org"]
     roles.write_text('[roles]\nresearcher = ["ann@clinic.org"]\n')
     with pytest.raises(WorkError, match="session has ended"):
@@ -95,7 +96,7 @@ def test_administrators_see_and_delete_datasets_that_are_nobodys() -> None:
     at = open_page("administration.py")
     table = at.dataframe[1].value.set_index("name")
     assert table["whose"].to_dict() == {
-        "old-lungs": administration.NOBODY,
+        "old-lungs": deletion.NOBODY,
         "used-lungs": "ann@clinic.org",
     }
     box = next(one for one in at.selectbox if one.label == "Dataset to delete")

@@ -30,7 +30,7 @@ from core.results import export
 from core.study.columns import Column, Columns
 from core.study.config import StudyConfig
 from core.study.settings import DEFAULT_SPARSITIES, OneOf
-from core.ui.administration import AUDIT_LOG
+from core.ui.administration.log import AUDIT_LOG
 from tools.reference import words as say
 from tools.reference.address import parameters
 

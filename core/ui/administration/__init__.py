@@ -1,0 +1,1 @@
+"""What the page Administration alone shows."""
