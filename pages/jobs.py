@@ -3,14 +3,15 @@
 import streamlit as st
 
 from core.people.access import SEES_STUDIES
-from core.ui import jobs, people
+from core.ui import people
+from core.ui.jobs import job, listing
 
 people.require(*SEES_STUDIES)
 asked = st.query_params.get("job")
 # A link from this page to itself changes what is asked, and leaves the browser's address to us.
 st.query_params.from_dict(st.query_params.to_dict())
 if asked:
-    jobs.show_job(asked)
+    job.show_job(asked)
 else:
     st.title("Jobs")
-    jobs.show_list()
+    listing.show_list()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import streamlit as st
 
 from core.actions.deletion import delete_dataset
@@ -19,12 +17,12 @@ def confirmed(
     key: str,
     label: str = "Delete",
     icon: str = ":material/delete:",
-    button: Literal["primary", "secondary"] = "primary",
+    final: bool = True,
 ) -> bool:
     """Whether a person has just opened `label`, read the question and pressed `yes`."""
     with st.popover(label, icon=icon):
         st.markdown(question)
-        return st.button(yes, type=button, key=key)
+        return st.button(yes, type="primary" if final else "secondary", key=key)
 
 
 def named(name: str, label: str, key: str) -> bool:
