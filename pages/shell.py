@@ -1,13 +1,12 @@
 """The frame of every page: who is looking, the pages for them, the study picker, and errors in
 words."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from core import ui
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES, Person, Role
+from core.people.sign_in import Nobody
 from core.ui import markup, people
 from core.ui.document import WITHOUT_SIDEBAR
 
@@ -28,33 +27,22 @@ PAGES: dict[str, tuple[str, str, tuple[Role, ...]]] = {
 }
 
 
-def listed(file: str) -> st.Page:
+def listed(file: str, looking: Person | Nobody, pages: dict[str, st.Page]) -> st.Page:
     """A page in the list, or in its place, unlisted, what says that it is not for this person."""
     title, icon, roles = PAGES[file]
     home = file == HOME
     if isinstance(looking, Person) and looking.role in roles:
         return st.Page(file, title=title, icon=icon, default=home)
-    shown: Callable[[], None] = refuse
-    if not isinstance(looking, Person):
-        shown = ask
-    elif home:
-        shown = to_readings
+
+    def instead() -> None:
+        if not isinstance(looking, Person):
+            people.ask_to_sign_in(looking)
+        if home:
+            st.switch_page(pages[READINGS])
+        people.refuse(back=pages[HOME if looking.role in SEES_STUDIES else READINGS])
+
     path = None if home else file.removesuffix(".py")
-    return st.Page(shown, title=title, url_path=path, default=home, visibility="hidden")
-
-
-def ask() -> None:
-    if not isinstance(looking, Person):
-        people.ask_to_sign_in(looking)
-
-
-def refuse() -> None:
-    sees_studies = isinstance(looking, Person) and looking.role in SEES_STUDIES
-    people.refuse(back=pages[HOME if sees_studies else READINGS])
-
-
-def to_readings() -> None:
-    st.switch_page(pages[READINGS])
+    return st.Page(instead, title=title, url_path=path, default=home, visibility="hidden")
 
 
 # An X-ray to be read has the whole window, from the start.
@@ -66,7 +54,8 @@ st.set_page_config(
     initial_sidebar_state=sidebar,
 )
 looking = people.enter()
-pages = {file: listed(file) for file in PAGES}
+pages: dict[str, st.Page] = {}
+pages |= {file: listed(file, looking, pages) for file in PAGES}
 page = st.navigation(list(pages.values()))
 if isinstance(looking, Person):
     n_pages = sum(looking.role in roles for _, _, roles in PAGES.values())

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.reader_study import readings, results
-from core.ui.reading_room import SLIP_SECONDS
+from core.ui.reader_study.room import SLIP_SECONDS
 from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
 from tests.ports import free_port
 from tests.reader_study.toy_readings import answer_all, write_reader_study

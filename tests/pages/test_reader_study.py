@@ -11,7 +11,8 @@ from core.people.access import Person
 from core.reader_study import database, readings, results
 from core.study import paths
 from core.study.store import find_study
-from core.ui import people, reading_room
+from core.ui import people
+from core.ui.reader_study import room as reading_room
 from core.wording import words
 from core.wording.questions import QUESTIONS
 from tests.pages.test_pages import open_page, said

@@ -11,16 +11,10 @@ from core.errors import InputError, WorkError
 from core.reader_study import readings
 from core.reader_study.database import ReaderStudy
 from core.ui import people
-from core.ui.viewer import ViewerImage, xray_viewer
-from core.wording import words
 from core.wording.questions import QUESTIONS
 
-HEIGHT = 760  # CSS pixels; the viewer keeps within the window
 SCALES = [question.name for question in QUESTIONS.values() if question.level == "ordinal"]
 YES_NO = {1: "Y", 0: "N"}
-AGAIN = {"image_quality": "Q", "difficulty": "T"}
-# What the viewer leaves to the questions while it has the focus.
-PAGE_KEYS = "yn12345qt"
 # Nobody judges an X-ray, or thinks again, within this time: a key that comes sooner was meant for
 # what was on the screen before.
 SLIP_SECONDS = 0.4
@@ -123,43 +117,6 @@ def enter(of: ReaderStudy, reader: str) -> tuple[Room, readings.Sheet]:
         room = Room(of, reader, known.place)
         st.session_state["reading_room"] = room
     return room, known
-
-
-def xray(room: Room, known: readings.Sheet) -> None:
-    """The X-ray in view, and its neighbours to step to. They are called by their place: an image's
-    own name may tell where it comes from."""
-    places = range(max(room.place - 1, 0), min(room.place + 2, len(known.order)))
-    shown = [ViewerImage(called(at, known), _address(room.study, known.order[at])) for at in places]
-    stepped = xray_viewer(
-        shown,
-        places.index(room.place),
-        "reading_xray",
-        source=f"reader study {room.study.id}",
-        height=HEIGHT,
-        page_keys=PAGE_KEYS,
-    )
-    if stepped is not None and stepped != called(room.place, known):
-        room.go(next(at for at in places if called(at, known) == stepped))
-        st.rerun()
-
-
-def called(place: int, known: readings.Sheet) -> str:
-    return f"image {place + 1} of {len(known.order)}"
-
-
-def _address(of: ReaderStudy, position: int) -> str:
-    return people.xray_address(of.study_id, readings.judged(of, position).image_id)
-
-
-def was(is_pie: bool, sparsity: float) -> str:
-    """What a reader who has closed their readings is told of an image."""
-    kind = "a PIE" if is_pie else "not a PIE"
-    return (
-        f"This image was {kind}: one of those whose classes dense and pruned models "
-        f"({words.percent(sparsity)} sparsity) rank most differently."
-        if is_pie
-        else f"This image was {kind}."
-    )
 
 
 def _told(place: int, answers: dict[str, int]) -> str:

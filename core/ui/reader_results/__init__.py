@@ -1,0 +1,1 @@
+"""What the page Reader results alone shows."""
