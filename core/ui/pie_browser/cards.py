@@ -8,15 +8,20 @@ X-ray open. The viewer takes a click on it before the browser follows it (see
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import streamlit as st
+from markupsafe import Markup
 
 from core.ui import markup, people
 from core.ui.view import View
+
+CARD = Markup(
+    '<div class="ps-card">{xray}<a class="ps-way" href="{way}" aria-label="Open {name}"{current}>'
+    "</a></div>"
+)
 
 
 @dataclass(frozen=True)
@@ -31,20 +36,20 @@ class Card:
 def show(view: View, cards: Iterable[Card], size: int, width: int) -> None:
     """A grid of cards, each at least `width` CSS pixels wide, its X-ray asked for at `size`."""
     address, person = _address(), people.person().email
-    drawn = "".join(
-        '<div class="ps-card">'
-        + markup.xray(
-            view.folder.name,
-            card.image_id,
-            size,
-            card.caption,
-            person=person,
-            kind="ps-open" if card.is_open else "",
+    drawn = Markup("").join(
+        CARD.format(
+            xray=markup.xray(
+                view.folder.name,
+                card.image_id,
+                size,
+                card.caption,
+                person=person,
+                kind="ps-open" if card.is_open else "",
+            ),
+            way=address + urlencode({"image": card.image_id}),
+            name=card.image_id,
+            current=Markup(' aria-current="true"') if card.is_open else "",
         )
-        + f'<a class="ps-way" href="{html.escape(address + urlencode({"image": card.image_id}))}" '
-        f'aria-label="Open {html.escape(card.image_id)}"'
-        + (' aria-current="true"' if card.is_open else "")
-        + "></a></div>"
         for card in cards
     )
     st.html(f'<div class="ps-cards" style="--ps-card: {width}px">{drawn}</div>')
