@@ -49,6 +49,17 @@ class FileFacts:
     joined: tuple[str, ...] = ()
     not_finite: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> list[str]:
+        """Where in the file the weights were, and what else is in it."""
+        joined = f"{len(self.joined)} weights joined with their pruning masks"
+        return [
+            *([f"weights under {self.wrapper!r}"] if self.wrapper else []),
+            *([f"prefix {self.prefix!r} taken off"] if self.prefix else []),
+            *([joined] if self.joined else []),
+            *([f"not used: {some(self.beside)}"] if self.beside else []),
+        ]
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -69,6 +80,11 @@ class ArchitectureFacts:
     channels: Literal[1, 3]
     image_size: int
     runner_ups: tuple[Candidate, ...] = ()
+
+    @property
+    def next(self) -> str:
+        """The runner-ups in words."""
+        return ", ".join(f"{c.architecture} {c.share:.0%}" for c in self.runner_ups) or "none"
 
 
 @dataclass(frozen=True)
@@ -259,23 +275,14 @@ def lines(report: Preflight) -> list[str]:
 def _file_line(file: FileFacts) -> str:
     types = ", ".join(f"{count} {name}" for name, count in file.dtypes.items())
     notes = [f"tensors: {types}"] if types else []
-    if file.wrapper:
-        notes.append(f"weights under {file.wrapper!r}")
-    if file.prefix:
-        notes.append(f"prefix {file.prefix!r} taken off")
-    if file.joined:
-        notes.append(f"{len(file.joined)} weights joined with their masks")
-    if file.beside:
-        notes.append(f"not used: {some(file.beside)}")
-    return f"File: {file.format}, {size(file.n_bytes)}; " + "; ".join(notes)
+    return f"File: {file.format}, {size(file.n_bytes)}; " + "; ".join(notes + file.notes)
 
 
 def _architecture_lines(found: ArchitectureFacts) -> list[str]:
     how = "chosen" if found.chosen_by == "chosen" else "guessed from names and shapes"
-    others = ", ".join(f"{c.architecture} {c.share:.0%}" for c in found.runner_ups) or "none"
     return [
         f"Architecture: {found.architecture}, {how}; {found.share:.1%} of the weights agree "
-        f"(names of {found.library}; next: {others})"
+        f"(names of {found.library}; next: {found.next})"
     ]
 
 

@@ -11,8 +11,6 @@ from typing import Any
 from markupsafe import Markup
 
 from core.charts.parts import GROUP_COLOURS
-from core.people import access
-from core.pictures import xrays
 from core.study.labels import GROUPS
 from core.study.settings import GroupSettings
 from core.wording import words
@@ -86,28 +84,22 @@ def class_chips(
     return _macros().chips(coloured, kind)
 
 
-def xray(
-    study_id: str, image_id: str, size: int, caption: str, *, person: str, kind: str = ""
-) -> Markup:
-    """An X-ray on black from our own route, asked for at `size` pixels or the next size above.
+def cards(drawn: Iterable[tuple[str, str, str, Markup, bool]], width: int) -> Markup:
+    """X-rays on black, each at least `width` CSS pixels wide, below a link that opens it.
 
-    caption: HTML, already escaped. person: the e-mail address of who looks. kind: further CSS
-    classes.
+    drawn: image id, address of the X-ray, address of the link, caption, whether it is open now.
     """
-    claim = access.XrayClaim(study_id, image_id, person)
-    asked = next((s for s in xrays.SIZES if s >= size), xrays.SIZES[-1])
-    address = f"/xray/{access.sign_xray(claim)}?size={asked}"
-    return _macros().xray(image_id, address, Markup(caption), kind)
+    return _macros().cards(drawn, width)
 
 
-def without_xray(caption: str, *, kind: str = "") -> Markup:
-    """What stands in an X-ray's place where the study has no images. caption: escaped HTML."""
-    return _macros().without_xray(Markup(caption), kind)
+def without_xray(image_id: str, caption: Markup, is_open: bool = False) -> Markup:
+    """What stands in an X-ray's place where the study has no images."""
+    return _macros().without_xray(image_id, caption, is_open)
 
 
-def named(image_id: str, chips: str) -> Markup:
-    """An image's id above its labels. chips: escaped HTML."""
-    return _macros().named(image_id, Markup(chips))
+def named(image_id: str, chips: Markup) -> Markup:
+    """An image's id above its labels."""
+    return _macros().named(image_id, chips)
 
 
 def previews(pictures: Iterable[tuple[str, str]]) -> Markup:

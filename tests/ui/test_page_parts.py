@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -74,8 +75,9 @@ def test_names_that_strangers_gave_are_escaped() -> None:
         markup.facts({odd: odd}),
         markup.table(odd, [odd, odd], [[odd, odd]]),
         markup.class_chips([odd], {odd: "tail"}, {odd: odd}),
-        markup.named(odd, ""),
-        markup.xray("id", odd, 256, "", person="ann@clinic.org"),
+        markup.named(odd, Markup("")),
+        markup.without_xray(odd, Markup("")),
+        markup.cards([(odd, "", "", Markup(""), True)], 200),
         markup.previews([(odd, "")]),
     ):
         assert escaped in html

@@ -177,7 +177,3 @@ def _number(value: object) -> float | None:
 
 def _mean(values: list[float]) -> float | None:
     return float(np.mean(values)) if values else None
-
-
-def threads() -> int:
-    return torch.get_num_threads()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,7 @@ def _extract(path: Path, kind: str, out: Path) -> dict[str, Any]:
     total = sum(tensor.numel() for tensor in found.tensors.values())
     if total > MAX_WEIGHTS:
         raise InputError(f"{shown(path.name)} has {total:,} weights; {MAX_WEIGHTS:,} are the most.")
-    dtypes: dict[str, int] = {}
-    for tensor in found.tensors.values():
-        name = str(tensor.dtype).removeprefix("torch.")
-        dtypes[name] = dtypes.get(name, 0) + 1
+    dtypes = Counter(_dtype(tensor) for tensor in found.tensors.values())
     try:
         found = join_pruned(found)
     except InputError as error:
@@ -100,9 +98,9 @@ def _extract(path: Path, kind: str, out: Path) -> dict[str, Any]:
     return {
         "format": kind,
         "wrapper": found.wrapper,
-        "beside": list(found.beside),
-        "class_names": list(found.class_names),
-        "joined": list(found.pruned),
+        "beside": found.beside,
+        "class_names": found.class_names,
+        "joined": found.joined,
         "dtypes": dtypes,
         "not_finite": not_finite,
     }
@@ -158,14 +156,17 @@ def _refuse_odd(name: str, tensor: torch.Tensor, path: Path) -> None:
             f"{where} is sparse, quantised or without values; only plain tensors are read."
         )
     if tensor.dtype not in (*DTYPES, *COUNTERS):
-        dtype = str(tensor.dtype).removeprefix("torch.")
         raise InputError(
-            f"{where} is of type {dtype}; read are float32, float16, bfloat16 and float64."
+            f"{where} is of type {_dtype(tensor)}; read are float32, float16, bfloat16 and float64."
         )
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise InputError(
             f"{where} says it has {tensor.numel():,} values where the file holds fewer."
         )
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:

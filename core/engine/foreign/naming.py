@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 import torch
@@ -42,7 +42,7 @@ class Found:
     wrapper: str = ""
     beside: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
-    pruned: tuple[str, ...] = field(default=())
+    joined: tuple[str, ...] = ()  # names that were a pair of weight_orig and weight_mask
 
 
 def find_weights(loaded: Any) -> Found:
@@ -88,7 +88,7 @@ def join_pruned(found: Found) -> Found:
         tensors[stem] = original * mask.to(original.dtype)
         del tensors[f"{stem}_orig"], tensors[name]
         joined.append(stem)
-    return Found(tensors, found.wrapper, found.beside, found.class_names, tuple(joined))
+    return replace(found, tensors=tensors, joined=tuple(joined))
 
 
 def names_of_metadata(metadata: Mapping[str, str] | None) -> tuple[str, ...]:

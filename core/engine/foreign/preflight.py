@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import get_num_threads, nn
 
 from core.checkpoints.analyses import study_settings
 from core.checkpoints.formats import shown
@@ -274,13 +274,9 @@ class _Preflight:
         interval = f"mean AUROC {check.mean_auroc or 0:.2f}"
         if check.low is not None:
             interval += f", 95 % interval {check.low:.2f} to {check.high:.2f}"
-        if check.verdict == "chance":
+        if judged := {"chance": "no better", "worse": "worse"}.get(check.verdict):
             self.warnings.append(
-                f"no better than chance ({interval}): check class order and preprocessing"
-            )
-        elif check.verdict == "worse":
-            self.warnings.append(
-                f"worse than chance ({interval}): check class order and preprocessing"
+                f"{judged} than chance ({interval}): check class order and preprocessing"
             )
         elif check.verdict == "unknown":
             self.warnings.append(
@@ -304,9 +300,7 @@ class _Preflight:
         n_grid, side = len(config.sweep.sparsities), config.model.image_size
         weights: WeightFacts = self.found["weights"]
         n_predictions = (n_test + n_validation) * n_grid
-        decoding = n_all / (
-            checking.decoding_rate(sample, images, side) * max(1, checking.threads())
-        )
+        decoding = n_all / (checking.decoding_rate(sample, images, side) * get_num_threads())
         row = 4 * len(labels.class_names) + 30  # probabilities and the image's id
         return Estimate(
             images_per_second=rate,

@@ -71,18 +71,9 @@ class Reader(AbstractContextManager["Reader"]):
             from safetensors.torch import load_file
 
             tensors = load_file(out)
-        return Given(
-            sha256=digest,
-            n_bytes=path.stat().st_size,
-            format=answer["format"],
-            wrapper=answer["wrapper"],
-            beside=tuple(answer["beside"]),
-            class_names=tuple(answer["class_names"]),
-            joined=tuple(answer["joined"]),
-            dtypes=answer["dtypes"],
-            not_finite=answer["not_finite"],
-            tensors=tensors,
-        )
+        for name in ("beside", "class_names", "joined"):
+            answer[name] = tuple(answer[name])
+        return Given(sha256=digest, n_bytes=path.stat().st_size, tensors=tensors, **answer)
 
 
 def _ask(path: Path, out: Path) -> dict[str, Any]:

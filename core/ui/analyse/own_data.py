@@ -15,7 +15,7 @@ from core.people.access import Person
 from core.study.config import StudyConfig
 from core.ui import confirm, markup, people, plain
 from core.ui.analyse import waiting
-from core.ui.analyse.report import table
+from core.ui.analyse.report import pick, table
 from core.ui.upload import upload as upload_zone
 from core.upload import own_data as data
 from core.upload import uploads
@@ -186,26 +186,18 @@ def _warnings(report: DataReport) -> list[str]:
 def _change_columns(found: Upload, columns: Columns, report: DataReport) -> None:
     with st.popover("Other columns", icon=":material/table:"), st.form("own_columns_form"):
         names = list(report.columns)
-        image = st.selectbox("Image", [FOUND, *names], index=_at(names, columns.image, 1))
-        patient = st.selectbox("Patient", [FOUND, NONE, *names], index=_at(names, columns.patient))
-        split = st.selectbox("Split", [FOUND, NONE, *names], index=_at(names, columns.split))
+        named = {name: name for name in names}
+        image = pick("Image", {FOUND: None} | named, columns.image)
+        others = {FOUND: None, NONE: ""} | named
+        patient, split = (
+            pick("Patient", others, columns.patient),
+            pick("Split", others, columns.split),
+        )
         classes = st.multiselect("Classes", names, default=list(columns.classes))
         if st.form_submit_button("Look again"):
             data.forget(found, columns)  # unpacked once is enough
-            st.session_state["own_columns"] = Columns(
-                _meant(image), _meant(patient), _meant(split), tuple(classes)
-            )
+            st.session_state["own_columns"] = Columns(image, patient, split, tuple(classes))
             st.rerun()
-
-
-def _at(names: list[str], chosen: str | None, before: int = 2) -> int:
-    if chosen is None:
-        return 0
-    return names.index(chosen) + before if chosen in names else 1
-
-
-def _meant(choice: str) -> str | None:
-    return None if choice == FOUND else "" if choice == NONE else choice
 
 
 def _others(found: Upload, columns: Columns, who: str, usable: bool) -> None:

@@ -34,7 +34,7 @@ from core.wording.words import duration
 
 BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 LEFT_OUT = "(no class: left out)"
-PREPROCESSING = {
+PREPROCESSING: dict[PreprocessingName, str] = {
     "imagenet": "ImageNet's mean and deviation, as torchvision",
     "xrv": "-1024 to 1024, as torchxrayvision",
     "half": "-1 to 1, mean and deviation 0.5",
@@ -148,7 +148,7 @@ def details(
     if report.keys:
         _keys(report.keys)
     if report.weights:
-        _weights(report.weights, report.file)
+        _weights(report.weights)
     if report.outputs:
         options = _outputs(report.outputs, options, classes)
     if report.architecture:
@@ -169,29 +169,19 @@ def _architecture(
     found: ArchitectureFacts | None, file: FileFacts, options: PreflightOptions
 ) -> PreflightOptions:
     st.markdown("#### File and architecture")
-    notes = [f"{count} tensors of {name}" for name, count in file.dtypes.items()]
-    if file.wrapper:
-        notes.append(f"weights under {file.wrapper!r}")
-    if file.prefix:
-        notes.append(f"prefix {file.prefix!r} taken off")
-    if file.joined:
-        notes.append(f"{len(file.joined)} weights joined with their pruning masks")
-    if file.beside:
-        notes.append(f"not used: {some(file.beside)}")
+    notes = [f"{count} tensors of {name}" for name, count in file.dtypes.items()] + file.notes
     if {"float16", "bfloat16"} & {name.removeprefix("torch.") for name in file.dtypes}:
         notes.append("half precision, taken up to full precision without loss")
     if notes:
         st.markdown(plain("; ".join(notes)) + ".")
     if found:
-        others = ", ".join(f"{one.architecture} {one.share:.0%}" for one in found.runner_ups)
         st.markdown(
             f"**{plain(found.architecture)}**: {found.share:.1%} of the weights agree in name and "
-            f"shape, names of {plain(found.library)}. Next: {plain(others or 'none')}."
+            f"shape, names of {plain(found.library)}. Next: {plain(found.next)}."
         )
-    names = ["As guessed", *get_args(Architecture)]
-    index = names.index(options.architecture) if options.architecture in names else 0
-    chosen = st.selectbox("Architecture", names, index=index, key="architecture", width=320)
-    return replace(options, architecture=None if chosen == names[0] else chosen)
+    known = {"As guessed": None} | {name: name for name in get_args(Architecture)}
+    chosen = pick("Architecture", known, options.architecture, key="architecture", width=320)
+    return replace(options, architecture=chosen)
 
 
 def _keys(keys: Keys) -> None:
@@ -209,7 +199,7 @@ def _keys(keys: Keys) -> None:
     table(rows, ["What", "Weight", "In the file", "Expected"], "Weights that do not match")
 
 
-def _weights(weights: WeightFacts, file: FileFacts) -> None:
+def _weights(weights: WeightFacts) -> None:
     st.markdown("#### Weights")
     st.markdown(
         f"{weights.n_weights:,} prunable weights in {len(weights.layers)} layers, all finite; "
@@ -273,16 +263,10 @@ def _preprocessing(
                 f"Preprocessing {seen.name}: {seen.reason}."
             )
         )
-    names = ["As found", *get_args(PreprocessingName)]
-    index = names.index(options.preprocessing or names[0])
     left, right = st.columns(2)
-    chosen = left.selectbox(
-        "Preprocessing",
-        names,
-        index=index,
-        format_func=lambda name: ": ".join(filter(None, (name, PREPROCESSING.get(name)))),
-        key="preprocessing",
-    )
+    known = {"As found": None} | {f"{name}: {words}": name for name, words in PREPROCESSING.items()}
+    with left:
+        chosen = pick("Preprocessing", known, options.preprocessing, key="preprocessing")
     side = right.number_input(
         "Image size (px)",
         min_value=16,
@@ -292,7 +276,7 @@ def _preprocessing(
     )
     return replace(
         options,
-        preprocessing=None if chosen == names[0] else chosen,
+        preprocessing=chosen,
         image_size=options.image_size if side == found.image_size else int(side),
     )
 
@@ -330,6 +314,13 @@ def table(rows: Sequence, columns: list[str], alt: str, most: int = 320, **setti
     """A table of at most so many pixels in height."""
     found = pd.DataFrame(rows, columns=columns)
     st.dataframe(found, hide_index=True, height=_height(rows, most), alt=alt, **settings)
+
+
+def pick(label: str, options: dict[str, Any], chosen: Any, **settings: Any) -> Any:
+    """What the chosen option means; `chosen`: what the one means that it begins with."""
+    meanings = list(options.values())
+    at = meanings.index(chosen) if chosen in meanings else 0
+    return options[st.selectbox(label, list(options), index=at, **settings)]
 
 
 def _height(rows: Sequence, most: int) -> int:

@@ -7,18 +7,18 @@ takes it (see `core.ui.viewer`); the link of the card is the way of who has no v
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from core.analysis import gallery
 from core.analysis.gallery import Gallery, Images
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES
 from core.study.paths import images_dir
-from core.ui import markup, people, plain, widgets
+from core.ui import people, plain, widgets
 from core.ui.pie_browser import cards, filters, inspector
 from core.ui.pie_browser.images import source_size
 from core.ui.view import View
@@ -116,25 +116,9 @@ def _show_grid(browsed: Browsed, chosen: str | None) -> None:
     if browsed.has_images:
         cards.show(browsed.view, found, 2 * width, width)
     else:
-        _show_names(found, width)
+        cards.show_names(found, width, _choose, "Open", "card", "open")
 
 
-def _caption(browsed: Browsed, row: int, agreement: float) -> str:
+def _caption(browsed: Browsed, row: int, agreement: float) -> Markup:
     labelled = inspector.chips(browsed.images, row, browsed.view.at)
-    return f"agreement <b>{words.number(agreement)}</b><br>{labelled}"
-
-
-def _show_names(found: list[cards.Card], width: int) -> None:
-    """Cards without X-rays, and so without a viewer that would open them."""
-    with st.grid(min_column_width=width, gap="small"):
-        for position, card in enumerate(found):
-            with st.container(key=f"card-{position}", gap=None):
-                name = html.escape(card.image_id)
-                kind = "ps-open" if card.is_open else ""
-                st.html(markup.without_xray(f"<b>{name}</b><br>{card.caption}", kind=kind))
-                st.button(
-                    f"Open {plain(card.image_id)}",
-                    key=f"open-{card.image_id}",
-                    on_click=_choose,
-                    args=(card.image_id,),
-                )
+    return Markup("agreement <b>{}</b><br>{}").format(words.number(agreement), labelled)

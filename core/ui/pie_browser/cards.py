@@ -8,51 +8,54 @@ X-ray open. The viewer takes a click on it before the browser follows it (see
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import streamlit as st
 from markupsafe import Markup
 
-from core.ui import markup, people
+from core.people import access
+from core.pictures import xrays
+from core.ui import markup, people, plain
 from core.ui.view import View
-
-CARD = Markup(
-    '<div class="ps-card">{xray}<a class="ps-way" href="{href}" aria-label="Open {image_id}"'
-    "{current}></a></div>"
-)
 
 
 @dataclass(frozen=True)
 class Card:
-    """One X-ray and what stands below it. caption: HTML, already escaped."""
+    """One X-ray and what stands below it."""
 
     image_id: str
-    caption: str
+    caption: Markup
     is_open: bool = False
 
 
-def show(view: View, cards: Iterable[Card], size: int, width: int) -> None:
-    """A grid of cards, each at least `width` CSS pixels wide, its X-ray asked for at `size`."""
+def show(view: View, cards: list[Card], size: int, width: int) -> None:
+    """A grid of cards, each at least `width` CSS pixels wide, its X-ray from our own route and
+    asked for at `size` pixels or the next size above."""
     address, person = _address(), people.person().email
-    drawn = Markup().join(
-        CARD.format(
-            xray=markup.xray(
-                view.folder.name,
-                card.image_id,
-                size,
-                card.caption,
-                person=person,
-                kind="ps-open" if card.is_open else "",
-            ),
-            href=address + urlencode({"image": card.image_id}),
-            image_id=card.image_id,
-            current=Markup(' aria-current="true"') if card.is_open else "",
-        )
-        for card in cards
-    )
-    st.html(Markup('<div class="ps-cards" style="--ps-card: {}px">{}</div>').format(width, drawn))
+    asked = next((s for s in xrays.SIZES if s >= size), xrays.SIZES[-1])
+
+    def addresses(image_id: str) -> tuple[str, str]:
+        claim = access.XrayClaim(view.folder.name, image_id, person)
+        xray = f"/xray/{access.sign_xray(claim)}?size={asked}"
+        return xray, address + urlencode({"image": image_id})
+
+    drawn = [(one.image_id, *addresses(one.image_id), one.caption, one.is_open) for one in cards]
+    st.html(markup.cards(drawn, width))
+
+
+def show_names(
+    cards: list[Card], width: int, choose: Callable[[str], None], verb: str, key: str, button: str
+) -> None:
+    """The same without X-rays, and so without a viewer that would open them."""
+    with st.grid(min_column_width=width, gap="small"):
+        for position, one in enumerate(cards):
+            with st.container(key=f"{key}-{position}", gap=None):
+                st.html(markup.without_xray(one.image_id, one.caption, one.is_open))
+                label = f"{verb} {plain(one.image_id)}"
+                button_key = f"{button}-{one.image_id}"
+                st.button(label, key=button_key, on_click=choose, args=(one.image_id,))
 
 
 def _address() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from core.analysis import gallery
 from core.analysis.gallery import Images
@@ -87,8 +87,8 @@ def show(
     _show_rest(look)
 
 
-def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_ON_CARD) -> str:
-    """An image's labels as HTML, with where those are lost that are lost by this sparsity; then
+def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_ON_CARD) -> Markup:
+    """An image's labels, with where those are lost that are lost by this sparsity; then
     what is raised by it.
 
     row: of the image, in test-set order. most_raised: beyond it raised findings are counted.
@@ -96,14 +96,15 @@ def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_O
     present = [images.class_names[place] for place in images.present[row].nonzero()[0]]
     lost = gallery.lost_by(row, images, sparsity)
     said = {name: f"lost at {words.percent(at)}" for name, at in lost.items()}
-    labels = markup.class_chips(present, images.groups, said) or "no label"
+    labels = markup.class_chips(present, images.groups, said) or Markup("no label")
     raised = gallery.raised_by(row, images, sparsity)
     called = {name: f"raised at {words.percent(at)}" for name, at in raised.items()}
     some = list(called)[:most_raised]
     more = f" {len(called) - len(some)} more raised" if len(called) > len(some) else ""
     if not raised:
         return labels
-    return f"{labels}<br>{markup.class_chips(some, images.groups, called, kind='ps-raised')}{more}"
+    chips_raised = markup.class_chips(some, images.groups, called, kind="ps-raised")
+    return Markup("{}<br>{}{}").format(labels, chips_raised, more)
 
 
 def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: bool) -> None:
@@ -213,28 +214,15 @@ def _show_others(look: Look, choose: Choose, has_images: bool) -> None:
     st.markdown(f"### {words.count(len(others), 'other test image')} of patient {patient}")
     first = others.head(MOST_OTHERS)
     found = [
-        cards.Card(image_id, f"agreement {words.number(agreement)}")
+        cards.Card(image_id, Markup("agreement {}").format(words.number(agreement)))
         for image_id, agreement in zip(first["image_id"], first["agreement"], strict=True)
     ]
     if has_images:
         cards.show(look.view, found, SMALL, OTHERS_WIDTH)
     else:
-        _show_other_names(found, choose)
+        cards.show_names(found, OTHERS_WIDTH, choose, "Look at", "card-other", "other")
     if len(others) > MOST_OTHERS:
         st.caption(f"The first {MOST_OTHERS}; filter by the patient to see all.")
-
-
-def _show_other_names(found: list[cards.Card], choose: Choose) -> None:
-    with st.grid(min_column_width=OTHERS_WIDTH, gap="small"):
-        for position, card in enumerate(found):
-            with st.container(key=f"card-other-{position}", gap=None):
-                st.html(markup.without_xray(f"{html.escape(card.image_id)}<br>{card.caption}"))
-                st.button(
-                    f"Look at {plain(card.image_id)}",
-                    key=f"other-{card.image_id}",
-                    on_click=choose,
-                    args=(card.image_id,),
-                )
 
 
 def _show_rest(look: Look) -> None:
