@@ -131,7 +131,7 @@ def test_achieved_sparsity_overall_by_layer_and_by_classifier_row():
 
 @pytest.mark.parametrize(
     ("method", "sparsity", "words"),
-    [("l2_global", 0.5, "known: l1_global, random_global"), ("l1_global", 1.5, "between 0 and 1")],
+    [("l2_global", 0.5, f"known: {', '.join(METHODS)}"), ("l1_global", 1.5, "between 0 and 1")],
 )
 def test_bad_requests_are_refused(method, sparsity, words):
     with pytest.raises(InputError, match=words):
