@@ -154,7 +154,7 @@ def test_a_metric_is_refused_for_tables_without_one_and_where_it_does_not_exist(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out" / "t.csv"
-    with pytest.raises(InputError, match=r"A metric is for the tables forgettability, .*pies"):
+    with pytest.raises(InputError, match=r"A metric is for the tables .*forgettability, .*pies"):
         export("toy", "pies", out, metric="auroc")
     with pytest.raises(InputError, match=r"no metric 'f1'. Metrics: ap, calibrated_ap, auroc"):
         export("toy", "overall", out, metric="f1")
@@ -165,7 +165,7 @@ def test_a_metric_is_refused_for_tables_without_one_and_where_it_does_not_exist(
     ("study_name", "table", "file", "sparsity", "words"),
     [
         ("toys", "pies", "a.csv", None, "no study called 'toys'. Studies here: toy"),
-        ("toy", "pie", "a.csv", None, "no table 'pie'. Tables: class_metrics, .*pies"),
+        ("toy", "pie", "a.csv", None, "no table 'pie'. Tables: .*class_metrics, .*pies"),
         ("toy", "pies", "a.xlsx", None, r"a.xlsx does not end in one of .csv, .parquet, .json"),
         ("toy", "pies", "a.csv", 0.8, "no ensemble at sparsity 0.8. Finished: 0, 0.5, 0.9, 0.95"),
         (

@@ -233,7 +233,7 @@ def test_the_number_of_a_sentence_is_that_of_the_exported_table(one, lines, expo
 def test_the_claims_on_overview_are_the_sentences_of_the_exported_table(lines, exported) -> None:
     table = exported("claims", None)
     corrected = table[table["reading"] == "corrected"]
-    page = next(line for line in lines(*OVERVIEW) if "ps-table" in line)
+    page = "\n".join(lines(*OVERVIEW))
     shown = [html.unescape(why).replace("\u00a0", " ") for why in re.findall(WHY, page)]
     assert len(shown) == len(corrected) == 9
     for why, sentence in zip(shown, corrected["sentence"], strict=True):
