@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from core.analysis.subgroup import Subgroup, even_ranks, ranks_type, slice_metri
 from core.errors import InputError
 from core.study import paths, store
 from core.study.labels import Labels, class_frequencies
-from core.study.study import Study
+from core.study.study import PREDICTIONS, Study
 
 METRICS = ("n_positive", "ap", "auroc", "calibrated_ap")
 Cell = tuple[int, float]
@@ -79,8 +79,9 @@ class Slice:
     @cached_property
     def class_metrics(self) -> pd.DataFrame:
         """With Somers' D. Raises InputError while no cell is finished."""
-        study = self.study
-        table = study.class_metrics if self.subgroup is None else class_metrics(study, self.chosen)
+        study, table = self.study, self.study.class_metrics
+        if self.subgroup:
+            table = _of_subgroup(study, self.subgroup, study.stamp(PREDICTIONS))
         if len(table) == 0:
             raise InputError(
                 f"{study.folder.name} has no metrics yet: no prediction of it is finished."
@@ -96,6 +97,11 @@ class Slice:
     def has_moments(self) -> bool:
         """Whether there is something to say: a pruned model."""
         return self.whole and bool(pruned_sparsities(self.class_metrics))
+
+
+@lru_cache(maxsize=8)  # every table of a page is made of it, and it takes longer than all of them
+def _of_subgroup(study: Study, subgroup: Subgroup, stamp: str) -> pd.DataFrame:
+    return class_metrics(study, subgroup(study.labels))
 
 
 def unprepared(study: Study) -> list[Cell]:
