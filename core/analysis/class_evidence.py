@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.analysis.class_changes import ClassChanges
 from core.analysis.class_summary import EXTREME_SPARSITY
+from core.analysis.losses import changes_at
 from core.analysis.onset import Curves, Onsets, somers_curves
 from core.analysis.trend import EFFECTS, Trend, trend
 from core.study.columns import Column, Columns, Unit, interval
@@ -181,3 +182,18 @@ def class_evidence(
     n_patients = known.set_index("class_name")["test_positive_patients"]
     curves = somers_curves(class_metrics, patient_draws, n_patients)
     return ClassEvidence(frequencies, ClassChanges()(moments), curves)
+
+
+def effects_of(
+    name: str, effects: pd.DataFrame, summary: pd.DataFrame, forgettability: pd.DataFrame
+) -> pd.DataFrame:
+    """What each class adds to the trend `name`, with its group and its own interval (lower, upper).
+
+    Takes `effects`, and the tables `class_summary` and `forgettability` of PRIMARY.
+    """
+    if name == ONSET:
+        own = summary.rename(columns={"onset_ci_low": "lower", "onset_ci_high": "upper"})
+    else:
+        own = changes_at(forgettability, summary, EXTREME_SPARSITY)
+    rows = effects[effects["name"] == name].drop(columns="name")
+    return rows.merge(own[["class_name", "group", "lower", "upper"]], on="class_name")

@@ -112,6 +112,11 @@ def class_curves(class_metrics: pd.DataFrame, metric: str, relative: bool) -> pd
     return band_over_runs(table, value, ["class_name", "sparsity"])
 
 
+def banded(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """`table`, its `value` and 95 % interval named as of a band: median, lower, upper."""
+    return table.rename(columns={value: "median", "ci_low": "lower", "ci_high": "upper"})
+
+
 def most_lost(losses: pd.DataFrame, n: int = 3) -> list[str]:
     """The n classes that lost most, leaving out unstable ones while there are others."""
     known = losses[losses["relative_change"].notna()].sort_values("unstable", kind="stable")

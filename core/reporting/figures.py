@@ -12,8 +12,7 @@ from core.analysis import claims as names
 from core.analysis import decay, losses
 from core.analysis.chance import chance_levels
 from core.analysis.class_changes import PRIMARY
-from core.analysis.class_evidence import ONSET
-from core.analysis.class_summary import EXTREME_SPARSITY
+from core.analysis.class_evidence import effects_of
 from core.analysis.correlations import named_row
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
@@ -58,8 +57,7 @@ def mean_ap(study: Study, over_patients: bool = True) -> Chart:
         means = decay.mean_over_classes(metrics)
         table = decay.band_over_runs(means, "mean_ap", ["sparsity"])
     else:
-        columns = {"mean_ap": "median", "ci_low": "lower", "ci_high": "upper"}
-        table = overall.rename(columns=columns)
+        table = losses.banded(overall, "mean_ap")
     return mean_ap_chart(table, *decay.defined_classes(metrics), len(study.test))
 
 
@@ -79,9 +77,8 @@ def class_ap(study: Study, metric: str = PRIMARY, sparsity: float | None = None)
     table = results.table(study, "forgettability", metric=metric)
     sparsity = _sparsity(study, sparsity)
     rows = losses.with_intervals(_lost(study, metric, sparsity), table, sparsity)
-    columns = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
     return class_curves_chart(
-        table.rename(columns=columns),
+        losses.banded(table, "mean_change"),
         rows,
         losses.most_lost(rows),
         chance_levels(study.labels, metric),
@@ -110,17 +107,10 @@ def trend(study: Study, claim: str) -> Chart:
     Raises InputError where none could be fitted.
     """
     name, axis = FORESTS[claim]
-    if name == ONSET:
-        bounds = {"onset_ci_low": "lower", "onset_ci_high": "upper"}
-        summary = results.table(study, "class_summary", metric=PRIMARY)
-        own = summary.rename(columns=bounds)
-    else:
-        own = _changes(study, PRIMARY, EXTREME_SPARSITY)
-    rows = results.table(study, "class_effects")
-    rows = rows[rows["name"] == name]
+    own = (results.table(study, one, metric=PRIMARY) for one in ("class_summary", "forgettability"))
+    rows = effects_of(name, results.table(study, "class_effects"), *own)
     if rows.empty:
         raise InputError(f"No trend of {axis} over frequency could be fitted for {study.name}.")
-    rows = rows.merge(own[["class_name", "group", "lower", "upper"]], on="class_name")
     fitted = results.table(study, "trends").set_index("name").loc[name]
     title = claim_sentences.trend_title(claim, fitted)
     return forest_chart(rows, axis, title, claim_sentences.trend_caption(fitted))

@@ -25,8 +25,7 @@ def bands(view: View) -> pd.DataFrame:
     """Each class's curve with median, lower and upper: with its 95 % intervals over runs and
     patients (of a subgroup over runs), or with quartiles over runs as `losses.class_curves`."""
     if view.corrected and view.relative:
-        names = {"mean_change": "median", "ci_low": "lower", "ci_high": "upper"}
-        return table(view, "forgettability").rename(columns=names)
+        return losses.banded(table(view, "forgettability"), "mean_change")
     return losses.class_curves(class_metrics(view), view.metric, view.relative)
 
 

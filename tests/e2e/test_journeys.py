@@ -139,6 +139,23 @@ def test_pictures_keep_their_address_over_reruns(page, app_address):
     assert set(page.evaluate(sources)) == before
 
 
+def test_an_address_from_before_choices_had_ids_still_works(page, app_address, errors):
+    old = "definition=Every test image&sort=Patient&lost_by=Operating point&size=Small"
+    visit(page, f"{app_address}/pie_browser?study=toy&{old}", "PIE browser")
+    chosen = ("Every test image", "Patient", "Operating point", "Small")
+    for label in chosen:
+        expect(page.get_by_role("radio", name=label, exact=True)).to_be_checked(timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("definition=every.*"))
+    for part in ("sort=patient", "lost_by=operating_point", "size=small"):
+        assert part in page.url
+    page.get_by_role("radio", name="Tail first", exact=True).click()
+    page.wait_for_url("**sort=tail**")
+    settle(page)
+    page.go_back()
+    expect(page.get_by_role("radio", name="Patient", exact=True)).to_be_checked(timeout=PATIENCE)
+    assert errors == []
+
+
 def test_a_subgroup_is_chosen_shown_and_left(page, app_address, errors):
     visit(page, f"{app_address}/class_ap?study=large&by=view&is=PA", "Class AP")
     expect(page.get_by_text("Positives in it")).to_be_visible(timeout=PATIENCE)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from core.analysis import claims, decay, losses
+from core.analysis import claims, decay
 from core.analysis.class_changes import PRIMARY
-from core.analysis.class_evidence import ONSET
+from core.analysis.class_evidence import effects_of
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.correlations import named_row
 from core.charts import Chart
@@ -80,22 +79,11 @@ def forest(view: View, claim: str) -> Chart:
     name, axis = FORESTS[claim]
     row = table(view, "trends").set_index("name").loc[name]
     title, caption = claim_sentences.trend_title(claim, row), claim_sentences.trend_caption(row)
-    return forest_chart(_effects(view, name), axis, title, caption)
-
-
-def _effects(view: View, name: str) -> pd.DataFrame:
-    """What each class adds to one of the trends, with its group and its own interval (lower,
-    upper)."""
-    effects = table(view, "class_effects")
-    summary = table(view, "class_summary", metric=PRIMARY)
-    if name == ONSET:
-        bounds = {"onset_ci_low": "lower", "onset_ci_high": "upper"}
-        own = summary.rename(columns=bounds)
-    else:
-        known = table(view, "forgettability", metric=PRIMARY)
-        own = losses.changes_at(known, summary, EXTREME_SPARSITY)
-    own = own[["class_name", "group", "lower", "upper"]]
-    return effects[effects["name"] == name].drop(columns="name").merge(own, on="class_name")
+    own = (
+        table(view, "class_summary", metric=PRIMARY),
+        table(view, "forgettability", metric=PRIMARY),
+    )
+    return forest_chart(effects_of(name, table(view, "class_effects"), *own), axis, title, caption)
 
 
 @cached("metric", entries=MOST, shared=True)

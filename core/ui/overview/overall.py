@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.analysis import decay
+from core.analysis import decay, losses
 from core.analysis.overall import OVERALL
 from core.charts import Chart
 from core.charts.curves import mean_ap_chart
@@ -42,8 +42,7 @@ def show(view: View) -> None:
 @cached(shared=True)
 def _chart(view: View) -> Chart:
     """mAP over sparsity with its interval: the numbers of the table `overall`."""
-    names = {"mean_ap": "median", "ci_low": "lower", "ci_high": "upper"}
-    overall = table(view, "overall").rename(columns=names)
+    overall = losses.banded(table(view, "overall"), "mean_ap")
     if overall.empty:  # no run has a dense model
         overall = mean_ap_band(view)
     n_classes, n_undefined = decay.defined_classes(class_metrics(view))
