@@ -1,9 +1,12 @@
 """`python -m tools.reference` writes the reference pages of the documentation."""
 
+import logging
 import sys
 
 from core.errors import InputError
-from tools.reference.pages import ROOT, write
+
+logging.disable(logging.WARNING)  # Streamlit's, of pages that no server shows
+from tools.reference.pages import ROOT, write  # noqa: E402
 
 try:
     for path in write():
