@@ -101,9 +101,13 @@ def _delete(key: str, what: str) -> bool:
     return confirm.confirmed(f"Delete {what} from this server?", "Delete for good", f"delete_{key}")
 
 
-def _go_on_with(upload_id: str) -> None:
+def _go_on_with(upload_id: str | None) -> None:
+    """Another zip, or none, and with it what was said of the columns of the one before."""
     st.session_state.pop("own_columns", None)
-    st.query_params["own"] = upload_id
+    if upload_id:
+        st.query_params["own"] = upload_id
+    else:
+        st.query_params.pop("own", None)
     st.rerun(scope="app")
 
 
@@ -116,25 +120,22 @@ def _report(
     found: Upload, columns: Columns, report: DataReport, who: str, taken: Collection[str]
 ) -> StudyConfig | None:
     st.success(
-        f"**Usable.** {count(report.n_images, 'image')}, "
-        f"{count(report.n_rows, 'row')} in {plain(report.table)}, "
-        f"{len(report.classes)} {'class' if len(report.classes) == 1 else 'classes'}.",
+        f"**Usable.** {count(report.n_images, 'image')}, {count(report.n_rows, 'row')} in "
+        f"{plain(report.table)}, {count(len(report.classes), 'class')}.",
         icon=":material/check:",
     )
     for warning in _warnings(report):
         st.warning(plain(warning), icon=":material/warning:")
     split = ", ".join(f"{name} {number:,}" for name, number in report.splits.items())
-    st.html(
-        markup.facts(
-            {
-                "Image column": report.image_column,
-                "Patients": f"{report.n_patients:,}, by {_patients_by(report)}",
-                "Split": f"{split}; {_split_by(report)}",
-                "Not images, left out": f"{report.n_skipped:,}",
-                "Unpacked": size(report.n_bytes),
-            }
-        )
-    )
+    split_by = f"by {report.split_column}" if report.split_column else "drawn here, by patient"
+    found_out = {
+        "Image column": report.image_column,
+        "Patients": f"{report.n_patients:,}, by {_patients_by(report)}",
+        "Split": f"{split}; {split_by}",
+        "Not images, left out": f"{report.n_skipped:,}",
+        "Unpacked": size(report.n_bytes),
+    }
+    st.html(markup.facts(found_out))
     rows = [(one.class_name, one.n_positive, 100 * one.frequency) for one in report.classes]
     names = ["Class", "Positives", "Frequency (%)"]
     formats = {names[2]: st.column_config.NumberColumn(format="%.2f")}
@@ -153,10 +154,6 @@ def _report(
 def _patients_by(report: DataReport) -> str:
     by_folder = report.n_patients < report.n_rows  # patient00001/ in the path
     return report.patient_column or ("folder" if by_folder else "image")
-
-
-def _split_by(report: DataReport) -> str:
-    return f"by {report.split_column}" if report.split_column else "drawn here, by patient"
 
 
 def _warnings(report: DataReport) -> list[str]:
@@ -189,10 +186,8 @@ def _change_columns(found: Upload, columns: Columns, report: DataReport) -> None
         named = {name: name for name in names}
         image = pick("Image", {FOUND: None} | named, columns.image)
         others = {FOUND: None, NONE: ""} | named
-        patient, split = (
-            pick("Patient", others, columns.patient),
-            pick("Split", others, columns.split),
-        )
+        patient = pick("Patient", others, columns.patient)
+        split = pick("Split", others, columns.split)
         classes = st.multiselect("Classes", names, default=list(columns.classes))
         if st.form_submit_button("Look again"):
             data.forget(found, columns)  # unpacked once is enough
@@ -204,9 +199,7 @@ def _others(found: Upload, columns: Columns, who: str, usable: bool) -> None:
     with st.container(horizontal=True):
         if st.button("Take another zip", icon=":material/swap_horiz:"):
             delete_upload(found, who)
-            st.session_state.pop("own_columns", None)
-            st.query_params.pop("own", None)
-            st.rerun(scope="app")
+            _go_on_with(None)
         if not usable and st.button("Look again", icon=":material/refresh:"):
             data.forget(found, columns)
             st.rerun(scope="app")

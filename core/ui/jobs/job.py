@@ -88,18 +88,15 @@ def _progress(job: Job) -> None:
         return
     st.progress(report.fraction, text=plain(report.stage))
     counted = f"{report.done:,} of {report.total:,} {report.unit}" if report.total else words.NONE
-    st.html(
-        markup.facts(
-            {
-                "Stage": f"{report.stage_number} of {report.n_stages}",
-                "Done of it": counted,
-                "Speed": job_words.speed(report),
-                "Left of this stage": job_words.time_left(report),
-                "After this stage": words.stages_after(report),
-                "At work for": job_words.how_long(job),
-            }
-        )
-    )
+    told = {
+        "Stage": f"{report.stage_number} of {report.n_stages}",
+        "Done of it": counted,
+        "Speed": job_words.speed(report),
+        "Left of this stage": job_words.time_left(report),
+        "After this stage": words.stages_after(report),
+        "At work for": job_words.how_long(job),
+    }
+    st.html(markup.facts(told))
 
 
 def _actions(job: Job) -> None:
