@@ -1,13 +1,15 @@
 """The child's half of `core.processes.limited`: it answers questions, each within its own limits.
 
-The kernel ends the process once a question has taken its time, even within a library that keeps
-Python waiting; memory beyond what was allowed is not handed out. The process ends by itself when
-the pipe to its parent closes, which it does however the parent ends, and during work by its timers.
+Each question is worked on in a fork, which has nothing of the question before and cannot lift its
+limits. The kernel ends it once the question has taken its time, even within a library that keeps
+Python waiting; memory beyond what was allowed is not handed out. The process itself ends when the
+pipe to its parent closes, which it does however the parent ends, and its fork with it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import signal
@@ -15,13 +17,16 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO, NoReturn
 
 # Allowed: seconds of work, seconds of the clock, bytes of memory and of a file; then the length.
 QUESTION = struct.Struct("<ddQQQ")
 ANSWER = struct.Struct("<?Q")  # whether answered, bytes of the answer or of the reason why not
+END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+Answer = Callable[[bytes], Sequence[bytes | bytearray]]
 
 
-def serve(answer: Callable[[bytes], Sequence[bytes | bytearray]]) -> None:
+def serve(answer: Answer) -> None:
     """Send what `answer(question)` returns, joined, or the reason in what it raises.
 
     Whatever `answer` needs has to be imported before, as memory is counted from here on.
@@ -33,32 +38,55 @@ def serve(answer: Callable[[bytes], Sequence[bytes | bytearray]]) -> None:
         signal.signal(timer, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while len(header := questions.read(QUESTION.size)) == QUESTION.size:
-        seconds, clock, memory, output, length = QUESTION.unpack(header)
+        *limits, length = QUESTION.unpack(header)
         if len(question := questions.read(length)) < length:
             return
-        _limit(memory, output)
-        # Both end the process where it is.
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.setitimer(signal.ITIMER_REAL, clock)
-        answered = True
-        try:
-            parts = answer(question)
-        except Exception as error:
-            answered = False
-            parts = [str(error).encode("utf-8", "replace")[:400] or type(error).__name__.encode()]
+        if not (pid := os.fork()):
+            _work(answer, question, answers, *limits)
+        _, status = os.waitpid(pid, 0)
+        if os.WIFSIGNALED(status):  # the parent tells by our own end why there is no answer
+            os.kill(os.getpid(), os.WTERMSIG(status))
+        if status:
+            return
+
+
+def _work(
+    answer: Answer,
+    question: bytes,
+    answers: BinaryIO,
+    seconds: float,
+    clock: float,
+    memory: int,
+    output: int,
+) -> NoReturn:
+    """Answer one question within its limits, and end."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(END_WITH_PARENT, signal.SIGKILL)
+    _limit(seconds, memory, output)
+    # Both end the process where it is.
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, clock)
+    answered = True
+    try:
+        parts = answer(question)
+    except Exception as error:
+        answered = False
+        parts = [str(error).encode("utf-8", "replace")[:400] or type(error).__name__.encode()]
+    with contextlib.suppress(BaseException):  # a parent that has gone needs no answer
         answers.write(ANSWER.pack(answered, sum(map(len, parts))))
         for part in parts:
             answers.write(part)
         answers.flush()
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        os._exit(0)
+    os._exit(1)
 
 
-def _limit(memory: int, output: int) -> None:
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (output, hard))
-    with contextlib.suppress(OSError, ValueError):  # where there is no /proc, time has to do
+def _limit(seconds: float, memory: int, output: int) -> None:
+    """Limits that the process cannot lift again. The processor's is the timer's, a little later."""
+    limits = [(resource.RLIMIT_FSIZE, output), (resource.RLIMIT_CPU, int(seconds) + 2)]
+    with contextlib.suppress(OSError):  # where there is no /proc, time has to do
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        most = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        limits.append((resource.RLIMIT_AS, pages * resource.getpagesize() + memory))
+    for which, most in limits:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(which, (most, most))
