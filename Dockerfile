@@ -60,7 +60,7 @@ RUN pip install --no-deps /lists/wheels/*.whl
 ENV PYTHONPATH=/app PRUNESCOPE_CACHE=/data
 
 
-# The demo study, made by the engine. Here is what a run imports (tests/test_dockerfile.py holds the
+# The demo study, made by the engine. Here is what a run imports (tests/tools/test_dockerfile.py holds the
 # list to that): a change of a page, a chart, a command or a job does not train again.
 FROM packages AS demo
 WORKDIR /app

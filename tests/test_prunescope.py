@@ -84,6 +84,8 @@ def test_every_figure_says_what_it_shows(study, name):
         (lambda study: study.table("none"), "Tables: class_metrics"),
         (lambda study: study.table("claims", metric="ap"), "A metric is for the tables"),
         (lambda study: study.figure("none"), "Figures: mean_ap"),
+        (lambda study: study.figure("mean_ap", sparsity=0.9), "takes no sparsity. Options: over"),
+        (lambda study: study.figure("class_ap", metric="x"), "There is no metric 'x'. Metrics: ap"),
         (lambda study: study.figure("class_ap", sparsity=0.4), "no sparsity 0.4. Finished: 0.5"),
         (lambda study: study.ensemble(0.4), "no ensemble at sparsity 0.4"),
     ],

@@ -84,9 +84,8 @@ def export(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="For forgettability, class_summary, class_pairs, overall, safe_sparsity and "
-            "interaction: ap, calibrated_ap, auroc or somers_d. If not given: somers_d for "
-            "safe_sparsity, ap for the others."
+            help="For a table that is about one metric: ap, calibrated_ap, auroc or somers_d. If "
+            "not given: somers_d for safe_sparsity, ap for the others."
         ),
     ] = None,
     describe: Annotated[
@@ -113,7 +112,8 @@ def query(
         str,
         typer.Argument(
             help="A select in DuckDB's SQL, from the tables labels, class_metrics, predictions "
-            "(run, sparsity, image_id, a column a class) and ensembles (their means over runs)."
+            "(run, sparsity, image_id, a column a class), ensembles (their means over runs), and "
+            "those of `prunescope export`."
         ),
     ],
     out: Annotated[

@@ -14,6 +14,7 @@ from core.analysis.chance import chance_levels
 from core.analysis.class_changes import PRIMARY
 from core.analysis.class_evidence import effects_of
 from core.analysis.correlations import named_row
+from core.analysis.metrics import METRICS
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
 from core.charts import Chart
 from core.charts.classes import changes_chart, frequency_chart, losses_chart
@@ -38,10 +39,12 @@ PREFERRED_SPARSITY = 0.9
 
 @dataclass(frozen=True)
 class Figure:
-    """How a figure is drawn. in_groups: its colours are those of head, medium and tail."""
+    """How a figure is drawn, and which options it takes beside the study. in_groups: its colours
+    are those of head, medium and tail."""
 
     draw: Callable[..., Chart]
     in_groups: bool = False
+    options: tuple[str, ...] = ()
 
 
 def preferred(sparsities: list[float]) -> float:
@@ -150,15 +153,15 @@ def class_frequencies(study: Study) -> Chart:
 
 
 FIGURES = {
-    "mean_ap": Figure(mean_ap),
-    "safe_sparsity": Figure(safe_sparsity),
-    "class_ap": Figure(class_ap, in_groups=True),
-    "class_changes": Figure(class_changes, in_groups=True),
+    "mean_ap": Figure(mean_ap, options=("over_patients",)),
+    "safe_sparsity": Figure(safe_sparsity, options=("metric",)),
+    "class_ap": Figure(class_ap, True, ("metric", "sparsity")),
+    "class_changes": Figure(class_changes, True, ("metric", "sparsity")),
     **{
         f"trend_of_{name}": Figure(lambda study, claim=claim: trend(study, claim), in_groups=True)
         for claim, (name, _) in FORESTS.items()
     },
-    "class_losses": Figure(class_losses, in_groups=True),
+    "class_losses": Figure(class_losses, True, ("metric", "sparsity")),
     "first_drop": Figure(first_drop, in_groups=True),
     "pair_distances": Figure(pair_distances),
     "distance_and_frequency": Figure(distance_and_frequency),
@@ -171,6 +174,14 @@ def figure(study: Study, name: str, **options: object) -> Chart:
     """A figure of FIGURES. Raises InputError that lists them, or says what the study lacks."""
     if name not in FIGURES:
         raise InputError(f"There is no figure {name!r}. Figures: {', '.join(FIGURES)}.")
+    for option in options:
+        if option not in FIGURES[name].options:
+            allowed = ", ".join(FIGURES[name].options) or "none"
+            raise InputError(f"The figure {name} takes no {option}. Options: {allowed}.")
+    if options.get("metric", METRICS[0]) not in METRICS:
+        raise InputError(
+            f"There is no metric {options['metric']!r}. Metrics: {', '.join(METRICS)}."
+        )
     return FIGURES[name].draw(study, **options)
 
 
@@ -186,10 +197,8 @@ def _sparsity(study: Study, asked: float | None) -> float:
 
 def _lost(study: Study, metric: str, sparsity: float) -> pd.DataFrame:
     metrics = results.table(study, "class_metrics")
-    curves, chance = (
-        decay.ForgettabilityCurves(metric)(metrics),
-        chance_levels(study.labels, metric),
-    )
+    curves = decay.ForgettabilityCurves(metric)(metrics)
+    chance = chance_levels(study.labels, metric)
     return losses.Losses(metric, sparsity)(curves, metrics, study.frequencies, chance)
 
 

@@ -46,6 +46,7 @@ class Kept:
         kept = self.read(study, *at)
         if kept is not None:
             return kept
+        study = Study(study.folder)  # as its files are now, and not as they were when it was opened
         key = self.key(study)  # of what is read below, whatever changes meanwhile
         tables = self.make(study, *at, **({"advance": advance} if advance else {}))
         with suppress(OSError):  # a cache that may not be written only makes the next call slower

@@ -231,7 +231,15 @@ def pie_quality(
     hears of the images measured, if any still are. Raises InputError for a study without images."""
     found = paper_pies(study, sparsity)
     measured = image_quality(study.folder, advance)
-    table = PieQuality()(found, study.test.rows, measured)
+    return with_quality_excess(
+        study, sparsity, measured, PieQuality()(found, study.test.rows, measured)
+    )
+
+
+def with_quality_excess(
+    study: Study, sparsity: float, measured: pd.DataFrame, table: pd.DataFrame
+) -> pd.DataFrame:
+    """A table by measure with what dense models give beside it. measured: `image_quality`."""
     if kept_quality(study.folder) is None:  # nothing may be written
         return table.merge(_quality_excess(study, sparsity, measured), on="measure")
     return table.merge(quality_excess(study, sparsity), on="measure")

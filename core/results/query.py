@@ -1,4 +1,4 @@
-"""A study's files queried in DuckDB's SQL: nothing can be changed, and no other file be read."""
+"""A study queried in DuckDB's SQL: nothing can be changed, and no other file be read."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from core import results
 from core.errors import InputError
 from core.study import paths
 from core.study.study import Study
 
 
 def query(study: Study, sql: str) -> pd.DataFrame:
-    """The answer of a study's files to a `select` in DuckDB's SQL.
+    """The answer of a study to a `select` in DuckDB's SQL.
 
-    Tables: labels, class_metrics, predictions (run, sparsity, image_id, a column a class) and
-    ensembles (the same without run). Nothing can be changed, and no other file be read. Raises
-    InputError for another statement, or one that DuckDB refuses.
+    Tables: labels, predictions (run, sparsity, image_id, a column a class) and ensembles (the same
+    without run), which are read from its files, class_metrics as it is stored, and every table of
+    `results.TABLES`, which is made if the query names it. Nothing can be changed, and no other
+    file be read. Raises InputError for another statement, or one that DuckDB refuses.
     """
     with duckdb.connect() as connection:
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise InputError("One select, please: a query reads a study and changes nothing.")
-            for name, view in _views(study.folder).items():
+            views = _views(study.folder)
+            for name, view in views.items():
                 connection.execute(f"create view {name} as {view}")
+            for name in results.TABLES.keys() & set(re.findall(r"\w+", sql)) - views.keys():
+                connection.register(name, results.table(study, name))
             allowed = {_text(study.folder), _text(_literal(study.folder))}
             connection.execute(f"set allowed_directories = [{', '.join(sorted(allowed))}]")
             connection.execute("set enable_external_access = false")
+            connection.execute("set python_enable_replacements = false")
             connection.execute("set lock_configuration = true")
             return connection.execute(statements[0]).df()
         except duckdb.Error as error:

@@ -101,6 +101,7 @@ class Slice:
 
 @lru_cache(maxsize=8)  # every table of a page is made of it, and it takes longer than all of them
 def _of_subgroup(study: Study, subgroup: Subgroup, stamp: str) -> pd.DataFrame:
+    study = Study(study.folder)  # as its files are now; the stamp is theirs
     return class_metrics(study, subgroup(study.labels))
 
 

@@ -41,8 +41,8 @@ def take_home(folder: Path) -> None:
     training, own = _training_of(folder), paths.own_checkpoints_dir(folder)
     if not training or own.exists() or not paths.training_dir(training).is_dir():
         return
-    others = (one for one in store.list_studies() if one != folder)
     with _references():
+        others = (one for one in store.list_studies() if one != folder)
         if not any(_may_refer(other, training) for other in others):
             paths.training_dir(training).rename(own)
 

@@ -1,7 +1,7 @@
 """Own data: a zip of images and a CSV, looked at and unpacked by a child, as a `table` dataset.
 
 What is found out first is a `DataReport`; only a person's yes makes the dataset, whole or not at
-all. `core.actions.own_data` takes it away again.
+all. `core.actions.deletion` takes it away again.
 """
 
 from __future__ import annotations

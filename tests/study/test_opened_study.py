@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core import results
+from core.results.agreements import agreements, paper_pies
 from core.study import paths, store
 from core.study.study import ENSEMBLES, LABELS, PREDICTIONS, VALIDATION, Study
 from tests.toys import TOY_CLASSES, write_toy_study
@@ -58,3 +59,14 @@ def test_a_stamp_changes_with_its_files_and_no_others(folder, changed, of):
     os.utime(path, ns=(path.stat().st_mtime_ns + 10**9,) * 2)
     assert before.stamp(PREDICTIONS) == known[PREDICTIONS]
     assert {name for name in names if Study(folder).stamp(name) != known[name]} == of
+
+
+def test_what_is_kept_is_of_the_files_there_are_and_not_of_those_seen_before(folder):
+    last = paths.ensemble_path(folder, 0.95)
+    held = last.read_bytes()
+    last.unlink()
+    early = Study(folder)
+    assert 0.95 not in early.grid
+    last.write_bytes(held)
+    agreements(early)
+    assert len(paper_pies(Study(folder), 0.95)) == 200

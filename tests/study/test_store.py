@@ -130,6 +130,17 @@ def test_a_query_reads_every_cell_with_its_run_and_sparsity(toy):
     assert store.finished_cells(toy)[:2] == [(0, 0.0), (0, 0.5)]
 
 
+def test_a_query_knows_every_table_of_the_export_and_joins_it(toy):
+    table = query(
+        Study(toy),
+        "select class_name, group_concat(distinct verdict) as verdict from class_summary, claims "
+        "where statistic <> 'pies' group by 1 order by 1",
+    )
+    assert table["class_name"].tolist() == sorted(TOY_CLASSES)
+    pies = query(Study(toy), "select p.image_id from pies p join labels using (image_id)")
+    assert len(pies) == 200
+
+
 def test_a_query_joins_labels_metrics_and_ensembles(toy):
     joined = query(
         Study(toy),

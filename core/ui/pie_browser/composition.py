@@ -165,7 +165,7 @@ def _quality(view: View, _measured: pd.DataFrame, compared: bool) -> pd.DataFram
     table = PieQuality()(pies(view), view.study.test.rows, _measured)
     if not compared:
         return table
-    return table.merge(pie_results.quality_excess(view.study, view.at), on="measure")
+    return pie_results.with_quality_excess(view.study, view.at, _measured, table)
 
 
 def _show_other_definitions(view: View) -> None:

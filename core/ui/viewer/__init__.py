@@ -71,8 +71,9 @@ def xray_viewer(
     page_keys: digits and small letters that the page itself answers to, also while the viewer has
     the focus.
     on_step: told of the image before the page runs, so that it need not run twice.
-    cards: the CSS selector of an element around the viewer in which cards of `core.ui.cards` open
-    here when they are clicked, before the page hears of it, as a step does. That element bears the
+    cards: the CSS selector of an element around the viewer in which cards of
+    `core.ui.pie_browser.cards` open here when they are clicked, before the page hears of it, as a
+    step does. That element bears the
     attribute data-open while an image is open. Without images, and None for `at`, none is.
 
     Window, zoom and inversion live in the browser and survive reruns. A step resets them, as a
