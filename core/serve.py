@@ -131,9 +131,9 @@ def who_may_see(host: str, folder: Path) -> str:
             "(docs/how-to/deploy.md)."
         )
     if is_loopback(host):
-        return "Nobody signs in, so it answers to this machine alone."
+        return "Nobody signs in, so it answers only this machine."
     return (
-        f"Nobody signs in, so on {host} it shows synthetic studies alone. To show others set up "
+        f"Nobody signs in, so on {host} it shows only synthetic studies. To show others, set up "
         "sign-in (docs/how-to/deploy.md), or leave --host out to look at them on this machine."
     )
 

@@ -109,7 +109,7 @@ def test_a_killed_worker_is_started_again_and_sigterm_ends_everything(
     assert server.stdout is not None
     said = server.stdout.read()
     assert f"PruneScope is at http://127.0.0.1:{port}" in said
-    assert "Nobody signs in, so it answers to this machine alone." in said
+    assert "Nobody signs in, so it answers only this machine." in said
     assert "The worker ended (status -9); a new one starts in 1 s." in said
     assert "Unfinished jobs go on" in said
 
@@ -149,9 +149,9 @@ def test_a_cache_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("secrets", "host", "words"),
     [
-        ("", "127.0.0.1", "Nobody signs in, so it answers to this machine alone."),
-        ("", "0.0.0.0", "Nobody signs in, so on 0.0.0.0 it shows synthetic studies alone."),
-        ("[other]\n", "::", "synthetic studies alone"),
+        ("", "127.0.0.1", "Nobody signs in, so it answers only this machine."),
+        ("", "0.0.0.0", "Nobody signs in, so on 0.0.0.0 it shows only synthetic studies."),
+        ("[other]\n", "::", "only synthetic studies"),
         ("[auth]\n", "0.0.0.0", "nobody has a role yet"),
         ("this is no TOML", "0.0.0.0", "nobody has a role yet"),
     ],

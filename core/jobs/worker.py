@@ -107,7 +107,7 @@ def run_worker(parent: int | None = None, runner: str = ENGINE) -> None:
 
 def _begin_anew() -> None:
     """This program in this process' place: a cancelled job deep in native code has no other end."""
-    log.info("job %s: does not stop by itself; the worker begins anew", at_work.job_id)
+    log.info("job %s: does not stop by itself; the worker starts again", at_work.job_id)
     if at_work.folder:
         with contextlib.suppress(OSError):
             mark_cancelled(at_work.folder)

@@ -85,11 +85,11 @@ class Gate:
         if not site.knows(_name(host)):
             return "This server does not answer under this name. See server.allowedHosts."
         if not site.sign_in and is_loopback(site.address) and _from_elsewhere(request):
-            return "Without sign-in this server answers to its own machine alone."
+            return "Without sign-in, this server answers only its own machine."
         if request.scope["type"] == "websocket" and not same_site(request, site):
             return "Not from this site."
         if FOR_NOBODY in path.split("/"):
-            return "Files are taken by the page Analyse a checkpoint alone."
+            return "Only the page Analyse a checkpoint takes files."
         if site.sign_in and FOR_PEOPLE & set(path.split("/")) and self.visitor(request) is None:
             return "Not allowed, or no longer."
         return None

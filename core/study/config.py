@@ -220,7 +220,7 @@ def _unknown_setting(where: str) -> str:
     alike = sorted(name for name in known if ("." in name) == ("." in where))
     near = difflib.get_close_matches(where, alike, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]}" if near else "remove it"
-    return f"{where} is no setting there is; {hint}"
+    return f"{where} is not a setting; {hint}"
 
 
 def _with_absolute_paths(config: StudyConfig) -> StudyConfig:

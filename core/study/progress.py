@@ -151,7 +151,7 @@ class Progress:
         if not same:
             raise WorkError(
                 f"The folder {self._folder.name} was removed while the study ran. "
-                "Run it again to begin anew."
+                "Run it again to start from the beginning."
             )
 
 

@@ -158,7 +158,7 @@ def page_head(title: str, view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{plain(view.title)} &nbsp; {notice}", width="content")
         if title in terms.OF_PAGE:
-            with st.popover("Words", icon=":material/menu_book:", type="tertiary"):
+            with st.popover("Glossary", icon=":material/menu_book:", type="tertiary"):
                 st.markdown(_meanings(terms.OF_PAGE[title]))
 
 

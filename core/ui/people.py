@@ -116,7 +116,7 @@ def show_person(looking: Person) -> None:
             icon=":material/lock:",
         )
     else:
-        st.caption("Nobody signs in here, so the server lets in this machine alone.")
+        st.caption("Nobody signs in here, so the server lets in only this machine.")
 
 
 def xray_address(study_id: str, image_id: str) -> str:

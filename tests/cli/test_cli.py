@@ -129,7 +129,7 @@ def test_an_unknown_study_file_is_refused_with_the_ones_that_come_along() -> Non
     ("setting", "words"),
     [
         ("runs.count=0", "runs.count: Input should be greater than or equal to 1 (given: '0')"),
-        ("runs.counts=2", "runs.counts is no setting there is; did you mean runs.count."),
+        ("runs.counts=2", "runs.counts is not a setting; did you mean runs.count."),
         ("count=2", "not of the form section.key=value"),
     ],
 )

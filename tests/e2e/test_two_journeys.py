@@ -65,7 +65,7 @@ def test_a_visitor_goes_from_three_pictures_to_an_answer_and_its_words(
         page.get_by_role("heading", name=re.compile("of their AP|of its AP|safe")).first
     ).to_be_visible(timeout=PATIENCE)
     settle(page)
-    page.get_by_role("button", name="Words").click()
+    page.get_by_role("button", name="Glossary").click()
     expect(page.get_by_text("The largest loss that still counts")).to_be_visible(timeout=PATIENCE)
     page.keyboard.press("Escape")
     page.get_by_role("link", name="Class AP", exact=True).click()

@@ -161,7 +161,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
         st.caption(
             f"About {duration(seconds)} for {len(grids[grid])} sparsities "
             f"({', '.join(percent(value) for value in grids[grid][:3])}, ...) by what was measured "
-            "just now on this machine, alone. You can close the page meanwhile."
+            "just now on this machine with nothing else running. You can close the page meanwhile."
         )
     overrides = (
         f"sweep.sparsities={list(grids[grid])}",
