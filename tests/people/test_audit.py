@@ -203,7 +203,7 @@ def test_a_study_whose_images_readers_judge_is_not_deleted(monkeypatch, tmp_path
     folder.mkdir(parents=True)
     (folder / "study.json").write_text("{}")
     made = SimpleNamespace(name="pies-of-may")
-    monkeypatch.setattr("core.reader_study.database.reader_studies", lambda study_id: [made])
+    monkeypatch.setattr("core.actions.deletion.reader_studies", lambda study_id: [made])
     with pytest.raises(InputError, match="pies-of-may"):
         deletion.delete_study(folder, "ann")
     assert (folder / "study.json").exists()
