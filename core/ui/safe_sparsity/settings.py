@@ -21,13 +21,16 @@ CONFIDENCES = (80.0, 90.0, 95.0, 97.5, 99.0)
 
 def ask() -> SafeSparsity:
     """Metric, margin, confidence and least number of patients, all in the address."""
-    with st.container(key="controls", horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    # Two rows of their own: one that wraps once the switch is drawn would push all below it down.
+    rows = st.container(key="controls", gap="xsmall")
+    with rows.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         metric = switch("metric", "Metric", METRICS, help=terms.METRICS)
         margin = st.number_input(
             "Margin (% of dense that may be lost)",
             1.0, 50.0, 10.0, step=1.0, format="%g", key="margin", bind="query-params", width=250,
             help=terms.TERMS["margin"],
         )  # fmt: skip
+    with rows.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         widgets.drop_stale("confidence", list(CONFIDENCES))
         confidence = st.selectbox(
             "Confidence (%), one-sided",
