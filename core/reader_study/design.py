@@ -20,7 +20,7 @@ from core.pictures import xrays
 from core.results.agreements import PIE_SPARSITY, paper_pies
 from core.study import store
 from core.study.config import StudyConfig
-from core.study.labels import GROUPS, Labels, class_frequencies, findings
+from core.study.labels import GROUPS, Labels, findings
 from core.study.paths import images_dir
 from core.study.study import Study
 
@@ -130,10 +130,10 @@ def draw_images(folder: Path, wanted: Plan) -> pd.DataFrame:
 
 def candidates(folder: Path, sparsity: float) -> pd.DataFrame:
     """The test images with an agreement, in test-set order; columns as `draw_images`."""
-    labels, config = store.read_labels(folder), store.read_config(folder)
-    groups = class_frequencies(labels, config.groups).set_index("class_name")["group"]
-    pies = paper_pies(Study(folder), sparsity)
-    described = _described(labels, groups.to_dict())
+    study = Study(folder)
+    groups = study.frequencies.set_index("class_name")["group"]
+    pies = paper_pies(study, sparsity)
+    described = _described(study.labels, groups.to_dict())
     rows = pies.merge(described, on="image_id", how="left", validate="one_to_one")
     return rows[rows["agreement"].notna()].drop(columns="agreement").reset_index(drop=True)
 
