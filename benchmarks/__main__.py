@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from core.cli.command import Sentences, Settings
@@ -38,8 +39,7 @@ def sweep(
     dataset = read_study(study_file, tuple(settings or ())).dataset
     grid = tuple(percent / 100 for percent in range(0, 100, 5))[-sparsities:]
     table = SweepBench(dataset, count, grid, image_size)(say)
-    typer.echo(f"ResNet-50, {count} images at {image_size} px, {len(grid)} sparsities")
-    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    _show(f"ResNet-50, {count} images at {image_size} px, {len(grid)} sparsities", table, 4)
 
 
 Runs = Annotated[int, typer.Option(min=1, max=99, help="Runs of the simulated study.")]
@@ -71,8 +71,7 @@ def analysis(
     shape = BenchStudy(runs, sparsities, images, classes)
     with bench_study(shape, folder, keep, say) as made:
         table = AnalysisBench()(made, say)
-    typer.echo(f"{shape}; {machine()}")
-    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    _show(f"{shape}; {machine()}", table, 4)
 
 
 @bench.command(epilog="Example: python -m benchmarks pages --runs 4 --images 5000")
@@ -126,8 +125,7 @@ def browser(
     shape = BrowserStudy(images=images)
     with browser_study(shape, folder, keep, say) as made:
         table = BrowserBench(count)(made, say)
-    typer.echo(f"{shape}; {machine()}")
-    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    _show(f"{shape}; {machine()}", table, 3)
 
 
 @bench.command(epilog="Example: python -m benchmarks dashboard --runs 4 --images 5000")
@@ -164,6 +162,11 @@ def dashboard(
     typer.echo(memory.to_string(index=False, float_format=lambda value: f"{value:.0f}"))
     late = missed(answers, memory)
     typer.echo("\n".join(["Goals missed, the worst first:", *late]) if late else "Every goal met.")
+
+
+def _show(what: str, table: pd.DataFrame, digits: int) -> None:
+    typer.echo(what)
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.{digits}g}"))
 
 
 if __name__ == "__main__":
