@@ -134,8 +134,8 @@ def _prepare(view: View) -> None:
     if known := _known_ready(view.whole):
         return
     bar = st.empty()
-    while cells := slices.unprepared(Study(view.folder)):  # more may be finished meanwhile
-        for done in slices.prepare(Study(view.folder), cells):
+    while cells := slices.unprepared(study := Study(view.folder)):  # more may be finished meanwhile
+        for done in slices.prepare(study, cells):
             text = f"Preparing subgroups, once per study: {done:,} of {len(cells):,} cells"
             bar.progress(done / len(cells), text=text)
     bar.empty()
