@@ -22,7 +22,7 @@ help:
 	@echo 'make fuzz    10,000 damaged files of each kind against what reads them (KINDS="dicom zips")'
 	@echo 'make lint    check style, format, types and imports'
 	@echo 'make docs    build the documentation into site/ and write its reference from the code'
-	@echo 'make screenshots    take the pictures of the docs anew, from the finished demo'
+	@echo 'make screenshots    take the pictures of the docs again, from the finished demo'
 	@echo 'make audit   licences and known vulnerabilities of what is installed; sbom.json'
 	@echo 'make image   build the container image with docker, podman or buildah'
 	@echo 'make image-test   build it, start it, and try what it promises'

@@ -257,7 +257,7 @@ def missed(times: pd.DataFrame, memory: pd.DataFrame) -> list[str]:
 
 
 def family_mb(process: int) -> float:
-    """What a process and its children have held at most, each counted alone (Linux)."""
+    """What a process and its children have held at most, each counted by itself (Linux)."""
     children = Path(f"/proc/{process}/task/{process}/children")
     try:
         below = [int(child) for child in children.read_text(encoding="ascii").split()]

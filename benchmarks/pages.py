@@ -154,7 +154,7 @@ def open_page(script: str, study_name: str) -> AppTest:
     from streamlit.testing.v1 import AppTest
 
     logger.set_log_level("ERROR")  # it warns of every session that is not a browser's
-    # Studies that are not synthetic are shown to this machine alone.
+    # Studies that are not synthetic are shown only to this machine.
     config.set_option("server.address", "127.0.0.1")
     page = AppTest.from_file(str(SHELL), default_timeout=600)
     page.query_params["study"] = study_name

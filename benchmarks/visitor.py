@@ -43,7 +43,7 @@ class Answer:
     """What came of one thing a person did. Seconds since it was sent; sizes as received."""
 
     seconds: float  # until the script's end
-    with_pictures: float  # until the last X-ray had come; the same where there is none
+    with_pictures: float  # until the last X-ray had come; the same without any
     n_pictures: int
     n_messages: int
     n_bytes: int
@@ -221,7 +221,7 @@ class Visitor:
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "script_finished":
-            # A script that sends the person elsewhere, or starts itself anew, is not at its end.
+            # A script that sends the person elsewhere, or starts itself again, is not at its end.
             return message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
         return False
 

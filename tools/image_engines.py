@@ -176,7 +176,7 @@ class Buildah(Docker):
 
 
 def engine(image: str, port: int) -> Docker:
-    """The first engine that answers, or the one that ENGINE names. Ends where there is none."""
+    """The first engine that answers, or the one that ENGINE names. Ends without one."""
     wanted = os.environ.get("ENGINE")
     for program in [wanted] if wanted else ["docker", "podman", "buildah"]:
         answer = [program, "info"]

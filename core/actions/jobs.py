@@ -23,7 +23,7 @@ def visible_jobs(visitor: Visitor) -> list[Job]:
 
 
 def find_visible(job_id: str, visitor: Visitor) -> Job:
-    """One job. Raises InputError where there is none, or none for this visitor, all alike."""
+    """One job. Raises the same InputError if there is none and if it is not this visitor's."""
     job = jobs.find(job_id)
     if not _may_see(job, visitor):
         raise InputError(f"There is no job {job_id!r}. The command prunescope jobs lists them.")

@@ -91,7 +91,7 @@ class ClassChanges:
 
 
 def run_moments(class_metrics: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
-    """PAIRED_MOMENTS of runs alone, patients missing: what a subgroup has, whose predictions are
+    """PAIRED_MOMENTS of runs only, patients missing: what a subgroup has, whose predictions are
     not read again. n_positive_patients are its positive images."""
     keys = ["run", "class_name"]
     dense = class_metrics[class_metrics["sparsity"] == 0].set_index(keys)

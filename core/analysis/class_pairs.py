@@ -38,7 +38,7 @@ def cooccurrence_iou_paper(label_matrix: np.ndarray, class_names: list[str]) -> 
     """n_ab / (s_a + s_b - n_ab), s the column sums of the co-occurrence matrix (paper).
 
     label_matrix: (images, classes) of 1, 0, NaN; an uncertain label counts as absent. Two
-    identical classes alone: s_a = n_aa + n_ab = 2n, so n / (2n + 2n - n) = 1/3.
+    only identical classes: s_a = n_aa + n_ab = 2n, so n / (2n + 2n - n) = 1/3.
     """
     positive = np.nan_to_num(label_matrix).astype(float)
     both = positive.T @ positive

@@ -116,7 +116,7 @@ class Correlations:
 
 
 def named_row(table: pd.DataFrame, name: str, metric: str = "ap") -> dict[str, float] | None:
-    """One row of `Correlations`' table; None where there is none."""
+    """One row of `Correlations`' table; None without one."""
     wanted = name if metric == "ap" else f"{name}:{metric}"
     rows = table[table["name"] == wanted]
     return None if rows.empty else rows.iloc[0].to_dict()

@@ -35,7 +35,7 @@ class Forgettability:
     """FORGETTABILITY, one row per class and sparsity; all changes are fractions, -0.2 a fifth lost.
 
     Takes the class metrics table and `Moments.by_class`; without moments, as in a subgroup, the
-    interval is over runs alone. mean_change and its interval are those of `ClassChanges`; see there
+    interval is over runs only. mean_change and its interval are those of `ClassChanges`; see there
     where they are missing. At sparsity 0 all changes are 0.
     """
 

@@ -2,7 +2,7 @@
 
 The curve of a class is D_s / D_0 - 1 of Somers' D averaged over runs, made to fall throughout
 (isotonic regression), and its onset is where that crosses -20 %, between grid points. The curve is
-drawn anew for other runs and other patients, the same ones for all classes, so that the order of
+drawn again for other runs and other patients, the same ones for all classes, so that the order of
 classes has a probability.
 """
 
@@ -159,7 +159,7 @@ class Onsets:
     """ONSETS, one row per class of the curves, in their order.
 
     onset is a fraction of prunable weights. onset_censored: it lies beyond the end of the grid, so
-    it is told as "later than", and its number is an interpolation to sparsity 1 or missing. The
+    it is shown as "later than", and its number is an interpolation to sparsity 1 or missing. The
     interval is the central one of the draws; onset_se their spread without Student's tails, for
     weighing classes against each other. p_among_first: in how many of the draws the class is among
     the FIRST that drop, of the classes in `judged`; missing for the others.

@@ -47,7 +47,7 @@ class Overall:
 
     The fixed sequence of paired_p is that of Maurer et al. 1995: the chance that any sparsity from
     first_significant_corrected on is called below dense wrongly is at most alpha. Neither
-    first_significant is True anywhere where there is none.
+    first_significant is True anywhere without one.
     """
 
     metric: str = "ap"

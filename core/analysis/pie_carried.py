@@ -54,6 +54,6 @@ def all_carried(
             Carried(LABEL_NOISE, "all", wrong, everywhere),
             Carried(LABEL_NOISE, "with findings", wrong, np.where(count > 0, 0, -1)),
             Carried(LABEL_NOISE, "without findings", wrong, np.where(count == 0, 0, -1)),
-            Carried(CLAIM, NOISE, wrong, count),  # who has more labels has more to be wrong
+            Carried(CLAIM, NOISE, wrong, count),  # more labels, more that can be wrong
         ]
     return carried

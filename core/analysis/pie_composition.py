@@ -48,7 +48,7 @@ class Ratio:
     """Frequency among PIEs over frequency among the others, resampling patients.
 
     The ratio is missing where no other image carries it; the interval is over the draws that have
-    a ratio, with PIEs as they were found: which images are PIEs is not decided anew. The interval
+    a ratio, with PIEs as they were found: which images are PIEs is not decided again. The interval
     is missing where no PIE carries it: every draw gives 0 then, however few the PIEs.
     """
 

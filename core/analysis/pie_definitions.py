@@ -132,7 +132,7 @@ def _of_each_run(thresholds: np.ndarray, models: np.ndarray) -> np.ndarray:
 def _disjoint_halves(
     n_runs: int, splits: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Two sets of floor(runs / 2) runs that share none, drawn anew for each split."""
+    """Two sets of floor(runs / 2) runs that share none, drawn again for each split."""
     rng, half = np.random.default_rng(seed), n_runs // 2
     for _ in range(splits):
         order = rng.permutation(n_runs)

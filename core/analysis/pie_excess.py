@@ -48,7 +48,7 @@ class Carried:
 
     positive: (images,) bool. strata: (images,) of whole numbers from 0, -1 for an image that is
     left out; PIEs are compared with other images of the same stratum only. `of_labels`: what
-    follows from the number of labels alone is divided out (`pie_surrogate`).
+    follows only from the number of labels is divided out (`pie_surrogate`).
     """
 
     kind: str
@@ -69,7 +69,7 @@ class PieExcess:
     `of_labels` each first divided by what the surrogates give (geometric mean).
 
     Intervals: estimate times exp(+-1.96 s), s the standard deviation of the logarithm over
-    pigeonhole draws of runs and patients, with PIEs found anew in each; s^2 gains 2 for a count of
+    pigeonhole draws of runs and patients, with PIEs found again in each; s^2 gains 2 for a count of
     0, which is 0 in every draw (1 / 0.5, as in Haldane's log odds ratio). p: two-sided normal from
     the same s. Missing below LEAST_RUNS runs.
     """

@@ -144,7 +144,7 @@ def pigeonhole_draws(
 
 def drawn_pies(agreements: np.ndarray, draw: Draw, share: float = SHARE) -> np.ndarray:
     """(draws, images) of how often each image is a PIE: the floor(share * n) drawn images of lowest
-    mean agreement, found anew in every draw. agreements: (pairs, images); ties by test-set order.
+    mean agreement, found again in every draw. agreements: (pairs, images); ties by test-set order.
     """
     mean = draw.of_pairs.astype(np.float32) @ agreements
     order = np.argsort(mean, axis=1, kind="stable")

@@ -1,6 +1,6 @@
 """A slice of the test images, and class metrics recomputed for it from stored ranks.
 
-AP, calibrated AP and AUROC depend on the order of the probabilities alone, so a slice needs only
+AP, calibrated AP and AUROC depend only on the order of the probabilities, so a slice needs only
 their ranks: one sort of small integers per (run, sparsity, class) serves all three.
 """
 

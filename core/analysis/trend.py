@@ -68,7 +68,7 @@ def trend(
         nothing = pd.DataFrame({"class_name": kept, "x": x, "y": y, "se": np.sqrt(v)})
         nan = np.nan
         return Trend(nan, nan, nan, nan, nan, nan, n, nothing.reindex(columns=EFFECTS.names))
-    v = np.maximum(v, 1e-6 * v.max())  # a class without any spread must not decide alone
+    v = np.maximum(v, 1e-6 * v.max())  # a class without any spread must not decide by itself
     design = np.column_stack([np.ones(n), x])
     tau2 = _restricted_likelihood(design, y, v)
     coefficients, covariance, fitted = _weighted(design, y, v + tau2)

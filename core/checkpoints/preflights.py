@@ -87,7 +87,7 @@ def answer(question: Question) -> Answer:
 
 
 def forget(question: Question) -> None:
-    """End the child if there is one, and take away what it left, so that it can be asked anew."""
+    """End the child if there is one, and take away what it left, so that it can be asked again."""
     children.forget(question.folder)
 
 
@@ -110,7 +110,7 @@ def forget_those_on(dataset: OwnDataset) -> None:
 
 
 def choices(upload: Upload, key: str | None) -> PreflightOptions:
-    """What a person chose when they asked the question of this key; nothing where there is none."""
+    """What a person chose when they asked the question of this key; empty without any."""
     if key is None or not re.fullmatch(r"[0-9a-f]{16}", key):
         return PreflightOptions()
     said = children.question(_folder(upload, key))

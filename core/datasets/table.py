@@ -38,9 +38,9 @@ def load(settings: TableColumns, advance: Advance) -> Labels:
     attributes. -1 is uncertain; so is a blank, unless `blank` says negative.
 
     - Without `patient_column` a column of a known name is taken (patient_id, PatientID,
-      subject_id, ...), else the patient's folder in the path; where there is none, each image is
+      subject_id, ...), else the patient's folder in the path; without one, each image is
       its own patient, and a warning says so.
-    - Without `split_column` a column called split is taken; where there is none, patients are
+    - Without `split_column` a column called split is taken; without one, patients are
       divided by the settings' shares. A split without validation gets one from train's patients.
     - Without `class_columns` and `joined_column`, the classes are the columns that hold nothing but
       1, 0, -1, True, False and blanks; a warning says which those are.
@@ -121,7 +121,7 @@ def _joined(
 
 
 def guessed(rows: pd.DataFrame, keys: list[str], path: Path) -> tuple[str, ...]:
-    """The columns that hold labels and nothing else. Raises InputError where there is none, or
+    """The columns that hold labels and nothing else. Raises InputError without any, or
     where a column is one but for a few values: it must not leave the study unseen."""
     _refuse_almost_labels(rows, keys, path)
     class_names = tuple(_label_columns(rows, keys))
@@ -172,7 +172,7 @@ def _refuse_almost_labels(rows: pd.DataFrame, keys: list[str], path: Path) -> No
 
 
 def blank_is_negative(rows: pd.DataFrame, settings: TableColumns, path: Path) -> bool:
-    """By the settings; where they say nothing, in tables with CheXpert's columns alone."""
+    """By the settings; where they say nothing, only in tables with CheXpert's columns."""
     if settings.blank is not None:
         return settings.blank == "negative"
     if not {columns.folded(name) for name in rows} >= CHEXPERT:

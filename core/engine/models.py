@@ -128,7 +128,7 @@ MODELS: dict[str, Callable[[ModelSettings, int], nn.Module]] = {
 
 
 def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module:
-    """A network of `n_classes` logits whose random weights follow from `seed` alone."""
+    """A network of `n_classes` logits whose random weights depend only on `seed`."""
     build = chosen(MODELS, settings.architecture, "architecture")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -5,7 +5,7 @@ Images lie in shards of SHARD_IMAGES as uint8 (n, size, size), in the order of t
 the files it was made from (names, sizes, times), their ids, the images that could not be read, and
 what was repaired in others.
 So a killed decode goes on at the next missing shard, and a changed image or a truncated shard makes
-only that shard anew.
+only that shard again.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def l1_global(dense: torch.Tensor, n_zero: int, seed: int) -> torch.Tensor:
 
 
 def random_global(dense: torch.Tensor, n_zero: int, seed: int) -> torch.Tensor:
-    """True at n_zero weights drawn by `seed` alone, so that masks nest over sparsities."""
+    """True at n_zero weights drawn only from `seed`, so that masks nest over sparsities."""
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.zeros(dense.numel(), dtype=torch.bool)
     drawn[torch.randperm(dense.numel(), generator=generator)[:n_zero]] = True

@@ -48,7 +48,7 @@ class PredictionFile:
 def prediction_files(folder: Path, dataset: str) -> list[PredictionFile]:
     """The predictions of one dataset in `folder`, by seed and sparsity; other files are passed by.
 
-    Raises InputError where there are none, where two hold the same cell or two architectures are
+    Raises InputError without any, where two hold the same cell or two architectures are
     mixed, where R is no whole percent, or where no file is of a dense model.
     """
     if not folder.is_dir():

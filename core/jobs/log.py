@@ -89,9 +89,9 @@ class _Line(logging.Formatter):
 
 class _Quiet(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
-        # No study folder yet, or no longer: a log alone does not make one.
+        # No study folder yet, or no longer: a log does not make one.
         if Path(self.baseFilename).parent.is_dir():
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in logging
-        """A full disk is told by the job's own failure."""
+        """The job's own failure reports a full disk."""

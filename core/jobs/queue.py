@@ -87,7 +87,7 @@ def jobs() -> list[Job]:
 
 
 def find(job_id: str) -> Job:
-    """One job. Raises InputError where there is none of this id."""
+    """One job. Raises InputError if none has this id."""
     if database.nothing_submitted():
         raise InputError(f"There is no job {job_id!r}: nobody has started one yet.")
     with open_client() as client:

@@ -70,6 +70,6 @@ def place_in_queue(job: Job, newest_first: list[Job]) -> str:
 
 
 def time_left(report: Report) -> str:
-    """About 3 min of this stage alone; a dash where nobody can tell."""
+    """About 3 min, for this stage only; a dash if that is unknown."""
     left = report.stage_seconds_left
     return f"about {duration(left)}" if left else NONE

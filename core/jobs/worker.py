@@ -32,7 +32,7 @@ ENGINE = "core.engine.pipeline:run_study"
 NICENESS = 10  # a page that is asked for goes before a training step
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_CANCEL_CHECKS = 1.0
-# So long may a cancelled job take to its next report; then the worker begins anew without it.
+# So long may a cancelled job take to its next report; then the worker starts again without it.
 SECONDS_TO_HEED = 5.0
 
 log = logging.getLogger("prunescope.worker")
@@ -141,7 +141,7 @@ def _launch(runner: str) -> None:
             "log_level": "WARNING",
         }
     )
-    # Failed and cancelled jobs are told by _work, in words; DBOS would add a page of its own calls.
+    # _work reports failed and cancelled jobs in words; DBOS would add a page of its own calls.
     told = ("Exception encountered in background workflow", "outcome was not recorded")
     logging.getLogger("dbos").addFilter(lambda record: not any(t in str(record.msg) for t in told))
     with open_client() as client:  # before the launch, which then finds it a second sooner
@@ -205,7 +205,7 @@ def _of_the_disk(error: OSError) -> str:
         )
     return (
         f"A file could not be read or written{place}: {error.strerror or error}. "
-        "What is finished is kept; mend that and resume the job."
+        "What is finished is kept. Fix this and resume the job."
     )
 
 

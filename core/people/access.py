@@ -48,7 +48,7 @@ GUEST = Person("guest", "researcher", "A guest")
 
 @dataclass(frozen=True)
 class Visitor:
-    """A person, and whether the way they came lets them see synthetic studies alone."""
+    """A person, and whether the way they came lets them see only synthetic studies."""
 
     person: Person
     synthetic_only: bool = False
@@ -75,7 +75,7 @@ def without_sign_in(server_address: str | None, headers: Collection[str]) -> Vis
 
     A server bound to a loopback address reaches only people on this machine, who see everything.
     Bound to any other, or to none (which is every network card), or behind a proxy, which the
-    names of a request's `headers` give away, it shows synthetic studies alone.
+    names of a request's `headers` give away, it shows only synthetic studies.
     """
     forwarded = FORWARDED.intersection(name.lower() for name in headers)
     local = is_loopback(server_address) and not forwarded
@@ -123,7 +123,7 @@ def _serializer_of(key: bytes) -> URLSafeTimedSerializer:
 
 
 def secret() -> bytes:
-    """The signing key, made on first use and readable by its owner alone.
+    """The signing key, made on first use and readable only by its owner.
 
     Raises WorkError where the file is there but too short to be a key.
     """

@@ -21,7 +21,7 @@ from core.people.access import FORWARDED, Visitor, is_loopback
 
 HEALTH = "/_stcore/health"  # asked by probes, under whatever name
 SIGN_OUT = "/auth/logout"
-# Streamlit serves what stands behind these to anybody who has the address.
+# Streamlit serves what stands behind these to anyone with the address.
 FOR_PEOPLE = {"media", "agent"}
 # Its own uploads lie in memory, as many as are sent. No page of ours has a widget for them.
 FOR_NOBODY = "upload_file"
@@ -53,7 +53,7 @@ class Site:
 
 
 class Gate:
-    """ASGI middleware; `site` and `visitor` are asked anew for every request, and `leave` is told
+    """ASGI middleware; `site` and `visitor` are asked again for every request, and `leave` is told
     of one that signs out."""
 
     def __init__(
@@ -110,7 +110,7 @@ def _unframed(send: Send) -> Send:
 
 def _from_elsewhere(request: HTTPConnection) -> bool:
     """Bound otherwise than the setting says. What a proxy forwards gets in, for synthetic
-    studies alone: see `access.without_sign_in`."""
+    studies only: see `access.without_sign_in`."""
     forwarded = FORWARDED.intersection(request.headers.keys())
     return not forwarded and not (request.client and is_loopback(request.client.host))
 

@@ -125,7 +125,7 @@ def _role(email: str, claims: Claims) -> Role | None:
 
 
 def _listed() -> dict[str, Role]:
-    """Roles by e-mail address, from the file. Read anew each time: a removal counts at once.
+    """Roles by e-mail address, from the file. Read again each time: a removal counts at once.
 
     Raises WorkError where the file is named and cannot be used: nobody has a role by accident.
     """

@@ -106,7 +106,7 @@ def read_samples(path: Path, repairs: set[str] | None = None) -> Samples:
 
 
 def stored_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header alone. Raises BadImage."""
+    """Width and height in pixels, from the header. Raises BadImage."""
     with _damage_named(path):
         header = _header(path, set())
         return header.Columns, header.Rows

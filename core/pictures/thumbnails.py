@@ -44,7 +44,7 @@ PERCENTILES = {
 
 
 class ByteCache:
-    """The bytes used last, up to `most` in all; what alone exceeds an eighth is not kept."""
+    """The bytes used last, up to `most` in all; anything larger than an eighth is not kept."""
 
     def __init__(self, most: int) -> None:
         self._most, self._size, self._lock = most, 0, Lock()

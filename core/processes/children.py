@@ -174,7 +174,7 @@ def _working(folder: Path) -> Answer[Report]:
 
 
 def forget(folder: Path) -> None:
-    """End the child if there is one, and take away what it left, so that it can be asked anew."""
+    """End the child if there is one, and take away what it left, so that it can be asked again."""
     end(folder)
     shutil.rmtree(folder, ignore_errors=True)
 

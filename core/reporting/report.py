@@ -69,7 +69,7 @@ def write_report(study_name: str, out: Path, advance: Advance | None = None) -> 
 
 
 def report_html(study: Study, advance: Advance | None = None) -> str:
-    """The report of a study as a page; what an unfinished study lacks is told at its top."""
+    """The report of a study as a page; its top says what an unfinished study lacks."""
     config = study.config
     contents = _Contents(study, advance)
     charts = contents.charts()

@@ -67,7 +67,7 @@ METHODS = (
     (
         "FCD",
         "Euclidean distance of two curves over sparsities above 0; it grows with the grid.",
-        "Root mean square of the differences of Somers' D, less what noise alone is expected to "
+        "Root mean square of the differences of Somers' D, less what noise is expected to "
         "add; 0 is within noise. Pairs are told apart by a t test over runs and patients, "
         "Benjamini-Hochberg.",
     ),

@@ -1,5 +1,5 @@
 """What may be claimed of a study, as tables: onsets and trends of its classes, pairs that differ,
-and the paper's claims. Kept in the study's folder, because they draw runs and patients anew.
+and the paper's claims. Kept in the study's folder, because they draw runs and patients many times.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Predictions lie by (run, sparsity), so one image would mean opening every file. One .npy per
 sparsity, (test images, classes, `KEPT`), is mapped instead of read: an image is one short row
-of each. They lie below a folder named after what they were made from, and are made anew elsewhere
+of each. They lie below a folder named after what they were made from, and are made again elsewhere
 when that changes; one that was stopped goes on with the sparsities it lacks.
 """
 

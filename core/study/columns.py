@@ -114,7 +114,7 @@ SHARED = Columns(
     Column("class_name", "The class, as the dataset calls it.", label="Class"),
     Column("group", "head, medium or tail, by train frequency and the study's `[groups]`.",
            label="Group"),
-    Column("run", "Number of the run, from 0; runs differ by seed alone."),
+    Column("run", "Number of the run, from 0; runs differ only by seed."),
     Column("sparsity", "Fraction of the prunable weights that are zero; 0 is dense.",
            Unit.SPARSITY, "Sparsity"),
     Column("train_frequency", "Share of the training images that carry the class.", Unit.SHARE,

@@ -29,14 +29,14 @@ from core.study.settings import (
 
 # No study file comes near it; TOML can be made to take minutes for each megabyte.
 MAX_BYTES = 2**18
-# Of what is wrong with a study file, this many settings are told.
+# Of what is wrong with a study file, so many settings are named.
 MOST_TOLD = 8
 
 # Where the data lies, and what a person calls the study, do not change what is computed.
 NOT_PART_OF_ID = {
     "study": {"name", "title"},
     "dataset": {"images", "labels", "train_list", "test_list"},
-    # Worked out anew from stored predictions whenever it changes.
+    # Worked out again from stored predictions whenever it changes.
     "operating_point": {"specificity"},
     # A file is known by its digest, wherever it lies.
     "checkpoint": {"path"},
@@ -70,7 +70,7 @@ class StudyConfig(Settings):
         OperatingPointSettings(),
         description="From where on a finding counts as found. May be changed at any time.",
     )
-    # Left out of `study.json` where there is none, as a section of settings always is a table.
+    # Left out of `study.json` if missing, as a section of settings always is a table.
     checkpoint: CheckpointSettings | None = Field(
         None,
         exclude_if=lambda value: value is None,
@@ -88,7 +88,7 @@ class StudyConfig(Settings):
     @model_validator(mode="after")
     def known_architecture(self) -> StudyConfig:
         if self.model.architecture == "other" and self.dataset.kind != "imported":
-            raise ValueError('model.architecture "other" is for imported predictions alone')
+            raise ValueError('model.architecture "other" is only for imported predictions')
         return self
 
     @property

@@ -143,7 +143,7 @@ class Progress:
             raise Cancelled
 
     def _refuse_another_folder(self) -> None:
-        """What is written into a folder made anew by a later write would lack all before it."""
+        """A folder made again by a later write would lack everything before it."""
         try:
             same = self._folder.stat().st_ino == self._inode
         except FileNotFoundError:

@@ -20,9 +20,9 @@ COPYING = "copying"
 def unpack(say: Callable[[str], None] = print) -> None:
     """Copy what is not in the cache folder yet; a study appears whole or not at all.
 
-    A study that was copied before does not come back after somebody deletes it, and one of the same
-    name, whatever its settings, is left alone. `say` hears what was done, or why it was not; a disk
-    that is full keeps nobody from the studies there are.
+    A study that was copied before does not come back after somebody deletes it. An existing study
+    of the same name, whatever its settings, stays as it is. `say` hears what was done, or why not.
+    A full disk does not keep anyone from the studies there are.
     """
     folder = environment().shipped
     if folder is None:

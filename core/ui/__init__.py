@@ -1,7 +1,7 @@
 """What every page shares: the study in view, the page's head, and how far the work is.
 
 Results are in `core.ui.results`, switches, charts and downloads in `core.ui.widgets`, the subgroup
-filter in `core.ui.filters`. What one page alone shows lies in a folder of its own.
+filter in `core.ui.filters`. What only one page shows is in that page's folder.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def went_back() -> bool:
 
 
 def open_study() -> View:
-    """The study in view; explains how to get one and ends the page where there is none."""
+    """The study in view; without one, explains how to get one and ends the page."""
     studies = visible_studies()
     if not studies:
         st.title("PruneScope")

@@ -46,7 +46,7 @@ def person() -> Person:
 
 
 def visitor() -> Visitor:
-    """Who is looking, and whether the way they came shows them synthetic studies alone."""
+    """Who is looking, and whether the way they came shows them only synthetic studies."""
     if provider.configured():
         return Visitor(person())
     return without_sign_in(st.get_option("server.address"), list(st.context.headers))

@@ -74,7 +74,7 @@ def origin() -> str | None:
 
 
 def claims_of(cookies: Mapping[str, str]) -> Claims | None:
-    """The claims in a request's cookies; None where there are none, or not signed by us."""
+    """The claims in a request's cookies; None without any, or if we did not sign them."""
 
     def read(name: str) -> bytes | None:
         value = cookies.get(name, "").encode("latin-1", errors="replace")

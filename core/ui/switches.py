@@ -1,5 +1,5 @@
 """Switches between a few choices. A choice has an id, which stands in the address, in saved views
-and in code; its label is for the screen alone."""
+and in code; its label is only for the screen."""
 
 from __future__ import annotations
 

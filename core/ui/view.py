@@ -20,7 +20,7 @@ INPUTS = (METRICS, PREDICTIONS, ENSEMBLES, VALIDATION, QUALITY)
 class View:
     """`name`: of the study, as in the address. `subgroup`: the slice of its test images that the
     numbers are of, if any. `corrected`: the corrected edition, not the paper's; `relative`: change
-    against dense, not values as measured. `sparsity`: None where there is none to choose."""
+    against dense, not values as measured. `sparsity`: None on pages without a choice."""
 
     name: str
     study: Study
@@ -99,5 +99,5 @@ class View:
 
 
 def modified(path: Path) -> int:
-    """When a file was last written; 0 where there is none. What caches are keyed on."""
+    """When a file was last written; 0 if it does not exist. What caches are keyed on."""
     return path.stat().st_mtime_ns if path.exists() else 0

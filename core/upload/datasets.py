@@ -2,7 +2,7 @@
 
 Each is a folder `cache/datasets/<name>-<id>/` with `images/`, `labels.csv`, `study.toml`, and
 `note.json`, which says who keeps it. One without a note, from before there were notes, is nobody's:
-everybody may try a checkpoint on it, and administrators alone can delete it.
+everybody may try a checkpoint on it, and only administrators can delete it.
 
 A lock keeps names apart, and datasets from being deleted while a study of them is submitted.
 """

@@ -190,7 +190,7 @@ def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
 def _paths(given: pd.Series, images: list[str]) -> pd.Series:
     """Each row's image as the zip has it: by its path, else by the longest ending that both share.
 
-    An ending counts only where no other row has it too: `study1/view1.jpg` alone would give one
+    An ending counts only where no other row has it too: `study1/view1.jpg` by itself would give one
     patient's image to all. Raises InputError where two images share the longest ending.
     """
     texts = given.map(_relative)

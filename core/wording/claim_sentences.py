@@ -209,7 +209,7 @@ def _estimate(one: Claim) -> str:
     if one.null == 1:
         return (
             f"{CARRIED[one.claim]} {_value(one, one.detail['pruned'])} times as often as "
-            f"{LIKE[one.claim]}, {_value(one, one.estimate)} times what retraining alone gives"
+            f"{LIKE[one.claim]}, {_value(one, one.estimate)} times what retraining by itself gives"
         )
     return f"{one.statistic} {_value(one, one.estimate)}"
 

@@ -89,7 +89,7 @@ def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
 
 
 def by_decisions(answers: dict[str, OperatingAnswer]) -> list[str]:
-    """The second criterion, a sentence per threshold; why there is none, where there is none."""
+    """The second criterion, a sentence per threshold, or why there is none."""
     return [_decided(answer) for answer in answers.values()] or [NO_DECISIONS]
 
 

@@ -58,7 +58,7 @@ TERMS = {
     "its numbers are unstable: shown, and marked.",
     "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend; "
     "Statistics in the documentation says why.",
-    "p and q": "p: how often chance alone would give as much. q: the same after Benjamini and "
+    "p and q": "p: how often chance would give as much. q: the same after Benjamini and "
     "Hochberg, for many classes looked at together.",
     "preflight": "A look at the file before anything runs: what it is, and whether it fits the "
     "dataset.",

@@ -23,7 +23,7 @@ Shapes = dict[str, tuple[int, ...]]
 HARMLESS = re.compile(
     r"(^|\.)(num_batches_tracked|total_ops|total_params|op_threshs|relative_position_index)$"
 )
-# What else those names are left out of: they are made anew where the file lacks them.
+# What else those names are left out of: they are made again if the file lacks them.
 REMADE = ("num_batches_tracked", "relative_position_index")
 DEFAULT_SIZES = {"resnet_small": 64}
 

@@ -1,1 +1,1 @@
-"""What the page Administration alone shows."""
+"""What only the page Administration shows."""

@@ -1,1 +1,1 @@
-"""What the page Analyse a checkpoint alone shows."""
+"""What only the page Analyse a checkpoint shows."""

@@ -1,1 +1,1 @@
-"""What the page Class AP alone shows."""
+"""What only the page Class AP shows."""

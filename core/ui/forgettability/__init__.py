@@ -1,1 +1,1 @@
-"""What the page Forgettability alone shows."""
+"""What only the page Forgettability shows."""

@@ -1,1 +1,1 @@
-"""What the page Jobs alone shows."""
+"""What only the page Jobs shows."""

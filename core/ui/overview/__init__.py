@@ -1,1 +1,1 @@
-"""What the page Overview alone shows."""
+"""What only the page Overview shows."""

@@ -1,1 +1,1 @@
-"""What the PIE browser alone shows."""
+"""What only the PIE browser shows."""

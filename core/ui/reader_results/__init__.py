@@ -1,1 +1,1 @@
-"""What the page Reader results alone shows."""
+"""What only the page Reader results shows."""

@@ -1,1 +1,1 @@
-"""What the page Reader study alone shows."""
+"""What only the page Reader study shows."""

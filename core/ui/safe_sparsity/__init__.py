@@ -1,1 +1,1 @@
-"""What the page Safe sparsity alone shows."""
+"""What only the page Safe sparsity shows."""
