@@ -25,7 +25,7 @@ IMAGES = (
 )
 SPELLINGS = {
     "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "validate", "dev"),
+    "validation": ("validation", "val", "valid", "validate", "dev", "development"),
     "test": ("test", "testing"),
 }
 SPLIT_MEANINGS = {word: split for split, words in SPELLINGS.items() for word in words}

@@ -44,11 +44,24 @@ class ImageFiles:
             names.setdefault(path.rpartition("/")[2], []).append(path)
         return names
 
+    @cached_property
+    def _by_folded(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for path in self.paths:
+            names.setdefault(path.casefold(), []).append(path)
+        return names
+
+    def spelled(self, path: str) -> str:
+        """`path`, or the only file that differs from it only in case: x.PNG for x.png."""
+        found = [] if path in self.paths else self._by_folded.get(path.casefold(), [])
+        return found[0] if len(found) == 1 else path
+
     def find(self, path: str) -> str:
         """`path` where it is there, else the one file of that name in any subfolder, else `path`.
 
         Raises InputError where two files share a bare name, since they may differ.
         """
+        path = self.spelled(path)
         if path in self.paths or "/" in path:
             return path
         found = self._by_name.get(path, [])

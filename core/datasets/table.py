@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.datasets import columns
+from core.datasets import columns, presets
 from core.datasets.files import image_files, refuse_missing, relative_path
 from core.datasets.joined import how_joined, names_in
 from core.datasets.splits import refuse_empty_split, refuse_shared_patients, with_validation
@@ -16,7 +16,6 @@ from core.datasets.tables import (
     as_numbers,
     joined_labels,
     other_columns,
-    read_rows,
     refuse_missing_columns,
     with_uncertain,
 )
@@ -48,7 +47,7 @@ def load(settings: TableColumns, advance: Advance) -> Labels:
     Raises InputError that names the column, row or patient at fault, and what is allowed.
     """
     path = settings.labels
-    rows = read_rows(path)
+    rows, settings = presets.read(settings)
     images = columns.image_column(rows, settings.image_column)
     patients = settings.patient_column or columns.patient_column(rows)
     patients = None if patients == images else patients
@@ -68,7 +67,11 @@ def load(settings: TableColumns, advance: Advance) -> Labels:
     table = pd.DataFrame({"image_id": given.astype(str), "path": paths})
     table["patient_id"] = _patients(rows, patients, table, path)
     if settings.images:  # imported predictions may come without
-        refuse_missing(table["path"], image_files(settings.images), settings.on_bad_image)
+        files = image_files(settings.images)
+        if settings.preset:
+            table["path"] = presets.found_below(table["path"], files)
+        table["path"] = table["path"].map(files.spelled)
+        refuse_missing(table["path"], files, settings.on_bad_image)
     table["split"] = _split(rows, splits, table["patient_id"], settings)
     used = {*keys, *KEYS, *labels.columns, joined}
     attributes = {name: as_attribute(rows[name]) for name in other_columns(rows, used)}
@@ -96,15 +99,19 @@ def _joined(
     rows: pd.DataFrame, column: str, settings: TableColumns, given: pd.Series
 ) -> pd.DataFrame:
     path = settings.labels
-    if settings.class_columns:
-        raise InputError("dataset: give class_columns or joined_column, not both.")
     refuse_missing_columns(rows, [column], path)
     texts = rows[column].astype(object).where(rows[column].notna(), "").astype(str)
     split, how = how_joined(texts, settings.joined_by)
     names = names_in(texts, split)
-    class_names = tuple(sorted(frozenset().union(*names.values())))
-    if not class_names:
+    found = tuple(sorted(frozenset().union(*names.values())))
+    if not found:
         raise InputError(f"{path}: the column {column!r} names no class.")
+    class_names = settings.class_columns or found
+    if unknown := [name for name in class_names if name not in found]:
+        raise InputError(
+            f"{path}: no image has the class {unknown[0]!r} in its {column!r}; there are: "
+            f"{', '.join(found)}."
+        )
     if how != "'|'" and settings.joined_by is None:
         log.warning(
             "%s: the names in %r are divided by %s into %d classes: %s; dataset.joined_by says "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.datasets.joined import Split, by_bars, names_in
-from core.datasets.rows import refuse_long_rows
+from core.datasets.rows import dialect, refuse_long_rows
 from core.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -48,21 +49,23 @@ def read_rows(path: Path) -> pd.DataFrame:
         else:
             unfolded = _unfolded(path) if path.suffix.lower() == ".gz" else None
             with io.BytesIO(unfolded) if unfolded is not None else open(path, "rb") as file:
-                refuse_long_rows(file, path)
+                written = dialect(file)
+                refuse_long_rows(file, path, written)
             table = pd.read_csv(
                 path if unfolded is None else io.BytesIO(unfolded),
                 compression=None,
                 dtype=str,
                 keep_default_na=False,
                 na_values=BLANK,
-                encoding="utf-8-sig",
+                encoding=written.encoding,
+                sep=written.delimiter,
                 index_col=False,
             )
     except FileNotFoundError as error:
         raise InputError(f"There is no label file {path}.") from error
     except InputError:
         raise
-    except DAMAGE as error:
+    except (*DAMAGE, csv.Error) as error:
         raise InputError(f"{path} is not a readable CSV or Parquet table: {error}.") from error
     if table.empty:
         raise InputError(f"{path} has no rows.")
@@ -186,14 +189,16 @@ def refuse_missing_columns(table: pd.DataFrame, needed: list[str], path: Path) -
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Label values as numbers: True and False, written in whatever case, are 1 and 0. What is no
-    number stays as it is."""
+    """Label values as numbers: True and False, written in whatever case, are 1 and 0, and "1,0" is
+    1. What is no number stays as it is."""
     if pd.api.types.is_bool_dtype(column):
         return column.astype("Int8")
     if pd.api.types.is_numeric_dtype(column):
         return column
     text = column.astype("string").str.strip().str.lower().fillna("")
-    return column.astype(object).mask(text == "true", "1").mask(text == "false", "0")
+    decimal = text.str.fullmatch(r"-?[01],0+")  # 1,0 where semicolons divide the fields
+    column = column.astype(object).mask(decimal, text.str.partition(",")[0])
+    return column.mask(text == "true", "1").mask(text == "false", "0")
 
 
 def with_uncertain(column: pd.Series, blank_is_negative: bool = False) -> pd.Series:

@@ -12,6 +12,7 @@ sparsity: 0, 0.05, ..., 0.95. It has one column of probabilities per class.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.datasets.rows import refuse_long_rows
+from core.datasets.rows import dialect, refuse_long_rows
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.study.labels import Labels, label_matrix
@@ -200,8 +201,9 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
             frame = table.to_pandas(ignore_metadata=True)
             return frame.astype({name: object for name in texts if name in used})
         with open(path, "rb") as content:
-            refuse_long_rows(content, path)
-        names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
+            written = dialect(content)
+            refuse_long_rows(content, path, written)
+        names = pd.read_csv(path, nrows=0, encoding=written.encoding, sep=written.delimiter).columns
         column = image_column(names, path)
         _refuse_missing(names, test.class_names, path)
         return pd.read_csv(
@@ -209,11 +211,13 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
             usecols=[name for name in names if name in wanted or name == column],
             index_col=False,
             dtype={column: str} | ({LABEL: str} if LABEL in names else {}),
-            encoding="utf-8-sig",
+            decimal="," if written.delimiter == ";" else ".",
+            encoding=written.encoding,
+            sep=written.delimiter,
         )
     except InputError:
         raise
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path} is not a readable CSV or Parquet table: {error}.") from error
 
 

@@ -47,10 +47,22 @@ PRUNING_METHODS = {  # core.engine.pruning
     "l1_global": "smallest weights first, over all layers",
     "random_global": "at random, to compare with",
 }
+PRESETS = {  # core.datasets.presets
+    "chexpert": "CheXpert: `train.csv`, `valid.csv`; a blank is negative",
+    "mimic-cxr-jpg": "MIMIC-CXR(-JPG): the folder of `mimic-cxr-2.0.0-chexpert.csv.gz`, its "
+    "metadata and split; a blank (not mentioned) is negative",
+    "padchest": 'PadChest: `PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv`; "normal" is '
+    "No Finding, excluded images are left out",
+    "vindr-cxr": "VinDr-CXR: the folder `annotations`, or the challenge's `train.csv`; see "
+    "`readers`",
+    "brax": "BRAX: `master_spreadsheet_update.csv`; a blank is negative",
+    "cxr-lt-2024": "CXR-LT 2024 (and 2023): `labels.csv`, or the folder of the files of task 1",
+    "cxr-lt-2026": "CXR-LT 2026: `CXRLT_2026_training.csv`",
+}
 REPAIRS = {"none": "nothing; it predicts as it is"}  # core.engine.repair
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneOf:
     """Allows these names, as `Literal` does, and knows what each means."""
 
@@ -142,6 +154,14 @@ class CxrLtSettings(ImageSettings):
 
 class TableColumns(ImageSettings):
     labels: Path
+    preset: Annotated[str, OneOf(PRESETS)] | None = Field(
+        None, description="A published data set, whose columns and values are then known."
+    )
+    readers: Literal["majority", "any"] = Field(
+        "majority",
+        description="Where a table has a row for each reader: a finding is there if more than "
+        "half of the image's readers see it, or if any does.",
+    )
     image_column: str = Field(
         "path", description="Column of paths below `images`; they are the image ids."
     )
@@ -158,7 +178,9 @@ class TableColumns(ImageSettings):
         (), description="Columns of 1, 0, and -1 or blank for uncertain."
     )
     joined_column: str | None = Field(
-        None, description='In their place, one column of class names, "Mass|Nodule".'
+        None,
+        description='In their place, one column of class names, "Mass|Nodule"; `class_columns` '
+        "then chooses among the names.",
     )
     joined_by: str | None = Field(
         None,

@@ -241,7 +241,7 @@ def test_what_is_not_there_is_said(tmp_path):
     (tmp_path / "Data_Entry.csv").write_text("Image Index,Patient ID\na.png,1\n")
     with pytest.raises(InputError, match=r"lacks the column.*Finding Labels"):
         load_labels(settings)
-    (tmp_path / "Data_Entry.csv").write_bytes(b"\x89PNG\xff\xfe")
+    (tmp_path / "Data_Entry.csv").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
     with pytest.raises(InputError, match="not a readable CSV"):
         load_labels(settings)
 

@@ -79,8 +79,11 @@ def test_joined_names_become_sorted_classes(tmp_path):
     labels = load_labels(settings)
     assert labels.class_names == ("Mass", "No Finding", "Nodule")
     assert labels.table["Mass"].tolist() == [1, 1, 0, 0, 1, 0]
-    with pytest.raises(InputError, match="not both"):
-        load_labels(settings.model_copy(update={"class_columns": ("labels",)}))
+    assert load_labels(settings.model_copy(update={"class_columns": ("Nodule",)})).class_names == (
+        "Nodule",
+    )
+    with pytest.raises(InputError, match=r"no image has the class 'Hernia'.*there are: Mass"):
+        load_labels(settings.model_copy(update={"class_columns": ("Hernia",)}))
     findings[3] = None
     with pytest.raises(InputError, match=r"'a/3\.png' has an empty 'labels'"):
         load_labels(table_of(tmp_path, SIX | {"labels": findings}, joined_column="labels"))
@@ -140,3 +143,36 @@ def test_paths_from_windows_cannot_escape_either(tmp_path, path):
     settings.labels.write_text(text)
     with pytest.raises(InputError, match="absolute or leads out"):
         load_labels(settings)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_tables_are_read_as_excel_writes_them(tmp_path, encoding, delimiter):
+    """By Windows' code page and with the semicolons of countries whose decimals have a comma."""
+    put_images(tmp_path, *SIX["path"])
+    decimal = "," if delimiter == ";" else "."
+    table = pd.DataFrame(SIX | {"Übersicht": [1.0, 0.0] * 3, "ward": ["Köln; 1, 2"] * 6})
+    path = tmp_path / "labels.csv"
+    table.to_csv(path, index=False, sep=delimiter, decimal=decimal, encoding=encoding)
+    labels = load_labels(TableSettings(kind="table", images=tmp_path, labels=path))
+    assert labels.class_names == ("Übersicht",)
+    assert labels.table["Übersicht"].tolist() == [1, 0] * 3
+    assert labels.table["ward"].unique().tolist() == ["Köln; 1, 2"]
+
+
+def test_long_rows_are_refused_with_semicolons_too(tmp_path):
+    put_images(tmp_path, *SIX["path"])
+    path = tmp_path / "labels.csv"
+    path.write_text("path;Mass;ward\n" + "".join(f"{one};1;a;b\n" for one in SIX["path"][:3]))
+    with pytest.raises(InputError, match=r"line 2 .* has 4 fields, and the header names 3"):
+        load_labels(TableSettings(kind="table", images=tmp_path, labels=path))
+
+
+def test_images_are_found_however_their_suffix_is_written(tmp_path):
+    put_images(tmp_path, *(path.replace(".png", ".PNG") for path in SIX["path"]))
+    table = pd.DataFrame(SIX | {"Mass": [1, 0] * 3})
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    settings = TableSettings(kind="table", images=tmp_path, labels=tmp_path / "labels.csv")
+    labels = load_labels(settings)
+    assert labels.table["path"].tolist() == [f"a/{number}.PNG" for number in range(6)]
+    assert labels.table["image_id"].tolist() == SIX["path"]

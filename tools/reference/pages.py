@@ -209,7 +209,10 @@ def _setting(
 def _meaning(fields: list[FieldInfo], what: str) -> str:
     """The description of a setting, which any dataset kind with it may give, and of its values."""
     text = next((field.description for field in fields if field.description), "")
-    named = next((one for one in fields[0].metadata if isinstance(one, OneOf)), None)
+    # Of a setting that may be left out, the names stand within `... | None`.
+    inner = (note for one in get_args(fields[0].annotation) for note in get_args(one)[1:])
+    notes = (*fields[0].metadata, *inner)
+    named = next((one for one in notes if isinstance(one, OneOf)), None)
     values = [
         f"`{name}`: {meaning}." for name, meaning in (named.meanings if named else {}).items()
     ]
