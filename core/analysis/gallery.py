@@ -113,10 +113,11 @@ def at_sparsity(images: Images, pies: pd.DataFrame) -> Images:
 class Gallery:
     """The images that meet every filter, in one of ORDERS: SHOWN of each.
 
-    labelled: carries all of these classes. lost: is labelled with one of these classes, and it is
-    lost at or before `sparsity`. raised: is certain not to carry one of these classes, and it is
-    raised at or before `sparsity`. groups: carries a finding of one of these. counts: of
-    subgroup.FINDING_COUNTS. agreement: from, to; an image without one is in the whole range only.
+    sparsity: of the definition. labelled: carries all of these classes. lost: is labelled with one
+    of these classes, and it is lost at or before `until`. raised: is certain not to carry one of
+    these classes, and it is raised at or before `until`. until: None for `sparsity`. groups:
+    carries a finding of one of these. counts: of subgroup.FINDING_COUNTS. agreement: from, to;
+    an image without one is in the whole range only.
     patients: ids, divided by commas or blanks. by and value: one of `groupings` and its text.
     """
 
@@ -125,6 +126,7 @@ class Gallery:
     labelled: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     raised: tuple[str, ...] = ()
+    until: float | None = None
     groups: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     agreement: tuple[float, float] = WHOLE_RANGE
@@ -164,6 +166,12 @@ class Gallery:
             return table[column].fillna(False).to_numpy(bool)
         return table[column].to_numpy(float) < LOW_Z
 
+    @property
+    def told_until(self) -> float:
+        """By when a finding is lost or raised that is told of: as late as any filter asks."""
+        filtered = self.until if self.lost or self.raised else None
+        return max(self.sparsity, filtered or 0)
+
     def needs_comparison(self, images: Images) -> bool:
         """Whether the definition compares runs, and that has not been done at this sparsity."""
         return self.definition in (MODAL, Z_SCORE) and "agreement_z" not in images.table
@@ -177,6 +185,7 @@ class Gallery:
     def masks(self, images: Images) -> dict[str, np.ndarray]:
         """The name of every filter in force, and the (images,) bool that meet it."""
         table, masks = images.table, dict[str, np.ndarray]()
+        latest = self.sparsity if self.until is None else self.until
 
         def of(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
             return matrix[:, [images.class_names.index(name) for name in names]]
@@ -184,10 +193,10 @@ class Gallery:
         if self.labelled:
             masks["labelled"] = np.all(of(images.present, self.labelled), axis=1)
         if self.lost:
-            gone = by_now(of(images.lost, self.lost), self.sparsity)
+            gone = by_now(of(images.lost, self.lost), latest)
             masks["lost"] = (gone & of(images.present, self.lost)).any(axis=1)
         if self.raised:
-            called = by_now(of(images.raised, self.raised), self.sparsity)
+            called = by_now(of(images.raised, self.raised), latest)
             masks["raised"] = (called & of(images.absent, self.raised)).any(axis=1)
         if self.groups:
             names = [n for n in findings(images.class_names) if images.groups[n] in self.groups]

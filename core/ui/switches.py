@@ -42,17 +42,24 @@ def by_id(key: str, value: Any) -> Any:
 
 
 def switch(
-    key: str, label: str, options: Mapping[str, str], default: str = "", help: str | None = None
+    key: str,
+    label: str,
+    options: Mapping[str, str],
+    default: str = "",
+    help: str | None = None,
+    folded: bool = False,
+    **drawn: Any,
 ) -> str:
     """One of `options`, id to label; in the address as `key` unless it is the default. It goes with
-    the person from page to page.
+    the person from page to page. folded: shows the other choices on a click only. drawn: what else
+    the control takes, such as its width.
 
     Not bound: a bound widget writes its label there.
     """
     default = default or next(iter(options))
     value = _chosen(key, options) or default
     _write(key, "" if value == default else value)
-    return _control(key, label, options, value, help)
+    return _control(key, label, options, value, help, folded, **drawn)
 
 
 def metric_switch(default: str = "ap") -> str:
@@ -94,15 +101,22 @@ def _write(key: str, value: str) -> None:
         st.query_params.pop(key, None)
 
 
-def _control(key: str, label: str, options: Mapping[str, str], value: str, help: str | None) -> str:
+def _control(
+    key: str,
+    label: str,
+    options: Mapping[str, str],
+    value: str,
+    help: str | None,
+    folded: bool = False,
+    **drawn: Any,
+) -> str:
     st.session_state[key] = value  # also after a page before
-    chosen = st.segmented_control(
-        label,
-        list(options),
-        format_func=options.__getitem__,
-        required=True,
-        key=key,
-        on_change=lambda: choose(key, st.session_state[key]),
-        help=help,
-    )
-    return str(chosen)
+    drawn |= {
+        "format_func": options.__getitem__,
+        "key": key,
+        "on_change": lambda: choose(key, st.session_state[key]),
+        "help": help,
+    }
+    if folded:
+        return str(st.selectbox(label, list(options), **drawn))
+    return str(st.segmented_control(label, list(options), required=True, **drawn))

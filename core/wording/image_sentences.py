@@ -12,29 +12,17 @@ from core.analysis.image_curves import Fate, FindingFate
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.wording import words
 
-FILTERS = {
-    "labelled": "Labelled",
-    "lost": "Lost",
-    "raised": "Raised",
-    "groups": "Group",
-    "counts": "Findings",
-    "agreement": "Agreement",
-    "patients": "Patient",
-    "value": "",
-}
 WHAT_AGREEMENT_IS = (
     "Agreement is the rank correlation of all classes' probabilities between the dense and the "
     "pruned model: 1 where both order the classes alike, 0 where they have nothing in common."
 )
-ORDER = (
-    "Findings: images on which a labelled finding is lost by this sparsity, then others "
-    "labelled with a finding, then those without one; the lowest agreement first within each. Most "
-    "raised: by how many findings are raised by this sparsity on an image without them. All "
-    "other orders take findings and \u201cNo Finding\u201d alike."
-)
 NO_OPERATING_POINTS = (
     "This study keeps no validation predictions, so no class has an operating point, and nothing "
     "says which findings are lost or raised by it. They can be lost and raised by rank."
+)
+UNTIL = (
+    "The finding is lost, or raised, at this sparsity or a smaller one. Which images are PIEs does "
+    "not depend on it."
 )
 MOST_RAISED_TOLD = 6
 NUMBERS = "Sensitivity, specificity and false alarms of every class"

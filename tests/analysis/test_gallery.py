@@ -70,6 +70,9 @@ def test_a_definition_takes_its_own_images(images):
         ({"raised": ("Hernia", "Nodule"), "sparsity": 0.45}, ""),
         ({"raised": ("No Finding",), "sparsity": 0.1}, "b"),
         ({"raised": ("Nodule",), "lost": ("Hernia",), "sparsity": 0.9}, "b"),
+        ({"lost": ("Effusion",), "sparsity": 0.1, "until": 0.9}, "ba"),
+        ({"lost": ("Effusion",), "sparsity": 0.9, "until": 0.8}, "b"),
+        ({"raised": ("Nodule",), "sparsity": 0.9, "until": 0.8}, "a"),
         ({"groups": ("tail",)}, "bd"),
         ({"groups": ("tail", "head")}, "bad"),
         ({"counts": ("0",)}, "c"),
@@ -118,6 +121,12 @@ def test_no_finding_is_no_finding_that_is_lost(images):
     images.lost[2, 3] = 0.1
     again = gallery.at_every_sparsity(images.test, images.lost, RAISED, NAMES, GROUPS)
     assert gallery.order_fates(again, 0.9)[2] == 2
+
+
+def test_what_is_told_of_an_image_reaches_as_far_as_the_filter_asks():
+    assert Gallery(sparsity=0.5, until=0.9).told_until == 0.5, "no finding is asked for"
+    assert Gallery(sparsity=0.5, lost=("Hernia",), until=0.9).told_until == 0.9
+    assert Gallery(sparsity=0.9, raised=("Hernia",), until=0.8).told_until == 0.9
 
 
 def test_without_a_result_the_filter_to_blame_is_known(images):

@@ -50,6 +50,11 @@ def visit(page: Page, address: str, heading: str | None = None) -> None:
         expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible(timeout=PATIENCE)
 
 
+def sort_by(page: Page, label: str) -> None:
+    page.get_by_role("combobox", name="Sort by").click()
+    page.get_by_role("option", name=label, exact=True).click()
+
+
 def image_is_drawn(page: Page, selector: str) -> None:
     page.wait_for_function(
         "s => { const i = document.querySelector(s); return i?.complete && i.naturalWidth > 0 }",
@@ -133,7 +138,7 @@ def test_pictures_keep_their_address_over_reruns(page, app_address):
     image_is_drawn(page, ".ps-xray img")
     sources = "Array.from(document.querySelectorAll('.ps-xray img')).map(i => i.src)"
     before = set(page.evaluate(sources))
-    page.get_by_role("radio", name="Patient").click()
+    sort_by(page, "Patient")
     page.wait_for_url("**sort=patient**")
     settle(page)
     assert set(page.evaluate(sources)) == before
@@ -142,17 +147,17 @@ def test_pictures_keep_their_address_over_reruns(page, app_address):
 def test_an_address_from_before_choices_had_ids_still_works(page, app_address, errors):
     old = "definition=Every test image&sort=Patient&lost_by=Operating point&size=Small"
     visit(page, f"{app_address}/pie_browser?study=toy&{old}", "PIE browser")
-    chosen = ("Every test image", "Patient", "Operating point", "Small")
-    for label in chosen:
-        expect(page.get_by_role("radio", name=label, exact=True)).to_be_checked(timeout=PATIENCE)
+    for name, label in (("Show", "Every test image"), ("Sort by", "Patient")):
+        expect(page.get_by_role("combobox", name=name)).to_have_value(label, timeout=PATIENCE)
+    expect(page.get_by_role("radio", name="Small", exact=True)).to_be_checked()
     expect(page).to_have_url(re.compile("definition=every.*"))
     for part in ("sort=patient", "lost_by=operating_point", "size=small"):
         assert part in page.url
-    page.get_by_role("radio", name="Tail first", exact=True).click()
+    sort_by(page, "Tail first")
     page.wait_for_url("**sort=tail**")
     settle(page)
     page.go_back()
-    expect(page.get_by_role("radio", name="Patient", exact=True)).to_be_checked(timeout=PATIENCE)
+    expect(page.get_by_role("combobox", name="Sort by")).to_have_value("Patient", timeout=PATIENCE)
     assert errors == []
 
 

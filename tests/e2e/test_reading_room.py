@@ -95,6 +95,7 @@ def test_a_clinician_looks_through_the_tails_pies(page, room):
     sign_in(page, room.address, RESEARCHER)
     shown(page, "Overview")
     page.goto(f"{room.address}/pie_browser?study=tail")
+    page.get_by_role("button", name="More", exact=True).click(timeout=PATIENCE)
     page.get_by_test_id("stButtonGroup").get_by_text("tail", exact=True).click(timeout=PATIENCE)
     counts = page.locator(".st-key-counts")
     expect(counts).to_contain_text("tail", timeout=PATIENCE)

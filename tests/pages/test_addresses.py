@@ -21,6 +21,7 @@ ELSEWHERE = {
     "job": "tests/e2e/test_jobs.py",
     "reader-study": "tests/pages/test_reader_study.py",
     "positives": "tests/pages/test_safe_sparsity.py",
+    **dict.fromkeys(("lost", "raised"), "tests/pages/test_finding_filter.py"),
 }
 # Page to address to what its widgets hold then, by key; None of a subgroup, whose widgets have
 # keys of their own. None of it is a default.
@@ -56,8 +57,9 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "definition": ("every", "every"),
         "sparsity": ("50", 50),
         "classes": ("Effusion", ["Effusion"]),
-        "lost": ("Hernia", ["Hernia"]),
-        "raised": ("Hernia", ["Hernia"]),
+        "finding": (["any finding", "Hernia"], ["any finding", "Hernia"]),
+        "fate": ("raised", "raised"),
+        "until": ("90", 90),
         "lost_by": ("operating_point", "operating_point"),
         "group": ("tail", ["tail"]),
         "findings": ("1", ["1"]),
@@ -109,12 +111,8 @@ def test_an_address_from_before_choices_had_ids_shows_the_same(
         value = switches.BEFORE_IDS[name][label]
         assert at.session_state[name] == value
         assert at.query_params[name] in (value, [value]), "written as it is now"
-        shown = at.segmented_control(key=name)
-        assert shown.proto.options[[*_options(shown)].index(label)].content == label
-
-
-def _options(control: Any) -> list[str]:
-    return [option.content for option in control.proto.options]
+        controls = (*at.segmented_control, *at.selectbox)
+        assert next(one for one in controls if one.key == name).value == value
 
 
 @pytest.mark.parametrize("script", list(VIEWS))

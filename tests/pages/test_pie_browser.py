@@ -125,7 +125,7 @@ def test_the_large_image_is_the_same_at_every_sparsity():
 def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     image_id, name, sparsity = lost_image()
     by = {"definition": "every", "lost_by": OPERATING_POINT}
-    at = browse(**by, image=image_id, sparsity="95", lost=name)
+    at = browse(**by, image=image_id, sparsity="95", finding=name)
     text = said(at).replace("\\", "")
     assert (
         f"{name} (labelled) falls below its operating point at {sparsity:.0%}".replace("%", " %")
@@ -136,7 +136,7 @@ def test_a_lost_finding_is_told_in_a_sentence_on_its_card_and_in_its_filter():
     table = pies.pies(Study(find_study("toy")))
     n = table["lost_classes"].fillna("").str.split("|").map(lambda names: name in names).sum()
     assert f"{n} shown of 200 test images" in text
-    before = browse(**by, sparsity="50", lost=name)
+    before = browse(**by, sparsity="50", finding=name, until="50")
     assert f"{name} lost" not in said(before) or sparsity <= 0.5
 
 
@@ -146,7 +146,7 @@ def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_fil
     found = table.sort_values("lost_at_sparsity").iloc[0]
     name, at_sparsity = found["class_name"], words.percent(found["lost_at_sparsity"])
     address = {"definition": "every", "sparsity": "95", "lost_by": RANK}
-    at = browse(**address, image=found["image_id"], lost=name)
+    at = browse(**address, image=found["image_id"], finding=name)
     text = said(at).replace("\\", "")
     assert f"{name} (labelled) no longer ranks above 90 %" in text
     assert f"from {at_sparsity} sparsity on" in text
@@ -155,7 +155,7 @@ def test_a_finding_lost_by_rank_is_told_on_its_card_in_a_sentence_and_in_its_fil
     shown = at.dataframe[0].value.set_index("class_name")
     assert shown.loc[name, "dense_rank"] >= 90
     assert shown.loc[name, "pruned_rank"] < 90
-    assert f"Lost {name} by 95 % in rank" in [b.label.replace("\\", "") for b in at.button]
+    assert f"Lost: {name}, by 95 % in rank" in [b.label.replace("\\", "") for b in at.button]
 
 
 @pytest.mark.parametrize("by", [OPERATING_POINT, RANK])
@@ -166,14 +166,14 @@ def test_a_false_alarm_is_told_on_its_card_in_a_sentence_in_its_filter_and_count
     found = table.sort_values("raised_at_sparsity", kind="stable").iloc[0]
     name, at_sparsity = found["class_name"], words.percent(found["raised_at_sparsity"])
     address = {"study": "rising", "definition": "every", "sparsity": "95", "lost_by": by}
-    at = browse(**address, image=found["image_id"], raised=name, sort="raised")
+    at = browse(**address, image=found["image_id"], finding=name, fate="raised", sort="raised")
     text = said(at).replace("\\", "")
     assert f"raised at {at_sparsity}" in text
     assert f"{name} (not labelled) is raised from {at_sparsity} sparsity on" in text
     n = int((table["class_name"] == name).sum())
     assert f"{n} shown of 200 test images" in text
     how = " in rank" if by == RANK else ""
-    assert f"Raised {name} by 95 %{how}" in [b.label.replace("\\", "") for b in at.button]
+    assert f"Raised: {name}, by 95 %{how}" in [b.label.replace("\\", "") for b in at.button]
     shown = at.dataframe[0].value.set_index("class_name")
     assert shown.loc[name, "raised_at_sparsity"] == pytest.approx(100 * found["raised_at_sparsity"])
     if by == OPERATING_POINT:  # acceptance: the numbers of the table
@@ -198,13 +198,13 @@ def test_where_nothing_is_lost_the_page_says_that_false_alarms_rise():
 
 def test_a_study_without_validation_loses_by_rank_and_by_nothing_else():
     at = browse(study="bare", lost_by=RANK, definition="every", sparsity="95")
-    assert not at.multiselect(key="lost").disabled
+    assert not at.multiselect(key="finding").disabled
     assert "lost at" in said(at)
     at = browse(study="bare", lost_by=OPERATING_POINT)
     open_card(at, cards(at)[0])
     assert "keeps no validation predictions" in said(at)
     assert "lost at" not in said(at)
-    assert at.multiselect(key="lost").disabled
+    assert at.multiselect(key="finding").disabled
 
 
 def test_an_import_without_images_still_has_curves_and_a_table():
@@ -267,7 +267,18 @@ def test_patients_and_agreement_filter():
 def test_nonsense_in_the_address_shows_everything():
     nonsense = dict.fromkeys(
         (
-            *("definition", "lost", "lost_by", "group", "findings", "agreement", "column"),
+            *(
+                "definition",
+                "finding",
+                "fate",
+                "until",
+                "lost",
+                "lost_by",
+                "group",
+                "findings",
+                "agreement",
+                "column",
+            ),
             *("value", "sort", "size"),
         ),
         "'\"><script>",

@@ -39,14 +39,21 @@ ADDRESS = {
         "PIE browser",
         "Which images are PIEs: `paper`, `modal`, `z_score`, or `every` test image.",
     ),
-    "lost": ("PIE browser", "Labels of which one is lost by the sparsity."),
+    "finding": (
+        "PIE browser",
+        "Findings of which one must be lost or raised: classes, `any finding`, `any tail finding`, "
+        "`any medium finding` or `any head finding`.",
+    ),
+    "fate": ("PIE browser", "`lost` or `raised`: what must have become of it."),
+    "until": ("PIE browser", "By which sparsity, in whole percent; without it the grid's last."),
+    "lost": ("PIE browser", "An old name of `finding`, which still works."),
     "group": ("PIE browser", "Groups of which a finding must be: `tail`, `medium`, `head`."),
     "findings": ("PIE browser", "Numbers of findings, `0` to `4+`."),
     "agreement": ("PIE browser", "Two values: the range of agreement."),
     "patient": ("PIE browser", "Patient ids, divided by commas."),
     "column": ("PIE browser", "A column of the labels, such as `view`."),
     "value": ("PIE browser", "Its value."),
-    "raised": ("PIE browser", "Findings of which one is raised by the sparsity, and no label."),
+    "raised": ("PIE browser", "An old name of `finding` with `fate=raised`, which still works."),
     "lost_by": ("PIE browser", "`rank` or `operating_point`: what counts as lost and raised."),
     "sort": (
         "PIE browser",

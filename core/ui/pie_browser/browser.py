@@ -14,17 +14,18 @@ import streamlit as st
 from markupsafe import Markup
 
 from core.analysis import gallery
-from core.analysis.gallery import Gallery, Images
+from core.analysis.gallery import Images
 from core.errors import InputError, WorkError
 from core.people.access import SEES_STUDIES
 from core.study.paths import images_dir
 from core.ui import people, plain, widgets
 from core.ui.pie_browser import cards, filters, inspector
+from core.ui.pie_browser.filters import Chosen
 from core.ui.pie_browser.images import source_size
 from core.ui.view import View
 from core.wording import words
 
-THUMBNAILS = {"small": 130, "medium": 180, "large": 280}  # CSS pixels
+THUMBNAILS = {"small": 130, "medium": 160, "large": 280}  # CSS pixels
 BESIDE_AN_IMAGE = 140  # two in a row, where one of them is looked at
 PER_PAGE = 24
 NO_IMAGES = (
@@ -42,9 +43,14 @@ class Browsed:
 
     view: View
     images: Images
-    filters: Gallery
+    chosen: Chosen
     shown: pd.DataFrame
     thumbnail: str
+
+    @property
+    def told_until(self) -> float:
+        """By when a finding is lost or raised that its card tells of."""
+        return self.chosen.gallery.told_until
 
     @property
     def has_images(self) -> bool:
@@ -60,7 +66,7 @@ def show(browsed: Browsed) -> None:
             _inspect(browsed)
     with left:
         if browsed.shown.empty:
-            filters.explain_nothing(browsed.filters, browsed.images)
+            filters.explain_nothing(browsed.chosen, browsed.images)
         else:
             _show_grid(browsed, _chosen(browsed.images))
 
@@ -97,28 +103,28 @@ def _choose(image_id: str | None) -> None:
 def _show_grid(browsed: Browsed, chosen: str | None) -> None:
     width = THUMBNAILS[browsed.thumbnail]
     width = min(width, BESIDE_AN_IMAGE) if chosen else width
-    n_pages = gallery.n_pages(len(browsed.shown), PER_PAGE)
+    grid, n_pages = st.container(), gallery.n_pages(len(browsed.shown), PER_PAGE)
     widgets.drop_stale("page", list(range(1, n_pages + 1)))
     page = 1
     if n_pages > 1:
         page = st.pagination(n_pages, key="page", bind="query-params")
     of_page = gallery.page_of(browsed.shown, page, PER_PAGE)
-    if not browsed.has_images:
-        st.info(NO_IMAGES, icon=":material/hide_image:")
-    elif size := source_size(browsed.view, of_page["image_id"].iloc[0]):
-        st.caption(words.source(size, width))
     found = [
         cards.Card(image_id, _caption(browsed, row, agreement), image_id == chosen)
         for image_id, row, agreement in zip(
             of_page["image_id"], of_page["test_order"], of_page["agreement"], strict=True
         )
     ]
-    if browsed.has_images:
-        cards.show(browsed.view, found, 2 * width, width)
-    else:
-        cards.show_names(found, width, _choose, "Open", "card", "open")
+    with grid:
+        if browsed.has_images:
+            cards.show(browsed.view, found, 2 * width, width)
+        else:
+            st.info(NO_IMAGES, icon=":material/hide_image:")
+            cards.show_names(found, width, _choose, "Open", "card", "open")
+    if browsed.has_images and (size := source_size(browsed.view, of_page["image_id"].iloc[0])):
+        st.caption(words.source(size, width))
 
 
 def _caption(browsed: Browsed, row: int, agreement: float) -> Markup:
-    labelled = inspector.chips(browsed.images, row, browsed.view.at)
+    labelled = inspector.chips(browsed.images, row, browsed.told_until)
     return Markup("agreement <b>{}</b><br>{}").format(words.number(agreement), labelled)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core.analysis import gallery
@@ -13,156 +14,164 @@ from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.study.labels import GROUPS
 from core.ui import plain, results, set_address, widgets
+from core.ui.pie_browser import finding_filter
+from core.ui.pie_browser.finding_filter import FindingFilter
+from core.ui.switches import choose as choose_in_switch
 from core.ui.switches import switch
 from core.ui.view import View
-from core.wording import columns, image_sentences, words
+from core.wording import columns, image_sentences
 
 # By id, as the switches show them.
 DEFINITIONS = {
-    gallery.PAPER: "Paper",
-    gallery.MODAL: "Modal disagreement",
-    gallery.Z_SCORE: "z-score",
+    gallery.PAPER: "PIEs (paper)",
+    gallery.MODAL: "PIEs (modal disagreement)",
+    gallery.Z_SCORE: "PIEs (z-score)",
     gallery.EVERY: "Every test image",
 }
 LOST_BY: dict[str, str] = {RANK: "Rank", OPERATING_POINT: "Operating point"}
 ORDERS = {
-    gallery.FINDINGS_FIRST: "Findings",
+    gallery.FINDINGS_FIRST: "Lost findings first",
     "agreement": "Lowest agreement",
     "tail": "Tail first",
-    "lost": "Earliest lost",
-    "raised": "Most raised",
+    "lost": "Lost earliest",
+    "raised": "Most raised findings",
     "most_findings": "Most findings",
     "patient": "Patient",
     "test_order": "Test-set order",
 }
 # The keys of each filter's widgets, and what they hold when the filter is off.
 WIDGETS: dict[str, dict[str, Any]] = {
+    "finding": {finding_filter.FINDING: []},
     "labelled": {"classes": []},
-    "lost": {"lost": []},
-    "raised": {"raised": []},
     "groups": {"group": []},
     "counts": {"findings": []},
     "agreement": {"agreement": WHOLE_RANGE},
     "patients": {"patient": ""},
     "value": {"column": None, "value": None},
 }
+# By which of them `Gallery` sorts out; the others are called alike.
+CALLED = {"lost": "finding", "raised": "finding"}
 
 
-def choose(
-    view: View, sparsities: list[float], has_points: bool, beside: Callable[[], None]
-) -> tuple[Gallery, LostBy]:
+@dataclass(frozen=True)
+class Chosen:
+    """What the filters hold. by: what findings are lost and raised by."""
+
+    gallery: Gallery
+    finding: FindingFilter
+    by: LostBy
+
+
+def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
     """The filters' widgets, and what is chosen in them; the order is chosen elsewhere.
 
-    has_points: whether any class has an operating point. beside: draws what else shall stand in
-    the last row.
+    has_points: whether any class has an operating point.
     """
-    names = view.part.class_names
+    st.toggle("Filters and order", key="show_filters")  # seen on narrow screens, and beside X-rays
     by_group = results.groups_of_classes(view)
-    ordered = sorted(names, key=lambda name: GROUPS[::-1].index(by_group[name]))
-    st.toggle("Filters and order", key="show_filters")  # seen on narrow screens alone
-    with st.container(key="filters"):
-        with st.container(horizontal=True, gap="medium"):
-            definition = switch("definition", "Show", DEFINITIONS)
-            chosen = switch(
-                "lost_by",
-                "Lost and raised by",
-                LOST_BY,
-                help=image_sentences.ways_to_be_lost(view.config.operating_point.specificity),
-            )
-        by: LostBy = OPERATING_POINT if chosen == OPERATING_POINT else RANK
-        can_be_lost = has_points or by == RANK
-        reason = None if can_be_lost else image_sentences.NO_OPERATING_POINTS
-        able: dict[str, Any] = {"disabled": not can_be_lost, "help": reason}
-        with st.grid(4, min_column_width=190, gap="medium"):
-            with st.container():
-                sparsity = widgets.sparsity_slider(sparsities)
-            labelled = widgets.class_picker("Labelled with all of these", names)
-            lost = _several("lost", "A label of these lost by this sparsity", ordered, **able)
-            raised = _several("raised", "One of these raised by it, not a label", ordered, **able)
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    rarest = sorted(by_group.items(), key=lambda item: GROUPS[::-1].index(item[1]))
+    with st.container(key="filters", horizontal=True, vertical_alignment="bottom", gap="small"):
+        definition = switch("definition", "Show", DEFINITIONS, folded=True, width=140)
+        with st.container(key="at-sparsity", width=150):
+            sparsity = widgets.sparsity_slider(sparsities)
+        asked = st.container(
+            key="changed", horizontal=True, vertical_alignment="bottom", gap="small"
+        )
+        with st.popover("More", icon=":material/tune:", help="More filters", key="more-filters"):
+            by = _lost_by(view)
+            labelled = widgets.class_picker("Labelled with all of these", view.part.class_names)
             groups = _pills("group", "Group", list(GROUPS[::-1]))
             counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))
-            with st.popover("More filters", icon=":material/tune:"):
-                agreement = _range()
-                patients = st.text_input(
-                    "Patient ids, divided by commas", key="patient", bind="query-params"
-                )
-                column, value = _column(view)
-            beside()
-    filters = Gallery(
-        definition, sparsity, tuple(labelled), tuple(lost), tuple(raised), tuple(groups),
+            agreement = _range()
+            patients = st.text_input(
+                "Patient ids, divided by commas", key="patient", bind="query-params"
+            )
+            column, value = _column(view)
+        with asked:
+            finding = finding_filter.choose(dict(rarest), sparsities, has_points or by == RANK)
+    lost, raised = ((), finding.classes) if finding.raised else (finding.classes, ())
+    gallery = Gallery(
+        definition, sparsity, tuple(labelled), lost, raised, finding.until, tuple(groups),
         tuple(counts), agreement, patients, column, value,
     )  # fmt: skip
-    return filters, by
+    return Chosen(gallery, finding, by)
 
 
 def choose_order() -> str:
-    return switch("sort", "Sort by", ORDERS, help=image_sentences.ORDER)
+    drawn: dict[str, Any] = {"width": 215, "label_visibility": "collapsed"}
+    return switch("sort", "Sort by", ORDERS, folded=True, icon=":material/sort:", **drawn)
 
 
 def choose_size() -> str:
     sizes = {"small": "Small", "medium": "Medium", "large": "Large"}
-    return switch("size", "Thumbnails", sizes, "medium")
+    return switch("size", "Thumbnails", sizes, "medium", label_visibility="collapsed")
 
 
-def show_counts(chosen: Gallery, images: Images, n_shown: int) -> None:
+def show_counts(chosen: Chosen, images: Images, n_shown: int) -> None:
     """How many there are and are shown, a badge for every filter in force, and the way back."""
-    badges = _badges(chosen, images)
-    in_force = [name for name in badges if name in chosen.masks(images)]
-    n_defined, n_images = int(chosen.defined(images).sum()), len(images.table)
-    said = image_sentences.shown(chosen.definition, n_defined, n_images, n_shown, bool(in_force))
-    with st.container(key="counts", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{said}**", width="content")
-        for name in in_force:
+    gallery = chosen.gallery
+    badges = _badges(chosen)
+    masks = gallery.masks(images)
+    in_force = [CALLED.get(name, name) for name in masks]
+    n_defined, n_images = int(gallery.defined(images).sum()), len(images.table)
+    said = image_sentences.shown(gallery.definition, n_defined, n_images, n_shown, bool(in_force))
+    st.markdown(f"**{said}**", width="content")
+    for name in in_force:
+        st.button(
+            plain(badges[name]),
+            key=f"remove-{name}",
+            icon=":material/close:",
+            help="Remove this filter",
+            on_click=_clear,
+            args=([name],),
+        )
+    if in_force:
+        st.button(
+            "Reset all filters",
+            key="reset-filters",
+            type="tertiary",
+            icon=":material/filter_alt_off:",
+            on_click=_clear,
+            args=(list(WIDGETS),),
+        )
+        n_every = int(np.logical_and.reduce(list(masks.values())).sum())
+        if n_every > n_shown:
             st.button(
-                plain(badges[name]),
-                key=f"remove-{name}",
-                icon=":material/close:",
-                help="Take this filter away",
-                on_click=_clear,
-                args=([name],),
-            )
-        if in_force:
-            st.button(
-                "Reset all filters",
-                key="reset-filters",
+                f"All {n_every:,} that match, PIE or not",
+                key="show-every",
                 type="tertiary",
-                icon=":material/filter_alt_off:",
-                on_click=_clear,
-                args=(list(WIDGETS),),
+                icon=":material/open_in_full:",
+                on_click=choose_in_switch,
+                args=("definition", EVERY),
             )
 
 
-def explain_nothing(chosen: Gallery, images: Images) -> None:
+def explain_nothing(chosen: Chosen, images: Images) -> None:
     """Why there is no image to show, and which filter to loosen."""
-    left = chosen.loosening(images)
+    badges, left = _badges(chosen), chosen.gallery.loosening(images)
     if left:
-        st.info(plain(image_sentences.loosen(left, _badges(chosen, images))))
-    elif chosen.definition == EVERY:
+        called = {CALLED.get(name, name): n for name, n in left.items()}
+        st.info(plain(image_sentences.loosen(called, badges)))
+    elif chosen.gallery.definition == EVERY:
         st.info("This study has no test image.")
     else:
         st.info("No test image is a PIE by this definition at this sparsity.")
 
 
-def _badges(chosen: Gallery, images: Images) -> dict[str, str]:
+def _badges(chosen: Chosen) -> dict[str, str]:
     """What each filter says on its badge; names are as given."""
-    low, high = chosen.agreement
-    texts = {
-        "labelled": " and ".join(chosen.labelled),
-        "lost": f"{' or '.join(chosen.lost)} by {words.percent(chosen.sparsity)}"
-        + (" in rank" if images.by == RANK else ""),
-        "raised": f"{' or '.join(chosen.raised)} by {words.percent(chosen.sparsity)}"
-        + (" in rank" if images.by == RANK else ""),
-        "groups": " or ".join(chosen.groups),
-        "counts": ", ".join(chosen.counts),
-        "agreement": f"{low:g} to {high:g}",
-        "patients": chosen.patients,
-        "value": columns.slice_title(chosen.by, chosen.value),
+    gallery = chosen.gallery
+    low, high = gallery.agreement
+    said = {
+        "finding": chosen.finding.badge(chosen.by == RANK),
+        "labelled": f"Labelled {' and '.join(gallery.labelled)}",
+        "groups": f"Group {' or '.join(gallery.groups)}",
+        "counts": f"Findings {', '.join(gallery.counts)}",
+        "agreement": f"Agreement {low:g} to {high:g}",
+        "patients": f"Patient {gallery.patients}",
+        "value": columns.slice_title(gallery.by, gallery.value),
     }
-    return {
-        name: (f"{title} {texts[name]}" if title else texts[name])[:80]
-        for name, title in image_sentences.FILTERS.items()
-    }
+    return {name: text[:80] for name, text in said.items()}
 
 
 def _clear(names: list[str]) -> None:
@@ -172,9 +181,11 @@ def _clear(names: list[str]) -> None:
     st.session_state["page"] = 1
 
 
-def _several(key: str, label: str, options: list[str], **more: Any) -> list[str]:
-    widgets.drop_stale(key, options)
-    return st.multiselect(label, options, key=key, bind="query-params", **more)
+def _lost_by(view: View) -> LostBy:
+    specificity = view.config.operating_point.specificity
+    help = image_sentences.ways_to_be_lost(specificity)
+    chosen = switch("lost_by", "Lost and raised by", LOST_BY, help=help)
+    return OPERATING_POINT if chosen == OPERATING_POINT else RANK
 
 
 def _pills(key: str, label: str, options: list[str]) -> list[str]:

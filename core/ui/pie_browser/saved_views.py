@@ -12,14 +12,16 @@ from core.analysis.lost import OPERATING_POINT
 from core.errors import InputError, WorkError
 from core.people.access import Person
 from core.ui import plain, switches
-from core.ui.pie_browser import filters
+from core.ui.pie_browser import filters, finding_filter
 from core.ui.view import View
 
 # What stands in the address besides the study, the page of the grid and the image in view.
 KEYS = (
     *("definition", "sparsity", "lost_by", "sort", "size"),
+    *(finding_filter.FATE, finding_filter.UNTIL),
     *(key for keys in filters.WIDGETS.values() for key in keys),
 )
+SWITCHES = (*switches.BEFORE_IDS, finding_filter.FATE)
 DELETED = "deleted_view"  # in the session: the study and the view, until something else is done
 
 
@@ -99,11 +101,13 @@ def _present() -> dict[str, Any]:
 def _choose(view: SavedView) -> None:
     """Every filter as it was; what this study no longer has, its widget leaves out."""
     st.session_state.pop(DELETED, None)
+    before = finding_filter.of_before(view.settings)
+    settings = {finding_filter.FINDING: []} | view.settings | before
     switches.choose("lost_by", OPERATING_POINT)  # of views that were saved without it
     for key in KEYS:
-        if key in view.settings:
-            value = switches.by_id(key, view.settings[key])
-            if key in switches.BEFORE_IDS:
+        if key in settings:
+            value = switches.by_id(key, settings[key])
+            if key in SWITCHES:
                 switches.choose(key, value)
             else:
                 st.session_state[key] = tuple(value) if key == "agreement" else value
