@@ -258,9 +258,12 @@ def missed(times: pd.DataFrame, memory: pd.DataFrame) -> list[str]:
 
 def family_mb(process: int) -> float:
     """What a process and its children have held at most, each counted by itself (Linux)."""
-    children = Path(f"/proc/{process}/task/{process}/children")
-    try:
-        below = [int(child) for child in children.read_text(encoding="ascii").split()]
+    try:  # a thread's children are its own
+        lists = [
+            path.read_text(encoding="ascii")
+            for path in Path(f"/proc/{process}/task").glob("*/children")
+        ]
     except OSError:
-        below = []
+        lists = []
+    below = [int(child) for children in lists for child in children.split()]
     return resident_mb(process, "VmHWM") + sum(map(family_mb, below))

@@ -1,76 +1,45 @@
-"""The worker: a process that works off the queue, one job at a time."""
+"""The worker: a process that works off the queue, one job at a time, each in a child of its own."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from core.errors import InputError, WorkError
-from core.jobs import database
+from core.jobs import attempt, database
 from core.jobs.database import open_client
 from core.jobs.locks import worker_lock_path
-from core.jobs.log import StageLines, kept
+from core.jobs.log import kept
 from core.jobs.queue import IN_WORDS, MAX_RECOVERIES
 from core.jobs.weights import remove_orphans
-from core.study.config import StudyConfig, parse_config
-from core.study.paths import study_dir
-from core.study.progress import Cancelled, mark_cancelled
+from core.processes import children
+from core.study.paths import studies_dir
+from core.study.progress import mark_ended
 from core.study.trash import empty_deleted
 
 ENGINE = "core.engine.pipeline:run_study"
 NICENESS = 10  # a page that is asked for goes before a training step
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_CANCEL_CHECKS = 1.0
-# So long may a cancelled job take to its next report; then the worker starts again without it.
+# So long may a cancelled job take to its next report; then its process is ended.
 SECONDS_TO_HEED = 5.0
+STOPPED = "The job was stopped on request."
+RESUME = "what is finished is kept, and resuming the job goes on from there"
 
 log = logging.getLogger("prunescope.worker")
 
 
-class _AtWork:
-    """The job this process is at, if any, and since when it is asked to stop."""
-
-    def __init__(self) -> None:
-        self.turn = threading.Lock()  # a cancelled job may still be on its way out
-        self.job_id: str | None = None
-        self.folder: Path | None = None
-        self.cancelled_since: float | None = None
-
-    @contextmanager
-    def at(self, job_id: str, folder: Path, cancelled: Callable[[], bool]) -> Iterator[None]:
-        while not self.turn.acquire(timeout=SECONDS_BETWEEN_LOOKS):
-            if cancelled():
-                raise Cancelled
-        try:
-            self.job_id, self.folder, self.cancelled_since = job_id, folder, None
-            yield
-        finally:
-            self.job_id = self.folder = self.cancelled_since = None
-            self.turn.release()
-
-    def does_not_heed(self) -> bool:
-        """Whether the job in hand was cancelled a while ago and has not ended yet."""
-        job_id = self.job_id
-        if job_id is None:
-            return False
-        if self.cancelled_since is None and _is_cancelled(job_id):
-            self.cancelled_since = time.monotonic()
-        since = self.cancelled_since
-        return since is not None and time.monotonic() - since > SECONDS_TO_HEED
-
-
-at_work = _AtWork()
+turn = threading.Lock()  # a cancelled job may still be on its way out
 
 
 def run_worker(parent: int | None = None, runner: str = ENGINE) -> None:
@@ -79,7 +48,7 @@ def run_worker(parent: int | None = None, runner: str = ENGINE) -> None:
     `runner` is `module:function` with the signature of core.engine.pipeline.run_study. Stopping
     does not wait for the job: it is left as a killed worker would leave it, for the next worker.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format=attempt.LOG_FORMAT)
     # Before any thread is there: each has a niceness of its own.
     os.nice(max(0, NICENESS - os.nice(0)))
     # A list, not an Event: setting one in a handler can wait for the very thread it interrupts.
@@ -91,28 +60,13 @@ def run_worker(parent: int | None = None, runner: str = ENGINE) -> None:
             _finish_deletions()
             _launch(runner)
             log.info("ready; jobs are in %s", database.shown_database())
-        last_check = time.monotonic()
         while not _told_to_stop(stop, parent):
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            if time.monotonic() - last_check > SECONDS_BETWEEN_CANCEL_CHECKS:
-                if at_work.does_not_heed():
-                    _begin_anew()
-                last_check = time.monotonic()
         log.info("stopping; an unfinished job goes on with the next worker")
         logging.shutdown()
-        # The job's thread may be deep in native code for minutes. Every write of the engine is
-        # whole or not at all, so ending here is safe, and it is the way that a crash tests too.
+        # The job's process ends with this one. Every write of the engine is whole or not at all, so
+        # ending here is safe, and it is the way that a crash tests too.
         os._exit(0)
-
-
-def _begin_anew() -> None:
-    """This program in this process' place: a cancelled job deep in native code has no other end."""
-    log.info("job %s: does not stop by itself; the worker starts again", at_work.job_id)
-    if at_work.folder:
-        with contextlib.suppress(OSError):
-            mark_cancelled(at_work.folder)
-    logging.shutdown()
-    os.execv(sys.executable, sys.orig_argv)
 
 
 def _finish_deletions() -> None:
@@ -152,75 +106,83 @@ def _launch(runner: str) -> None:
 
 
 def _work(job_id: str, settings: dict[str, Any], runner: str) -> str:
-    """Run one job. Whatever is raised ends the job as failed, with the exception's words."""
-    log.info("job %s: starts", job_id)
-    cancelled = _cancel_check(job_id)
+    """Run one job in a process of its own. What it says of a failure ends the job as failed."""
+    with _turn(job_id):
+        log.info("job %s: starts", job_id)
+        said = _attempted(job_id, settings, runner)
+    if "folder" in said:
+        return str(said["folder"])
+    raise WorkError(said.get("error") or STOPPED)
+
+
+@contextmanager
+def _turn(job_id: str) -> Iterator[None]:
+    while not turn.acquire(timeout=SECONDS_BETWEEN_CANCEL_CHECKS):
+        if _is_cancelled(job_id):
+            raise WorkError(STOPPED)
     try:
-        module, _, function = runner.partition(":")
-        run_study = getattr(import_module(module), function)
-        config = parse_config(settings, f"job {job_id}")
-        with at_work.at(job_id, study_dir(config), cancelled), kept(study_dir(config)):
-            folder = _run(job_id, config, run_study, cancelled)
-    except Cancelled:
-        raise WorkError("The job was stopped on request.") from None
-    return str(folder)
+        yield
+    finally:
+        turn.release()
 
 
-def _run(
-    job_id: str, config: StudyConfig, run_study: Callable[..., Path], cancelled: Callable[[], bool]
-) -> Path:
-    lines = StageLines()
-    try:
-        folder = run_study(config, listener=lines, cancelled=cancelled)
-    except Cancelled:
-        log.info("job %s: stopped on request", job_id)
-        raise
-    except (InputError, WorkError) as error:
-        log.error("job %s: failed: %s", job_id, error)
-        raise
-    except Exception as error:
-        log.exception("job %s: failed", job_id)
-        raise WorkError(_in_words(error)) from error
-    log.info("job %s: finished", job_id)
-    return folder
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return _of_the_disk(error)
-    if isinstance(error, MemoryError):
-        return "There was not enough memory. Lower the study's batch sizes."
-    return (
-        f"The work failed in a way nobody foresaw ({type(error).__name__}: {error}). "
-        "The worker's log says where; submit the study again to go on from there."
+def _attempted(job_id: str, settings: dict[str, Any], runner: str) -> dict[str, Any]:
+    """What the attempt's process answers; where it ends without an answer, that in words."""
+    question = {"job_id": job_id, "settings": settings, "runner": runner, "worker": os.getpid()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", attempt.__name__],
+        cwd=children.ROOT,
+        env=children.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
+    assert process.stdin
+    assert process.stdout
+    with contextlib.suppress(OSError):  # it may have died already
+        process.stdin.write(json.dumps(question).encode() + b"\n")
+        process.stdin.flush()
+    cancelled = _wait(process, job_id)
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # what it started goes with it
+        os.killpg(process.pid, signal.SIGKILL)
+    with process.stdout as answers, contextlib.suppress(ValueError):
+        said: dict[str, Any] = json.loads(answers.read())
+        return said
+    folder = studies_dir() / job_id.rpartition(".")[0]
+    if cancelled:
+        log.info("job %s: did not stop by itself and was ended", job_id)
+        mark_ended(folder, "cancelled")
+        return {}
+    words = _death_in_words(process.returncode)
+    with kept(folder):
+        log.error("job %s: failed: %s", job_id, words)
+    mark_ended(folder, "failed", words)
+    return {"error": words}
 
 
-def _of_the_disk(error: OSError) -> str:
-    place = f" ({error.filename})" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"The disk is full{place}: {error.strerror}. What is finished is kept; "
-            "make room and resume the job."
-        )
-    return (
-        f"A file could not be read or written{place}: {error.strerror or error}. "
-        "What is finished is kept. Fix this and resume the job."
-    )
+def _wait(process: subprocess.Popen[bytes], job_id: str) -> bool:
+    """Until the process has ended, by itself or because its job was cancelled; whether it was."""
+    cancelled_since: float | None = None
+    assert process.stdin
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(SECONDS_BETWEEN_CANCEL_CHECKS)
+            break
+        if cancelled_since is None and _is_cancelled(job_id):
+            cancelled_since = time.monotonic()
+            process.stdin.close()
+        if cancelled_since is not None and time.monotonic() - cancelled_since > SECONDS_TO_HEED:
+            process.kill()
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+    return cancelled_since is not None
 
 
-def _cancel_check(job_id: str) -> Callable[[], bool]:
-    """A function that says whether the job was cancelled, asking DBOS once a second at most."""
-    last_look, cancelled = 0.0, False
-
-    def is_cancelled() -> bool:
-        nonlocal last_look, cancelled
-        if time.monotonic() - last_look > SECONDS_BETWEEN_CANCEL_CHECKS:
-            last_look = time.monotonic()
-            cancelled = _is_cancelled(job_id)
-        return cancelled
-
-    return is_cancelled
+def _death_in_words(status: int) -> str:
+    if status >= 0:
+        return f"The job's process ended without a word (exit status {status}); {RESUME}."
+    why = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
+    return f"The job's process was ended by {signal.Signals(-status).name}{why}; {RESUME}."
 
 
 def _is_cancelled(job_id: str) -> bool:

@@ -74,7 +74,7 @@ def start(folder: Path, module: str, question: Any) -> None:
             child = subprocess.Popen(
                 ["nice", "-n", _added_niceness(), sys.executable, "-m", module, str(folder)],
                 cwd=ROOT,
-                env=_environment(),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -117,7 +117,7 @@ def sweep(folder: Path) -> None:
         _clear(folder)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours without the passwords of databases, which no child asks anything."""
     passed_on = {name: said for name, said in os.environ.items() if name not in SECRETS}
     return passed_on | {"PRUNESCOPE_CACHE": str(cache_dir())}

@@ -6,6 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -177,12 +178,13 @@ def further(advance: Advance, before: int, total: int) -> Advance:
     return lambda done, _: advance(before + done, total)
 
 
-def mark_cancelled(folder: Path) -> None:
-    """Say of a study whose process was ended that it stopped on request."""
+def mark_ended(folder: Path, state: State, message: str = STOPPED) -> None:
+    """Say of a study whose process was ended how it ended, where it could not say so itself."""
     report = read_progress(folder)
     if report and report.state == "running":
-        ended = replace(report, state="cancelled", message=STOPPED, updated=time.time())
-        store.write_json(asdict(ended), progress_path(folder))
+        ended = replace(report, state=state, message=message, updated=time.time())
+        with suppress(OSError):
+            store.write_json(asdict(ended), progress_path(folder))
 
 
 def read_progress(folder: Path) -> Report | None:

@@ -6,11 +6,13 @@ import logging
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ from tests.toys import toy_config
 ROOT = Path(__file__).parents[2]
 N_STEPS = 15
 STEP_SECONDS = {"slow": 0.25}
+IDLE_MB, HEAVY_MB = 250, 600
 LARGEST_FILE = 1_000_000  # bytes; the database has a quarter of it
 
 
@@ -48,6 +51,10 @@ def step_by_step(
     if config.study.name == "deaf":
         (folder / "deaf").touch()
         time.sleep(600)
+    if config.study.name == "heavy":
+        import_module("torch")
+        held = b"\1" * (HEAVY_MB << 20)
+        (folder / "step-00").write_bytes(held[:1])
     if config.study.name == "large-files":
         (folder / "weights").write_bytes(bytes(20 * LARGEST_FILE))
     with open(folder / "starts.txt", "a") as starts:
@@ -177,12 +184,13 @@ def test_a_killed_workers_job_is_finished_by_the_one_that_stood_by_with_nothing_
     workers: Workers,
 ) -> None:
     config = toy_config("slow")
-    job_id = jobs.submit(config)
     first = workers.start()
-    until(lambda: n_done(config) >= 2)
+    until(jobs.worker_running)
     second = workers.start()
     assert second.stderr is not None
     assert "standing by" in second.stderr.readline()
+    job_id = jobs.submit(config)
+    until(lambda: n_done(config) >= 2)
     assert job(job_id).status == "running"
     first.kill()
     until(lambda: job(job_id).status == "finished")
@@ -190,8 +198,8 @@ def test_a_killed_workers_job_is_finished_by_the_one_that_stood_by_with_nothing_
     # At most the step that was cut short is begun again; none is done twice.
     steps = (folder / "done.txt").read_text().split()
     assert steps == [str(step) for step in range(N_STEPS)]
-    starts = (folder / "starts.txt").read_text().split()
-    assert starts == [str(first.pid), str(second.pid)]
+    one, other = map(int, (folder / "starts.txt").read_text().split())
+    assert len({one, other, first.pid, second.pid}) == 4
     # Submitting what is finished is done at once.
     again = jobs.submit(config)
     assert again == f"{config.id}.2"
@@ -281,20 +289,97 @@ def test_a_job_cancelled_and_resumed_in_one_breath_is_finished(workers: Workers)
     assert os.getpriority(os.PRIO_PROCESS, worker.pid) == 10
 
 
-def test_a_cancelled_job_that_does_not_report_is_ended_with_its_worker_that_begins_anew(
+def test_a_cancelled_job_that_does_not_report_is_ended_and_the_next_one_follows(
     workers: Workers,
 ) -> None:
     config, other = toy_config("deaf"), toy_config("quick")
     job_id, next_id = jobs.submit(config), jobs.submit(other)
     worker = workers.start()
     until((study_dir(config) / "deaf").exists)
+    (at_work,) = children_of(worker.pid)
     jobs.cancel(job_id)
     until(lambda: job(next_id).status == "finished")
     assert worker.poll() is None
+    assert not lives(at_work)
     assert job(job_id).status == "cancelled"
     report = read_progress(study_dir(config))
     assert report is not None
     assert report.state == "cancelled"
+
+
+def test_a_killed_jobs_process_is_a_failed_attempt_in_words_and_the_worker_goes_on(
+    workers: Workers,
+) -> None:
+    config = toy_config("slow")
+    job_id = jobs.submit(config)
+    worker = workers.start()
+    until(lambda: n_done(config) >= 2)
+    (at_work,) = children_of(worker.pid)
+    os.kill(at_work, signal.SIGKILL)
+    until(lambda: job(job_id).status == "failed")
+    assert "ended by SIGKILL, perhaps for want of memory" in job(job_id).error
+    report = read_progress(study_dir(config))
+    assert report is not None
+    assert (report.state, report.message) == ("failed", job(job_id).error)
+    assert log.newest_lines(study_dir(config))[-1].endswith(job(job_id).error)
+    again = jobs.resume(job_id)
+    until(lambda: job(again).status == "finished")
+    assert worker.poll() is None
+    steps = (study_dir(config) / "done.txt").read_text().split()
+    assert steps == [str(step) for step in range(N_STEPS)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_jobs_process_ends_with_its_worker_however_that_ends(
+    workers: Workers, how: signal.Signals
+) -> None:
+    config = toy_config("deaf")
+    job_id = jobs.submit(config)
+    worker = workers.start()
+    until((study_dir(config) / "deaf").exists)
+    (at_work,) = children_of(worker.pid)
+    os.kill(worker.pid, how)
+    until(lambda: not lives(at_work), seconds=20)
+    worker.wait(timeout=20)
+    assert job(job_id).status == "interrupted"
+
+
+def test_a_shutdowns_sigterm_to_a_jobs_process_fails_nothing(workers: Workers) -> None:
+    config = toy_config("slow")
+    job_id = jobs.submit(config)
+    worker = workers.start()
+    until(lambda: n_done(config) >= 2)
+    (at_work,) = children_of(worker.pid)
+    os.kill(at_work, signal.SIGTERM)
+    until(lambda: job(job_id).status == "finished")
+    assert len((study_dir(config) / "starts.txt").read_text().split()) == 1
+
+
+def test_a_worker_holds_little_memory_after_a_job_that_took_much(workers: Workers) -> None:
+    job_id = jobs.submit(toy_config("heavy"))
+    worker = workers.start()
+    until(lambda: job(job_id).status == "finished")
+    until(lambda: not children_of(worker.pid))
+    assert resident_mb(worker.pid) <= IDLE_MB
+
+
+def children_of(process: int) -> list[int]:
+    """Those that some thread of a process started."""
+    found = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in found for child in path.read_text().split()]
+
+
+def lives(process: int) -> bool:
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def resident_mb(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def test_a_study_removed_under_the_workers_feet_fails_in_words_and_can_be_run_again(
