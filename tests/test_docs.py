@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -28,6 +29,7 @@ from core.study.config import parse_config
 from core.study.labels import Labels
 from core.study.settings import RunSettings
 from core.study.study import Study
+from tests.dicoms import write_dicom
 from tests.importing.given import FILES
 from tests.page_studies import with_validation
 from tests.toys import toy_config, write_toy_study
@@ -129,6 +131,7 @@ def workplace(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     splits = ("test", "test", "train", "validation")
     rows = "".join(f"{n}.png,{n % 2},{n % 3 // 2},{splits[(n - 1) // 4]}\n" for n in range(1, 17))
     (tmp_path / "labels.csv").write_text("image_id,Mass,Hernia,split\n" + rows)
+    write_dicom(tmp_path / "chest.dcm", np.arange(64, dtype=np.uint16).reshape(8, 8))
     own_file = next(iter(blocks(ROOT / "docs/how-to/own-data.md", "toml")))
     (tmp_path / "my-chest-study.toml").write_text(own_file)
     (tmp_path / "data").symlink_to(ROOT / "data")

@@ -155,8 +155,9 @@ def import_predictions(
     labels_dir: Annotated[
         Path,
         typer.Option(
-            help="Folder of miccai2023_<dataset>_labels_{train,val,test}.csv; with --dataset table "
-            "one CSV or Parquet file of an image column and a column per class."
+            help="Folder of miccai2023_<dataset>_labels_{train,val,test}.csv, with or without "
+            "miccai2023_ in front; with --dataset table one CSV or Parquet file of an image column "
+            "and a column per class."
         ),
     ],
     dataset: Annotated[str, typer.Option(help="nih-cxr-lt, mimic-cxr-lt or table.")],
@@ -164,23 +165,36 @@ def import_predictions(
     images: Annotated[
         Path | None, typer.Option(help="Folder of the X-rays, to look at them in the dashboard.")
     ] = None,
+    logits: Annotated[
+        bool, typer.Option("--logits", help="The files hold logits: apply a sigmoid.")
+    ] = False,
+    array_classes: Annotated[
+        str, typer.Option(help='For .npy files: the class of each column in order, "Hernia,Mass".')
+    ] = "",
 ) -> None:
-    """Make a study of predictions made elsewhere, such as those published with the paper.
+    """Import predictions made elsewhere, such as those published with the paper, as a study.
 
-    DIR holds files called <dataset>_<architecture>_seed-S_prune-R.pkl, .parquet or .csv, with R
-    the sparsity (0, 0.05, ...) and one column of probabilities per class.
+    DIR holds files called <dataset>_<architecture>_seed-S_prune-R.pkl, .parquet, .csv or .npy, with
+    R the sparsity (0, 0.05, ...) and one column of probabilities per class.
 
     A .pkl is a pandas DataFrame with rows in the order of the test labels and a column `label` of
     class names joined by |, by which that order is checked. Nothing in it is run.
 
     A .parquet or .csv has a column image_id, id or path, and rows in any order.
 
+    A .npy is a bare array with rows in the order of the test labels; --array-classes names its
+    columns. Nothing checks that order.
+
     Run it again to go on after an interruption; files that have not changed are skipped.
     """
     from core.importing.study import import_study
 
+    columns = tuple(name.strip() for name in array_classes.split(",") if name.strip())
     with progress_shown(study) as listener:
-        imported = import_study(folder, labels_dir, dataset, study, images, listener)
+        imported = import_study(
+            folder, labels_dir, dataset, study, images, listener,
+            logits=logits, array_classes=columns,
+        )  # fmt: skip
     typer.echo(str(imported))
     typer.echo("Look at it with: prunescope serve")
 

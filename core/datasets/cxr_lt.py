@@ -1,12 +1,14 @@
 """NIH-CXR-LT and MIMIC-CXR-LT: the label files of Holste et al., MICCAI 2023 (arXiv 2308.09180).
 
-Files `miccai2023_<name>_labels_{train,val,test}.csv`. As the paper's loader reads them, NIH's name
-the image in `id` ("00000001_000.png", beside `subj_id`), MIMIC's in `path`
+Files `miccai2023_<name>_labels_{train,val,test}.csv`, or the same without `miccai2023_`; without a
+`val` file a validation split is taken from train's patients. As the paper's loader reads them,
+NIH's name the image in `id` ("00000001_000.png", beside `subj_id`), MIMIC's in `path`
 ("files/p10/p10000032/s50414267/....jpg"), with one 1/0 column per class. The split is by patient.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pandas as pd
 
 from core.datasets.classes import all_class_names, class_list
 from core.datasets.files import ImageFiles, image_files, refuse_missing, relative_path
-from core.datasets.splits import refuse_shared_patients
+from core.datasets.splits import refuse_shared_patients, with_validation
 from core.datasets.tables import (
     as_attribute,
     other_columns,
@@ -27,6 +29,8 @@ from core.study.labels import KEYS, Labels
 from core.study.progress import Advance
 from core.study.settings import CxrLtSettings, ImportedSettings
 
+log = logging.getLogger(__name__)
+
 SPLIT_OF_FILE = {"train": "train", "val": "validation", "test": "test"}
 IMAGE_COLUMNS = ("id", "path")
 PATIENT_COLUMNS = ("subj_id", "subject_id", "patient_id")
@@ -36,7 +40,9 @@ PATIENT_IN_PATH = re.compile(r"(?:^|/)(?:(\d{8})_\d{3}\.\w+$|p(\d{8})/)")
 
 def label_file(folder: Path, name: str, part: str) -> Path:
     """Where the labels of one split lie; `part` is train, val or test."""
-    return folder / f"miccai2023_{name}_labels_{part}.csv"
+    published = folder / f"miccai2023_{name}_labels_{part}.csv"
+    short = folder / published.name.removeprefix("miccai2023_")
+    return short if short.is_file() and not published.is_file() else published
 
 
 def load(settings: CxrLtSettings | ImportedSettings, advance: Advance) -> Labels:
@@ -66,6 +72,9 @@ def load(settings: CxrLtSettings | ImportedSettings, advance: Advance) -> Labels
     if files:
         refuse_missing(table["path"], files, settings.on_bad_image)
     refuse_shared_patients(table["patient_id"], table["split"], str(settings.labels))
+    if not (table["split"] == "validation").any():
+        shares = (settings.validation_share, settings.split_seed)
+        table["split"] = with_validation(table["patient_id"], table["split"], *shares)
     columns = {name: with_uncertain(rows[name]) for name in class_names}
     known = {*KEYS, *class_names, *IMAGE_COLUMNS, *PATIENT_COLUMNS}
     columns |= {name: as_attribute(rows[name]) for name in other_columns(rows, known)}
@@ -77,6 +86,12 @@ def _read_files(
 ) -> pd.DataFrame:
     paths = {part: label_file(settings.labels, settings.name, part) for part in SPLIT_OF_FILE}
     missing = [path.name for path in paths.values() if not path.is_file()]
+    if missing == [paths["val"].name]:
+        log.warning(
+            "%s lacks %s: validation images are taken from train's patients",
+            settings.labels, paths.pop("val").name,
+        )  # fmt: skip
+        missing = []
     if missing:
         raise InputError(
             f"{settings.labels} lacks {', '.join(missing)}. Expected there: "

@@ -1,11 +1,13 @@
 """Prediction files made elsewhere: which there are, and the probabilities in one of them.
 
-A file is called `<dataset>_<architecture>_seed-S_prune-R.pkl`, `.parquet` or `.csv`, with R the
-sparsity: 0, 0.05, ..., 0.95. It has one column of probabilities per class.
+A file is called `<dataset>_<architecture>_seed-S_prune-R.pkl`, `.parquet`, `.csv` or `.npy`, with R
+the sparsity: 0, 0.05, ..., 0.95. It has one column of probabilities per class.
 
 - A pickle is a DataFrame as Holste et al. publish them: its rows are the images of the test split
   in the order of the label file, and its column `label` holds each image's classes, joined by "|".
   The order is checked by that column, row by row.
+- A bare array (.npy) names nothing: the user states the class of each column, and its rows are
+  taken in the order of the label file.
 - Parquet and CSV have a column `image_id`, `id` or `path`, and rows in any order; a column `label`
   is checked where there is one.
 """
@@ -30,12 +32,14 @@ from core.datasets.rows import dialect, refuse_long_rows
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 from core.study.labels import Labels, label_matrix
+from core.study.settings import ImportedSettings
 
 LONGEST_TEXT = 4096  # bytes of an image id or of the labels of one image
 IMAGE_COLUMNS = ("image_id", "id", "path")
 LABEL = "label"
+IN_ORDER = (".pkl", ".npy")  # rows are the test split's, in its order
 ROUNDING = 1e-5
-PATTERN = "<dataset>_<architecture>_seed-S_prune-R.pkl (or .parquet, .csv)"
+PATTERN = "<dataset>_<architecture>_seed-S_prune-R.pkl (or .parquet, .csv, .npy)"
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def prediction_files(folder: Path, dataset: str) -> list[PredictionFile]:
         raise InputError(f"{folder} is not a folder of prediction files.")
     name = re.compile(
         rf"{re.escape(dataset)}_(?P<architecture>.+)_seed-(?P<seed>\d{{1,9}})"
-        r"_prune-(?P<sparsity>\d+(?:\.\d+)?)\.(?:pkl|parquet|csv)"
+        r"_prune-(?P<sparsity>\d+(?:\.\d+)?)\.(?:pkl|parquet|csv|npy)"
     )
     files = []
     for path in sorted(folder.iterdir()):
@@ -104,12 +108,17 @@ class TestSplit:
 
     rows: pd.DataFrame
     class_names: tuple[str, ...]
+    logits: bool = False
+    array_classes: tuple[str, ...] = ()
 
     __test__ = False  # not a test, whatever pytest makes of its name
 
     @classmethod
-    def of(cls, labels: Labels) -> TestSplit:
-        return cls(labels.split("test"), labels.class_names)
+    def of(cls, labels: Labels, settings: ImportedSettings | None = None) -> TestSplit:
+        split, names = labels.split("test"), labels.class_names
+        if settings is None:
+            return cls(split, names)
+        return cls(split, names, settings.logits, settings.array_classes)
 
     @property
     def image_ids(self) -> pd.Series:
@@ -159,19 +168,43 @@ def read_probabilities(path: Path, test: TestSplit) -> np.ndarray:
     if path.suffix == ".pkl":
         frame = read_pickled_frame(path, len(test.rows), len(test.class_names))
         _refuse_missing(frame.columns, (*test.class_names, LABEL), path)
+    elif path.suffix == ".npy":
+        frame = _read_array(path, test)
     else:
         frame = _read_table(path, test)
     if len(frame) != len(test.rows):
         raise InputError(
             f"{path} has {len(frame):,} rows; the test split has {len(test.rows):,} images."
         )
-    if path.suffix != ".pkl":
+    if path.suffix not in IN_ORDER:
         column = image_column(frame.columns, path)
         order = test.row_of(frame[column].astype(str).astype(object), path, column)
         frame = frame.iloc[order].reset_index(drop=True)
     if LABEL in frame.columns and LABEL not in test.class_names:
         _refuse_other_labels(frame[LABEL], test, path)
     return _probabilities(frame, test, path)
+
+
+def _read_array(path: Path, test: TestSplit) -> pd.DataFrame:
+    """Nothing in the file is run, and nothing is read before its shape fits."""
+    names, shape = test.array_classes, (len(test.rows), len(test.array_classes))
+    if not names:
+        raise InputError(
+            f"{path} is a bare array: nothing in it says which column is which class. State them "
+            'in order with --array-classes "Hernia,Mass,...".'
+        )
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not a readable array of numbers: {error}.") from error
+    if values.shape != shape or values.dtype.kind not in "fiu":
+        raise InputError(
+            f"{path} holds {values.dtype} of shape {values.shape}; expected numbers of shape "
+            f"{shape}: {shape[0]:,} images of the test split and {shape[1]} classes as stated."
+        )
+    frame = pd.DataFrame(np.array(values), columns=list(names))
+    _refuse_missing(frame.columns, test.class_names, path)
+    return frame
 
 
 def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
@@ -285,12 +318,40 @@ def _probabilities(frame: pd.DataFrame, test: TestSplit, path: Path) -> np.ndarr
             raise InputError(f"{path}: class {name!r} holds something else than numbers.")
     values = frame[list(test.class_names)].to_numpy()
     values = values if values.dtype == np.float64 else values.astype(np.float32)
+    if test.logits:
+        return _sigmoid(values, test, path)
     # Sums of floats may end a little outside, which is no other scale.
     wrong = ~((values >= -ROUNDING) & (values <= 1 + ROUNDING))  # NaN is neither
     if wrong.any():
         row, column = (int(n[0]) for n in np.nonzero(wrong))
         raise InputError(
             f"{path}: class {test.class_names[column]!r} of image {test.image_ids.iloc[row]!r} is "
-            f"{values[row, column]:.9g}; a probability is between 0 and 1."
+            f"{values[row, column]:.9g}; a probability is between 0 and 1.{_logits_hint(values)}"
         )
     return np.clip(values, 0, 1)
+
+
+def _logits_hint(values: np.ndarray) -> str:
+    """Where a file looks like logits: all finite, and on both sides of 0."""
+    if not (np.isfinite(values).all() and values.min() < 0 < values.max()):
+        return ""
+    return (
+        f" The file holds {values.min():.3g} to {values.max():.3g}: if these are logits, import "
+        "them with --logits."
+    )
+
+
+def _sigmoid(values: np.ndarray, test: TestSplit, path: Path) -> np.ndarray:
+    """In 64 bits, which tell logits apart up to about 36; 32 bits end at 17."""
+    if not np.isfinite(values).all():
+        row, column = (int(n[0]) for n in np.nonzero(~np.isfinite(values)))
+        raise InputError(
+            f"{path}: class {test.class_names[column]!r} of image {test.image_ids.iloc[row]!r} is "
+            f"{values[row, column]}, which is no logit."
+        )
+    if values.size and values.min() >= 0 and values.max() <= 1:
+        raise InputError(
+            f"{path} holds only {values.min():.3g} to {values.max():.3g}: these are probabilities. "
+            "Import them without --logits."
+        )
+    return 1 / (1 + np.exp(-values.astype(np.float64)))

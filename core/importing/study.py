@@ -83,6 +83,9 @@ def import_study(
     images: Path | None = None,
     listener: Callable[[Report], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    *,
+    logits: bool = False,
+    array_classes: tuple[str, ...] = (),
 ) -> Imported:
     """Make a study called `name` of the prediction files in `folder`.
 
@@ -97,7 +100,7 @@ def import_study(
     if dataset not in DATASETS:
         raise InputError(f"There is no dataset {dataset!r}; there are: {', '.join(DATASETS)}.")
     files = prediction_files(folder, dataset)
-    config = _config(files, labels, dataset, name, images)
+    config = _config(files, labels, dataset, name, images, logits, array_classes)
     refuse_other_study(config)
     target = paths.study_dir(config)
     target.mkdir(parents=True, exist_ok=True)
@@ -137,7 +140,13 @@ def refuse_other_study(config: StudyConfig) -> None:
 
 
 def _config(
-    files: list[PredictionFile], labels: Path, dataset: str, name: str, images: Path | None
+    files: list[PredictionFile],
+    labels: Path,
+    dataset: str,
+    name: str,
+    images: Path | None,
+    logits: bool,
+    array_classes: tuple[str, ...],
 ) -> StudyConfig:
     architecture, seeds = files[0].architecture, sorted({file.seed for file in files})
     settings: dict[str, Any] = {
@@ -145,6 +154,8 @@ def _config(
         "name": dataset,
         "labels": labels.expanduser().absolute(),
         "architecture": architecture,
+        "logits": logits,
+        "array_classes": array_classes,
         "on_bad_image": "skip",  # images are only looked at here; a missing one says so itself
     }
     if images is not None:
@@ -195,7 +206,9 @@ class _Import:
         advance = progress.start("Reading the labels", "images")
         labels = _read_labels(self.config, advance)
         self._refuse_other_labels(labels)
-        test = TestSplit.of(labels)
+        settings = self.config.dataset
+        assert settings.kind == "imported"
+        test = TestSplit.of(labels, settings)
         if test.rows.empty:
             raise InputError(f"{self.config.dataset.labels} has no image in the test split.")
         store.write_labels(labels, self.target)

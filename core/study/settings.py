@@ -216,6 +216,14 @@ class ImportedSettings(TableColumns):
         pattern=r"^[A-Za-z0-9][\w.+-]{0,62}$",
         description="What the files of predictions call the network.",
     )
+    logits: bool = Field(
+        False, description="Whether the files hold logits, which a sigmoid makes probabilities."
+    )
+    array_classes: tuple[str, ...] = Field(
+        (),
+        description="The class of each column of a bare array (.npy), whose rows are the images "
+        "of the test split in the order of the labels.",
+    )
 
     @property
     def title(self) -> str:

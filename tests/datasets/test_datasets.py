@@ -320,9 +320,26 @@ def one_each() -> dict[str, list[dict]]:
 
 def test_cxr_lt_names_missing_files(tmp_path):
     settings = cxr_lt(tmp_path, "nih-cxr-lt", one_each())
-    label_file(tmp_path, "nih-cxr-lt", "val").unlink()
-    with pytest.raises(InputError, match=r"lacks miccai2023_nih-cxr-lt_labels_val\.csv\. Expected"):
+    label_file(tmp_path, "nih-cxr-lt", "test").unlink()
+    with pytest.raises(
+        InputError, match=r"lacks miccai2023_nih-cxr-lt_labels_test\.csv\. Expected"
+    ):
         load_labels(settings)
+
+
+def test_cxr_lt_without_a_validation_file_and_under_shorter_names(tmp_path, caplog):
+    rows = one_each() | {"train": [{"id": f"{number:08d}_000.png"} for number in range(10, 30)]}
+    settings = cxr_lt(tmp_path, "nih-cxr-lt", rows)
+    put_images(tmp_path / "images", *(row["id"] for part in rows.values() for row in part))
+    published = load_labels(settings).table
+    for part in ("train", "test"):
+        path = label_file(tmp_path, "nih-cxr-lt", part)
+        path.rename(path.with_name(path.name.removeprefix("miccai2023_")))
+    assert load_labels(settings).table.equals(published)
+    label_file(tmp_path, "nih-cxr-lt", "val").unlink()
+    table = load_labels(settings).table
+    assert table["split"].value_counts().to_dict() == {"train": 18, "validation": 2, "test": 1}
+    assert "validation images are taken from train's patients" in caplog.text
 
 
 def test_cxr_lt_refuses_other_classes_and_shared_patients(tmp_path):

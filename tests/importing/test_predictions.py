@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import expit
 
 from core.datasets import cxr_lt
 from core.errors import InputError
@@ -193,3 +195,42 @@ def test_a_parquet_file_that_repeats_one_long_text_is_refused(tmp_path, kind):
     pq.write_table(table, path, compression="zstd", store_schema=False)
     with pytest.raises(InputError, match="a text of 1,000,000 bytes"):
         read_probabilities(path, TestSplit(rows, ("Hernia",)))
+
+
+def test_logits_are_recognised_and_read_through_a_sigmoid(
+    test_split: TestSplit, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    names = list(test_split.class_names)
+    logits = np.random.default_rng(0).normal(0, 6, (N, 20))
+    write_pickle(frame.assign(**dict(zip(names, logits.T, strict=True))), prediction(tmp_path))
+    with pytest.raises(InputError, match=r"if these are logits, import them with --logits"):
+        read_probabilities(prediction(tmp_path), test_split)
+    asked = replace(test_split, logits=True)
+    values = read_probabilities(prediction(tmp_path), asked)
+    np.testing.assert_allclose(values, expit(logits), rtol=1e-12)
+    assert (np.argsort(values, axis=0) == np.argsort(logits, axis=0)).all()
+    with pytest.raises(InputError, match=r"are probabilities\. Import them without --logits"):
+        read_probabilities(prediction(FILES), asked)
+
+
+def test_a_bare_array_needs_its_classes_stated(
+    test_split: TestSplit, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    names = list(test_split.class_names)
+    path = prediction(tmp_path, ending="npy")
+    np.save(path, frame[names[::-1]].to_numpy())
+    with pytest.raises(InputError, match="--array-classes"):
+        read_probabilities(path, test_split)
+    stated = replace(test_split, array_classes=tuple(names[::-1]))
+    assert np.array_equal(read_probabilities(path, stated), frame[names].to_numpy())
+    for wrong, words in (
+        (np.zeros((N, 3)), r"shape \(90, 3\); expected numbers of shape \(90, 20\)"),
+        (np.array([[object()]]), "not a readable array"),
+        (np.full((N, 20), "a"), "expected numbers"),
+    ):
+        np.save(path, wrong, allow_pickle=True)
+        with pytest.raises(InputError, match=words):
+            read_probabilities(path, stated)
+    np.save(path, frame[names].to_numpy())
+    with pytest.raises(InputError, match=r"lacks the column\(s\)"):
+        read_probabilities(path, replace(test_split, array_classes=("x", *names[1:])))

@@ -1,0 +1,176 @@
+"""What a file or folder is understood to be, before anything is run on it.
+
+Nothing is written, and nothing of a file is run. The words of warnings are those that a run says:
+they are collected where labels and images are read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from core.datasets import columns, load_labels, presets, table
+from core.errors import InputError
+from core.importing.predictions import prediction_files
+from core.pictures.images import is_dicom, read_grey, read_samples, stored_size
+from core.pictures.repairs import REPAIRS
+from core.pictures.samples import BadImage
+from core.study.config import StudyConfig
+from core.study.labels import Labels
+from core.study.settings import PUBLISHED, TableColumns
+
+TABLES = (".csv", ".csv.gz", ".parquet")
+READERS = ("core.datasets", "core.importing", "core.pictures")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was understood.
+
+    what: "labels", "image", "predictions" or "study file". facts: names to numbers, texts, lists
+    or one more such level, fit for JSON. warnings: what was guessed, left out or repaired.
+    """
+
+    what: str
+    facts: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+
+
+def look(path: Path, settings: dict[str, Any] | None = None) -> Look:
+    """Look at a table of labels, an image, or a folder of prediction files.
+
+    settings: of `core.study.settings.TableColumns`, such as preset or class_columns, for a table.
+    Raises InputError in a sentence for what cannot be understood.
+    """
+    settings = settings or {}
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}.")
+    with _warnings() as warnings:
+        if path.is_dir() and "preset" not in settings:
+            return Look("predictions", _predictions(path), warnings)
+        if path.is_dir() or path.name.lower().endswith(TABLES):
+            return Look("labels", _labels(_settings(path, settings)), warnings)
+        facts, repairs = _image(path)
+        return Look("image", facts, [REPAIRS[name] for name in REPAIRS if name in repairs])
+
+
+def look_at_study(config: StudyConfig) -> Look:
+    """The dataset of a study file, as a run would read it."""
+    facts: dict[str, Any] = {"study": config.study.name, "kind": config.dataset.kind}
+    if config.dataset.kind == "phantom":  # not there before a run draws them
+        return Look("study file", facts | {"n_patients": config.dataset.n_patients})
+    with _warnings() as warnings:
+        return Look("study file", facts | summary(load_labels(config.dataset)), warnings)
+
+
+def summary(labels: Labels) -> dict[str, Any]:
+    """Images, patients, splits, and each class's positives, negatives and uncertain images."""
+    rows = labels.table
+    values = {name: rows[name] for name in labels.class_names}
+    return {
+        "n_images": len(rows),
+        "n_patients": int(rows["patient_id"].nunique()),
+        "splits": {str(name): int(n) for name, n in rows["split"].value_counts().items()},
+        "classes": {
+            name: {
+                "positives": int((column == 1).sum()),
+                "negatives": int((column == 0).sum()),
+                "uncertain": int(column.isna().sum()),
+            }
+            for name, column in values.items()
+        },
+        "attributes": list(labels.attributes),
+    }
+
+
+def _settings(path: Path, chosen: dict[str, Any]) -> TableColumns:
+    try:
+        return TableColumns(labels=path, **chosen)
+    except ValidationError as error:
+        one = error.errors()[0]
+        raise InputError(f"dataset.{'.'.join(map(str, one['loc']))}: {one['msg']}.") from error
+
+
+def _labels(settings: TableColumns) -> dict[str, Any]:
+    rows, read_by = presets.read(settings)
+    labels = table.load(settings, lambda done, total: None)
+    return {
+        "preset": settings.preset,
+        "columns": list(map(str, rows.columns)),
+        "image_column": columns.image_column(rows, read_by.image_column),
+        "patient_column": read_by.patient_column or columns.patient_column(rows),
+        "split_column": read_by.split_column or columns.split_column(rows),
+        **summary(labels),
+    }
+
+
+def _predictions(folder: Path) -> dict[str, Any]:
+    named = (*PUBLISHED, "table")
+    prefixes = [name for name in named if any(folder.glob(f"{name}_*_seed-*_prune-*"))]
+    if len(prefixes) != 1:
+        raise InputError(
+            f"{folder} holds prediction files of {' and '.join(prefixes) or 'no known dataset'}. "
+            f"Their names begin with one of {', '.join(named)}; for a folder of labels, give "
+            "--preset."
+        )
+    files = prediction_files(folder, prefixes[0])
+    cells = {(file.seed, file.sparsity) for file in files}
+    seeds = sorted({seed for seed, _ in cells})
+    sparsities = sorted({sparsity for _, sparsity in cells})
+    lacking = [(seed, s) for seed in seeds for s in sparsities if (seed, s) not in cells]
+    return {
+        "dataset": prefixes[0],
+        "architecture": files[0].architecture,
+        "n_files": len(files),
+        "seeds": seeds,
+        "sparsities": sparsities,
+        "missing": [f"seed {seed} at sparsity {sparsity:g}" for seed, sparsity in lacking],
+    }
+
+
+def _image(path: Path) -> tuple[dict[str, Any], set[str]]:
+    repairs: set[str] = set()
+    try:
+        width, height = stored_size(path)
+        samples = read_samples(path, repairs)
+        grey = read_grey(path, None, repairs)
+    except BadImage as error:
+        raise InputError(str(error)) from error
+    facts = {
+        "kind": "DICOM" if is_dicom(path) else path.suffix.lstrip(".").upper() or "image",
+        "width": width,
+        "height": height,
+        "depth_bits": int(max(8, int(samples.values.max()).bit_length())),
+        "windows": [
+            {"name": one.name, "center": float(one.center), "width": float(one.width)}
+            for one in samples.windows
+        ],
+        "mean_grey": round(float(np.mean(grey)), 1),
+    }
+    return facts, repairs
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What readers warn of, collected in place of the log."""
+    collected: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: collected.append(record.getMessage())  # type: ignore[method-assign]
+    loggers = [logging.getLogger(name) for name in READERS]
+    before = [one.propagate for one in loggers]
+    for one in loggers:
+        one.addHandler(handler)
+        one.propagate = False
+    try:
+        yield collected
+    finally:
+        for one, propagate in zip(loggers, before, strict=True):
+            one.removeHandler(handler)
+            one.propagate = propagate

@@ -1,0 +1,162 @@
+"""What is said of a file before anything is run on it is what a run would find."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from core.actions.looking import look, look_at_study
+from core.cli.command import app
+from core.errors import InputError
+from core.pictures.images import read_grey
+from core.study.config import parse_config
+from tests.dicoms import write_dicom
+
+SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64" / "Data_Entry.csv"
+TABLE = {
+    "path": [f"p{n // 2}/{n}.png" for n in range(20)],
+    "subject_id": [n // 2 for n in range(20)],
+    "Mass": [1, 0, -1, None] * 5,
+    "Hernia": [0, 1] * 10,
+    "ward": ["A"] * 20,
+}
+
+
+def asked(*words: object):
+    return CliRunner().invoke(app, ["look", *map(str, words)])
+
+
+def test_a_table_is_counted_as_pandas_counts_it(tmp_path):
+    path = tmp_path / "labels.csv"
+    pd.DataFrame(TABLE).to_csv(path, index=False)
+    found = look(path)
+    assert found.what == "labels"
+    assert (found.facts["n_images"], found.facts["n_patients"]) == (20, 10)
+    assert (found.facts["image_column"], found.facts["patient_column"]) == ("path", "subject_id")
+    assert found.facts["classes"]["Mass"] == {"positives": 5, "negatives": 5, "uncertain": 10}
+    assert found.facts["classes"]["Hernia"] == {"positives": 10, "negatives": 10, "uncertain": 0}
+    assert found.facts["attributes"] == ["ward"]
+    assert sum(found.facts["splits"].values()) == 20
+    assert found.warnings == [f"{path}: taken as classes: Mass, Hernia"]
+
+
+def test_settings_and_presets_are_taken(tmp_path):
+    path = tmp_path / "labels.csv"
+    pd.DataFrame(TABLE).to_csv(path, index=False)
+    found = look(path, {"class_columns": ("Mass",), "blank": "negative"})
+    assert found.facts["classes"] == {"Mass": {"positives": 5, "negatives": 10, "uncertain": 5}}
+    with pytest.raises(InputError, match=r"mimic-cxr-.*-chexpert\.csv"):
+        look(tmp_path, {"preset": "mimic-cxr-jpg"})
+    with pytest.raises(InputError, match=r"dataset\.preset: Input should be 'chexpert', "):
+        look(path, {"preset": "chex"})
+
+
+def test_the_command_prints_the_same_twice(tmp_path):
+    path = tmp_path / "labels.csv"
+    pd.DataFrame(TABLE).to_csv(path, index=False)
+    printed = asked(path)
+    assert printed.exit_code == 0, printed.stderr
+    assert "Hernia" in printed.stdout
+    assert "Warning: " in printed.stdout
+    whole = json.loads(asked(path, "--json", "--set", "class_columns=Hernia").stdout)
+    assert whole["what"] == "labels"
+    assert list(whole["classes"]) == ["Hernia"]
+
+
+def test_an_image_is_shown_as_the_model_sees_it(tmp_path):
+    grey = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    found = look(tmp_path / "deep.png")
+    assert (found.what, found.facts["kind"]) == ("image", "PNG")
+    assert (found.facts["width"], found.facts["height"]) == (64, 48)
+    assert found.facts["depth_bits"] == 12
+    out = tmp_path / "out.png"
+    assert asked(tmp_path / "deep.png", "--out", out).exit_code == 0
+    assert np.array_equal(np.asarray(Image.open(out)), read_grey(tmp_path / "deep.png"))
+
+
+def test_repairs_of_a_dicom_are_said(tmp_path):
+    path = write_dicom(
+        tmp_path / "x",
+        np.arange(64, dtype=np.uint16).reshape(8, 8),
+        RescaleSlope="0",
+        RescaleIntercept="0",
+    )
+    found = look(path)
+    assert found.facts["kind"] == "DICOM"
+    assert any("slope is 0" in warning for warning in found.warnings)
+
+
+def test_predictions_are_named_by_run_and_sparsity(tmp_path):
+    for seed, prune in ((0, "0"), (0, "0.9"), (1, "0")):
+        (tmp_path / f"table_vgg_seed-{seed}_prune-{prune}.csv").touch()
+    found = look(tmp_path)
+    assert found.facts["seeds"] == [0, 1]
+    assert found.facts["sparsities"] == [0.0, 0.9]
+    assert found.facts["missing"] == ["seed 1 at sparsity 0.9"]
+
+
+def test_a_study_file_is_read_as_a_run_would_read_it(tmp_path):
+    path = tmp_path / "labels.csv"
+    pd.DataFrame(TABLE).to_csv(path, index=False)
+    for name in TABLE["path"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    raw = {
+        "study": {"name": "mine"},
+        "dataset": {"kind": "table", "images": tmp_path, "labels": path},
+        "model": {"architecture": "resnet_small"},
+    }
+    found = look_at_study(parse_config(raw, "test"))
+    assert found.facts["n_patients"] == 10
+    phantoms = raw | {"dataset": {"kind": "phantom", "n_patients": 50}}
+    assert look_at_study(parse_config(phantoms, "test")).facts["n_patients"] == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("model.pt", "prunescope preflight"),
+        ("gone.csv", "There is no file"),
+        ("empty.csv", "readable CSV|no rows"),
+        ("text.png", "no image in a known format"),
+    ],
+)
+def test_what_is_not_understood_is_said_in_a_sentence(tmp_path, name, words):
+    if name != "gone.csv":
+        (tmp_path / name).write_bytes(b"" if name == "empty.csv" else b"nothing of the kind")
+    refused = asked(tmp_path / name)
+    assert refused.exit_code == 2
+    assert pd.Series([refused.stderr]).str.contains(words).all()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".dcm", ".png", ".tif"])
+def test_noise_ends_in_a_sentence(tmp_path, suffix):
+    """Damaged files of every kind: understood or refused, never a trace."""
+    rng = random.Random(suffix)
+    pd.DataFrame(TABLE).to_csv(tmp_path / "t.csv", index=False)
+    whole = bytearray((tmp_path / "t.csv").read_bytes())
+    for at in range(40):
+        broken = bytearray(whole) if at % 2 else bytearray(rng.randbytes(300))
+        for _ in range(at):
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+        path = tmp_path / f"broken{suffix}"
+        path.write_bytes(broken)
+        try:
+            look(path)
+        except InputError:
+            continue
+
+
+@pytest.mark.skipif(not SAMPLE.is_file(), reason="the real NIH sample is not at ../shared/data")
+def test_the_real_labels_are_understood():
+    found = look(SAMPLE)
+    assert found.facts["n_patients"] == 211
+    assert found.facts["n_images"] == 769
