@@ -3,11 +3,14 @@ studies."""
 
 import streamlit as st
 
+from core import ui
 from core.ui import people
 from core.ui.administration import deletion, log
 
 person = people.require("admin")
-st.title("Administration")
+ui.page_head("Administration")
 log.show()
-deletion.show_studies(person)
-deletion.show_datasets(person)
+with st.expander("Delete a study"):
+    deletion.show_studies(person)
+with st.expander("Delete images that somebody brought"):
+    deletion.show_datasets(person)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core import ui
 from core.people.access import SEES_STUDIES
 from core.ui import people
 from core.ui.analyse import steps
@@ -9,7 +10,7 @@ from core.upload import uploads
 from core.wording import terms
 
 person = people.require(*SEES_STUDIES)
-st.title("Analyse a checkpoint")
+ui.page_head("Analyse a checkpoint")
 visitor = people.visitor()
 if not uploads.may_upload(visitor):
     st.info(uploads.why_not(visitor), icon=":material/lock:")

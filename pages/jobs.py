@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core import ui
 from core.people.access import SEES_STUDIES
 from core.ui import people
 from core.ui.jobs import job, listing
@@ -13,5 +14,5 @@ st.query_params.from_dict(st.query_params.to_dict())
 if asked:
     job.show_job(asked)
 else:
-    st.title("Jobs")
+    ui.page_head("Jobs")
     listing.show_list()

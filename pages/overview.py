@@ -1,10 +1,11 @@
-"""Which study this is, what was run, how far it is, and what pruning does to it as a whole."""
+"""What pruning makes this study's model forget, whether that is rarity, and how sure that is."""
 
 import streamlit as st
 
 from core import ui
 from core.analysis import decay
-from core.ui import results
+from core.study.paths import labels_path
+from core.ui import results, widgets
 from core.ui.overview import facts, headline, overall, report, tour
 
 view = ui.open_study()
@@ -12,13 +13,14 @@ ui.page_head("Overview", view)
 metrics = results.class_metrics(view)
 has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(view)
-if has_losses:  # in its place, though it takes a moment: set in later, it would move the rest
+if has_losses:
     headline.show(view)
 tour.show(view.config.synthetic and not has_losses)
-facts.show(view)
-report.offer(view)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")
 else:
-    overall.show(view)
-facts.show_frequencies(view)
+    widgets.fold("mAP over sparsity", "mean_ap", lambda: overall.show(view), not has_losses)
+if labels_path(view.folder).exists():
+    widgets.fold("How frequent each class is", "frequencies", lambda: facts.show_frequencies(view))
+widgets.fold("What was run", "facts", lambda: facts.show(view), not has_losses)
+report.offer(view)

@@ -18,8 +18,8 @@ if people.visitor().synthetic_only:
     )
     st.stop()
 known = {one.name: one for one in reader_study.visible(opened.folder.name, person)}
-making.show(opened, person, first=not known)
 if not known:
+    making.show(opened, person, first=True)
     st.stop()
 
 names = list(known)
@@ -27,6 +27,7 @@ of = known[widgets.addressed("reader-study", names, names[0])]
 st.selectbox("Reader study", names, key="reader-study")
 # Not a caption, in whose grey the address of who made it, a link, is hard to read.
 st.markdown(f":small[{ui.plain(words.made(of, results.image_table(of)))}]")
-sections.show_readers(of, person)
 sections.show_results(opened, of)
+sections.show_readers(of, person)
 sections.show_downloads(opened, of, person)
+making.show(opened, person, first=False)

@@ -10,13 +10,10 @@ settings.follow_old_address()
 view = ui.open_study()
 ui.page_head("Safe sparsity", view)
 results.finished_metrics(view)
-top = st.container(key="safe-answer")  # it comes last, and keeps its place till then
 asked = settings.ask()
 found = verdicts.verdicts(view, asked)
-with top:
-    if found is None:
-        st.info("No class has this metric in both a dense and a pruned model.")
-        st.stop()
-    verdicts.show_answer(found, asked)
-verdicts.show_groups(view, found, asked)
-verdicts.show_classes(view, found, asked)
+if found is None:
+    st.info("No class has this metric in both a dense and a pruned model.")
+    st.stop()
+verdicts.show_answer(view, found, asked)
+verdicts.show_more(view, found, asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.analysis.onset import DROP
 from core.charts import parts
 from core.wording import words
 
@@ -54,10 +55,12 @@ def class_curves_chart(
     metric: str,
     relative: bool,
     sparsity: float | None,
+    asked_for: bool = True,
 ) -> parts.Chart:
     """Every class over sparsity: highlighted ones named, the others grey behind them.
 
     curves: class_name, sparsity, median, lower, upper, n_runs; losses: one row per class.
+    asked_for: whether somebody asked for the highlighted ones, so that the title is about them.
     """
     highlighted = highlighted[: parts.MOST_HIGHLIGHTED]
     facts = losses.set_index("class_name")
@@ -74,7 +77,7 @@ def class_curves_chart(
         figure.update_yaxes(title=f"Change of {label} against dense (%)", ticksuffix=" %")
     else:
         figure.update_yaxes(title=label, rangemode="tozero")
-    title = _curves_title(highlighted, facts, metric, sparsity)
+    title = _curves_title(highlighted if asked_for else [], facts, metric, sparsity)
     classes = words.count(curves["class_name"].nunique(), "class")
     caption = (
         f"{classes}. {parts.over_runs(curves)} Dotted: what a random order is expected to reach "
@@ -100,11 +103,22 @@ def pair_curves_chart(
 
 
 def _curves_title(
-    highlighted: list[str], facts: pd.DataFrame, metric: str, sparsity: float | None
+    asked: list[str], facts: pd.DataFrame, metric: str, sparsity: float | None
 ) -> str:
-    known = [name for name in highlighted if name in facts.index]
-    if not known or sparsity is None:
+    """What the class that lost most of those asked for has lost; without one, how many have lost a
+    fifth. Classes of too few patients do not count where there are others."""
+    if sparsity is None:
         return f"{words.METRICS[metric]} of every class"
-    worst = min(known, key=lambda name: facts["relative_change"].fillna(np.inf)[name])
-    loss = words.loss(facts["relative_change"][worst], metric)
-    return f"{worst} {loss} by {words.percent(sparsity)} sparsity"
+    at, change = words.percent(sparsity), facts["relative_change"]
+    if known := [name for name in asked if name in facts.index]:
+        worst = min(known, key=lambda name: change.fillna(np.inf)[name])
+        return f"{worst} {words.loss(change[worst], metric)} by {at} sparsity"
+    if not facts["unstable"].all():
+        change = change[~facts["unstable"]]
+    change = change.dropna()
+    n = int((change < -DROP).sum())
+    have = "have" if n > 1 else "has"
+    return (
+        f"{n or 'None'} of {words.count(len(change), 'class')} {have} lost a fifth of "
+        f"{words.METRICS[metric]} by {at} sparsity"
+    )

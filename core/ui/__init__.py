@@ -148,14 +148,17 @@ def _wait_for_a_study() -> None:
         st.rerun()
 
 
-def page_head(title: str, view: View) -> None:
-    """A page's heading, which study it is about, whether that is synthetic, and its words."""
-    st.title(title)
-    if view.config.synthetic:
-        notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
-    else:
-        notice = f":gray-badge[{plain(view.config.dataset.title)}]"
-    with st.container(horizontal=True, vertical_alignment="center"):
+def page_head(title: str, view: View | None = None) -> None:
+    """A page's bar: its heading, and of a page about a study which one, whether that is synthetic,
+    and the page's words."""
+    with st.container(key="head", horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(title, anchor=False, width="content")
+        if view is None:
+            return
+        if view.config.synthetic:
+            notice = ":violet-badge[:material/science: Synthetic phantoms] drawn, not of patients"
+        else:
+            notice = f":gray-badge[{plain(view.config.dataset.title)}]"
         st.markdown(f"{plain(view.title)} &nbsp; {notice}", width="content")
         if title in terms.OF_PAGE:
             with st.popover("Glossary", icon=":material/menu_book:", type="tertiary"):

@@ -54,4 +54,5 @@ def curves_chart(view: View, picked: tuple[str, ...] = ()) -> Chart:
         view.metric,
         view.relative,
         view.sparsity,
+        asked_for=bool(picked),
     )

@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from core.ui import set_address, went_back
-from core.wording import terms
 
 # What addresses and saved views held before choices had ids: the labels of that time.
 BEFORE_IDS: dict[str, dict[str, str]] = {
@@ -34,6 +33,9 @@ BEFORE_IDS: dict[str, dict[str, str]] = {
 METRICS = {
     "ap": "AP", "calibrated_ap": "Calibrated AP", "auroc": "AUROC", "somers_d": "Somers' D",
 }  # fmt: skip
+
+# How a control is drawn whose choices need no label above them.
+QUIET: dict[str, Any] = {"label_visibility": "collapsed"}
 
 
 def by_id(key: str, value: Any) -> Any:
@@ -67,13 +69,14 @@ def metric_switch(default: str = "ap") -> str:
     `default`, which may change with the reading."""
     chosen = _chosen("metric", METRICS)
     _write("metric", chosen)
-    return _control("metric", "Metric", METRICS, chosen or default, terms.METRICS)
+    return _control("metric", "Metric", METRICS, chosen or default, **QUIET)
 
 
-def reading_switch() -> bool:
-    """True for the corrected reading, False for the paper's; in the address as `reading`."""
+def reading_switch(editions: Mapping[bool, str]) -> bool:
+    """True for the corrected reading, False for the paper's; in the address as `reading`.
+    editions: what each of them is on this page."""
     options = {"corrected": "Corrected", "paper": "Paper"}
-    help = terms.TERMS["paper, corrected"]
+    help = " ".join(editions.values())
     return switch("reading", "Reading", options, help=help) == "corrected"
 
 
@@ -106,7 +109,7 @@ def _control(
     label: str,
     options: Mapping[str, str],
     value: str,
-    help: str | None,
+    help: str | None = None,
     folded: bool = False,
     **drawn: Any,
 ) -> str:

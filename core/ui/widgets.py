@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,9 +14,11 @@ from core import charts
 from core.results import export
 from core.study import paths
 from core.study.settings import GroupSettings
-from core.ui import figure_files, file_stem, markup, people, plain, results, set_address
+from core.ui import figure_files, file_stem, markup, nowrap, people, plain, results, set_address
 from core.ui.view import View
 from core.wording import terms, words
+
+LONGEST_CAPTION = 130  # letters that are shown at once
 
 
 def draw(
@@ -26,6 +29,8 @@ def draw(
     shared_legend: GroupSettings | None = None,
     of: View | None = None,
     about: Sequence[str] = (),
+    also: Callable[[], None] | None = None,
+    help: str | None = None,
     **options: Any,
 ) -> Any:
     """A chart below its finding, with its caption, and the figure as SVG and PNG.
@@ -33,8 +38,10 @@ def draw(
     legend: says what its colours mean; `shared_legend`: the page says so for several, the files
     for each. level: of the heading; below 2 a chart shares its row.
     of, about: the study, and what of the settings it shows, for the names of the files.
+    also: draws more beside the files, such as the downloads of its table. help: what a word of the
+    finding means, on hover.
     """
-    st.markdown(f"{'#' * level} {plain(chart.title)}")
+    st.markdown(f"{'#' * level} {nowrap(chart.title)}", help=plain(help) if help else None)
     said = legend or shared_legend
     split = results.split_of_groups(of) if said and of else "train"
     if legend:
@@ -47,15 +54,59 @@ def draw(
         height=int(chart.figure.layout.height),  # kept free while the chart is not drawn yet
         **options,
     )
-    st.caption(plain(chart.caption))
+    caption(chart.caption)
     name = figure_files.file_name(key, of, about)
     colours = markup.group_meanings(said, split) if said else ()
-    figure_files.figure_files(chart, key, name, of, colours, wide=level <= 2)
+    with files():
+        figure_files.figure_files(chart, key, name, of, colours, wide=level <= 2)
+        if also:
+            also()
     return event
 
 
-def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
-    """A grid point, in the address as whole percent; no slider where there is one point only."""
+def fold(label: str, key: str, show: Callable[[], None], expanded: bool = False) -> None:
+    """A section that is made when somebody opens it. Whether it is open stands in the address."""
+    with st.expander(label, expanded, on_change="rerun", key=key, bind="query-params") as section:
+        if section.open:
+            show()
+
+
+def controls() -> Any:
+    """The row of what a page is asked for, above its answer."""
+    return st.container(key="controls", horizontal=True, vertical_alignment="center")
+
+
+def settings() -> Any:
+    """What few people change, folded; what differs from the default stands beside it as a badge."""
+    return st.popover("Settings", icon=":material/tune:")
+
+
+def differs(*said: str) -> None:
+    """A badge for each setting that is not the default."""
+    for one in filter(None, said):
+        st.badge(plain(one), color="orange")
+
+
+def files() -> Any:
+    """The row in which what can be taken along stands."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="small")
+
+
+def caption(text: str) -> None:
+    """The sentences of a caption that fit in two lines of a column; the others on hover."""
+    sentences = re.split(r"(?<=\.) ", text)
+    shown = 1
+    while len(" ".join(sentences[: shown + 1])) <= LONGEST_CAPTION and shown < len(sentences):
+        shown += 1
+    rest = " ".join(sentences[shown:])
+    st.caption(nowrap(" ".join(sentences[:shown])), help=nowrap(rest) if rest else None)
+
+
+def sparsity_slider(sparsities: list[float], preferred: float = 0.9, quiet: bool = False) -> float:
+    """A grid point, in the address as whole percent; no slider where there is one point only.
+
+    quiet: without a label above it.
+    """
     if len(sparsities) == 1:
         st.markdown(f"Sparsity **{words.percent(sparsities[0])}**, the only one there is.")
         return sparsities[0]
@@ -69,6 +120,7 @@ def sparsity_slider(sparsities: list[float], preferred: float = 0.9) -> float:
         key="sparsity",
         bind="query-params",
         help=terms.TERMS["sparsity"],
+        label_visibility="collapsed" if quiet else "visible",
     )
     return sparsities[options.index(chosen)]
 
@@ -98,10 +150,17 @@ def drop_stale(key: str, options: list) -> None:
             del st.session_state[key]
 
 
-def class_picker(label: str, names: list[str]) -> list[str]:
-    """Classes picked by typing; in the address as `classes`."""
+def class_picker(label: str, names: list[str], quiet: bool = False) -> list[str]:
+    """Classes picked by typing; in the address as `classes`. quiet: its label stands in it."""
     drop_stale("classes", names)
-    return st.multiselect(label, names, key="classes", bind="query-params")
+    return st.multiselect(
+        label,
+        names,
+        key="classes",
+        bind="query-params",
+        placeholder=label if quiet else None,
+        label_visibility="collapsed" if quiet else "visible",
+    )
 
 
 def downloads(

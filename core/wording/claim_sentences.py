@@ -44,6 +44,7 @@ LIKE = {
     claims.MANY: "the losses of their classes give",
     claims.NOISE: "other images with as many findings",
 }
+BOTH_WAYS = "Rarity works both ways"
 SUBJECT = "a class ten times as frequent"
 # How an effect over classes is said, and what a rising and a falling one are called.
 EFFECTS = {
@@ -105,8 +106,9 @@ def effect(claim: str, estimate: float, ci_low: float, ci_high: float) -> str:
     return f"{told} (95 % interval {between})"
 
 
-def rarity(table: pd.DataFrame) -> str:
-    """Whether rare classes are hit harder, in one sentence, from the table `claims`."""
+def rarity(table: pd.DataFrame) -> tuple[str, str]:
+    """Whether rare classes are hit harder, from the table `claims`: the verdict with the number it
+    rests on, and what else is known of it, or nothing."""
     rows = table[table["reading"] == claims.CORRECTED].set_index("claim")
     known = [
         rows.loc[name]
@@ -119,10 +121,10 @@ def rarity(table: pd.DataFrame) -> str:
             if claims.CHANGE in rows.index
             else claims.TOO_FEW_CLASSES
         )
-        return f"Whether rarity plays a part cannot be told here: {why}."
+        return f"Whether rarity plays a part cannot be told here: {why}.", ""
     verdicts = {row["verdict"] for row in known}
     if verdicts >= {claims.AS_CLAIMED, claims.OPPOSITE}:
-        opening = "Rarity works both ways"
+        opening = BOTH_WAYS
     elif claims.AS_CLAIMED in verdicts:
         opening = "Rare classes are hit harder"
     elif claims.OPPOSITE in verdicts:
@@ -133,8 +135,10 @@ def rarity(table: pd.DataFrame) -> str:
         effect(row.name, row["estimate"], row["ci_low"], row["ci_high"])
         for row in sorted(known, key=lambda row: row["verdict"] == claims.NOT_SHOWN)
     ]
-    told[1:] = [one.replace(SUBJECT, "it", 1) for one in told[1:]]
-    return f"{opening}: {', and '.join(told)}."
+    if opening == BOTH_WAYS:
+        return f"{opening}: {', and '.join(told)}.", ""
+    further = " ".join(f"{one[0].upper()}{one[1:]}." for one in told[1:])
+    return f"{opening}: {told[0]}.", further
 
 
 def trend_title(claim: str, row: pd.Series) -> str:

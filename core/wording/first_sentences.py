@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from core.analysis.first_forgotten import Drop, FirstDrops, FirstForgotten, Onset
 from core.analysis.onset import FIRST  # three: the sentences say so
 from core.study.labels import FEW_PATIENTS
@@ -25,6 +27,27 @@ def headline(found: FirstForgotten) -> str:
     if found.n_judged and found.n_censored == found.n_judged and not found.likely:
         return f"No class loses {LOST} by {words.percent(found.last)} sparsity"
     return "Which classes go first cannot be told"
+
+
+def lost(changes: pd.DataFrame, sparsity: float) -> str:
+    """What the class that lost most has lost at a sparsity, and a class in the middle, of those
+    that are judged. changes: `losses.changes_at`, of Somers\u2019 D."""
+    judged = changes[changes["judged"]] if changes["judged"].any() else changes
+    judged = judged.dropna(subset="change").sort_values("change", kind="stable")
+    at = words.percent(sparsity)
+    if judged.empty:
+        return f"No class can be compared at {at} sparsity."
+    worst, middle = judged.iloc[0], float(judged["change"].median())
+    if worst["change"] >= 0:
+        return f"At {at} sparsity no class has lost Somers\u2019 D."
+    share = words.percent(-worst["change"])
+    text = f"At {at} sparsity {worst['class_name']} has lost {share} of its Somers\u2019 D"
+    if words.known(worst["lower"]) and words.known(worst["upper"]):
+        low, high = words.number(-100 * worst["upper"], 0), words.percent(-worst["lower"])
+        text += f" (95 % interval {low} to {high})"
+    if len(judged) > 2:
+        text += f", the median class {words.percent(max(-middle, 0))}"
+    return f"{text}."
 
 
 def details(found: FirstForgotten) -> str:

@@ -92,7 +92,12 @@ OF_PAGE = {
     ),
     "Reader results": ("PIE", "reading", "sparsity", "paper, corrected", "p and q"),
 }  # fmt: skip
-METRICS = " ".join(
-    f"{name[0].upper()}{name[1:]}: {TERMS[name]}"
-    for name in ("AP", "calibrated AP", "AUROC", "Somers\u2019 D")
-)
+METRICS = {
+    metric: f"{name[0].upper()}{name[1:]}: {TERMS[name]}"
+    for metric, name in {
+        "ap": "AP",
+        "calibrated_ap": "calibrated AP",
+        "auroc": "AUROC",
+        "somers_d": "Somers\u2019 D",
+    }.items()
+}

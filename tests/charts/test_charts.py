@@ -228,3 +228,23 @@ def test_quotes_in_names_are_shown_as_they_are():
     _, frequencies, _ = tables(('"A" & <b>', "B", "C"))
     ticks = json_of(frequency_chart(frequencies, 0.01, 150))["layout"]["yaxis"]["ticktext"]
     assert '"A" &amp; &lt;b&gt;' in ticks
+
+
+def test_the_title_of_the_curves_counts_the_classes_or_speaks_of_those_asked_for():
+    table, frequencies, chance = tables(("A", "B", "C", "D"))
+    lost = losses.Losses("ap", 0.9)(decay.ForgettabilityCurves()(table), table, frequencies, chance)
+    lost = lost.set_index("class_name").loc[["A", "B", "C", "D"]].reset_index()
+    lost = lost.assign(
+        relative_change=[-0.5, -0.2, -0.3, -0.9], unstable=[False, False, False, True]
+    )
+    curves = losses.class_curves(table, "ap", True)
+
+    def title(lost: pd.DataFrame, asked_for: bool) -> str:
+        drawn = class_curves_chart(curves, lost, ["B"], chance, "ap", True, 0.9, asked_for)
+        return drawn.title
+
+    assert title(lost, True) == "B loses 20 % of its AP by 90 % sparsity"
+    assert title(lost, False) == "2 of 3 classes have lost a fifth of AP by 90 % sparsity"
+    none = lost.assign(relative_change=0.0)
+    assert title(none, False) == "None of 3 classes has lost a fifth of AP by 90 % sparsity"
+    assert title(lost[lost["unstable"]], False).startswith("1 of 1 class has lost a fifth of AP")

@@ -146,7 +146,11 @@ def test_whether_it_is_rarity_follows_the_verdicts(verdicts, opening):
             "verdict": verdicts, "estimate": 0.1, "ci_low": 0.05, "ci_high": 0.15, "sentence": said,
         }
     )  # fmt: skip
-    assert claim_sentences.rarity(table).startswith(opening)
+    first, further = claim_sentences.rarity(table)
+    assert first.startswith(opening)
+    both_in_one = "both ways" in opening
+    assert bool(further) == ("cannot tell" not in verdicts and not both_in_one)
+    assert first.count("95 % interval") == (2 if both_in_one else "cannot tell" not in verdicts[:1])
 
 
 def test_a_run_counts_once_it_has_every_sparsity():

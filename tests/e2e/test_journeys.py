@@ -175,7 +175,7 @@ def test_a_subgroup_is_chosen_shown_and_left(page, app_address, errors):
 
 
 def test_a_table_is_taken_along(page, app_address, errors):
-    visit(page, f"{app_address}/class_ap?study=toy&metric=ap", "Class AP")
+    visit(page, f"{app_address}/class_ap?study=toy&metric=ap&summary=true", "Class AP")
     button = page.locator("[class*=download_class_summary__CSV] button").first
     button.wait_for(timeout=PATIENCE)
     with page.expect_download() as download:

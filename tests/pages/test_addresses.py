@@ -26,7 +26,9 @@ ELSEWHERE = {
 # Page to address to what its widgets hold then, by key; None of a subgroup, whose widgets have
 # keys of their own. None of it is a default.
 VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
-    "overview.py": {"tour": ("true", True)},
+    "overview.py": dict.fromkeys(
+        ("tour", "claims", "mean_ap", "frequencies", "facts"), ("true", True)
+    ),
     "class_ap.py": {
         "metric": ("auroc", "auroc"),
         "scale": ("measured", "measured"),
@@ -34,14 +36,16 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "sparsity": ("50", 50),
         "classes": (["Hernia", "Effusion"], ["Hernia", "Effusion"]),
         "losses": ("true", True),
-        "operating": ("true", None),  # of all test images, so not drawn in a subgroup
+        **dict.fromkeys(("operating", "rarity", "summary"), ("true", True)),
         "by": ("view", None),
         "is": ("PA", None),
     },
     "forgettability.py": {
         "metric": ("calibrated_ap", "calibrated_ap"),
         "reading": ("paper", "paper"),
+        "map": ("iou", "iou"),
         "order": ("clustered", "clustered"),
+        **dict.fromkeys(("goes_with", "interaction"), ("true", True)),
         "first": ("Hernia", "Hernia"),
         "second": ("No Finding", "No Finding"),
         "by": ("view", None),
@@ -52,6 +56,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "margin": ("5", 5.0),
         "confidence": ("99", 99.0),
         "min_patients": ("20", 20),
+        **dict.fromkeys(("groups", "verdicts"), ("true", True)),
     },
     "pie_browser.py": {
         "definition": ("every", "every"),

@@ -37,8 +37,8 @@ def words_of(**address: str) -> str:
     return said(open_page("class_ap.py", **address)).replace("\\", "").replace("\u00a0", " ")
 
 
-def test_a_sentence_a_chart_and_what_a_new_threshold_mends_stand_below_the_losses():
-    at = open_page("class_ap.py", study="rising", sparsity="90", operating="true")
+def test_a_sentence_a_chart_and_what_a_new_threshold_mends_stand_in_their_section():
+    at = open_page("class_ap.py", folded=True, study="rising", sparsity="90", operating="true")
     text = said(at).replace("\\", "").replace("\u00a0", " ")
     table = operating_characteristics(Study(find_study("rising")))
     sentence = operating_sentences.false_alarms_sentence(table, 0.9)

@@ -44,7 +44,18 @@ def full_cache(cache, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(cache))
 
 
-def open_page(script: str, /, **address: str) -> AppTest:
+FOLDED = (
+    *("claims", "mean_ap", "frequencies", "facts"),  # Overview
+    *("losses", "operating", "rarity", "summary"),  # Class AP
+    *("goes_with", "interaction"),  # Forgettability
+    *("groups", "verdicts"),  # Safe sparsity
+)
+
+
+def open_page(script: str, /, folded: bool = False, **address: str) -> AppTest:
+    """A page with all its sections unfolded, or as somebody finds it."""
+    if not folded:
+        address = dict.fromkeys(FOLDED, "true") | address
     at = AppTest.from_file("../../pages/shell.py", default_timeout=90)
     at.query_params.update(address)
     at.run()
@@ -57,8 +68,12 @@ def open_page(script: str, /, **address: str) -> AppTest:
 
 
 def said(at: AppTest) -> str:
-    elements = [*at.title, *at.markdown, *at.caption, *at.info, *at.warning, *at.error, *at.text]
-    return "\n".join([str(e.value) for e in elements] + [e.proto.body for e in at.get("html")])
+    elements = [*at.title, *at.markdown, *at.info, *at.warning, *at.error, *at.text]
+    captions = [f"{e.value} {e.proto.help}".strip() for e in at.caption]  # what hover shows goes on
+    on_hover = [e.proto.help for e in at.markdown if e.proto.help]
+    bodies = [e.proto.body for e in at.get("html")]
+    told = [*(str(e.value) for e in elements), *captions, *on_hover, *bodies]
+    return "\n".join(told).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize("script", PAGES)
@@ -131,6 +146,15 @@ def test_a_class_without_positives_has_no_ap_and_is_counted(full_cache):
         .value.set_index("class_name")
     )
     assert table["relative_change"].isna()["Never seen"]
+
+
+def test_what_is_folded_is_made_when_somebody_opens_it(full_cache):
+    def n_charts(**opened: str) -> int:
+        at = open_page("class_ap.py", folded=True, study="toy", **opened)
+        return len(at.get("plotly_chart"))
+
+    assert n_charts() == 1
+    assert n_charts(losses="true") == 2
 
 
 def test_both_correlations_are_shown_with_n(full_cache):

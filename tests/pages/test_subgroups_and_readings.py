@@ -40,7 +40,10 @@ def _cache(cache, monkeypatch):
 @pytest.mark.parametrize("reading", ["paper", "corrected"])
 def test_both_readings_draw_and_say_what_differs(script, name, reading):
     at = open_page(script, study=name, reading=reading, metric="calibrated_ap")
-    assert f"{reading.capitalize()}: " in said(at)
+    assert f"{reading.capitalize()}: " in at.segmented_control(key="reading").help
+    assert [badge.value for badge in at.markdown if "orange-badge" in badge.value] == (
+        [":orange-badge[Paper]"] if reading == "paper" else []
+    )
     assert at.get("plotly_chart")
     assert not at.error
 

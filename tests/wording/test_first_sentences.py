@@ -102,3 +102,25 @@ def test_classes_that_drop_at_one_sparsity_are_all_named():
     assert [one.class_name for one in drops.first] == ["Hernia", "Mass", "Nodule", "Edema"]
     text = first_sentences.first_drops(drops, "ap", True)
     assert "Hernia (50 %), Mass (60 %), Nodule and Edema (both 70 %) \u2013" in text
+
+
+def changes(*rows: tuple[str, float, bool]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["class_name", "change", "judged"])
+    return table.assign(lower=table["change"] - 0.5, upper=table["change"] + 0.5)
+
+
+def test_what_is_lost_is_said_of_the_class_that_lost_most_of_those_judged():
+    known = changes(("Mass", -0.8, True), ("Hernia", -0.9, False), ("Edema", 0.1, True))
+    assert first_sentences.lost(known, 0.9) == (
+        "At 90 % sparsity Mass has lost 80 % of its Somers\u2019 D (95 % interval 30 to 130 %)."
+    )
+    more = changes(("A", -0.8, True), ("B", -0.3, True), ("C", -0.1, True))
+    assert first_sentences.lost(more, 0.9).endswith("30 to 130 %), the median class 30 %.")
+
+
+def test_where_nothing_is_lost_or_known_no_class_is_named():
+    known = changes(("Mass", 0.0, True), ("Edema", 0.1, True))
+    assert first_sentences.lost(known, 0.5) == "At 50 % sparsity no class has lost Somers\u2019 D."
+    assert first_sentences.lost(known.iloc[:0], 0.5) == (
+        "No class can be compared at 50 % sparsity."
+    )

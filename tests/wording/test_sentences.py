@@ -73,6 +73,7 @@ CORRECTED: tuple[str, dict[str, str]] = ("class_ap.py", {})
 PAPER: tuple[str, dict[str, str]] = ("class_ap.py", {"reading": "Paper"})
 PAIRS: tuple[str, dict[str, str]] = ("forgettability.py", {})
 PAPER_PAIRS: tuple[str, dict[str, str]] = ("forgettability.py", {"reading": "Paper"})
+NAMED = CLASSES[1]
 SUREST = {"p_value": LEAST}
 FIRST = {"p_among_first": HIGHEST}
 CHANGE = {"claim": "frequency~change_at_95", "reading": "corrected"}
@@ -89,9 +90,14 @@ SENTENCES = (
         )
     ),
     *(
-        Said(*OVERVIEW, "**Is it rarity?**", "claims", None, claim, column, points)
-        for claim in (CHANGE, ONSET)
+        Said(*OVERVIEW, part, "claims", None, claim, column, points)
+        for claim, part in ((CHANGE, "**Is it rarity?**"), (ONSET, "A class ten times as frequent"))
         for column in ("estimate", "ci_low", "ci_high")
+    ),
+    *(
+        Said(*OVERVIEW, "**What is lost?**", "forgettability", "somers_d",
+             {**AT_90, "mean_change": LEAST}, column, lambda v: words.percent(-v))
+        for column in ("mean_change", "ci_low")
     ),
     *(
         Said(*where, "changes by", "forgettability", "somers_d",
@@ -107,8 +113,8 @@ SENTENCES = (
          words.p_value),
     Said(*OVERVIEW, "from the highest sparsity down", "overall", None,
          {"first_significant_corrected": True}, "paired_p", words.p_value),
-    Said(*CORRECTED, "by 90 % sparsity", "forgettability", "somers_d",
-         {**AT_90, "mean_change": LEAST}, "mean_change", lambda v: words.percent(-v)),
+    Said("class_ap.py", {"classes": NAMED}, "by 90 % sparsity", "forgettability", "somers_d",
+         {**AT_90, "class_name": NAMED}, "mean_change", lambda v: words.percent(-v)),
     *(
         Said(*CORRECTED, part, "trends", None, {"name": name}, column, points)
         for name, part in (("change_at_95", "of its dense"), ("onset", "is forgotten"))
@@ -129,8 +135,8 @@ SENTENCES = (
     ),
     Said(*PAPER, "First drops of AP, by the paper", "class_summary", None,
          {"first_drop_sparsity": LEAST, "unstable": False}, "first_drop_sparsity", percent_number),
-    Said(*PAPER, "by 90 % sparsity", "forgettability", "ap",
-         {**AT_90, "relative_ap_change": LEAST}, "relative_ap_change",
+    Said("class_ap.py", {"reading": "Paper", "classes": NAMED}, "by 90 % sparsity",
+         "forgettability", "ap", {**AT_90, "class_name": NAMED}, "relative_ap_change",
          lambda v: words.percent(-v)),
     Said(*PAIRS, ": FCD ", "class_pairs", "somers_d", SUREST, "fcd_corrected", words.number),
     *(

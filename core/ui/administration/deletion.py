@@ -16,7 +16,6 @@ HEADS = {"name": "Dataset", "whose": "Whose", "size": "Size", "folder": "Folder"
 
 
 def show_studies(person: Person) -> None:
-    st.subheader("Delete a study")
     studies = visible_studies()
     if not studies:
         st.info("There is no study.", icon=":material/info:")
@@ -31,7 +30,6 @@ def show_studies(person: Person) -> None:
 
 def show_datasets(person: Person) -> None:
     """Everybody's and nobody's, by their folders, since two may have one name."""
-    st.subheader("People's own images")
     found = {one.folder.name: one for one in all_datasets()}
     if not found:
         st.info("Nobody has brought images of their own.", icon=":material/info:")

@@ -27,9 +27,9 @@ ALWAYS = AUDIT_LOG.but("about").names
 
 
 def show() -> None:
-    st.subheader("Audit log")
-    st.caption(
-        "Who did what, newest first. The file itself is cache/audit.jsonl; nothing is removed."
+    st.subheader(
+        "Audit log",
+        help="Who did what, newest first. It is kept in cache/audit.jsonl; nothing is removed.",
     )
     everybody = sorted({line["who"] for line in audit.lines()} - {""})
     who = st.selectbox("Person", everybody, index=None, placeholder="Everybody")

@@ -33,7 +33,6 @@ NOT_ON_THE_GRID = "95 % sparsity is not on this study's grid, or not finished."
 
 def show(view: View, known: bool) -> None:
     """known: `evidence.is_known`."""
-    st.markdown("## Do rare classes lose more?")
     if view.corrected and not known:
         st.info(NO_TREND)
         return

@@ -38,12 +38,7 @@ def show(view: View) -> None:
         st.markdown(nowrap(again))
     elif why := _why_not_refixed(view, table, sparsity):
         st.info(why, icon=":material/info:")
-    with st.expander(
-        "Sensitivity, specificity and alerts as a table", on_change="rerun", key="operating",
-        bind="query-params",
-    ) as shown:  # fmt: skip
-        if shown.open:
-            _show_table(table, sparsity)
+    _show_table(table, sparsity)
     widgets.downloads(view, "operating_characteristics")
 
 

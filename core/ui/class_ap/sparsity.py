@@ -1,5 +1,4 @@
-"""What moves with the slider of Class AP: every class's curve, what each has lost, and how well it
-is found at its operating point."""
+"""Class AP below its controls: the slider, every class's curve, and what is folded."""
 
 from __future__ import annotations
 
@@ -12,50 +11,66 @@ from core.analysis.losses import LOSSES
 from core.charts import Chart
 from core.charts.classes import losses_chart
 from core.people.access import SEES_STUDIES
-from core.ui import people, results, tables, widgets
-from core.ui.class_ap import operating
+from core.ui import evidence, people, results, tables, widgets
+from core.ui.class_ap import frequency, operating, summary
 from core.ui.curves import MOST, class_losses, curves_chart
 from core.ui.results import cached
 from core.ui.view import View
-from core.wording import words
+from core.wording import terms, words
 
 
-@st.fragment  # moving the slider draws these charts again, and nothing else
+@st.fragment  # moving the slider draws this again, and nothing above it
 def show(view: View) -> None:
     people.require(*SEES_STUDIES)  # a fragment runs without the page above it
     pruned = decay.pruned_sparsities(results.class_metrics(view))
-    slider, picker = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
+    with st.container(key="at"):
+        slider, picker = st.columns([3, 2], gap="medium", vertical_alignment="center")
     with picker:
         names = list(results.table(view, "class_frequencies")["class_name"])
-        label = "Classes to name (empty: those that lost most)"
-        picked = widgets.class_picker(label, names)
+        picked = widgets.class_picker("Classes to name", names, quiet=True)
     if pruned:
         with slider:
-            view = replace(view, sparsity=widgets.sparsity_slider(pruned))
+            view = replace(view, sparsity=widgets.sparsity_slider(pruned, quiet=True))
     else:
         st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
+    known = bool(pruned) and evidence.is_known(view)
     _show_curves(view, tuple(picked))
-    if pruned:
-        _show_losses(view)
-        operating.show(view)
+    if not pruned:
+        return
+    widgets.fold("What each class has lost", "losses", lambda: _show_losses(view))
+    widgets.fold(
+        "Sensitivity, specificity and false alarms", "operating", lambda: operating.show(view)
+    )
+    widgets.fold("Do rare classes lose more?", "rarity", lambda: frequency.show(view, known))
+    widgets.fold(
+        "Every class: when it is forgotten, and how sure that is",
+        "summary",
+        lambda: summary.show(view, known),
+    )
 
 
 def _show_curves(view: View, picked: tuple[str, ...]) -> None:
     chart, groups = curves_chart(view, picked), view.config.groups
-    widgets.draw(chart, key="curves_chart", legend=groups, of=view, about=view.about)
-    with st.container(horizontal=True):
+
+    def tables_of_it() -> None:
         widgets.downloads(view, "forgettability", tag=view.tag)
         widgets.downloads(view, "class_metrics")
+
+    widgets.draw(
+        chart,
+        key="curves_chart",
+        legend=groups,
+        of=view,
+        about=view.about,
+        also=tables_of_it,
+        help=terms.METRICS[view.metric],
+    )
 
 
 def _show_losses(view: View) -> None:
     chart, groups = _losses_chart(view), view.config.groups
     widgets.draw(chart, key="losses_chart", legend=groups, of=view, about=view.about)
-    with st.expander(
-        "These losses as a table", on_change="rerun", key="losses", bind="query-params"
-    ) as shown:
-        if shown.open:
-            _losses_table(view)
+    _losses_table(view)
 
 
 @cached("metric", "corrected", "sparsity", entries=MOST, shared=True)

@@ -32,11 +32,9 @@ def show(view: View, known: bool) -> None:
     summary = table(view, "class_summary")
     names: tuple[str, ...] = (*FIRST, *DROPS, *LAST)
     if with_onsets := view.corrected and known:
-        st.markdown("## Every class: when it is forgotten, and how sure that is")
         names = (*FIRST, *ONSETS, *LAST, *DROPS)
         summary = summary.sort_values("p_among_first", ascending=False, kind="stable")
     else:
-        st.markdown("## Every class: first drop and change at 95 %")
         drops = first_drops(summary, view.corrected)
         st.markdown(nowrap(first_sentences.first_drops(drops, view.metric, view.corrected)))
     tables.show(
@@ -47,7 +45,7 @@ def show(view: View, known: bool) -> None:
         alt="When every class is forgotten, and what is left of it at 95 % sparsity",
     )
     label, onset = words.METRICS[view.metric], ONSET_MEANS if with_onsets else ""
-    st.caption(
+    widgets.caption(
         f"{onset}First drop: the curve of {label} falls below \u221220 %. p: paired over runs, "
         f"{label} at 95 % against dense; q: Benjamini-Hochberg over the classes. Both are about "
         "other trainings, not other patients."

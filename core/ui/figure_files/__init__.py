@@ -46,6 +46,7 @@ def figure_files(
     _component(
         key=f"{key}_files",
         height=HEIGHT,
+        width="content",
         data={
             "key": key,
             "name": name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -14,17 +15,19 @@ from core.analysis.pair_evidence import most_apart
 from core.charts import Chart
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
-from core.ui import plain, results, tables, widgets
+from core.ui import nowrap, plain, results, tables, widgets
 from core.ui.forgettability import figures
 from core.ui.results import cached, table
 from core.ui.view import View
-from core.wording import pair_sentences, words
+from core.wording import pair_sentences, terms, words
 from core.wording.published import COOCCURRENCE, FREQUENCY, published
 
-HEATMAPS = {
-    "fcd_heatmap": figures.fcd,
-    "iou_heatmap": figures.cooccurrence,
-    "frequency_heatmap": figures.frequency,
+MAPS = {"fcd": "Forgettability", "iou": "Co-occurrence", "frequency": "Frequency"}
+HEATMAPS = {"fcd": figures.fcd, "iou": figures.cooccurrence, "frequency": figures.frequency}
+ABOUT_MAPS = {
+    "fcd": f"{terms.TERMS['FCD']} A click on a square shows the curves of its two classes.",
+    "iou": terms.TERMS["co-occurrence IoU"],
+    "frequency": "How many times as frequent one of two classes is, as a logarithm.",
 }
 SCATTERS = {
     "frequency": (FREQUENCY, figures.pairs_against_frequency),
@@ -67,19 +70,16 @@ def _take_click(key: str) -> None:
         st.session_state["first"], st.session_state["second"] = points[0]["customdata"][:2]
 
 
-def _draw_clickable(view: View, chart: Chart, key: str) -> None:
+def _draw_clickable(view: View, chart: Chart, key: str, **more: Any) -> None:
     click: dict[str, Any] = {"on_select": lambda: _take_click(key), "selection_mode": "points"}
-    widgets.draw(chart, key=key, level=3, of=view, about=view.about, **click)
+    widgets.draw(chart, key=key, level=3, of=view, about=view.about, **click, **more)
 
 
-def show_heatmaps(view: View, order: list[str], pair: Pair) -> None:
-    cells = st.grid(3, min_column_width=320, gap="small")
-    for key, draw in HEATMAPS.items():
-        chart = draw(view, tuple(order))
-        with cells.cell():
-            _draw_clickable(view, outlined(chart, order, pair.names), key)
-    st.caption("A click on a square shows the curves of its two classes below.")
-    widgets.downloads(view, "class_pairs", tag=view.tag)
+def show_map(view: View, which: str, order: list[str], pair: Pair) -> None:
+    """One of MAPS, with both squares of the pair outlined."""
+    chart = outlined(HEATMAPS[which](view, tuple(order)), order, pair.names)
+    table = partial(widgets.downloads, view, "class_pairs", tag=view.tag)
+    _draw_clickable(view, chart, f"{which}_heatmap", also=table, help=ABOUT_MAPS[which])
 
 
 def show_pair(view: View, pair: Pair, tested: bool) -> None:
@@ -88,14 +88,14 @@ def show_pair(view: View, pair: Pair, tested: bool) -> None:
         return
     chart = figures.two_curves(view, pair.names)
     groups, about = view.config.groups, (*view.about, *pair.names)
-    widgets.draw(chart, key="pair_chart", legend=groups, of=view, about=about)
+    widgets.draw(chart, key="pair_chart", legend=groups, level=3, of=view, about=about)
     if tested:
         row = pair_row(table(view, "class_pairs"), pair.names)
         n_runs = decay.n_runs(results.class_metrics(view))
-        st.markdown(plain(pair_sentences.pair_apart(row, n_runs)))
+        st.markdown(nowrap(pair_sentences.pair_apart(row, n_runs)))
     facts = _facts(view, pair.names)
     first, second = pair.names
-    st.markdown(
+    st.caption(
         f"Together on **{words.count(facts.n_both, 'test image')}**; {plain(first)} on "
         f"{facts.n_first:,}, {plain(second)} on {facts.n_second:,}. "
         f"Co-occurrence IoU **{words.number(facts.iou)}**."
@@ -108,8 +108,17 @@ def _facts(view: View, pair: tuple[str, str]) -> pairs.PairFacts:
     return pairs.pair_facts(distances, view.part.truth, view.part.class_names, pair)
 
 
-def show_scatters(view: View, pair: Pair) -> None:
-    st.markdown("## What goes with being forgotten differently?")
+def fold_scatters(view: View, pair: Pair) -> None:
+    title = "What goes with being forgotten differently?"
+    widgets.fold(title, "goes_with", lambda: _show_scatters(view, pair))
+
+
+def fold_interaction(view: View) -> None:
+    title = "Do frequency and co-occurrence act together?"
+    widgets.fold(title, "interaction", lambda: _show_interaction(view))
+
+
+def _show_scatters(view: View, pair: Pair) -> None:
     beside = {} if view.subgroup or view.metric != "ap" else published(view.config)
     cells = st.grid(2, min_column_width=300, gap="medium")
     for key, (correlation, draw) in SCATTERS.items():
@@ -124,8 +133,7 @@ def show_scatters(view: View, pair: Pair) -> None:
         widgets.downloads(view, "correlations")
 
 
-def show_interaction(view: View) -> None:
-    st.markdown("## Do frequency and co-occurrence act together?")
+def _show_interaction(view: View) -> None:
     rows = with_plain_terms(table(view, "interaction"))
     st.markdown(plain(pair_sentences.interaction(rows)))
     tables.show(

@@ -38,11 +38,11 @@ def show_job(job_id: str) -> None:
     try:
         job = job_rules.find_visible(job_id, people.visitor())
     except InputError:
-        st.title("Jobs")
+        ui.page_head("Jobs")
         st.warning(f"There is no job {plain(job_id[:80])} here; it may have been deleted.")
         _way_back()
         return
-    st.title(plain(title(job)))
+    ui.page_head(plain(title(job)))
     _way_back()
     live = job.status in UNFINISHED
     # While it is live its time runs on, below.

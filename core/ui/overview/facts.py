@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from core.charts.classes import frequency_chart
@@ -14,8 +16,7 @@ from core.wording import words
 
 
 def show(view: View) -> None:
-    with st.container(key="facts"):
-        st.html(markup.facts(_facts(view)))
+    st.html(markup.facts(_facts(view)))
 
 
 def _facts(view: View) -> dict[str, str]:
@@ -41,10 +42,8 @@ def _facts(view: View) -> dict[str, str]:
 
 
 def show_frequencies(view: View) -> None:
-    if not labels_path(view.folder).exists():
-        return
     groups, frequencies = view.config.groups, results.table(view, "class_frequencies")
     n_images = results.split_sizes(view)[results.split_of_groups(view)]
     chart = frequency_chart(frequencies, groups.tail_below, n_images)
-    widgets.draw(chart, key="frequency_chart", legend=groups, of=view)
-    widgets.downloads(view, "class_frequencies")
+    table = partial(widgets.downloads, view, "class_frequencies")
+    widgets.draw(chart, key="frequency_chart", legend=groups, of=view, also=table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from core.analysis import decay, losses
@@ -20,23 +22,24 @@ SHOWN = (
 
 
 def show(view: View) -> None:
-    widgets.draw(_chart(view), key="mean_ap_chart", of=view)
     overall = table(view, "overall")
+    downloads = partial(widgets.downloads, view, "overall")
+    widgets.draw(
+        _chart(view), key="mean_ap_chart", of=view, also=None if overall.empty else downloads
+    )
     if overall.empty:
         return
-    st.markdown("**Where mAP is below dense**, in both readings:")
-    for corrected in (True, False):
-        st.markdown(f"- {plain(statistic_sentences.first_significant(overall, corrected))}")
-    st.caption(plain(statistic_sentences.overall_interval(overall)))
-    with st.expander("mAP at every sparsity as a table"):
-        tables.show(
-            overall,
-            OVERALL,
-            SHOWN,
-            height="content",
-            alt="mAP at every sparsity, its difference from dense, intervals and p-values",
-        )
-    widgets.downloads(view, "overall")
+    said = (
+        statistic_sentences.first_significant(overall, corrected) for corrected in (True, False)
+    )
+    st.markdown(f"**mAP is below dense.** {plain(' '.join(said))}")
+    widgets.caption(statistic_sentences.overall_interval(overall))
+    tables.show(
+        overall,
+        OVERALL,
+        SHOWN,
+        alt="mAP at every sparsity, its difference from dense, intervals and p-values",
+    )
 
 
 @cached(shared=True)

@@ -8,45 +8,48 @@ from core.analysis.safe_sparsity import SafeSparsity
 from core.study.labels import FEW_PATIENTS
 from core.ui import switches, widgets
 from core.ui.switches import switch
-from core.wording import terms
+from core.wording import terms, words
 
 # Somers' D, which claims rest on, first.
 METRICS = {name: switches.METRICS[name] for name in ("somers_d", "ap", "calibrated_ap", "auroc")}
-CONFIDENCE = (
+HOW_SURE = (
     "How sure the bound must be: at 95 %, one in twenty classes whose true loss is just the margin "
     "is called safe."
 )
+MARGIN, CONFIDENCE = 10.0, 95.0
 CONFIDENCES = (80.0, 90.0, 95.0, 97.5, 99.0)
 
 
 def ask() -> SafeSparsity:
     """Metric, margin, confidence and least number of patients, all in the address."""
-    # Two rows of their own: one that wraps once the switch is drawn would push all below it down.
-    rows = st.container(key="controls", gap="xsmall")
-    with rows.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        metric = switch("metric", "Metric", METRICS, help=terms.METRICS)
-        margin = st.number_input(
-            "Margin (% of dense that may be lost)",
-            1.0, 50.0, 10.0, step=1.0, format="%g", key="margin", bind="query-params", width=250,
-            help=terms.TERMS["margin"],
-        )  # fmt: skip
-    with rows.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        widgets.drop_stale("confidence", list(CONFIDENCES))
-        confidence = st.selectbox(
-            "Confidence (%), one-sided",
-            CONFIDENCES,
-            index=CONFIDENCES.index(95.0),
-            format_func=lambda value: f"{value:g}",
-            key="confidence",
-            bind="query-params",
-            width=185,
-            help=CONFIDENCE,
+    with widgets.controls():
+        metric = switch("metric", "Metric", METRICS, **switches.QUIET)
+        with widgets.settings():
+            margin = st.number_input(
+                "Margin (% of dense that may be lost)",
+                1.0, 50.0, MARGIN, step=1.0, format="%g", key="margin", bind="query-params",
+                help=terms.TERMS["margin"],
+            )  # fmt: skip
+            widgets.drop_stale("confidence", list(CONFIDENCES))
+            confidence = st.selectbox(
+                "Confidence (%), one-sided",
+                CONFIDENCES,
+                index=CONFIDENCES.index(CONFIDENCE),
+                format_func=lambda value: f"{value:g}",
+                key="confidence",
+                bind="query-params",
+                help=HOW_SURE,
+            )
+            least = st.number_input(
+                "At least this many test patients",
+                1, 10_000, FEW_PATIENTS, key="min_patients", bind="query-params",
+                help=terms.TERMS["test patients"],
+            )  # fmt: skip
+        widgets.differs(
+            f"margin {margin:g} %" if margin != MARGIN else "",
+            f"{confidence:g} % confidence" if confidence != CONFIDENCE else "",
+            f"at least {words.count(int(least), 'patient')}" if least != FEW_PATIENTS else "",
         )
-        least = st.number_input(
-            "At least this many test patients",
-            1, 10_000, FEW_PATIENTS, key="min_patients", bind="query-params", width=225,
-            help=terms.TERMS["test patients"],
-        )  # fmt: skip
     return SafeSparsity(metric, round(margin / 100, 6), confidence / 100, int(least))
 
 

@@ -15,10 +15,10 @@ from core.errors import InputError
 from core.results.moments import moments
 from core.results.operating import operating_characteristics
 from core.results.safe import safe_operation, safe_sparsity
-from core.ui import plain, results, tables, widgets
+from core.ui import nowrap, plain, results, tables, widgets
 from core.ui.safe_sparsity.settings import tag
 from core.ui.view import View
-from core.wording import safety_sentences
+from core.wording import safety_sentences, terms
 
 SHOWN = (
     *("class_name", "group", "n_positive_patients", "sparsity", "dense", "pruned"),
@@ -79,31 +79,43 @@ def _verdicts(view: View, settings: SafeSparsity) -> Verdicts | None:
     return Verdicts(table, answers, decided, chart)
 
 
-def show_answer(found: Verdicts, settings: SafeSparsity) -> None:
-    answer = found.answers[ALL]
-    st.markdown(f"## {plain(safety_sentences.safe_headline(answer, settings))}")
-    for sentence in safety_sentences.by_decisions(found.by_decisions):
-        st.markdown(f"**{plain(sentence)}**")
-    st.markdown(plain(safety_sentences.safe_details(answer, settings)))
-    st.caption(f"{safety_sentences.OTHER_FIRST} {safety_sentences.NOT_A_LICENCE}")
-    if st.session_state.get("subgroup"):
-        st.caption(ALL_IMAGES)
+def show_answer(view: View, found: Verdicts, settings: SafeSparsity) -> None:
+    """The verdict, what it rests on, and the chart beside it."""
+    answer, about = found.answers[ALL], (settings.metric, tag(settings))
+    with st.container(key="answer"):
+        st.markdown(
+            f"## {nowrap(safety_sentences.safe_headline(answer, settings))}",
+            help=plain(f"{terms.TERMS['safe sparsity']} {safety_sentences.OTHER_FIRST}"),
+        )
+        sentences, figure = st.columns([2, 3], gap="medium")
+        with figure:
+            widgets.draw(found.chart, key="safety_chart", level=3, of=view, about=about)
+        with sentences:
+            st.markdown(nowrap(safety_sentences.safe_details(answer, settings)))
+            meaning = plain(safety_sentences.DECISIONS_ARE) if found.by_decisions else None
+            for sentence in safety_sentences.by_decisions(found.by_decisions):
+                st.markdown(nowrap(sentence), help=meaning)
+            unknown = results.patients_caveat(view)
+            for caveat in safety_sentences.safe_caveats(answer, settings, unknown):
+                st.caption(nowrap(caveat))
+            if st.session_state.get("subgroup"):
+                st.caption(ALL_IMAGES)
+            st.caption(safety_sentences.NOT_A_LICENCE)
 
 
-def show_groups(view: View, found: Verdicts, settings: SafeSparsity) -> None:
+def show_more(view: View, found: Verdicts, settings: SafeSparsity) -> None:
+    """The same by group of classes, and every verdict with its numbers."""
+    widgets.fold("By group of classes", "groups", lambda: _show_groups(found, settings))
+    widgets.fold("Every verdict as a table", "verdicts", lambda: _show_table(view, found, settings))
+
+
+def _show_groups(found: Verdicts, settings: SafeSparsity) -> None:
     for scope, answer in found.answers.items():
         if scope != ALL:
-            st.markdown(f"- {plain(safety_sentences.safe_headline(answer, settings))}")
-    if found.by_decisions:
-        st.caption(plain(safety_sentences.DECISIONS_ARE))
-    unknown = results.patients_caveat(view)
-    for caveat in safety_sentences.safe_caveats(found.answers[ALL], settings, unknown):
-        st.caption(plain(caveat))
+            st.markdown(f"- {nowrap(safety_sentences.safe_headline(answer, settings))}")
 
 
-def show_classes(view: View, found: Verdicts, settings: SafeSparsity) -> None:
-    about = (settings.metric, tag(settings))
-    widgets.draw(found.chart, key="safety_chart", of=view, about=about)
+def _show_table(view: View, found: Verdicts, settings: SafeSparsity) -> None:
     tables.show(
         found.table,
         BY_BOTH,
