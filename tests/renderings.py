@@ -35,17 +35,24 @@ def stretched(x: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:
     return np.where(there, np.clip((x - low) / (high - low), 0, 1), 0)
 
 
-def in_viewer(path: Path) -> np.ndarray:
-    """The greys that the viewer's script draws first, from the bytes and headers it is sent."""
+def in_viewer(path: Path, at: int = 0) -> np.ndarray:
+    """The greys that the viewer's script draws with the window `at`, at first 0, from the bytes
+    and the header it is sent."""
     content, headers = pixels(path)
-    kind = {"8": "u1", "16": "<u2"}[headers["X-Image-Bits"]]
-    shape = int(headers["X-Image-Height"]), int(headers["X-Image-Width"])
-    samples = np.frombuffer(content, kind).reshape(shape).astype(float)
-    center, width = float(headers["X-Window-Center"]), float(headers["X-Window-Width"])
-    assert json.loads(headers["X-Window-Presets"])[0]["width"] > 0
-    if headers["X-Window-Function"] == "SIGMOID":
-        return 255 * sigmoid(samples, center, width)
-    return 255 * linear_exact(samples, center, width)
+    about = json.loads(headers["X-Xray"])
+    n_bytes = about["width"] * about["height"] * about["bits"] // 8
+    kind = {8: "u1", 16: "<u2"}[about["bits"]]
+    samples = np.frombuffer(content[:n_bytes], kind).reshape(about["height"], about["width"])
+    window = about["windows"][at]
+    values = samples * about["slope"] + about["intercept"]
+    if window["curve"] is not None:
+        words = np.frombuffer(content[n_bytes:], "<u2")
+        begin = sum(about["curves"][: window["curve"]])
+        values = words[begin : begin + about["curves"][window["curve"]]][samples].astype(float)
+    function = {"LINEAR": linear, "LINEAR_EXACT": linear_exact, "SIGMOID": sigmoid}
+    shown = function[window["function"]](values, window["center"], window["width"])
+    shown = 1 - shown if about["slope"] < 0 else shown
+    return 255 * (np.where(samples == 0, 0, shown) if about["padding"] else shown)
 
 
 def assert_shown(path: Path, expected: np.ndarray, *repairs: str) -> None:

@@ -35,7 +35,7 @@ SHARD_IMAGES = 4096
 # Decoded together before they are written: what bounds the memory.
 BATCH_IMAGES = 256
 # Raise when the same file gives other pixels than before.
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 ABANDONED_AFTER_SECONDS = 3600
 
 

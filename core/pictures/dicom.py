@@ -25,13 +25,16 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels import get_decoder
 
 from core.pictures import dicom_decoders
+from core.pictures.deep import turned
 from core.pictures.dicom_fields import COMPLETED, complete
 from core.pictures.dicom_frames import coded_size
+from core.pictures.dicom_geometry import SWAPS_SIDES, lying
 from core.pictures.dicom_greys import grey_table, luma, sample_table
 from core.pictures.samples import (
     JPEG_SCAN,
     MAX_PIXELS,
     BadImage,
+    Geometry,
     Samples,
     looked_up,
     refuse_many_scans,
@@ -50,7 +53,11 @@ FIELDS = (
     *SIZE_FIELDS, "BitsStored", "HighBit", "PixelRepresentation", "PlanarConfiguration",
     "PhotometricInterpretation", "PixelPaddingValue", "PixelPaddingRangeLimit",
     "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept",
+    "RescaleType", "Modality",
     "VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction",
+    "WindowCenterWidthExplanation", "PresentationLUTShape",
+    "PatientOrientation", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing",
+    "PixelSpacingCalibrationType", "NominalScannedPixelSpacing", "PixelAspectRatio",
     "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
     "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
     "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
@@ -77,9 +84,10 @@ def read_grey(path: Path, repairs: set[str] | None = None) -> np.ndarray:
     """(height, width) uint8, as a viewer first shows it: 0 is black.
 
     The modality LUT or rescale, then the first VOI LUT or else the first window, then MONOCHROME1
-    is inverted. Without one of these, 8-bit images are as stored, and deeper ones are stretched
-    over the values that occur. Padding is black and widens no range. Colour becomes luma. What was
-    repaired is added to `repairs`, as keys of `core.pictures.repairs`.
+    is inverted, and the picture turned as `core.pictures.dicom_geometry` says. Without a window,
+    8-bit images are as stored, and deeper ones are stretched over the values that occur. Padding is
+    black and widens no range. Colour becomes luma. What was repaired is added to `repairs`, as keys
+    of `core.pictures.repairs`.
 
     Raises BadImage: no pixels, several frames, more than MAX_PIXELS, encrypted, a transfer syntax
     or depth that is not read, truncated, damaged.
@@ -87,29 +95,39 @@ def read_grey(path: Path, repairs: set[str] | None = None) -> np.ndarray:
     with _damage_named(path):
         repairs = set() if repairs is None else repairs
         header, codes = _decoded(path, repairs)
-        return looked_up(grey_table(header, codes, repairs), codes)
+        _, turn = lying(header, repairs)
+        grey = looked_up(grey_table(header, codes, repairs), codes)
+        return np.ascontiguousarray(turned(grey, turn))
 
 
 def read_samples(path: Path, repairs: set[str] | None = None) -> Samples:
     """Full depth for a viewer: uint8, or uint16 whose smallest value is 0; black is 0.
 
     Values are those after the modality LUT up to scale and offset, so nothing of the stored depth
-    is lost; where a file has a VOI LUT, a curve no window can replace, those after it. The windows
-    are the file's own, in units of the samples; the first shows what `read_grey` does. Raises
-    BadImage.
+    is lost. The first window shows what `read_grey` does. Raises BadImage.
     """
     with _damage_named(path):
         repairs = set() if repairs is None else repairs
         header, codes = _decoded(path, repairs)
-        table, windows = sample_table(header, codes, repairs)
-        return Samples(looked_up(table, codes), tuple(windows))
+        geometry, turn = lying(header, repairs)
+        table, about = sample_table(header, codes, repairs)
+        values = np.ascontiguousarray(turned(looked_up(table, codes), turn))
+        return about._replace(values=values, geometry=geometry)
 
 
 def stored_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels, from the header. Raises BadImage."""
+    """Width and height in pixels as it is shown, from the header. Raises BadImage."""
     with _damage_named(path):
         header = _header(path, set())
-        return header.Columns, header.Rows
+        _, turn = lying(header, set())
+        size = header.Columns, header.Rows
+        return size[::-1] if turn in SWAPS_SIDES else size
+
+
+def read_geometry(path: Path) -> Geometry:
+    """From the header. Raises BadImage."""
+    with _damage_named(path):
+        return lying(_header(path, set()), set())[0]
 
 
 @contextmanager

@@ -15,31 +15,12 @@ from pydicom.pixels import apply_color_lut
 
 from core.pictures.deep import luma as mixed
 from core.pictures.dicom_fields import GREY
-from core.pictures.dicom_luts import Lut, first_lut
-from core.pictures.dicom_numbers import numbers, word
+from core.pictures.dicom_luts import Lut, luts
+from core.pictures.dicom_numbers import numbers, texts, word
 from core.pictures.ranges import shown_range
-from core.pictures.samples import NEAR, SIGMOID, Window, histogram
+from core.pictures.samples import EXACT, FULL, LINEAR, NEAR, SIGMOID, Samples, Window, histogram
 
-LINEAR = ("LINEAR", "LINEAR_EXACT")
-
-
-class _VoiWindow(NamedTuple):
-    """In values after the modality LUT: black up to center - width / 2, white from center +
-    width / 2, or a sigmoid. PS3.3 C.11.2.1.2 and C.11.2.1.3."""
-
-    number: int
-    center: float
-    width: float
-    function: str
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """0 (black) to 1 (white)."""
-        if self.function == SIGMOID:
-            with np.errstate(over="ignore"):  # far below it is 0
-                return 1 / (1 + np.exp(-4 * (values - self.center) / self.width))
-        if self.width == 0:  # LINEAR of width 1: black up to the center, white beyond
-            return (values > self.center).astype(float)
-        return (values - self.center) / self.width + 0.5
+MOST_WINDOWS, MOST_LETTERS = 24, 64  # of a file's windows, and of the name of one
 
 
 class _Steps(NamedTuple):
@@ -49,16 +30,17 @@ class _Steps(NamedTuple):
     padding: np.ndarray  # bool: what stands for no image there
     real: np.ndarray  # after the modality LUT
     rescale: tuple[float, float] | None  # slope, intercept; None where another step replaces it
-    voi: Lut | None
-    windows: list[_VoiWindow]
+    luts: list[Lut]
+    windows: list[Window]
     as_stored: bool  # every value from black 0 to white 255 is there already
+    turned: bool  # the lowest value is white
 
 
 def grey_table(header: Dataset, codes: np.ndarray, repairs: set[str]) -> np.ndarray:
     """uint8 (codes,): the grey of each bit pattern."""
     steps = _steps(header, repairs)
-    if steps.voi:
-        shown = steps.voi.of(steps.real) / steps.voi.top
+    if steps.luts:
+        shown = steps.luts[0].of(steps.real) / steps.luts[0].top
     elif steps.windows:
         shown = steps.windows[0].of(steps.real)
     elif steps.as_stored:
@@ -66,7 +48,7 @@ def grey_table(header: Dataset, codes: np.ndarray, repairs: set[str]) -> np.ndar
     else:
         (low, high), *_ = _ranges(steps.real, codes, steps.padding, repairs)
         shown = (steps.real - low) / ((high - low) or 1.0)
-    if header.PhotometricInterpretation == "MONOCHROME1":
+    if steps.turned:
         shown = 1 - shown
     table = np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
     table[steps.padding] = 0
@@ -75,44 +57,54 @@ def grey_table(header: Dataset, codes: np.ndarray, repairs: set[str]) -> np.ndar
 
 def sample_table(
     header: Dataset, codes: np.ndarray, repairs: set[str]
-) -> tuple[np.ndarray, list[Window]]:
-    """uint8 or uint16 (codes,): the sample of each bit pattern, and windows in their units."""
+) -> tuple[np.ndarray, Samples]:
+    """uint8 or uint16 (codes,): the sample of each bit pattern; and what to say of the samples,
+    without their values."""
     steps = _steps(header, repairs)
-    values, as_stored = steps.stored.astype(float), steps.as_stored and not steps.voi
     slope, intercept = steps.rescale or (1.0, 0.0)
-    if steps.voi:
-        values, slope, intercept = steps.voi.of(steps.real), 1.0, 0.0
-    elif not steps.rescale:
-        values = steps.real.astype(float)
-    elif slope < 0:
-        values = -values
+    values = steps.stored.astype(float) if steps.rescale else steps.real.astype(float)
+    if slope < 0:
+        values, slope = -values, -slope
     near, low, high = (0.0, 255.0), 0.0, 255.0
-    if not as_stored:
-        near, low, high = _ranges(values, codes, steps.padding, repairs)
-    top = min(high - low, 65535.0)
-    windows = []
-    if steps.voi:
-        windows = [Window("File VOI LUT", steps.voi.top / 2 - low, float(steps.voi.top))]
-    for number, center, width, function in [] if steps.voi else steps.windows:
-        name = f"File window {number}"
-        if width == 0:  # narrower than the step between two samples
-            center, width = center + slope / 4, abs(slope) / 2
-        scaled = (center - intercept) / abs(slope) - low
-        windows.append(Window(name, scaled, width / abs(slope), function))
-    if not windows and near != (low, high):
-        windows = [Window(NEAR, (near[0] + near[1]) / 2 - low, near[1] - near[0])]
+    if not steps.as_stored or steps.luts:
+        told = set() if steps.luts or steps.windows else repairs
+        near, low, high = _ranges(values, codes, steps.padding, told)
+    padded = bool((histogram(codes, len(values))[steps.padding] > 0).any())
+    top = min(high - low, 65535.0 - padded)
+    occur = ~steps.padding & (values >= low) & (values <= low + top)
     samples = np.clip(np.rint(values - low), 0, top)
-    if header.PhotometricInterpretation == "MONOCHROME1":
-        samples = top - samples
-        windows = [w._replace(center=top - w.center) for w in windows]
-    # Padding is black: where a window begins below the darkest sample, so far below it.
-    if windows and (histogram(codes, len(samples))[steps.padding] > 0).any():
-        reach = windows[0].width * (2 if windows[0].function == SIGMOID else 0.5)
-        below = min(max(0.0, np.ceil(reach - windows[0].center)), 65535 - top)
-        samples, top = samples + below, top + below
-        windows = [w._replace(center=w.center + below) for w in windows]
-    samples[steps.padding] = 0
-    return samples.astype(np.uint8 if as_stored and top < 256 else np.uint16), windows
+    intercept += low * slope
+    if steps.turned:
+        samples, slope, intercept = top - samples, -slope, intercept + top * slope
+    if padded:
+        samples, intercept = np.where(steps.padding, 0, samples + 1), intercept - slope
+    curves = tuple(_curve(lut, steps.real[occur], samples[occur]) for lut in steps.luts)
+    about = Samples(np.empty(0), (), slope, intercept, _units(header), padded, curves)
+    windows = [
+        Window(lut.name or f"File VOI LUT {number}", lut.top / 2, float(lut.top), EXACT, number - 1)
+        for number, lut in enumerate(steps.luts, start=1)
+    ]
+    windows += steps.windows
+    if not windows and near != (low, high):
+        center = (near[0] + near[1]) / 2 * abs(slope) + (steps.rescale or (0.0, 0.0))[1]
+        windows.append(Window(NEAR, center, (near[1] - near[0]) * abs(slope)))
+    windows.append(about.window(FULL, float(padded), max(top, 1.0) + padded))
+    kind = np.uint8 if steps.as_stored and top + padded < 256 else np.uint16
+    return samples.astype(kind), about._replace(windows=tuple(windows))
+
+
+def _curve(lut: Lut, real: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    curve = np.zeros(int(samples.max(initial=0)) + 1, np.uint16)
+    curve[samples.astype(np.int64)] = lut.of(real)
+    return curve
+
+
+def _units(header: Dataset) -> str:
+    """What the values after the modality LUT are; "" for nothing in particular."""
+    stated = word(header, "RescaleType") or word(header, "ModalityLUTType")
+    return {"HU": "HU", "OD": "OD", "": "HU" if word(header, "Modality") == "CT" else ""}.get(
+        stated, ""
+    )
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
@@ -128,20 +120,22 @@ def _steps(header: Dataset, repairs: set[str]) -> _Steps:
         palette = header.PhotometricInterpretation == "PALETTE COLOR"
         real = _palette(header, stored) if palette else stored
         as_stored = palette or header.BitsStored == header.BitsAllocated == 8
-        return _Steps(stored, np.zeros(len(stored), bool), real, None, None, [], as_stored)
+        return _Steps(stored, np.zeros(len(stored), bool), real, None, [], [], as_stored, False)
     padding = _padding(header, stored, repairs)
-    modality = first_lut(header, "ModalityLUTSequence", stored, repairs)
+    modality = next(iter(luts(header, "ModalityLUTSequence", stored, repairs)), None)
     rescale = None if modality else _rescale(header, repairs)
     if modality:
         real = modality.of(stored)
     else:
         slope, intercept = rescale or (1.0, 0.0)
         real = stored * slope + intercept
-    voi = first_lut(header, "VOILUTSequence", real, repairs)
-    windows = [] if voi else _windows(header, repairs)
+    voi, windows = luts(header, "VOILUTSequence", real, repairs), _windows(header, repairs)
     unsigned_8 = header.BitsStored == header.BitsAllocated == 8 and not header.PixelRepresentation
     as_stored = unsigned_8 and not modality and rescale in (None, (1.0, 0.0))
-    return _Steps(stored, padding, real, rescale, voi, windows, as_stored)
+    # A file that inverts says so twice; a contradiction is taken for an inversion.
+    turned = word(header, "PresentationLUTShape") == "INVERSE"
+    turned |= header.PhotometricInterpretation == "MONOCHROME1"
+    return _Steps(stored, padding, real, rescale, voi, windows, as_stored, turned)
 
 
 def _stored_values(header: Dataset) -> np.ndarray:
@@ -206,31 +200,30 @@ def _rescale(header: Dataset, repairs: set[str]) -> tuple[float, float] | None:
     return slope, intercept
 
 
-def _windows(header: Dataset, repairs: set[str]) -> list[_VoiWindow]:
-    """Those of the file that can be used, in its order."""
+def _windows(header: Dataset, repairs: set[str]) -> list[Window]:
+    """Those of the file that can be used, in its order, as the file calls them."""
     centers, widths = (numbers(header, name, repairs) for name in ("WindowCenter", "WindowWidth"))
     if not centers and not widths:
         return []
     function, windows = _function(header, repairs), []
-    for number in range(max(len(centers), len(widths))):
-        center, width = (one[number] if number < len(one) else np.nan for one in (centers, widths))
-        usable = width >= 1 if function == "LINEAR" else width > 0
-        if not usable or not np.isfinite(center):
-            repairs.add("window")
-        elif function == "LINEAR":
-            windows.append(_VoiWindow(number + 1, center - 0.5, width - 1, "LINEAR"))
+    names = texts(header, "WindowCenterWidthExplanation")
+    for at in range(min(max(len(centers), len(widths)), MOST_WINDOWS)):
+        center, width = (one[at] if at < len(one) else np.nan for one in (centers, widths))
+        usable = width >= 1 if function == LINEAR else width > 0
+        if usable and np.isfinite(center):
+            name = names[at][:MOST_LETTERS] if at < len(names) else ""
+            windows.append(Window(name or f"File window {at + 1}", center, width, function))
         else:
-            shape = function if function == SIGMOID else "LINEAR"
-            windows.append(_VoiWindow(number + 1, center, width, shape))
+            repairs.add("window")
     return windows
 
 
 def _function(header: Dataset, repairs: set[str]) -> str:
     stated = word(header, "VOILUTFunction")
-    name = stated.replace(" ", "_").replace("-", "_") or "LINEAR"
-    if name not in (*LINEAR, SIGMOID):
+    name = stated.replace(" ", "_").replace("-", "_") or LINEAR
+    if name not in (LINEAR, EXACT, SIGMOID):
         repairs.add("function")
-        name = SIGMOID if SIGMOID in name else "LINEAR_EXACT" if "EXACT" in name else "LINEAR"
+        name = SIGMOID if SIGMOID in name else EXACT if "EXACT" in name else LINEAR
     return name
 
 

@@ -11,19 +11,22 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from core.pictures.dicom_numbers import numbers, raw_bytes
+from core.pictures.dicom_numbers import numbers, raw_bytes, texts
 
+MOST_LUTS = 8  # of a file
 # A curve whose highest entry needs this many bits fewer than declared would leave three quarters of
 # the greys empty: the declared depth is wrong.
 BITS_TOO_MANY = 2
 
 
 class Lut(NamedTuple):
-    """The first value mapped, the entries as floats, and the highest that they could have."""
+    """The first value mapped, the entries as floats, the highest that they could have, and what
+    the file calls it."""
 
     first: int
     entries: np.ndarray
     top: int
+    name: str
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The entries of some values; those outside have the first or the last one."""
@@ -31,16 +34,17 @@ class Lut(NamedTuple):
         return self.entries[at]
 
 
-def first_lut(header: Dataset, name: str, values: np.ndarray, repairs: set[str]) -> Lut | None:
-    """The first usable table of the sequence `name`, for `values`; None for none."""
+def luts(header: Dataset, name: str, values: np.ndarray, repairs: set[str]) -> list[Lut]:
+    """The usable tables of the sequence `name`, for `values`, at most MOST_LUTS."""
     key = "voi_lut" if name == "VOILUTSequence" else "modality_lut"
-    sequence = header.get(name)
-    for item in sequence if sequence else ():
+    sequence, found = header.get(name), []
+    for item in (sequence or ())[:MOST_LUTS]:
         lut = _lut(item, values, key, repairs)
-        if lut is not None:
-            return lut
-        repairs.add(key)
-    return None
+        if lut is None:
+            repairs.add(key)
+        else:
+            found.append(lut)
+    return found
 
 
 def _lut(item: Dataset, values: np.ndarray, key: str, repairs: set[str]) -> Lut | None:
@@ -69,4 +73,5 @@ def _lut(item: Dataset, values: np.ndarray, key: str, repairs: set[str]) -> Lut 
     if key == "voi_lut" and not needed <= bits < needed + BITS_TOO_MANY:
         bits = needed
         repairs.add("lut_depth")
-    return Lut(first, entries.astype(float), 2**bits - 1)
+    called = (texts(item, "LUTExplanation") or [""])[0]
+    return Lut(first, entries.astype(float), 2**bits - 1, called)

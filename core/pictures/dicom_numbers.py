@@ -57,14 +57,25 @@ def whole_number(header: Dataset, name: str, repairs: set[str]) -> int | None:
 
 def word(header: Dataset, name: str) -> str:
     """The first value of a text field in capitals, without blanks around it; "" for none."""
+    return (texts(header, name) or [""])[0].upper()
+
+
+def texts(header: Dataset, name: str) -> list[str]:
+    """All values of a text field, without blanks around them; [] for no field."""
     element = _element(header, name)
     if element is None or element.value is None:
-        return ""
+        return []
     if isinstance(element, RawDataElement):
-        return (_texts(bytes(element.value)[:MOST_BYTES]) or [""])[0].upper()
-    value = element.value
-    first = next(iter(value), "") if isinstance(value, list | MultiValue) else value
-    return str(first).strip(" \0").upper()
+        content = bytes(element.value)[:MOST_BYTES]
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")
+        several = text.split("\\")
+    else:
+        value = element.value
+        several = [str(one) for one in (value if isinstance(value, list | MultiValue) else [value])]
+    return ["".join(filter(str.isprintable, one)).strip() for one in several]
 
 
 def raw_bytes(item: Dataset, name: str) -> tuple[bytes, bool]:

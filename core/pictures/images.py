@@ -15,6 +15,7 @@ from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
 from core.pictures.ranges import range_of_blocks, shown_range
 from core.pictures.samples import (
     BLOCK_ROWS,
+    FULL,
     JPEG_SCAN,
     MAX_PIXELS,
     NEAR,
@@ -85,19 +86,37 @@ def read_samples(path: Path, repairs: set[str] | None = None) -> Samples:
         return dicom.read_samples(path, repairs)
     with _opened(path, repairs) as image:
         if isinstance(image, Image.Image) and not image.mode.startswith(DEEP_MODES):
-            return Samples(np.asarray(_to_grey(path, image, repairs)))
+            return _samples(np.asarray(_to_grey(path, image, repairs)), 0.0, 255.0)
         shown, low, high, whole = _limits(path, image, repairs)
         if not whole or high - low > 65535:
-            return Samples(_stretch(image, *shown, 65535.0, np.uint16))
-        windows: tuple[Window, ...] = ()
-        if shown != (low, high):
-            center = (shown[0] + shown[1]) / 2 - low
-            windows = (Window(NEAR, center, shown[1] - shown[0]),)
-        return Samples(_stretch(image, low, high, high - low, np.uint16), windows)
+            slope = (shown[1] - shown[0]) / 65535 or 1.0
+            values = _stretch(image, *shown, 65535.0, np.uint16)
+            return _samples(values, shown[0], 65535.0, slope=slope)
+        near = () if shown == (low, high) else (shown,)
+        return _samples(_stretch(image, low, high, high - low, np.uint16), low, high - low, *near)
+
+
+def _samples(
+    values: np.ndarray, lowest: float, top: float, *near: tuple[float, float], slope: float = 1.0
+) -> Samples:
+    """Samples from 0 to `top`, the lowest of which stands for `lowest`; `near`: what to show at
+    first, where that is not all."""
+    about = Samples(values, (), slope, lowest)
+    windows = [Window(NEAR, (low + high) / 2, high - low) for low, high in near]
+    return about._replace(windows=(*windows, about.window(FULL, 0.0, max(top, 1.0))))
+
+
+def pixel_aspect(path: Path) -> float:
+    """A pixel's height divided by its width, from the header. Raises BadImage."""
+    if is_dicom(path):
+        from core.pictures import dicom
+
+        return dicom.read_geometry(path).aspect
+    return 1.0
 
 
 def stored_size(path: Path) -> tuple[int, int]:
-    """Width and height in pixels as stored, read from the header. Raises BadImage."""
+    """Width and height in pixels as shown, read from the header. Raises BadImage."""
     if is_dicom(path):
         from core.pictures import dicom
 

@@ -20,6 +20,7 @@ REPAIRS = {
     "window": "a window has no usable center and width; left out",
     "function": "the VOI LUT function is unknown; read as SIGMOID if named so, else as LINEAR",
     "padding": "the padding value has another sign than the pixels; read by its bits",
+    "orientation": "the file says that it is stored turned or mirrored; shown the usual way round",
     "far_pixels": "a few pixels are far brighter or darker than all others; not stretched over",
     "preview": "the file holds more pictures, such as previews; the first is read",
     "depth": "JPEG 2000 colours are deeper than 8 bits; only their upper 8 bits are read",

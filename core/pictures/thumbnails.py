@@ -24,12 +24,12 @@ from threading import Lock
 import numpy as np
 from PIL import Image, ImageDraw
 
-from core.pictures.images import read_grey, read_samples
-from core.pictures.samples import Window, histogram
+from core.pictures.images import pixel_aspect, read_grey, read_samples
+from core.pictures.samples import MAX_PIXELS, Samples, Window, histogram
 from core.study import paths, store
 
 # Raise when the same file gives another picture than before.
-DRAWING_VERSION = 2
+DRAWING_VERSION = 3
 # All thumbnails together; the oldest go first.
 MOST_DISK_BYTES = 2 * 10**9
 MOST_MEMORY_BYTES = 64 * 10**6
@@ -87,43 +87,44 @@ def picture(path: Path, size: int | None) -> bytes:
     key = _key(path, size)
     png = IN_MEMORY.get(key)
     if png is None:
-        png = _thumbnail(path, size, key) if size else _png(Image.fromarray(read_grey(path)))
+        png = _thumbnail(path, size, key) if size else _png(_square_pixels(path))
         IN_MEMORY.put(key, png)
     return png
 
 
 def pixels(path: Path) -> tuple[bytes, dict[str, str]]:
-    """The samples of `read_samples` row by row, 16-bit ones little-endian, and their headers:
+    """The samples of `read_samples` row by row, then its curves one after the other, 16-bit ones
+    little-endian; and the header X-Xray, JSON with the fields of `core.pictures.samples.Samples`:
 
-    - X-Image-Width, X-Image-Height, X-Image-Bits (8 or 16)
-    - X-Window-Center, X-Window-Width, X-Window-Function: how to show it first, which is what
-      `read_grey` shows. With LINEAR a sample is black up to center - width / 2, white from
-      center + width / 2, even in between; SIGMOID is 1 / (1 + exp(-4 (sample - center) / width)).
-      Black is the lower end: MONOCHROME1 is turned already.
-    - X-Window-Presets: a JSON list of name, center, width, function: the file's own windows, the
-      full range, and some between percentiles of what is neither wholly black nor white.
+    - width, height (of the samples) and bits (8 or 16), of the samples
+    - slope, intercept, units, padding: what value a sample stands for
+    - windows: name, center, width, function, curve; the first shows what `read_grey` does. Added
+      are some between percentiles of what is neither wholly black nor white.
+    - curves: how many entries each has
+    - spacing, measured, right, down: of `core.pictures.samples.Geometry`
 
     Raises BadImage, or OSError where there is no such file.
     """
     samples = read_samples(path)
-    values = samples.values
-    presets = [*samples.windows, *_presets(values)]
-    height, width = values.shape
-    content = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
-    return content, {
-        "X-Image-Width": str(width),
-        "X-Image-Height": str(height),
-        "X-Image-Bits": str(8 * values.itemsize),
-        "X-Window-Center": f"{presets[0].center:.10g}",
-        "X-Window-Width": f"{presets[0].width:.10g}",
-        "X-Window-Function": presets[0].function,
-        "X-Window-Presets": json.dumps(
-            [
-                one._asdict() | {"center": round(one.center, 4), "width": round(one.width, 4)}
-                for one in presets
-            ]
-        ),
+    height, width = samples.values.shape
+    windows = [*samples.windows, *_presets(samples)]
+    about = {
+        "width": width,
+        "height": height,
+        "bits": 8 * samples.values.itemsize,
+        "slope": samples.slope,
+        "intercept": samples.intercept,
+        "units": samples.units,
+        "padding": samples.padding,
+        "windows": [one._asdict() for one in windows],
+        "curves": [len(curve) for curve in samples.curves],
+        **samples.geometry._asdict(),
     }
+    parts = (samples.values, *samples.curves)
+    content = b"".join(
+        np.ascontiguousarray(one, one.dtype.newbyteorder("<")).tobytes() for one in parts
+    )
+    return content, {"X-Xray": json.dumps(about)}
 
 
 @lru_cache(maxsize=1)
@@ -171,7 +172,7 @@ def _thumbnail(path: Path, size: int, key: str) -> bytes:
     kept = paths.thumbnail_path(key)
     png = _read_whole(kept)
     if png is None:
-        image = Image.fromarray(read_grey(path))
+        image = _square_pixels(path)
         image.thumbnail((size, size), Image.Resampling.LANCZOS)
         png = _png(image)
         with suppress(OSError):  # a cache that may not be written only makes the next call slower
@@ -180,6 +181,19 @@ def _thumbnail(path: Path, size: int, key: str) -> bytes:
             if key[2:4] == "00":  # one in 256, whichever process makes it: looking takes a while
                 evict()
     return png
+
+
+def _square_pixels(path: Path) -> Image.Image:
+    """In the proportions of what was imaged. The coarser side of pixels that are not square is
+    enlarged, so that nothing is lost, or in a very large image the finer one reduced."""
+    image, aspect = Image.fromarray(read_grey(path)), pixel_aspect(path)
+    if aspect == 1:
+        return image
+    wider, higher = max(1.0, 1 / aspect), max(1.0, aspect)
+    if image.width * wider * image.height * higher > MAX_PIXELS:
+        wider, higher = 1 / higher, 1 / wider
+    size = max(1, round(image.width * wider)), max(1, round(image.height * higher))
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _read_whole(path: Path) -> bytes | None:
@@ -199,14 +213,15 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _presets(values: np.ndarray) -> list[Window]:
-    top = 255 if values.itemsize == 1 else max(int(values.max()), 1)
-    windows = [Window("Full range", top / 2, float(top))]
-    counts = histogram(values, top + 1)
-    counts[[0, np.flatnonzero(counts)[-1]]] = 0  # collimation, markers, what is burnt out
-    below = counts.cumsum()
+def _presets(samples: Samples) -> list[Window]:
+    values = samples.values
+    counts = histogram(values, int(values.max()) + 1)
+    counts[0] = counts[-1] = 0  # collimation, markers, what is burnt out
+    if samples.padding and len(counts) > 1:
+        counts[1] = 0
+    below, windows = counts.cumsum(), []
     for name, ends in PERCENTILES.items():
         low, high = (int(np.searchsorted(below, share / 100 * below[-1])) for share in ends)
         if low < high:
-            windows.append(Window(name, (low + high) / 2, float(high - low)))
+            windows.append(samples.window(name, low, high))
     return windows

@@ -8,6 +8,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -22,10 +25,11 @@ SETTLED = (
 )
 
 
-@pytest.fixture(scope="module")
-def viewer_address(tmp_path_factory):
+@contextmanager
+def serving(folder: Path, **environment: str) -> Iterator[str]:
+    """The viewer's own page, at the address given."""
     port = free_port()
-    log = tmp_path_factory.mktemp("viewer") / "server.log"
+    log = folder / "server.log"
     with open(log, "w") as output:
         server = subprocess.Popen(
             [
@@ -33,7 +37,7 @@ def viewer_address(tmp_path_factory):
                 *("--server.headless", "true", "--server.port", str(port)),
             ],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -45,8 +49,14 @@ def viewer_address(tmp_path_factory):
         server.wait(10)
 
 
-def opened(page: Page, address: str, *names: str) -> None:
-    page.goto(f"{address}/?images={','.join(names)}")
+@pytest.fixture(scope="module")
+def viewer_address(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("viewer")) as address:
+        yield address
+
+
+def opened(page: Page, address: str, *names: str, also: str = "") -> None:
+    page.goto(f"{address}/?images={','.join(names)}{also}")
     page.locator(".viewer .stage").wait_for(timeout=PATIENCE)
 
 
@@ -82,7 +92,7 @@ def test_a_sigmoid_window_is_drawn_as_one_until_another_is_chosen(page, viewer_a
     opened(page, viewer_address, "curved")
     shown(page, "curved")
     assert middle(page) == 196
-    assert page.locator("select").evaluate("s => s.selectedIndex") == 1
+    assert page.locator("select.presets").evaluate("s => s.selectedIndex") == 1
     drag(page, 200, 0)  # half a width wider: 255 / (1 + exp(-4 * 0.2))
     assert middle(page) == 176
     page.keyboard.press("r")

@@ -17,6 +17,7 @@ from core.pictures.samples import BadImage
 from core.pictures.thumbnails import IN_MEMORY, ByteCache, evict, picture, pixels
 from core.study import paths
 from tests.dicoms import write_dicom
+from tests.renderings import in_viewer
 
 NOISE = np.random.default_rng(0).integers(0, 256, (300, 200), dtype=np.uint8)
 
@@ -116,17 +117,14 @@ def test_memory_is_bounded_by_bytes():
 
 
 def test_8_bit_samples_are_the_grey_itself(image):
-    content, told = pixels(image)
+    content, headers = pixels(image)
+    told = json.loads(headers["X-Xray"])
     assert content == NOISE.tobytes()
-    assert (told["X-Image-Width"], told["X-Image-Height"], told["X-Image-Bits"]) == (
-        "200",
-        "300",
-        "8",
-    )
-    assert (told["X-Window-Center"], told["X-Window-Width"]) == ("127.5", "255")
-    presets = json.loads(told["X-Window-Presets"])
+    assert (told["width"], told["height"], told["bits"]) == (200, 300, 8)
+    presets = told["windows"]
     assert presets[0] == {
-        "name": "Full range", "center": 127.5, "width": 255, "function": "LINEAR",
+        "name": "Full range", "center": 127.5, "width": 255, "function": "LINEAR_EXACT",
+        "curve": None,
     }  # fmt: skip
     middle = presets[1]
     below = np.mean(middle["center"] - middle["width"] / 2 > NOISE)
@@ -136,9 +134,11 @@ def test_8_bit_samples_are_the_grey_itself(image):
 def test_16_bit_png_keeps_its_depth(tmp_path):
     deep = (np.arange(4096, dtype=np.uint16) + 1000).reshape(64, 64)
     Image.fromarray(deep).save(tmp_path / "a.png")
-    content, told = pixels(tmp_path / "a.png")
+    content, headers = pixels(tmp_path / "a.png")
+    told = json.loads(headers["X-Xray"])
     np.testing.assert_array_equal(np.frombuffer(content, "<u2").reshape(64, 64), deep - 1000)
-    assert (told["X-Image-Bits"], told["X-Window-Width"]) == ("16", "4095")
+    assert (told["bits"], told["windows"][0]["width"]) == (16, 4095)
+    assert (told["slope"], told["intercept"]) == (1, 1000), "the file's own values are shown"
 
 
 def test_the_first_view_of_the_samples_is_the_picture(tmp_path):
@@ -149,17 +149,14 @@ def test_the_first_view_of_the_samples_is_the_picture(tmp_path):
             tmp_path / "a.dcm", ramp, BitsStored=12, WindowCenter=1500, WindowWidth=1200,
             RescaleSlope=0.5, RescaleIntercept=100, PhotometricInterpretation=photometric,
         )  # fmt: skip
-        content, told = pixels(path)
-        center, width = float(told["X-Window-Center"]), float(told["X-Window-Width"])
-        samples = np.frombuffer(content, "<u2").reshape(64, 64).astype(float)
-        shown = 255 * np.clip((samples - center) / width + 0.5, 0, 1)
-        np.testing.assert_allclose(shown, read_grey(path), atol=0.6)
-        names = [preset["name"] for preset in json.loads(told["X-Window-Presets"])]
+        np.testing.assert_allclose(in_viewer(path), read_grey(path), atol=0.6)
+        told = json.loads(pixels(path)[1]["X-Xray"])
+        names = [window["name"] for window in told["windows"]]
         assert names[:3] == ["File window 1", "Full range", "Middle 98 %"]
 
 
 def test_a_constant_image_has_a_window_of_some_width(tmp_path):
     Image.fromarray(np.full((5, 5), 700, np.uint16)).save(tmp_path / "a.png")
-    content, told = pixels(tmp_path / "a.png")
+    content, headers = pixels(tmp_path / "a.png")
     assert not any(content)
-    assert float(told["X-Window-Width"]) > 0
+    assert all(window["width"] > 0 for window in json.loads(headers["X-Xray"])["windows"])

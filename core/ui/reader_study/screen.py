@@ -14,7 +14,6 @@ from core.ui.viewer import ViewerImage, xray_viewer
 from core.wording import words
 from core.wording.questions import QUESTIONS, Question
 
-HEIGHT = 760  # CSS pixels; the viewer keeps within the window
 AGAIN = {"image_quality": "Q", "difficulty": "T"}
 # What the viewer leaves to the questions while it has the focus.
 PAGE_KEYS = "yn12345qt"
@@ -57,7 +56,6 @@ def show_xray(room: Room, known: Sheet) -> None:
         places.index(room.place),
         "reading_xray",
         source=f"reader study {room.study.id}",
-        height=HEIGHT,
         page_keys=PAGE_KEYS,
     )
     if stepped is not None and stepped != _called(room.place, known):

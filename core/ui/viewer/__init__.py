@@ -1,8 +1,11 @@
-"""A large X-ray with window and level, zoom and pan, and steps to its neighbours.
+"""A large X-ray to window, zoom, turn and measure, beside another one, and steps to its neighbours.
 
 Pixels stay out of the page's own messages: the browser fetches `address?pixels=1` (see
 `core.pictures.thumbnails`) with the person's cookie, windows the full 8 or 16 bits there, and tells
-Python only to which image the person stepped. Nothing else is fetched.
+Python only to which image the person stepped. Nothing else is fetched. What a file says of its
+pixels' size and of the patient's sides comes with them; who the patient is, when and how the image
+was taken, and which other images there are, is shown only where the page says so: a reader study
+does not.
 
 Why not Cornerstone3D 5.14: tried in headless Chromium on two cores with 1,024 x 1,024 16-bit images
 it is fast enough (import 0.6 s, open 21 ms, 15 ms a window drawn by the CPU; through software WebGL
@@ -10,7 +13,7 @@ it is fast enough (import 0.6 s, open 21 ms, 15 ms a window drawn by the CPU; th
 inline Streamlit component is sent again whenever its data change, so at every step. It bundles for
 browsers only with one dependency stubbed out, and brings `new Function` (of ndarray) and, in its
 tools, an address on the internet. Of it we would use a lookup table, a scaled drawing and a small
-cache: samples.js, viewer.js and fetching.js.
+cache: samples.js, pane.js and fetching.js.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ import streamlit as st
 
 from core.errors import InputError
 
-SCRIPTS = ("samples.js", "viewer.js", "fetching.js", "cards.js")  # one module, in this order
+SCRIPTS = (  # one module, in this order
+    *("samples.js", "pane.js", "tools.js", "viewer.js", "pointing.js", "pair.js"),
+    *("fetching.js", "cards.js"),
+)
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "prunescope_xray_viewer",
@@ -35,10 +41,16 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class ViewerImage:
-    """An image and its signed address on our own route, "/xray/<token>"."""
+    """An image and its signed address on our own route, "/xray/<token>".
+
+    corner: what stands at the top left of it, such as "PA · follow-up 3"; empty where a reader
+    must not know. label: what it is called in the list of images to compare with.
+    """
 
     image_id: str
     address: str
+    corner: str = ""
+    label: str = ""
 
     def __post_init__(self) -> None:
         if not self.address.startswith("/") or self.address.startswith(("//", "/\\")):
@@ -54,10 +66,11 @@ def xray_viewer(
     key: str,
     source: str,
     caption: str = "",
-    height: int = 640,
+    height: int | None = None,
     page_keys: str = "",
     on_step: Callable[[str], None] | None = None,
     cards: str = "",
+    priors: Sequence[ViewerImage] = (),
 ) -> str | None:
     """Show `images[at]`; returns the image_id the person stepped to in the viewer, or None.
 
@@ -67,7 +80,8 @@ def xray_viewer(
     source: of which study, or reader study, the images are. Another one may use the same image_ids:
     whatever was fetched of the one before is forgotten.
     caption: plain text such as "3 of 41", hidden while the viewer is ahead of the page.
-    height: of the black stage, in CSS pixels; never more than 85 % of the window.
+    height: of the black stage, in CSS pixels; None for what the window leaves it.
+    priors: other X-rays of the patient of `images[at]`, which can be opened beside it.
     page_keys: digits and small letters that the page itself answers to, also while the viewer has
     the focus.
     on_step: told of the image before the page runs, so that it need not run twice.
@@ -76,8 +90,8 @@ def xray_viewer(
     step does. That element bears the
     attribute data-open while an image is open. Without images, and None for `at`, none is.
 
-    Window, zoom and inversion live in the browser and survive reruns. A step resets them, as a
-    PACS does, unless "Keep window" is on. Raises InputError for an `at` outside `images` and for
+    Window, zoom, turn and inversion live in the browser and survive reruns. A step resets them, as
+    a PACS does, unless "Keep window" is on. Raises InputError for an `at` outside `images` and for
     an image_id that is there twice.
     """
     names = [image.image_id for image in images]
@@ -101,6 +115,7 @@ def xray_viewer(
             "height": height,
             "page_keys": page_keys,
             "cards": cards,
+            "priors": [asdict(prior) for prior in priors],
         },
         on_step_change=stepped,
     )

@@ -13,10 +13,11 @@ Object.assign(Viewer.prototype, {
   },
 
   putAway() {
-    [this.current, this.image] = [null, null];
+    this.part();
+    this.current = null;
+    this.panes[0].clear();
     this.stage.removeAttribute("aria-busy");
     delete this.stage.dataset.image;
-    this.say("");
     this.ahead();
   },
 

@@ -30,7 +30,7 @@ Object.assign(Viewer.prototype, {
     const wanted = AHEAD.map((by) => this.images[at + by]?.image_id).filter(Boolean);
     for (const [image_id, entry] of this.kept) {
       const waits = !entry.image && !entry.trouble;
-      const idle = image_id !== this.current && !wanted.includes(image_id);
+      const idle = ![this.current, this.comparing, ...wanted].includes(image_id);
       if (idle && (waits || this.kept.size > MOST_KEPT)) {
         entry.control.abort();
         this.kept.delete(image_id);
@@ -46,8 +46,12 @@ Object.assign(Viewer.prototype, {
   },
 
   again() {
-    this.kept.get(this.current)?.control.abort();
-    this.kept.delete(this.current);
+    for (const tried of [this.current, this.comparing]) {
+      if (!this.kept.get(tried)?.trouble) continue;
+      this.kept.delete(tried);
+      if (tried === this.comparing) this.compare(tried);
+    }
+    if (this.kept.has(this.current)) return;
     const image_id = this.current;
     this.current = null;
     this.show(image_id);
@@ -59,7 +63,9 @@ Object.assign(Viewer.prototype, {
     for (const entry of this.kept.values()) entry.control.abort();
     this.kept.clear();
     this.addresses.clear();
-    [this.current, this.given, this.untold, this.image] = [null, null, [], null];
+    this.part();
+    [this.current, this.given, this.untold, this.priors] = [null, null, [], []];
+    this.panes[0].clear();
     delete this.stage.dataset.image;
   },
 });

@@ -1,6 +1,9 @@
-/* An address of our own route -> the samples of an image. Comes before viewer.js in one module. */
+/* An address of our own route -> an image: its samples, and what the file says of showing them
+(core.pictures.samples, in the header X-Xray). Comes first in the module. */
 
 const CANNOT = "This image cannot be read.";
+const PLAIN = { slope: 1, intercept: 0, units: "", padding: false, spacing: null, measured: "",
+  right: "", down: "" };
 
 class Trouble extends Error {}
 
@@ -15,23 +18,24 @@ async function load(address, signal) {
     throw new Trouble(words || CANNOT);
   };
   const answer = await ask(`${address}${address.includes("?") ? "&" : "?"}pixels=1`);
-  if (answer.headers.get("X-Image-Bits")) return fromSamples(answer);
+  if (answer.headers.get("X-Xray")) return fromSamples(answer);
   return fromPicture(await (await ask(address)).blob());
 }
 
 async function fromSamples(answer) {
-  const number = (name) => Number(answer.headers.get(name));
-  const [width, height, bits] = ["Width", "Height", "Bits"].map((n) => number(`X-Image-${n}`));
+  const about = { ...PLAIN, ...JSON.parse(answer.headers.get("X-Xray")) };
+  const { width, height, bits, curves = [] } = about;
   const bytes = await answer.arrayBuffer();
-  if (![8, 16].includes(bits) || !width || bytes.byteLength !== (width * height * bits) / 8) {
+  const end = (width * height * bits) / 8;
+  const expected = end + 2 * curves.reduce((sum, n) => sum + n, 0);
+  if (![8, 16].includes(bits) || !width || !height || bytes.byteLength !== expected) {
     throw new Trouble(CANNOT);
   }
-  const samples = bits === 8 ? new Uint8Array(bytes) : new Uint16Array(bytes);
-  const own = {
-    center: number("X-Window-Center"), width: number("X-Window-Width"),
-    function: answer.headers.get("X-Window-Function") ?? "LINEAR",
-  };
-  return described(samples, width, height, bits, own, answer.headers.get("X-Window-Presets"));
+  const samples = bits === 8 ? new Uint8Array(bytes, 0, end) : new Uint16Array(bytes, 0, end / 2);
+  const words = new Uint16Array(bytes.slice(end));
+  let begin = 0;
+  const followed = curves.map((n) => words.subarray(begin, (begin += n)));
+  return described({ ...about, samples, curves: followed });
 }
 
 async function fromPicture(blob) {
@@ -42,32 +46,55 @@ async function fromPicture(blob) {
   const rgba = canvas.getImageData(0, 0, width, height).data;
   const samples = new Uint8Array(width * height);
   for (let i = 0; i < samples.length; i++) samples[i] = rgba[4 * i];
-  return described(samples, width, height, 8, {}, null);
+  return described({ ...PLAIN, width, height, bits: 8, samples, curves: [] });
 }
 
-function described(samples, width, height, bits, own, listed) {
-  let presets = [];
-  try {
-    presets = JSON.parse(listed ?? "[]").filter((p) => p.width > 0 && isFinite(p.center));
-  } catch { /* an image without presets can be looked at all the same */ }
-  const full = 2 ** bits;
-  if (!(own.width > 0) || !isFinite(own.center)) {
-    own = { center: (full - 1) / 2, width: full - 1, function: "LINEAR" };
+function described(image) {
+  const levels = 2 ** image.bits;
+  const usable = (image.windows ?? []).filter((w) => w.width > 0 && isFinite(w.center));
+  const full = { name: "Full range", center: (levels - 1) / 2, width: levels - 1,
+    function: "LINEAR_EXACT", curve: null };
+  const [tall, wide] = image.spacing ?? [1, 1];
+  const finer = Math.min(tall, wide);
+  return { ...image, levels, windows: usable.length ? usable : [full],
+    aspect: [wide / finer, tall / finer] }; // of a sample, in its finer side
+}
+
+/* What a window shows, 0 to 1 and beyond: DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3. */
+function share(value, { center, width, function: shape }) {
+  if (shape === "SIGMOID") return 1 / (1 + Math.exp((-4 * (value - center)) / width));
+  if (shape === "LINEAR") {
+    if (width <= 1) return value > center - 0.5 ? 1 : 0;
+    return (value - (center - 0.5)) / (width - 1) + 0.5;
   }
-  if (!presets.length) presets = [{ name: "Full range", ...own }];
-  return { samples, width, height, bits, own, presets };
+  return (value - center) / width + 0.5;
 }
 
-// Windows: black 0 to white 1, by their function
+/* The grey of every sample there may be. Where the highest value is black, the slope is negative;
+what is no image stays black. */
+function greys(image, window, inverted) {
+  const { levels, slope, intercept, padding } = image;
+  const curve = image.curves[window.curve];
+  const drawn = new Uint8ClampedArray(levels); // rounds and clamps
+  for (let i = 0; i < levels; i++) {
+    const value = curve ? curve[Math.min(i, curve.length - 1)] : i * slope + intercept;
+    const part = share(value, window);
+    drawn[i] = 255 * (slope < 0 !== inverted ? 1 - part : part);
+  }
+  if (padding) drawn[0] = 0;
+  return drawn;
+}
 
-const isSigmoid = (window) => window.function === "SIGMOID";
-
-function share(sample, window) {
-  const away = (sample - window.center) / window.width;
-  return isSigmoid(window) ? 1 / (1 + Math.exp(-4 * away)) : away + 0.5;
+/* From which value to which the samples may go, in the units of a window. */
+function span(image, window) {
+  const curve = image.curves[window.curve];
+  const ends = curve ? [0, curve.reduce((a, b) => Math.max(a, b), 1)]
+    : [image.intercept, (image.levels - 1) * image.slope + image.intercept];
+  return [Math.min(...ends), Math.max(...ends)];
 }
 
 function alike(a, b) {
-  const close = (one, other) => Math.abs(one - other) < 0.5;
-  return isSigmoid(a) === isSigmoid(b) && close(a.center, b.center) && close(a.width, b.width);
+  const close = (one, other) => Math.abs(one - other) < a.width / 1000;
+  return a.function === b.function && (a.curve ?? null) === (b.curve ?? null)
+    && close(a.center, b.center) && close(a.width, b.width);
 }

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -9,6 +11,8 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from core.pictures.thumbnails import pixels
 
 
 def uniform(value: int, shape=(64, 64), dtype=np.uint8) -> np.ndarray:
@@ -28,6 +32,13 @@ IMAGES = {
     "wide": (uniform(200, (64, 128)), (100, 200)),
     **{f"large{seed}": (large(seed), (2048, 4096)) for seed in range(8)},
 }
+# What the file says of them besides.
+SAID: dict[str, dict] = {
+    "wide": {"spacing": [0.5, 0.5], "measured": "detector"},
+    "grey50": {"right": "L", "down": "F"},
+}
+# Files that a test has written, shown by the product's own code.
+FILES = Path(os.environ.get("VIEWER_FILES", "."))
 
 
 def show(request: Request) -> Response:
@@ -36,27 +47,28 @@ def show(request: Request) -> Response:
         return Response("Not allowed, or no longer.", 403)
     if name == "broken":
         return Response("This image cannot be read.", 422)
+    if name.endswith(".dcm"):
+        content, headers = pixels(FILES / name)
+        return Response(content, headers=headers)
     if name == "png":
         buffer = io.BytesIO()
         Image.fromarray(uniform(77)).save(buffer, "PNG")
         return Response(buffer.getvalue(), media_type="image/png")
     samples, (center, width) = IMAGES[name]
-    presets = [
-        {"name": "As stored", "center": center, "width": width},
-        {"name": "Narrow", "center": center, "width": width / 2},
+    windows = [
+        {"name": "As stored", "center": center, "width": width, "function": "LINEAR_EXACT"},
+        {"name": "Narrow", "center": center, "width": width / 2, "function": "LINEAR_EXACT"},
     ]
-    headers = {
-        "X-Image-Width": str(samples.shape[1]),
-        "X-Image-Height": str(samples.shape[0]),
-        "X-Image-Bits": str(8 * samples.itemsize),
-        "X-Window-Center": str(center),
-        "X-Window-Width": str(width),
-        "X-Window-Presets": json.dumps(presets),
-    }
     if name == "curved":
-        presets[0]["function"] = headers["X-Window-Function"] = "SIGMOID"
-        headers["X-Window-Presets"] = json.dumps(presets)
-    return Response(samples.astype(samples.dtype.newbyteorder("<")).tobytes(), headers=headers)
+        windows[0]["function"] = "SIGMOID"
+    about = {
+        "width": samples.shape[1],
+        "height": samples.shape[0],
+        "bits": 8 * samples.itemsize,
+        "windows": windows,
+    } | SAID.get(name, {})
+    content = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    return Response(content, headers={"X-Xray": json.dumps(about)})
 
 
 app = st.App("page.py", routes=[Route("/xray/{token}", show)])

@@ -19,7 +19,12 @@ stepped = xray_viewer(
     key="viewer",
     source=source,
     caption=f"{st.session_state.at + 1} of {len(names)}",
-    height=400,
+    height=None if "tall" in st.query_params else 400,
+    priors=[
+        ViewerImage(name, f"/xray/{name}", label=f"earlier: {name}")
+        for name in st.query_params.get("priors", "").split(",")
+        if name
+    ],
 )
 if stepped:
     st.session_state.at = names.index(stepped)
