@@ -17,6 +17,18 @@ COLUMNS = {
     "patient_seed": "Seed of the patient",
     "image_seed": "Seed of the image",
 }
+# Of an image's attributes, what a radiologist looks for in its corner, and how it stands there.
+TAKEN = {
+    "frontallateral": "{}",
+    "view": "{}",
+    "viewposition": "{}",
+    "appa": "{}",
+    "projection": "{}",
+    "studydate": "{}",
+    "date": "{}",
+    "followup": "follow-up {}",
+}
+DAY = re.compile(r"(\d{4})(\d\d)(\d\d)(\.0)?")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -44,6 +56,17 @@ def told(attributes: Mapping[str, str]) -> dict[str, str]:
         (name if called.count(words) > 1 else words): value(text)
         for (name, text), words in zip(attributes.items(), called, strict=True)
     }
+
+
+def taken(attributes: Mapping[str, str]) -> str:
+    """How and when an image was taken, as far as its attributes say: PA · 2014-03-02."""
+    plain = {re.sub(r"[\W_#]", "", name).lower(): text for name, text in attributes.items()}
+    said = []
+    for name, words in TAKEN.items():
+        text = plain.get(name, "").strip()
+        if text not in ("", NONE):
+            said.append(words.format(DAY.sub(r"\1-\2-\3", text)))
+    return " \u00b7 ".join(said)
 
 
 def slice_title(by: str, of: str) -> str:

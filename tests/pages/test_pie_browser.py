@@ -1,6 +1,7 @@
 """The PIE browser without a browser: its filters, its counts, and one image looked at closely."""
 
 import html
+import json
 import re
 from urllib.parse import parse_qsl
 
@@ -58,6 +59,12 @@ def open_card(at: AppTest, image_id: str) -> AppTest:
     """Where its link leads; tests/e2e clicks it, which is quicker."""
     at.query_params["image"] = image_id
     return at.run()
+
+
+def in_viewer(at: AppTest, key: str) -> dict:
+    """What the X-ray viewer is given."""
+    (viewer,) = [c for c in at.get("bidi_component") if key in c.proto.component_name]
+    return json.loads(viewer.proto.json)
 
 
 def lost_image() -> tuple[str, str, float]:
@@ -232,6 +239,10 @@ def test_other_images_of_the_patient_are_a_click_away():
     (other,) = re.findall(r'href="([^"]+)"', others)
     assert first not in other
     assert re.search(r"study=toy.*image=", other)
+    given = in_viewer(at, "xray_viewer")
+    (prior,) = given["priors"]
+    assert prior["image_id"] in other, "the viewer can show it beside"
+    assert prior["address"].startswith("/xray/")
 
 
 def test_a_card_is_a_link_to_the_same_view_with_its_image_open():

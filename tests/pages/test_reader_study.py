@@ -1,5 +1,6 @@
 """The reading page tells a reader nothing of any model; the results page is for researchers."""
 
+import json
 import re
 import sqlite3
 
@@ -288,3 +289,14 @@ def test_results_are_told_with_n_and_what_is_missing(of):
     expected = results.results(results.answer_table(of))["krippendorff_alpha"]
     shown = [float(value.replace(words.MINUS, "-")) for value in table.iloc[-1, 1:]]
     assert shown == pytest.approx(expected.tolist(), abs=0.005)
+
+
+def test_the_viewer_of_a_reader_knows_no_view_no_date_and_no_other_xray(of):
+    """And calls images by their places."""
+    at = open_page(READ)
+    (viewer,) = at.get("bidi_component")
+    given = json.loads(viewer.proto.json)
+    assert given["priors"] == []
+    for image in given["images"]:
+        assert (image["corner"], image["label"]) == ("", "")
+        assert re.fullmatch(r"image \d+ of \d+", image["image_id"])

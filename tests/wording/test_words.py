@@ -108,3 +108,16 @@ def test_a_safe_sparsity_of_unknown_patients_says_so_first():
     assert len(known) == 1
     said = safety_sentences.safe_caveats(answer, SafeSparsity(), words.OWN_PATIENTS)
     assert said == [words.OWN_PATIENTS, *known]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"sex": "F", "view": "PA", "follow_up": "3"}, "PA · follow-up 3"),  # NIH
+        ({"ViewPosition": "AP", "StudyDate": "20140302"}, "AP · 2014-03-02"),  # MIMIC-CXR
+        ({"Frontal/Lateral": "Frontal", "AP/PA": "AP", "Age": "61"}, "Frontal · AP"),  # CheXpert
+        ({"view": words.NONE, "age": "3"}, ""),
+    ],
+)
+def test_how_an_xray_was_taken_stands_in_its_corner(attributes, expected):
+    assert columns.taken(attributes) == expected

@@ -27,7 +27,7 @@ from core.ui.viewer import ViewerImage, xray_viewer
 from core.wording import columns, image_sentences, words
 
 MOST_OTHERS = 12
-SMALL, STAGE_HEIGHT, OTHERS_WIDTH = 128, 640, 104
+SMALL, OTHERS_WIDTH = 128, 104
 # How many images the viewer is told of on either side, so that it can step without waiting.
 BEFORE, AFTER = 3, 8
 RAISED_ON_CARD, RAISED_HERE = 2, 6  # chips of raised findings before the rest is only counted
@@ -76,7 +76,7 @@ def show(
         with st.container(key="way" if image_id else "no-way"):
             _show_way(shown, image_id, choose, steps=not has_images)
     if has_images:
-        _show_xray(view, shown, image_id, choose)
+        _show_xray(view, images, shown, image_id, choose)
     if image_id is None:
         return
     look = Look(view, images, gallery.one_image(images, image_id))
@@ -121,17 +121,28 @@ def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: 
         st.markdown(where if image_id else "…")
 
 
-def _show_xray(view: View, shown: pd.DataFrame, image_id: str | None, choose: Choose) -> None:
+def _show_xray(
+    view: View, images: Images, shown: pd.DataFrame, image_id: str | None, choose: Choose
+) -> None:
     near, at = gallery.around(shown, image_id, BEFORE, AFTER) if image_id else ([], None)
-    known = [ViewerImage(name, people.xray_address(view.folder.name, name)) for name in near]
+    others = gallery.others_of_patient(images, image_id)["image_id"] if image_id else []
+    priors = list(others[:MOST_OTHERS])
+    known = images.table[images.table["image_id"].isin([*near, *priors])]
+    rows = dict(zip(known["image_id"], known["test_order"], strict=True))
+    told = {name: columns.taken(gallery.attributes_of(images, row)) for name, row in rows.items()}
+
+    def in_viewer(name: str) -> ViewerImage:
+        taken, address = told.get(name, ""), people.xray_address(view.folder.name, name)
+        return ViewerImage(name, address, taken, f"{taken} ({name})" if taken else name)
+
     xray_viewer(
-        known,
+        [in_viewer(name) for name in near],
         at,
         "xray_viewer",
         source=view.folder.name,
-        height=STAGE_HEIGHT,
         on_step=choose,
         cards=".st-key-browser",
+        priors=[in_viewer(name) for name in priors],
     )
 
 
