@@ -8,12 +8,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from core.checkpoints.preflight import Preflight
 from core.errors import InputError
+from core.study import paths
 from core.study.config import StudyConfig, parse_config, with_overrides
-from core.study.settings import StudySettings
+from core.study.settings import StudySettings, SweepSettings
+from core.wording.precision_sentences import IMITATED_BF16
 
+# Settled before a study begins: its settings say which precision that came to, so whatever machine
+# goes on with the study computes as the first one did.
+AUTO = "auto"
+PRECISIONS: tuple[str, ...] = get_args(SweepSettings.model_fields["precision"].annotation)
+AUTO_PRECISION = f"sweep.precision={AUTO}"
 CHANGEABLE = ("study", "sweep", "pruning", "groups")
 
 
@@ -23,7 +31,8 @@ def analysis_config(
     """The study of a checkpoint that is fit, as `run_study` and `jobs.submit` take it.
 
     `overrides` are `section.key=value` of grid, precision, pruning and groups; what the preflight
-    has looked at cannot be changed after it. Equal reports and choices give equal ids.
+    has looked at cannot be changed after it. AUTO_PRECISION is bf16 where the machine of the
+    preflight computes in it. Equal reports and choices give equal ids.
     """
     if report.refusal or report.config is None:
         raise InputError(report.refusal or "The checkpoint's preflight did not end.")
@@ -33,12 +42,20 @@ def analysis_config(
             raise InputError(
                 f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)} can change."
             )
-    config = with_overrides(report.config, overrides)
-    if name is None:
-        return config
-    raw = config.model_dump(mode="json", exclude_none=True)
-    raw["study"]["name"] = name
-    return parse_config(raw, "The study's name")
+    asked = tuple(override for override in overrides if override != AUTO_PRECISION)
+    config = with_overrides(report.config, asked)
+    if name is not None:
+        raw = config.model_dump(mode="json", exclude_none=True)
+        raw["study"]["name"] = name
+        config = parse_config(raw, "The study's name")
+    return _at_auto(config, report) if AUTO_PRECISION in overrides else config
+
+
+def _at_auto(config: StudyConfig, report: Preflight) -> StudyConfig:
+    """A study that was begun already, maybe on another machine, goes on in its own precision."""
+    either = {one: with_overrides(config, (f"sweep.precision={one}",)) for one in PRECISIONS}
+    begun = [one for one in either.values() if paths.study_json(paths.study_dir(one)).exists()]
+    return begun[0] if begun else either[auto_precision(report)]
 
 
 def study_settings(file_name: str, base: StudyConfig) -> StudySettings:
@@ -66,8 +83,23 @@ def named_after(report: Preflight, file_name: str, path: Path, base: StudyConfig
     return replace(report, config=config)
 
 
-def seconds_on_grid(report: Preflight, n_sparsities: int) -> float:
-    """About how long the study takes on a grid of another length."""
-    if report.estimate is None or report.config is None:
+def auto_precision(report: Preflight) -> str:
+    """bf16 where the machine that looked at the checkpoint computes in it itself, else fp32."""
+    return "bf16" if has_bf16(report) else "fp32"
+
+
+def has_bf16(report: Preflight) -> bool:
+    return bool(report.estimate and report.estimate.images_per_second_bf16)
+
+
+def seconds_on_grid(report: Preflight, n_sparsities: int, precision: str) -> float:
+    """About how long the study takes on a grid of another length, in fp32 or bf16."""
+    found, config = report.estimate, report.config
+    if found is None or config is None:
         return 0.0
-    return report.estimate.seconds * n_sparsities / len(report.config.sweep.sparsities)
+    measured = found.images_per_second
+    bf16 = found.images_per_second_bf16 or measured / IMITATED_BF16
+    rates: dict[str, float] = {"bf16": bf16, config.sweep.precision: measured}
+    rate = rates.get(precision, measured)
+    seconds = found.seconds + found.n_predictions * (1 / rate - 1 / measured)
+    return seconds * n_sparsities / len(config.sweep.sparsities)

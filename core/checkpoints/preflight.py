@@ -191,13 +191,16 @@ class DenseCheck:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of the whole study, from rates measured here. `images_per_second` go through one model."""
+    """Of the whole study, from rates measured here. `images_per_second` go through one model at
+    the precision of the report's `config`; `images_per_second_bf16` is None where bf16 would only
+    be imitated."""
 
     images_per_second: float
     n_predictions: int
     seconds: float
     disk_bytes: int
     free_bytes: int
+    images_per_second_bf16: float | None = None
 
 
 @dataclass(frozen=True)

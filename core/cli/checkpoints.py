@@ -33,6 +33,7 @@ Classes = Annotated[
     str | None,
     typer.Option(help='The class of each output, in order: "Hernia,Mass,-"; - for none.'),
 ]
+PRECISION = "sweep.precision"
 Preprocessing = Annotated[
     str | None, typer.Option(help="imagenet, xrv, half or unit; chosen if not given.")
 ]
@@ -69,12 +70,18 @@ def analyze(
     """Prune a given checkpoint over the whole grid, as a study like any other.
 
     Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
-    needed afterwards. Run it again to go on after an interruption.
+    needed afterwards. Run it again to go on after an interruption. Computed in bf16 where this
+    machine has it, else in fp32; --set sweep.precision=fp32 decides.
     """
-    from core.checkpoints.analyses import analysis_config
+    from core.checkpoints.analyses import AUTO_PRECISION, analysis_config, has_bf16
+    from core.wording.precision_sentences import choice
 
-    report = _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
-    config = analysis_config(report, study)
+    chosen = tuple(settings or ())
+    report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing)
+    asked = "" if any(_key_of(one) == PRECISION and not _is_auto(one) for one in chosen) else "auto"
+    config = analysis_config(report, study, (AUTO_PRECISION,) if asked else ())
+    if said := choice(asked, config.sweep.precision, has_bf16(report)):
+        typer.echo(f"Precision: {said}")
     if background:
         submit(config)
         typer.echo(TAKEN_UP)
@@ -127,6 +134,8 @@ def _options(
         key, _, value = setting.partition("=")
         if key.strip() == "model.image_size":
             side = _side(value)
+        elif _is_auto(setting):
+            continue  # settled once it is known what this machine computes in
         elif key.partition(".")[0].strip() in ("model", "training", "runs", "checkpoint"):
             raise InputError(
                 f"--set {setting!r}: the checkpoint decides that; of the model only "
@@ -137,6 +146,14 @@ def _options(
     named = None if classes is None else tuple(_class_name(part) for part in classes.split(","))
     chosen = known[preprocessing] if preprocessing else None
     return PreflightOptions(arch, named, chosen, side), tuple(others)
+
+
+def _key_of(setting: str) -> str:
+    return setting.partition("=")[0].strip()
+
+
+def _is_auto(setting: str) -> bool:
+    return _key_of(setting) == PRECISION and setting.partition("=")[2].strip(" '\"") == "auto"
 
 
 def _side(text: str) -> int:

@@ -17,6 +17,7 @@ from core.datasets import load_labels
 from core.engine.checkpoints import versions
 from core.engine.foreign.adopting import adopt_run, studied_labels
 from core.engine.pixels import Pixels, decode, without_skipped
+from core.engine.precision import native_bf16
 from core.engine.sweep import sweep_run
 from core.engine.training import train_run
 from core.errors import InputError, WorkError
@@ -27,6 +28,7 @@ from core.study.labels import Labels
 from core.study.progress import Advance, Cancelled, Progress, Report
 from core.study.study import Study
 from core.study.trainings import refer, trained_checkpoint
+from core.wording import precision_sentences
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,8 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
     else:
         refer(folder, training_id(config, data), provenance)
     store.write_labels(labels, folder)
+    if warning := precision_sentences.cost(config.sweep.precision, native_bf16()):
+        log.warning("%s", warning)
     runs = list(range(config.runs.count))
     for run in runs:
         which = f"run {run + 1} of {len(runs)}"

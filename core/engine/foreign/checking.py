@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 from torch import nn
 
 from core.analysis.influence import influences
 from core.analysis.metrics import metrics_table
 from core.checkpoints.preflight import ClassCheck, DenseCheck
-from core.engine.checkpoints import device
 from core.engine.pixels import Pixels, decode, without_skipped
+from core.engine.precision import native_bf16
 from core.engine.preprocessing import Normalisation
 from core.engine.sweep import for_inference, predict
 from core.errors import InputError
@@ -56,25 +56,34 @@ def decode_sample(sample: Labels, config: StudyConfig, advance: Advance) -> tupl
     return without_skipped(sample, pixels), pixels
 
 
+@dataclass(frozen=True)
+class Timed:
+    """(images, classes) probabilities in `precision`; images per second of the study's own
+    precision, and in bf16 where the device computes in it itself."""
+
+    probabilities: np.ndarray
+    precision: str
+    rate: float
+    rate_bf16: float | None
+
+
 def predict_timed(
     model: nn.Module, pixels: Pixels, normalise: Normalisation, config: StudyConfig, report: Advance
-) -> tuple[np.ndarray, float, str]:
-    """(images, classes) probabilities, images per second at the study's precision, and the
-    precision of these probabilities.
-
-    Where the processor computes in bf16 itself the look takes half the time in it, and the order of
+) -> Timed:
+    """Where the device computes in bf16 itself the look takes half the time in it, and the order of
     images, on which AP depends, hardly differs; the study's own precision is then only timed.
     """
-    precision = config.sweep.precision
-    quick = "bf16" if native_bf16() else precision
+    precision, native = config.sweep.precision, native_bf16()
+    quick = "bf16" if native else precision
     rows = np.arange(len(pixels))
     network = for_inference(model, quick)
-    found, rate = _timed(network, pixels, rows, normalise, report)
+    found, quick_rate = _timed(network, pixels, rows, normalise, report)
+    rate = quick_rate
     if quick != precision:
         network = for_inference(model, precision)
         _timed(network, pixels, rows[:2], normalise, _silent)
         _, rate = _timed(network, pixels, rows[:TIMED_IMAGES], normalise, _silent)
-    return found, rate, quick
+    return Timed(found, quick, rate, quick_rate if native else None)
 
 
 def _timed(
@@ -91,11 +100,6 @@ def _timed(
     first = moments[1] if len(moments) > 2 else moments[0]
     seconds = max(moments[-1][1] - first[1], 1e-6)
     return found, (moments[-1][0] - first[0]) / seconds
-
-
-def native_bf16() -> bool:
-    """Whether this processor has instructions for bf16, without which it is slower than fp32."""
-    return device().type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def _silent(done: int, total: int) -> None:

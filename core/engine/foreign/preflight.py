@@ -47,6 +47,7 @@ from core.engine.foreign.adopting import (
 from core.engine.foreign.guessing import Match, match
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
+from core.engine.precision import native_bf16
 from core.engine.preprocessing import normalisation
 from core.engine.pruning import prunable_weights
 from core.errors import InputError
@@ -167,12 +168,13 @@ class _Preflight:
         )
         classes = _checkpoint(config).classes
         keep_outputs(model, output_rows(classes, labels.class_names, found.n_outputs))
-        probabilities, rate, precision = checking.predict_timed(
+        timed = checking.predict_timed(
             model, pixels, seen, config, lambda done, n: self.tell("Predicting", done, n)
         )
-        self.found["check"] = check = checking.check_dense(sample, probabilities, precision)
+        check = checking.check_dense(sample, timed.probabilities, timed.precision)
+        self.found["check"] = check
         self._warn(check)
-        self.found["estimate"] = estimate = self._estimate(config, labels, sample, rate)
+        self.found["estimate"] = estimate = self._estimate(config, labels, sample, timed)
         if estimate.disk_bytes > estimate.free_bytes:
             raise _Refused(
                 f"The study needs about {size(estimate.disk_bytes)} of disk, and "
@@ -291,7 +293,7 @@ class _Preflight:
             )
 
     def _estimate(
-        self, config: StudyConfig, labels: Labels, sample: Labels, rate: float
+        self, config: StudyConfig, labels: Labels, sample: Labels, timed: checking.Timed
     ) -> Estimate:
         images = paths.images_dir(config.dataset)
         assert images
@@ -303,10 +305,11 @@ class _Preflight:
         decoding = n_all / (checking.decoding_rate(sample, images, side) * get_num_threads())
         row = 4 * len(labels.class_names) + 30  # probabilities and the image's id
         return Estimate(
-            images_per_second=rate,
+            images_per_second=timed.rate,
+            images_per_second_bf16=timed.rate_bf16,
             n_predictions=n_predictions,
             seconds=decoding
-            + n_predictions / rate
+            + n_predictions / timed.rate
             + n_grid * weights.n_weights * SECONDS_PER_WEIGHT,
             # Predictions, their ensembles and ranks; those of validation; weights; decoded pixels.
             disk_bytes=n_grid * (3 * n_test + n_validation) * row
@@ -362,6 +365,7 @@ def _key(
         base.model_dump(mode="json", exclude={"training", "runs", "model", "checkpoint"}),
         asdict(options),
         asdict(sidecar),
+        native_bf16(),  # what was measured elsewhere says nothing of this machine
     ]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
 

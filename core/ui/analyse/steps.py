@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import get_args
 
 import streamlit as st
 
@@ -13,7 +12,7 @@ from core.checkpoints import analyses, preflights
 from core.checkpoints.preflight import Preflight, PreflightOptions
 from core.checkpoints.preflights import Question
 from core.study.config import StudyConfig
-from core.study.settings import PRUNING_METHODS, SweepSettings
+from core.study.settings import PRUNING_METHODS
 from core.ui import confirm, people, plain, set_address, visible_studies
 from core.ui.analyse import report as shown
 from core.ui.analyse import waiting
@@ -21,6 +20,7 @@ from core.ui.analyse.own_data import own_data
 from core.ui.upload import upload as upload_zone
 from core.upload import uploads
 from core.upload.uploads import Upload
+from core.wording import precision_sentences
 from core.wording.amounts import size
 from core.wording.words import duration, percent
 
@@ -139,14 +139,13 @@ def run(report: Preflight, base: StudyConfig) -> None:
         bind="query-params",
         help="Dense, and pruned to each of these shares of zero weights.",
     )
-    precisions = get_args(SweepSettings.model_fields["precision"].annotation)
     precision = middle.selectbox(
         "Precision",
-        precisions,
-        index=precisions.index(base.sweep.precision),
+        (analyses.AUTO, *analyses.PRECISIONS),
         key="precision",
         bind="query-params",
-        help="bf16 is faster where the processor knows it; fp32 is exact.",
+        help="auto: bf16 where this machine computes in it itself, as it halves the time and moves "
+        "probabilities by about 0.01; else fp32.",
     )
     method = right.selectbox(
         "Pruning",
@@ -156,8 +155,10 @@ def run(report: Preflight, base: StudyConfig) -> None:
         key="method",
         bind="query-params",
     )
+    computed = analyses.auto_precision(report) if precision == analyses.AUTO else precision
+    st.caption(precision_sentences.choice(precision, computed, analyses.has_bf16(report)))
     if report.estimate:
-        seconds = analyses.seconds_on_grid(report, len(grids[grid]))
+        seconds = analyses.seconds_on_grid(report, len(grids[grid]), computed)
         st.caption(
             f"About {duration(seconds)} for {len(grids[grid])} sparsities "
             f"({', '.join(percent(value) for value in grids[grid][:3])}, ...) by what was measured "

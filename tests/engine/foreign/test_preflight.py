@@ -18,6 +18,7 @@ from core.engine.foreign.checking import check_dense
 from core.engine.foreign.preflight import preflight
 from core.engine.foreign.reading import Reader
 from core.engine.pipeline import run_study
+from core.engine.precision import native_bf16
 from core.engine.preprocessing import Normalisation, to_input
 from core.errors import InputError
 from core.study import paths, store
@@ -159,6 +160,8 @@ def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought,
     assert analysis_config(moved).id == analysis_config(first).id
     bf16 = analysis_config(first, overrides=("sweep.precision=bf16",))
     assert bf16.id != analysis_config(first).id
+    auto = analysis_config(first, overrides=("sweep.precision=auto",))
+    assert auto.id == (bf16 if native_bf16() else analysis_config(first)).id
     with pytest.raises(InputError, match="only study, sweep, pruning, groups can change"):
         analysis_config(first, overrides=("dataset.seed=3",))
     assert Preflight.from_json(first.to_json()) == first
