@@ -5,18 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
-from threading import Thread
 
 import streamlit as st
 from starlette.middleware import Middleware
 
-from core import ui
 from core.charts.library import library_routes
 from core.people.gate import Gate, Site
 from core.pictures.xrays import xray_routes
 from core.reader_study.database import is_assigned
 from core.ui import provider
+from core.ui.ahead import ahead
 from core.ui.document import document_routes
 from core.upload.upload_route import upload_routes
 
@@ -27,17 +25,9 @@ def site() -> Site:
     return Site(st.get_option("server.address"), sign_in, provider.origin(), hosts)
 
 
-def import_what_pages_need() -> None:
-    for module in walk_packages([str(Path(ui.__file__).parent)], "core.ui."):
-        import_module(module.name)
-    for name in ("scipy.stats", "jinja2"):  # put off by scipy itself, and by markup and pandas
-        import_module(name)
-
-
 @asynccontextmanager
 async def warm(_: st.App) -> AsyncIterator[None]:
-    """What pages import takes seconds; it is on its way before anybody asks for the first one."""
-    Thread(target=import_what_pages_need, daemon=True).start()
+    ahead.prepare(lambda: import_module("core.ui.warm").warm())  # its own imports take long too
     yield
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import streamlit as st
 
 from core import ui
-from core.ui import filters, results, switches, widgets
+from core.analysis import decay
+from core.ui import evidence, filters, results, switches, widgets
 from core.ui.class_ap import sparsity
 from core.wording import statistic_sentences
 
@@ -28,4 +29,8 @@ with widgets.controls():
     widgets.differs("" if corrected else "Paper", "" if scale == "relative" else "As measured")
 view = replace(view, corrected=corrected, metric=metric, relative=scale == "relative")
 filters.show_subgroup(view)
+pruned = decay.pruned_sparsities(results.class_metrics(view))
+known = bool(pruned) and evidence.is_known(view)
 sparsity.show(view)
+if pruned:
+    sparsity.show_other_sections(view, known)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ class Chart:
     title: str
     figure: go.Figure
     caption: str
+    # Of its making in this process: what is made of a chart is kept by it.
+    serial: int = field(init=False, default_factory=count().__next__, compare=False, repr=False)
 
 
 def escape(name: str) -> str:

@@ -132,8 +132,20 @@ def open_study() -> View:
             f"There is no study called {plain(unknown[:80])} here. "
             f"You are looking at {plain(chosen.name)}."
         )
-    key = f"{_created(chosen.folder)} {chosen.key}"
-    return replace(chosen, study=_as_before(key, chosen.study))
+    return _as_read(chosen)
+
+
+def newest_study() -> View | None:
+    """The study that a visitor sees first who may see them all; None where none has results."""
+    folders = [one for one in store.list_studies() if paths.class_metrics_path(one).exists()]
+    readable = list(filter(_is_readable, map(Study, sorted(folders, key=_created))))
+    return _as_read(View(readable[-1].name, readable[-1])) if readable else None
+
+
+def _as_read(view: View) -> View:
+    """The view with all that has been read of its study, where nothing has changed since."""
+    key = f"{_created(view.folder)} {view.key}"
+    return replace(view, study=_as_before(key, view.study))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -14,7 +14,17 @@ from core import charts
 from core.results import export
 from core.study import paths
 from core.study.settings import GroupSettings
-from core.ui import figure_files, file_stem, markup, nowrap, people, plain, results, set_address
+from core.ui import (
+    figure_files,
+    file_stem,
+    markup,
+    nowrap,
+    people,
+    plain,
+    replayed,
+    results,
+    set_address,
+)
 from core.ui.view import View
 from core.wording import terms, words
 
@@ -46,14 +56,7 @@ def draw(
     split = results.split_of_groups(of) if said and of else "train"
     if legend:
         st.html(markup.group_legend(legend, split))
-    event = st.plotly_chart(
-        chart.figure,
-        key=key,
-        alt=chart.title,
-        config={"displayModeBar": False},
-        height=int(chart.figure.layout.height),  # kept free while the chart is not drawn yet
-        **options,
-    )
+    event = replayed.plotly_chart(chart, key, **options)
     caption(chart.caption)
     name = figure_files.file_name(key, of, about)
     colours = markup.group_meanings(said, split) if said else ()

@@ -42,6 +42,13 @@ def show(view: View) -> None:
     widgets.downloads(view, "operating_characteristics")
 
 
+def make(view: View) -> None:
+    """The chart, for whoever asks for it later."""
+    table = results.table(view, "operating_characteristics")
+    if not table.empty and operating_sentences.has_sparsity(table, view.at):
+        _chart(view)
+
+
 @results.cached("sparsity", entries=MOST, shared=True)
 def _chart(view: View) -> Chart:
     test = view.part.labels.split("test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -11,7 +12,8 @@ from core.analysis.losses import LOSSES
 from core.charts import Chart
 from core.charts.classes import losses_chart
 from core.people.access import SEES_STUDIES
-from core.ui import evidence, people, results, tables, widgets
+from core.ui import people, results, tables, widgets
+from core.ui.ahead import ahead, neighbours
 from core.ui.class_ap import frequency, operating, summary
 from core.ui.curves import MOST, class_losses, curves_chart
 from core.ui.results import cached
@@ -33,7 +35,6 @@ def show(view: View) -> None:
             view = replace(view, sparsity=widgets.sparsity_slider(pruned, quiet=True))
     else:
         st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
-    known = bool(pruned) and evidence.is_known(view)
     _show_curves(view, tuple(picked))
     if not pruned:
         return
@@ -41,12 +42,31 @@ def show(view: View) -> None:
     widgets.fold(
         "Sensitivity, specificity and false alarms", "operating", lambda: operating.show(view)
     )
+    beside = (replace(view, sparsity=one) for one in neighbours(pruned, view.at))
+    ahead.prepare(*(partial(_make, one, tuple(picked), *_unfolded()) for one in beside))
+
+
+def show_other_sections(view: View, known: bool) -> None:
+    """The folded sections that do not hang on the slider, so its fragment leaves them as they are.
+    known: `evidence.is_known`."""
     widgets.fold("Do rare classes lose more?", "rarity", lambda: frequency.show(view, known))
     widgets.fold(
         "Every class: when it is forgotten, and how sure that is",
         "summary",
         lambda: summary.show(view, known),
     )
+
+
+def _unfolded() -> tuple[bool, bool]:
+    return bool(st.session_state.get("losses")), bool(st.session_state.get("operating"))
+
+
+def _make(view: View, picked: tuple[str, ...], losses: bool, operating_points: bool) -> None:
+    curves_chart(view, picked)
+    if losses:
+        _losses_chart(view)
+    if operating_points:
+        operating.make(view)
 
 
 def _show_curves(view: View, picked: tuple[str, ...]) -> None:

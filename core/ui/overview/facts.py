@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from core.charts import Chart
 from core.charts.classes import frequency_chart
 from core.pictures import repairs
 from core.study import store
@@ -42,8 +43,13 @@ def _facts(view: View) -> dict[str, str]:
 
 
 def show_frequencies(view: View) -> None:
-    groups, frequencies = view.config.groups, results.table(view, "class_frequencies")
-    n_images = results.split_sizes(view)[results.split_of_groups(view)]
-    chart = frequency_chart(frequencies, groups.tail_below, n_images)
     table = partial(widgets.downloads, view, "class_frequencies")
-    widgets.draw(chart, key="frequency_chart", legend=groups, of=view, also=table)
+    groups = view.config.groups
+    widgets.draw(_chart(view), key="frequency_chart", legend=groups, of=view, also=table)
+
+
+@results.cached(shared=True)
+def _chart(view: View) -> Chart:
+    frequencies, n_images = results.table(view, "class_frequencies"), results.split_sizes(view)
+    n_known = n_images[results.split_of_groups(view)]
+    return frequency_chart(frequencies, view.config.groups.tail_below, n_known)
