@@ -143,6 +143,9 @@ def dashboard(
     think: Annotated[
         float, typer.Option(min=0, help="Seconds that people at once look before they go on.")
     ] = 2.0,
+    servers: Annotated[
+        int, typer.Option(min=1, max=8, help="Server processes that people are spread over.")
+    ] = 1,
 ) -> None:
     """Time every page and the widgets people change most, for one person and for eight at once.
 
@@ -156,7 +159,7 @@ def dashboard(
     plain = DashboardStudy(runs=runs, sparsities=sparsities, images=images, classes=classes)
     shape = plain.times(times)
     with browser_study(shape, folder, keep, say) as made:
-        answers, memory = DashboardBench(rounds, think=think)(made, say)
+        answers, memory = DashboardBench(rounds, think=think, servers=servers)(made, say)
     typer.echo(f"{shape}; {machine()}")
     typer.echo(answers.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
     typer.echo(memory.to_string(index=False, float_format=lambda value: f"{value:.0f}"))

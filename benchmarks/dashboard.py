@@ -13,7 +13,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from benchmarks.jobs import job_running
 from benchmarks.visitor import Answer, Visitor, visiting
 from core.analysis.subgroup import EVERYTHING, PATIENTS
 from core.study import store
+from core.wording import words
 
 Say = Callable[[str], None]
 # Milliseconds at the 95th percentile.
@@ -145,7 +148,8 @@ class DashboardBench:
 
     `think`: the seconds that people who are there together look at what they see, on average,
     before they go on; somebody alone goes on at once. `training`: the seconds of a job in which
-    the worker's memory is looked at.
+    the worker's memory is looked at. `servers` share the cache folder, and people are spread over
+    them, each with one server throughout.
     """
 
     rounds: int = 4
@@ -153,6 +157,7 @@ class DashboardBench:
     think: float = 2.0
     people: int = 8
     training: float = 20
+    servers: int = 1
     _taken: dict[tuple[str, ...], list[float]] = field(default_factory=lambda: defaultdict(list))
     _goals: dict[tuple[str, ...], int] = field(default_factory=dict)
     _seen: set[tuple[str, ...]] = field(default_factory=set)
@@ -166,21 +171,23 @@ class DashboardBench:
         """
         name = store.read_config(folder).study.name
         memory: list[tuple[str, float, int | None]] = []
-        with dashboard() as (address, server, _):
+        with ExitStack() as stack:
+            started = [stack.enter_context(dashboard()) for _ in range(self.servers)]
+            addresses = [address for address, *_ in started]
             say("One person")
             for number in range(self.rounds):
-                self._visit(address, name, 1, number, think=0)
-            memory.append(("server, after one person", resident_mb(server.pid), None))
-            say(f"{self.people} people at once")
+                self._visit(addresses[0], name, 1, number, think=0)
+            memory.append(("server, after one person", resident_mb(started[0][1].pid), None))
+            say(f"{self.people} people at once, with {words.count(self.servers, 'server')}")
             with ThreadPoolExecutor(self.people) as pool:
                 visits = [
                     pool.submit(self._visit, address, name, self.people, number, self.think)
-                    for number in range(self.people)
+                    for number, address in zip(range(self.people), cycle(addresses), strict=False)
                 ]
                 for visit in visits:
                     visit.result()
-            most = resident_mb(server.pid, "VmHWM")
-            memory.append((f"server, at most with {self.people} people", most, MEMORY_GOAL_MB))
+            most = max(resident_mb(server.pid, "VmHWM") for _, server, _ in started)
+            memory.append((f"a server, at most with {self.people} people", most, MEMORY_GOAL_MB))
         with job_running(say) as worker:
             time.sleep(self.training)
             memory.append(("worker, at most, training a ResNet-18", family_mb(worker), None))

@@ -65,7 +65,9 @@ def test_a_visitor_says_what_a_page_does_not_have(visitor):
 
 
 def test_the_bench_opens_every_page_and_changes_everything_for_one_person_and_for_more(cache):
-    times, memory = DashboardBench(1, moves=1, think=0, people=2, training=0)(cache, say_nothing)
+    times, memory = DashboardBench(1, moves=1, think=0, people=2, training=0, servers=2)(
+        cache, say_nothing
+    )
     for people in ("1", "2"):
         of_people = times[times["people"] == people]
         assert set(of_people["page"]) == {page or "overview" for page in PAGES}
