@@ -20,7 +20,8 @@ from core.pictures.dicom_numbers import numbers, texts, word
 from core.pictures.ranges import shown_range
 from core.pictures.samples import EXACT, FULL, LINEAR, NEAR, SIGMOID, Samples, Window, histogram
 
-MOST_WINDOWS, MOST_LETTERS = 24, 64  # of a file's windows, and of the name of one
+# Of a file's windows, and of the name of one: they travel in a header.
+MOST_WINDOWS, MOST_LETTERS = 12, 40
 
 
 class _Steps(NamedTuple):
@@ -81,7 +82,13 @@ def sample_table(
     curves = tuple(_curve(lut, steps.real[occur], samples[occur]) for lut in steps.luts)
     about = Samples(np.empty(0), (), slope, intercept, _units(header), padded, curves)
     windows = [
-        Window(lut.name or f"File VOI LUT {number}", lut.top / 2, float(lut.top), EXACT, number - 1)
+        Window(
+            lut.name[:MOST_LETTERS] or f"File VOI LUT {number}",
+            lut.top / 2,
+            float(lut.top),
+            EXACT,
+            number - 1,
+        )
         for number, lut in enumerate(steps.luts, start=1)
     ]
     windows += steps.windows

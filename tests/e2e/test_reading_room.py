@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import pydicom
 import pytest
 from playwright.sync_api import Page, expect
 from pydicom.data import get_testdata_file
@@ -289,3 +290,40 @@ def test_dicom_files_open_and_a_broken_one_is_a_card(page, room):
         stage.focus()
         page.keyboard.press("ArrowRight")
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
+
+
+def test_a_radiologist_measures_mirrors_windows_and_compares(page, room):
+    """A computed tomogram, whose file says how large its pixels are, and another of the patient."""
+    name, other = (one.replace("/", "-") for one in DICOM[1::-1])
+    spacing = float(pydicom.dcmread(get_testdata_file(DICOM[1], download=False)).PixelSpacing[1])
+    sign_in(page, room.address, RESEARCHER)
+    shown(page, "Overview")
+    page.goto(f"{room.address}/pie_browser?study=dicom&definition=Every test image&image={name}")
+    stage, pane = page.locator(".viewer .stage"), page.locator(".viewer .pane")
+    expect(stage).to_have_attribute("data-image", name, timeout=PATIENCE)
+    page.wait_for_selector(IDLE)
+    stage.focus()
+    page.keyboard.press("0")
+    page.keyboard.press("m")
+    box = stage.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 50, y)
+    page.mouse.down()
+    page.mouse.move(x + 50, y, steps=4)
+    page.mouse.up()
+    expect(pane).to_have_attribute("data-length", f"{100 * spacing:.1f} mm")
+    window = page.locator(".note.window").inner_text()
+    page.mouse.move(x, y)
+    page.mouse.down(button="right")
+    page.mouse.move(x + 40, y + 20, steps=4)
+    page.mouse.up(button="right")
+    expect(page.locator(".note.window")).not_to_have_text(window)
+    page.keyboard.press("h")
+    expect(page.locator(".note.badge")).to_have_text("Mirrored")
+    page.keyboard.press("c")
+    expect(pane).to_have_count(2)
+    expect(pane.nth(1)).to_have_attribute("data-image", other, timeout=PATIENCE)
+    page.keyboard.press("g")
+    page.wait_for_function("document.fullscreenElement !== null", timeout=PATIENCE)
+    for one in pane.all():
+        assert one.bounding_box()["height"] > 0.8 * page.evaluate("innerHeight")

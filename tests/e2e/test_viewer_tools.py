@@ -222,6 +222,10 @@ def test_an_earlier_xray_stands_beside_and_is_zoomed_together(page, viewer_addre
     page.wait_for_timeout(100)
     percents = [one.split("·")[1] for one in page.locator(".note.window").all_text_contents()]
     assert percents[0] != percents[1]
+    pair.nth(1).click()  # what follows is done to the other one
+    page.keyboard.press("i")
+    assert drawn(page, 1)[200, 100] == pytest.approx(255 - 64, abs=1)
+    assert drawn(page)[200, 100] == pytest.approx(127.5, abs=1)
     page.keyboard.press("ArrowRight")  # the next image has others to compare with
     expect(pair).to_have_count(1)
     shown(page, "deep")

@@ -182,6 +182,19 @@ def test_windows_and_curves_keep_the_names_of_the_file(tmp_path):
         assert np.abs(in_viewer(path, at) - 255 * expected).max() <= 1, names[at]
 
 
+def test_names_in_a_file_do_not_swell_the_header(tmp_path):
+    """A proxy in between takes 8 kB or so."""
+    curve = np.arange(256, dtype=np.uint8)
+    items = [lut(curve, 8) for _ in range(50)]
+    for item in items:
+        item.LUTExplanation = "x" * 5000
+    path = write_dicom(
+        tmp_path / "a.dcm", RAMP, VOILUTSequence=items, WindowCenter=[2000.5] * 50,
+        WindowWidth=[4000.5] * 50, WindowCenterWidthExplanation=["ü" * 64] * 50, **TWELVE,
+    )  # fmt: skip
+    assert len(pixels(path)[1]["X-Xray"]) < 8000
+
+
 def test_padding_is_black_in_every_window(tmp_path):
     """Also in one that begins far below the darkest value."""
     padded = RAMP.astype(np.int16)

@@ -24,6 +24,7 @@ Object.assign(Viewer.prototype, {
     if (!this.image) return;
     if (this.panes.length < 2) {
       const element = this.panes[0].element.cloneNode(true);
+      delete element.dataset.length;
       this.stage.insertBefore(element, this.panes[0].element.nextSibling);
       this.panes.push(new Pane(element));
       this.observer.observe(element);
@@ -41,6 +42,7 @@ Object.assign(Viewer.prototype, {
       this.draw(() => { pane.element.dataset.image = image_id; });
     });
     this.stage.classList.add("two");
+    this.activate(this.active);
     this.refit();
   },
 
@@ -62,9 +64,9 @@ Object.assign(Viewer.prototype, {
   },
 
   activate(pane) {
-    if (this.active === pane && pane.element.classList.contains("active")) return;
-    this.active = pane;
     for (const one of this.panes) one.element.classList.toggle("active", one === pane);
+    if (this.active === pane) return;
+    this.active = pane;
     this.list();
   },
 
