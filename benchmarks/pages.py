@@ -194,7 +194,7 @@ def _prepare(folder: Path) -> Taken:
 def _forget() -> None:
     import streamlit as st
 
-    st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 def _widget(kind: str, key: str) -> Callable[[AppTest, Any], None]:

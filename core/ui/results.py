@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -40,9 +41,9 @@ def cached(
     """Keep what a function makes of a view, under the view's key and these of its choices; the
     function sees no other ones.
 
-    shared: what it returns is one for all sessions, for reading only, and costs no copy.
+    shared: what it returns is one for all sessions, for reading only. Else it is the caller's own;
+    pandas copies of a frame what its new owner writes to, so that costs nothing.
     """
-    cache = st.cache_resource if shared else st.cache_data
 
     def wrap(
         function: Callable[Concatenate[View, P], T],
@@ -51,15 +52,21 @@ def cached(
         by_key: dict[str | type[Any], Callable[[Any], Any]] = {
             View: lambda view: f"{view.key} {view.chosen}"
         }
-        kept = cache(max_entries=entries, show_spinner=spinner, hash_funcs=by_key)(function)
+        cache = st.cache_resource(max_entries=entries, show_spinner=spinner, hash_funcs=by_key)
+        kept = cache(function)
 
         @wraps(function)
         def load(view: View, *args: P.args, **kwargs: P.kwargs) -> T:
-            return kept(view.only(*choices), *args, **kwargs)
+            found: T = kept(view.only(*choices), *args, **kwargs)
+            return found if shared else _own(found)
 
         return load
 
     return wrap
+
+
+def _own(found: T) -> T:
+    return found.copy(deep=False) if isinstance(found, pd.DataFrame) else deepcopy(found)
 
 
 def table(view: View, name: str, **choices: Any) -> pd.DataFrame:

@@ -9,9 +9,13 @@ import pytest
 from pandas.io.formats.style import Styler
 from streamlit.testing.v1 import AppTest
 
+from core.study.store import find_study
+from core.study.study import Study
 from core.ui import curves as ui_curves
+from core.ui import results
 from core.ui.ahead import Ahead, ahead, neighbours
 from core.ui.class_ap import sparsity
+from core.ui.view import View
 from tests.pages.test_pages import open_page
 from tests.toys import write_toy_study
 
@@ -109,3 +113,14 @@ def test_what_was_asked_for_last_is_made_first() -> None:
     waits.set()
     assert helper.settle()
     assert done == ["new", "then", "old"]
+
+
+def test_a_table_is_the_callers_own() -> None:
+    folder = find_study("toy")
+    view = View("toy", Study(folder), metric="ap")
+    table = results.table(view, "class_summary")
+    table.loc[:, "n_positive"] = -1
+    table["more"] = 0
+    again = results.table(view, "class_summary")
+    assert "more" not in again
+    assert (again["n_positive"] >= 0).all()
