@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from core.charts.library import library_routes
 from core.people.gate import Gate, Site
 from core.pictures.xrays import xray_routes
-from core.reader_study.database import is_assigned
+from core.reader_study.readings import to_read
 from core.ui import provider
 from core.ui.ahead import ahead
 from core.ui.document import document_routes
@@ -35,7 +35,7 @@ app = st.App(
     "pages/shell.py",
     lifespan=warm,
     routes=[
-        *xray_routes(provider.visitor_of, is_assigned),
+        *xray_routes(provider.visitor_of, to_read),
         *upload_routes(provider.visitor_of, site),
         *library_routes(),
         *document_routes(path.stem for path in Path(__file__).with_name("pages").glob("*.py")),

@@ -16,7 +16,7 @@ from core.analysis.losses import changes_at
 from core.analysis.onset import Curves, Onsets, somers_curves
 from core.analysis.trend import EFFECTS, Trend, trend
 from core.study.columns import Column, Columns, Unit, interval
-from core.study.labels import known_split
+from core.study.labels import known_split, untrained
 
 TRENDS = Columns(
     Column("name", "Of what: the onset, the change of Somers' D at 95 % sparsity against log10 "
@@ -63,11 +63,13 @@ class ClassEvidence:
 
     @cached_property
     def judged(self) -> np.ndarray:
-        """(classes,) bool: found by the dense model, with enough patients, and with a curve."""
+        """(classes,) bool: trained, found by the dense model, with enough patients, and with a
+        curve."""
         rows = self.changes.groupby("class_name")
         good = rows["found"].all() & ~rows["unstable"].any()
         known = np.isfinite(self.curves.mean).all(axis=1)
-        return good.reindex(self.names, fill_value=False).to_numpy(bool) & known
+        trained = ~pd.Index(self.names).isin(untrained(self.frequencies))
+        return good.reindex(self.names, fill_value=False).to_numpy(bool) & known & trained
 
     @cached_property
     def log_frequency(self) -> pd.Series:

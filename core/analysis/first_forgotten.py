@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from core.analysis.onset import FIRST
+from core.study.labels import untrained
 
 # A class is said to be among the first from this probability on. Where all classes are forgotten
 # alike some class reaches one half in 9 of 10 studies of 3 runs, but this in 1 of 60.
@@ -104,7 +105,8 @@ class FirstDrops:
 def first_drops(summary: pd.DataFrame, corrected: bool, n: int = FIRST) -> FirstDrops:
     """Takes `ClassSummary`'s table; between grid points, or the paper's grid points."""
     column = "first_drop_interpolated" if corrected else "first_drop_sparsity"
-    stable = summary[~summary["unstable"]].sort_values(column, kind="stable")
+    kept = ~summary["unstable"] & ~summary["class_name"].isin(untrained(summary))
+    stable = summary[kept].sort_values(column, kind="stable")
     drops = [
         Drop(name, float(sparsity))
         for name, sparsity in zip(stable["class_name"], stable[column], strict=True)

@@ -14,7 +14,8 @@ from core.study.columns import SHARED, Column, Columns, Unit
 SPECIFICITY = 0.9
 OPERATING_POINTS = Columns(
     SHARED["class_name"],
-    Column("operating_point", "Smallest probability with the study's specificity below it.",
+    Column("operating_point", "Smallest probability with the study's specificity below it; missing "
+           "where no training image carries the class.",
            Unit.PROBABILITY),
     Column("validation_specificity", "Share of validation images without the class below it.",
            Unit.SHARE),

@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used, not while the dashboard starts
 
-from core.analysis.alpha import krippendorff_alpha
-from core.analysis.bootstrap import benjamini_hochberg
-from core.study.columns import Column, Columns, Unit
+from core.analysis import mixed_effects
+from core.analysis.bootstrap import CONFIDENCE, benjamini_hochberg
+from core.analysis.reader_agreement import Level, between_readers, within_readers
+from core.study.columns import Column, Columns, Unit, interval
 from core.study.progress import Advance
 
 # Fewer readings than this on either side carry no test.
 FEWEST_READINGS = 5
 FEWEST_READERS = 2
 FEWEST_IMAGES = 4
-CONFIDENCE = 0.95
-Level = Literal["nominal", "ordinal"]
+# Fewer readers than this say nothing of other readers: how far they differ is not known then.
+FEWEST_TO_GENERALISE = 4
 READER = Column(
     "reader",
-    "A reader, numbered in the order of invitation. E-mail addresses are not exported.",
+    "A reader, numbered in the order of invitation. E-mail addresses and names are not exported.",
 )
 QUESTION = Column(
     "question",
-    "label_correct: is the label correct? image_quality: how good is the image? difficulty: how "
+    "label_shown: does the image show this label? label_correct, where labels were not asked about "
+    "one by one: is the label correct? image_quality: how good is the image? difficulty: how "
     "difficult is the diagnosis?",
 )
 SIDES = Columns(
-    Column("n_pie", "Answers about PIEs (readers x images)."),
-    Column("n_non_pie", "Answers about non-PIEs."),
-    Column("mean_pie", "Mean answer about PIEs; for label_correct the share of Yes.", Unit.METRIC),
-    Column("mean_non_pie", "Mean answer about non-PIEs.", Unit.METRIC),
-)
+    Column("n_pie", "Readings of PIEs (readers x images)."),
+    Column("n_non_pie", "Readings of non-PIEs."),
+    Column("mean_pie", "Mean answer about PIEs; of label_shown the mean share of an image's labels "
+           "that it shows, of label_correct the share of Yes.", Unit.METRIC),
+    Column("mean_non_pie", "The same of non-PIEs.", Unit.METRIC),
+)  # fmt: skip
 READER_RESULTS = Columns(
     QUESTION, SIDES,
-    Column("sd_pie", "Standard deviation of the answers about PIEs (n - 1)."),
-    Column("sd_non_pie", "Standard deviation of the answers about non-PIEs (n - 1)."),
+    Column("sd_pie", "Standard deviation of the readings of PIEs (n - 1)."),
+    Column("sd_non_pie", "Standard deviation of the readings of non-PIEs (n - 1)."),
     Column("kruskal_h", "Kruskal-Wallis H, ties corrected, PIE against non-PIE, answers pooled "
            "(paper)."),
     Column("kruskal_p", "Its p-value (paper). It takes answers about one image for independent."),
-    Column("mixed_effect", "PIE minus non-PIE from the mixed model with reader and image as "
-           "crossed random effects (corrected)."),
-    Column("mixed_ci_low", "Lower end of its 95 % interval (t, images - 2 degrees of freedom)."),
+    Column("mixed_effect", "PIE minus non-PIE from the mixed model with crossed random effects of "
+           "reader, image, matched pair and, from 4 readers on, of reader x PIE (corrected)."),
+    Column("mixed_ci_low", "Lower end of its 95 % interval."),
     Column("mixed_ci_high", "Upper end of its 95 % interval."),
-    Column("mixed_p", "Its p-value (t, images - 2 degrees of freedom)."),
+    Column("mixed_df", "Degrees of freedom of Student's t for interval and p."),
+    Column("mixed_p", "Its p-value."),
     Column("q_value", "Benjamini-Hochberg of mixed_p over the questions."),
+    Column("generalises", "Whether interval and p hold for other readers too (4 readers or more), "
+           "or for these only; both are about other images."),
+    Column("slope_sd", "Standard deviation over readers of PIE minus non-PIE; missing below 4 "
+           "readers."),
     Column("krippendorff_alpha", "Agreement between readers over all images: 1 perfect, 0 as by "
-           "chance. Nominal for label_correct, ordinal for the others."),
+           "chance. Nominal for yes and no, ordinal for the others."),
+    Column("n_repeats", "Images that a reader judged twice."),
+    Column("within_alpha", "Krippendorff's alpha of these: agreement of readers with themselves."),
+    interval("within_alpha_ci", "its 95 % bootstrap interval over images"),
 )  # fmt: skip
 BY_READER = Columns(
     READER, QUESTION, SIDES,
@@ -61,12 +70,15 @@ BY_READER = Columns(
 
 @dataclass(frozen=True)
 class Mixed:
-    """PIE minus non-PIE with its interval and p; NaN where it cannot be estimated."""
+    """PIE minus non-PIE with its interval, degrees of freedom and p; NaN where it cannot be
+    estimated. slope_sd: see READER_RESULTS."""
 
     effect: float = np.nan
     ci_low: float = np.nan
     ci_high: float = np.nan
+    df: float = np.nan
     p: float = np.nan
+    slope_sd: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -74,12 +86,14 @@ class ReaderResults:
     """READER_RESULTS: PIE against non-PIE, one row per question.
 
     `levels` maps each question to its level of measurement. Takes the latest answers (reader,
-    image_id, is_pie, question, value). Kruskal-Wallis (paper) takes the readings of one image or
-    one reader for independent; the corrected test is `mixed_model`; alpha is Krippendorff's
-    (*Content Analysis*).
+    image_id, is_pie, question, value, and where there are such: pair, label, again).
+    Kruskal-Wallis (paper) takes the readings of one image or one reader for independent; the
+    corrected test is `mixed_model`; alpha is Krippendorff's (*Content Analysis*).
 
-    Yes counts 1, no counts 0. Null: what fewer than FEWEST_READINGS readings on a side, fewer than
-    FEWEST_READERS readers, or answers that are all the same cannot tell.
+    Yes counts 1, no counts 0. A reading of several labels is the share of Yes among them. What a
+    reader answered when shown an image again counts for `within_alpha` only. Null: what fewer than
+    FEWEST_READINGS readings on a side, fewer than FEWEST_READERS readers, or answers that are all
+    the same cannot tell.
     """
 
     levels: Mapping[str, Level]
@@ -92,16 +106,30 @@ class ReaderResults:
             if advance:
                 advance(done, len(self.levels))
         table = pd.DataFrame(rows)
-        q = benjamini_hochberg(table["mixed_p"].to_numpy(float))
-        table.insert(table.columns.get_loc("mixed_p") + 1, "q_value", q)
-        return table
+        table["q_value"] = benjamini_hochberg(table["mixed_p"].to_numpy(float))
+        return table[READER_RESULTS.names]
 
 
-def _row(given: pd.DataFrame, level: Level) -> dict[str, float]:
+def first_readings(answers: pd.DataFrame) -> pd.DataFrame:
+    """Answers without those about images shown again."""
+    return answers[~answers["again"].astype(bool)] if "again" in answers else answers
+
+
+def readings(given: pd.DataFrame) -> pd.DataFrame:
+    """One row per reader and image: the answer, or the mean over the image's labels."""
+    keys = ["reader", "image_id", "is_pie", *(["pair"] if "pair" in given else [])]
+    return given.groupby(keys, sort=False, dropna=False)["value"].mean().reset_index()
+
+
+def _row(answers: pd.DataFrame, level: Level) -> dict[str, object]:
+    first = first_readings(answers)
+    given = readings(first)
     is_pie = given["is_pie"].to_numpy(bool)
     value = given["value"].to_numpy(float)
     pie, other = value[is_pie], value[~is_pie]
     h, p = kruskal(pie, other)
+    mixed = asdict(mixed_model(given))
+    within = within_readers(answers, level)
     return {
         "n_pie": len(pie),
         "n_non_pie": len(other),
@@ -111,8 +139,14 @@ def _row(given: pd.DataFrame, level: Level) -> dict[str, float]:
         "sd_non_pie": _sd(other),
         "kruskal_h": h,
         "kruskal_p": p,
-        **{f"mixed_{name}": number for name, number in asdict(mixed_model(given)).items()},
-        "krippendorff_alpha": agreement_between_readers(given, level),
+        "slope_sd": mixed.pop("slope_sd"),
+        **{f"mixed_{name}": number for name, number in mixed.items()},
+        "generalises": generalises(given),
+        "krippendorff_alpha": between_readers(first, level),
+        "n_repeats": within.n,
+        "within_alpha": within.alpha,
+        "within_alpha_ci_low": within.ci_low,
+        "within_alpha_ci_high": within.ci_high,
     }
 
 
@@ -125,14 +159,25 @@ def kruskal(pie: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
-def mixed_model(given: pd.DataFrame) -> Mixed:
-    """value = constant + effect * is_pie + reader + image + rest, reader and image crossed random
-    effects, by restricted maximum likelihood (statsmodels' MixedLM).
+def generalises(given: pd.DataFrame) -> bool:
+    """Whether there are enough readers to say something of others."""
+    return bool(given["reader"].nunique() >= FEWEST_TO_GENERALISE)
 
-    An image is a PIE for all its readers, so the effect is one between images: interval and p are
-    of Student's t with images - 2 degrees of freedom, not of the normal distribution, which calls
-    too much significant where images are few. For a yes/no question the effect is a difference of
-    shares.
+
+def mixed_model(given: pd.DataFrame) -> Mixed:
+    """value = constant + effect * PIE + reader + reader x PIE + image + pair + rest.
+
+    given: `readings`. All but constant and effect are crossed random effects, fitted by restricted
+    maximum likelihood: PIE counts 1/2 and non-PIE -1/2, so that a reader's scale and a reader's
+    difference are independent. Below FEWEST_TO_GENERALISE readers nobody knows how differences vary
+    over readers: then the effect is of these readers. Without matched pairs there is no effect of
+    theirs. For a yes/no question the effect is a difference of shares.
+
+    Interval and p are of Student's t. What the effect's variance has of readers and of the rest is
+    known from readers - 1 differences, what it has of images from images - 2 (pairs - 1, matched);
+    the degrees of freedom are Satterthwaite's of these two, and so of Hillis' kind (*A comparison
+    of denominator degrees of freedom methods*, 2007), which counts the rest with the readers.
+    Below FEWEST_TO_GENERALISE readers the rest counts with the images.
     """
     is_pie, value = given["is_pie"].to_numpy(bool), given["value"].to_numpy(float)
     n_images = given["image_id"].nunique()
@@ -144,43 +189,54 @@ def mixed_model(given: pd.DataFrame) -> Mixed:
     )
     if few:
         return Mixed()
+    fixed = np.column_stack([np.ones(len(value)), is_pie - 0.5])
     try:
-        effect, error = _restricted_maximum_likelihood(given, is_pie, value)
+        fitted = mixed_effects.fit(value, fixed, _random(given))
     except np.linalg.LinAlgError:
+        return _of_images(given)
+    parts, variance = fitted.parts, sum(fitted.parts.values())
+    if not (np.isfinite(variance) and variance > 0):
         return Mixed()
-    if not (np.isfinite(effect) and np.isfinite(error) and error > 0):
+    many = "slope" in parts
+    of_images = parts["image"] + parts.get("pair", 0.0) + (0.0 if many else parts["residual"])
+    n_pairs = given["pair"].nunique() if "pair" in parts else 0
+    freedom = of_images**2 / (n_pairs - 1 if n_pairs else n_images - 2)
+    if many:
+        freedom += (variance - of_images) ** 2 / (given["reader"].nunique() - 1)
+    df = variance**2 / freedom
+    effect, error = float(fitted.effects[1]), float(np.sqrt(variance))
+    reach = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, df)) * error
+    p = float(2 * scipy.stats.t.sf(abs(effect / error), df))
+    slope = float(np.sqrt(fitted.variances["slope"])) if many else np.nan
+    return Mixed(effect, effect - reach, effect + reach, df, p, slope)
+
+
+def _of_images(given: pd.DataFrame) -> Mixed:
+    """Where readers differ in nothing but their scale, and nothing is left for a model to fit, the
+    means of the images say all: Student's t-test of them, which is of these readers."""
+    means = given.groupby(["image_id", "is_pie"])["value"].mean().reset_index()
+    is_pie = means["is_pie"].to_numpy(bool)
+    found = scipy.stats.ttest_ind(means.loc[is_pie, "value"], means.loc[~is_pie, "value"])
+    if not np.isfinite(found.pvalue):
         return Mixed()
-    freedom = n_images - 2
-    reach = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error
-    p = 2 * scipy.stats.t.sf(abs(effect / error), freedom)
-    return Mixed(effect, effect - reach, effect + reach, float(p))
+    low, high = found.confidence_interval(CONFIDENCE)
+    effect = float(means.loc[is_pie, "value"].mean() - means.loc[~is_pie, "value"].mean())
+    return Mixed(effect, float(low), float(high), float(found.df), float(found.pvalue))
 
 
-def _restricted_maximum_likelihood(
-    given: pd.DataFrame, is_pie: np.ndarray, value: np.ndarray
-) -> tuple[float, float]:
-    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
-
-    dummies = [pd.get_dummies(given[name], dtype=float) for name in ("reader", "image_id")]
-    crossed = VCSpec(
-        ["reader", "image"],
-        [[[str(name) for name in table.columns]] for table in dummies],
-        [[table.to_numpy()] for table in dummies],
-    )
-    design = np.column_stack([np.ones(len(value)), is_pie.astype(float)])
-    model = MixedLM(value, design, groups=np.zeros(len(value)), exog_vc=crossed)
-    with warnings.catch_warnings():
-        # It warns wherever a variance is near 0, as it is where readers agree on the scale.
-        warnings.simplefilter("ignore")
-        fitted = model.fit(reml=True)
-    return float(fitted.fe_params[1]), float(fitted.bse_fe[1])
+def _random(given: pd.DataFrame) -> dict[str, np.ndarray]:
+    reader = _indicators(given["reader"])
+    random = {"reader": reader, "image": _indicators(given["image_id"])}
+    if generalises(given):
+        random["slope"] = reader * (given["is_pie"].to_numpy(bool) - 0.5)[:, None]
+    if "pair" in given and given["pair"].notna().all() and given["pair"].nunique() > 2:
+        random["pair"] = _indicators(given["pair"])
+    return random
 
 
-def agreement_between_readers(given: pd.DataFrame, level: Level) -> float:
-    """Krippendorff's alpha over images; NaN where no two readers judged the same image, or where
-    all answers are the same."""
-    table = given.pivot(index="reader", columns="image_id", values="value").to_numpy(float)
-    return krippendorff_alpha(table, level)
+def _indicators(names: pd.Series) -> np.ndarray:
+    codes, levels = pd.factorize(names)
+    return np.eye(len(levels))[codes]
 
 
 def by_reader(answers: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +244,10 @@ def by_reader(answers: pd.DataFrame) -> pd.DataFrame:
 
     answers: as `ReaderResults`.
     """
-    sides = answers.assign(side=np.where(answers["is_pie"], "pie", "non_pie"))
+    first = first_readings(answers)
+    keys = ["reader", "question", "image_id", "is_pie"]
+    of_images = first.groupby(keys, sort=False)["value"].mean().reset_index()
+    sides = of_images.assign(side=np.where(of_images["is_pie"].astype(bool), "pie", "non_pie"))
     counted = sides.groupby(["reader", "question", "side"], sort=False)["value"].agg(
         ["size", "mean"]
     )

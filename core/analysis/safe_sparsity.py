@@ -14,11 +14,12 @@ import pandas as pd
 from core.analysis.bootstrap import CONFIDENCE, combined_half_width, combined_p, from_the_top
 from core.analysis.ratio import ratio_variances, variance_at
 from core.study.columns import SHARED, Column, Columns, Unit
-from core.study.labels import FEW_PATIENTS, GROUPS
+from core.study.labels import FEW_PATIENTS, GROUPS, untrained
 
 MARGIN = 0.10
 SAFE, CANNOT_TELL, UNSAFE = "safe", "cannot tell", "unsafe"
 TOO_FEW, NOT_FOUND = "too few patients", "the dense model does not find this class"
+UNTRAINED = "no training image carries this class"
 STRADDLES, UNCORRECTED = (
     "interval reaches over the margin",
     "below the margin, but not after correction for all classes and sparsities",
@@ -54,8 +55,9 @@ class SafeSparsity:
     Takes `paired_moments`, class frequencies and chance levels of `metric`. ci_low and ci_high are
     one-sided bounds, each with `confidence`. verdict: "safe" where ci_low is above -margin
     (non-inferior), "unsafe" where unsafe_p is below 1 - confidence (demonstrably worse), else
-    "cannot tell": fewer than min_patients patients with the class, a dense model that does not find
-    it (its own lower bound reaches down to chance), or an interval on both sides of the margin.
+    "cannot tell": fewer than min_patients patients with the class, no training image with it, a
+    dense model that does not find it (its own lower bound reaches down to chance), or an interval
+    on both sides of the margin.
 
     The variance of the ratio is that over patients (infinitesimal jackknife, which a paired
     bootstrap over patients tends to) and that over runs, put together as `combined_half_width`
@@ -102,7 +104,8 @@ class SafeSparsity:
         table = table.assign(relative_change=change, ci_low=low, ci_high=high)
         level = table["class_name"].map(chance).to_numpy(float)
         few = table["n_positive_patients"] < max(self.min_patients, 2)
-        missed = self._not_found(table, level)
+        never = table["class_name"].isin(untrained(frequencies))
+        missed = self._not_found(table, level) | never
         judged = ~few & ~missed
         table["smallest_margin"] = np.where(judged, np.maximum(-low, 0), np.nan)
         table["unsafe_p"] = self._unsafe_p(table, few.to_numpy())
@@ -111,8 +114,8 @@ class SafeSparsity:
         verdicts = [CANNOT_TELL, SAFE, UNSAFE]
         table["verdict"] = np.select([~judged, safe, unsafe], verdicts, default=CANNOT_TELL)
         table["reason"] = np.select(
-            [few, missed, safe, unsafe, high < -self.margin],
-            [TOO_FEW, NOT_FOUND, ABOVE, BELOW, UNCORRECTED],
+            [few, never, missed, safe, unsafe, high < -self.margin],
+            [TOO_FEW, UNTRAINED, NOT_FOUND, ABOVE, BELOW, UNCORRECTED],
             default=STRADDLES,
         )
         table["safe_so_far"] = (
@@ -272,6 +275,6 @@ def _break_of(rows: pd.DataFrame) -> ClassBreak:
         ci_low=float(at["ci_low"]),
         unsafe_at=float(unsafe["sparsity"].iloc[0]) if len(unsafe) else None,
         too_few=bool((rows["reason"] == TOO_FEW).all()),
-        not_found=bool((rows["reason"] == NOT_FOUND).all()),
+        not_found=bool(rows["reason"].isin([NOT_FOUND, UNTRAINED]).all()),
         chance_passes=bool(rows["chance_passes"].any()),
     )

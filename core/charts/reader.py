@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from core.analysis.reader import first_readings
 from core.charts.parts import GREY, GROUP_COLOURS, RULE, Chart, empty_figure
 from core.wording import words
 from core.wording.questions import Question
@@ -17,7 +18,7 @@ def question_chart(question: Question, row: pd.Series, answers: pd.DataFrame) ->
     """One question: a dot for each answer, its area the share of readings; mean and standard
     deviation beside it. row: of `ReaderResults`; answers: the counted ones."""
     figure = empty_figure(300)
-    given = answers[answers["question"] == question.name]
+    given = first_readings(answers[answers["question"] == question.name])
     for at, (name, side) in enumerate(SIDES.items()):
         of_side = given[given["is_pie"].astype(bool) == (side == "pie")]["value"]
         shares = of_side.astype(int).value_counts(normalize=True)

@@ -1,20 +1,24 @@
-"""Who may see what: people and their roles, which studies they see, and signed, short-lived
+"""Who may see what: people and their roles, which studies they see, and sealed, short-lived
 addresses of X-rays."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import ipaddress
+import json
 import os
 import secrets
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from core.errors import WorkError
 from core.study.config import StudyConfig
@@ -29,6 +33,8 @@ FORWARDED |= {"x-forwarded-port", "x-forwarded-server", "x-original-host", "x-re
 STEP_SECONDS = 300
 LIFETIME_SECONDS = 3 * STEP_SECONDS
 SECRET_BYTES = 32
+# A sealed address is as long as a multiple of this, so that its length tells nothing either.
+SEALED_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -56,18 +62,27 @@ class Visitor:
 
 @dataclass(frozen=True)
 class XrayClaim:
-    """What a signed address says: `person` may see image `image_id` of the study `study_id`."""
+    """What a sealed address says: `person` may see image `image_id` of the study `study_id`."""
 
     study_id: str
     image_id: str
     person: str
 
 
-class _SteppedSigner(TimestampSigner):
-    """Signs with the time rounded down, so that equal claims share an address for a while."""
+@dataclass(frozen=True)
+class ReadingClaim:
+    """What a sealed address in a reader study says: `person`, who reads as `reader`, may see the
+    image at `position` of the reader study with this number. Only its database knows which image
+    that is."""
 
-    def get_timestamp(self) -> int:
-        return int(time.time()) // STEP_SECONDS * STEP_SECONDS
+    reader_study: int
+    position: int
+    reader: str
+    person: str
+
+
+Claim = XrayClaim | ReadingClaim
+CLAIMS: tuple[type[XrayClaim], type[ReadingClaim]] = (XrayClaim, ReadingClaim)
 
 
 def without_sign_in(server_address: str | None, headers: Collection[str]) -> Visitor:
@@ -98,28 +113,40 @@ def is_loopback(address: str | None) -> bool:
         return False
 
 
-def sign_xray(claim: XrayClaim) -> str:
-    """The token of an X-ray's address, good for 10 to 15 minutes."""
-    return _serializer().dumps([claim.study_id, claim.image_id, claim.person])
+def sign_xray(claim: Claim) -> str:
+    """The token of an X-ray's address, good for 10 to 15 minutes.
+
+    Encrypted and authenticated (AES-SIV, RFC 5297): an address says neither study nor image nor
+    person, in logs, histories and the page's source alike. Equal claims share an address for
+    STEP_SECONDS.
+    """
+    said = json.dumps([_step(), CLAIMS.index(type(claim)), *astuple(claim)]).encode()
+    padded = said.ljust(-(-len(said) // SEALED_BYTES) * SEALED_BYTES)  # JSON ends in any blanks
+    sealed = _cipher(secret()).encrypt(padded, None)
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
-def read_xray(token: str) -> XrayClaim | None:
+def read_xray(token: str) -> Claim | None:
     """What a token says, or None where it is forged, expired or malformed, all alike."""
     try:
-        values = _serializer().loads(token, max_age=LIFETIME_SECONDS - STEP_SECONDS)
-    except BadData:
+        sealed = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4))
+        step, kind, *values = json.loads(_cipher(secret()).decrypt(sealed, None))
+    except (ValueError, InvalidTag):
         return None
-    well_formed = isinstance(values, list) and [type(value) for value in values] == [str] * 3
-    return XrayClaim(*values) if well_formed else None
+    if not 0 <= _step() - step < LIFETIME_SECONDS // STEP_SECONDS:
+        return None
+    # Whatever is sealed with our key is a claim of ours, of this version or of an earlier one.
+    known = kind < len(CLAIMS) and len(values) == len(fields(CLAIMS[kind]))
+    return CLAIMS[kind](*values) if known else None
 
 
-def _serializer() -> URLSafeTimedSerializer:
-    return _serializer_of(secret())
+def _step() -> int:
+    return int(time.time()) // STEP_SECONDS
 
 
-@lru_cache(maxsize=1)  # a page of X-rays signs two dozen addresses with one key
-def _serializer_of(key: bytes) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(key, salt="xray", signer=_SteppedSigner)
+@lru_cache(maxsize=1)  # a page of X-rays seals two dozen addresses with one key
+def _cipher(key: bytes) -> AESSIV:
+    return AESSIV(hmac.digest(key, b"x-ray addresses", "sha512"))
 
 
 def secret() -> bytes:

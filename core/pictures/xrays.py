@@ -1,4 +1,4 @@
-"""The route that serves X-rays: signed addresses in, greyscale PNG or raw samples out.
+"""The route that serves X-rays: sealed addresses in, greyscale PNG or raw samples out.
 
 `GET /xray/{token}` answers 403 for a forged, an expired, an unknown and somebody else's address
 alike, so that nobody learns from it what exists. `?size=` asks for a thumbnail; nothing is ever
@@ -8,6 +8,7 @@ enlarged. `?pixels=1` asks for the samples in full depth. What is delivered stan
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -18,7 +19,16 @@ from starlette.routing import Route
 
 from core.errors import InputError, WorkError
 from core.people import audit
-from core.people.access import SEES_STUDIES, STEP_SECONDS, Visitor, XrayClaim, read_xray
+from core.people.access import (
+    LOCAL,
+    SEES_STUDIES,
+    STEP_SECONDS,
+    Claim,
+    ReadingClaim,
+    Visitor,
+    XrayClaim,
+    read_xray,
+)
 from core.pictures.images import stored_size
 from core.pictures.samples import BadImage
 from core.pictures.thumbnails import picture, pixels, placeholder
@@ -41,13 +51,11 @@ KEPT = {"Cache-Control": f"private, max-age={STEP_SECONDS}"}
 NOT_KEPT = {"Cache-Control": "no-store, private"}
 
 
-# Whether the reader of this e-mail address has this image of this study to read.
-IsAssigned = Callable[[str, str, str], bool]
+# Study and image that a reader has at a place of a reader study; None where they have none there.
+ToRead = Callable[[ReadingClaim], tuple[str, str] | None]
 
 
-def xray_routes(
-    visitor_of: Callable[[Request], Visitor | None], is_assigned: IsAssigned
-) -> list[Route]:
+def xray_routes(visitor_of: Callable[[Request], Visitor | None], to_read: ToRead) -> list[Route]:
     """The routes to hang into the app; `visitor_of` says who sends a request."""
 
     def show(request: Request) -> Response:
@@ -55,7 +63,7 @@ def xray_routes(
         return answer(
             request.path_params["token"],
             visitor_of(request),
-            is_assigned,
+            to_read,
             int(size) if size in map(str, SIZES) else None,
             raw=request.query_params.get("pixels") == "1",
         )
@@ -66,7 +74,7 @@ def xray_routes(
 def answer(
     token: str,
     visitor: Visitor | None,
-    is_assigned: IsAssigned,
+    to_read: ToRead,
     size: int | None,
     raw: bool = False,
 ) -> Response:
@@ -74,8 +82,8 @@ def answer(
 
     503 where it cannot be logged that somebody saw it.
     """
-    claim = read_xray(token)
-    path = _allowed_path(claim, visitor, is_assigned) if claim and visitor else None
+    claim = _resolved(read_xray(token), visitor, to_read)
+    path = _allowed_path(claim, visitor) if claim and visitor else None
     if claim is None or visitor is None or path is None:
         asked = f"{claim.study_id} {claim.image_id}" if claim else "unsigned or expired"
         audit.refused(visitor.person.email if visitor else "", {"x-ray": asked})
@@ -132,13 +140,27 @@ def image_path(folder: Path, config: StudyConfig, image_id: str) -> Path | None:
     return path if path.is_relative_to(base.resolve()) else None
 
 
-def _allowed_path(claim: XrayClaim, visitor: Visitor, is_assigned: IsAssigned) -> Path | None:
+@dataclass(frozen=True)
+class _Allowed(XrayClaim):
+    """An image that somebody has to read: roles that see no study see it all the same."""
+
+
+def _resolved(claim: Claim | None, visitor: Visitor | None, to_read: ToRead) -> XrayClaim | None:
+    """The image a claim is about; None for one in a reader study that is not this visitor's."""
+    if not isinstance(claim, ReadingClaim) or visitor is None:
+        return claim if isinstance(claim, XrayClaim) else None
+    # Whoever sits at a machine without sign-in may read under the name they were invited by.
+    if claim.reader != visitor.person.email and visitor.person != LOCAL:
+        return None
+    found = to_read(claim)
+    return _Allowed(*found, claim.person) if found else None
+
+
+def _allowed_path(claim: XrayClaim, visitor: Visitor) -> Path | None:
     person, folder = visitor.person, paths.studies_dir() / claim.study_id
     if claim.person != person.email or folder.parent != paths.studies_dir():
         return None
-    if person.role not in SEES_STUDIES and not is_assigned(
-        person.email, claim.study_id, claim.image_id
-    ):
+    if person.role not in SEES_STUDIES and not isinstance(claim, _Allowed):
         return None
     try:
         config = _config(folder, paths.study_json(folder).stat().st_mtime_ns)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core.errors import InputError, WorkError
-from core.reader_study.design import Plan, draw_images, reader_address
+from core.errors import InputError
+from core.people.access import LOCAL
+from core.reader_study.design import Plan, needs_no_sign_in, reader_address
+from core.reader_study.drawing import draw_images
 from core.reader_study.schema import (
     answers,
     images,
@@ -23,6 +24,25 @@ from core.reader_study.schema import (
     studies,
     writing,
 )
+from core.wording.questions import IMAGE, Form
+
+# The columns of `drawing.draw_images` that are kept.
+DRAWN = ["image_id", "is_pie", "labelled", "finding_count", "group", "pair", "matched_on", "block"]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What reader studies could not choose at first; the defaults are what they had.
+
+    See `design.Plan`. n_blocks: 0 where every reader reads every image. n_passed_over: PIEs that
+    were left out because no non-PIE is like them.
+    """
+
+    form: Form = IMAGE
+    repeats: float = 0.0
+    readers_per_image: int = 0
+    n_blocks: int = 0
+    n_passed_over: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,7 @@ class ReaderStudy:
     reveal: bool
     created_by: str
     created_at: float
+    design: Design = Design()
 
 
 @dataclass(frozen=True)
@@ -58,7 +79,10 @@ def create(folder: Path, wanted: Plan, created_by: str) -> ReaderStudy:
     drawn = draw_images(folder, wanted)
     settings = wanted.model_dump(include={"name", "sparsity", "matched", "seed", "reveal"})
     settings |= {"study_id": folder.name, "created_by": created_by, "created_at": time.time()}
-    rows = drawn[["image_id", "is_pie", "labelled", "finding_count", "group"]].to_dict("records")
+    chosen = wanted.model_dump(include={"form", "repeats", "readers_per_image"})
+    made_so = Design(**chosen, n_blocks=wanted.n_blocks, n_passed_over=drawn.n_passed_over)
+    settings |= {"design": asdict(made_so)}
+    rows = drawn.images[DRAWN].to_dict("records")
     with writing() as connection:
         if _named(connection, wanted.name):
             raise InputError(f"There is a reader study {wanted.name!r} already; choose a name.")
@@ -83,7 +107,7 @@ def reader_studies(study_id: str | None = None) -> list[ReaderStudy]:
     if study_id is not None:
         query = query.where(studies.c.study_id == study_id)
     with reading() as connection:
-        return [_made(row) for row in connection.execute(query)]
+        return [reader_study_of(row) for row in connection.execute(query)]
 
 
 def find(name: str) -> ReaderStudy:
@@ -156,29 +180,17 @@ def invitations(address: str) -> list[ReaderStudy]:
         .order_by(studies.c.created_at.desc(), studies.c.id.desc())
     )
     with reading() as connection:
-        return [_made(row) for row in connection.execute(query)]
+        return [reader_study_of(row) for row in connection.execute(query)]
 
 
-def is_assigned(address: str, study_id: str, image_id: str) -> bool:
-    """Whether this person has this image of this study to read. False where nobody can tell."""
-    query = (
-        select(images.c.position)
-        .join(studies, studies.c.id == images.c.reader_study)
-        .join(readers, readers.c.reader_study == studies.c.id)
-        .where(
-            readers.c.reader == address.strip().lower(),
-            readers.c.removed_at.is_(None),
-            studies.c.study_id == study_id,
-            images.c.image_id == image_id,
-        )
-        .limit(1)
-    )
-    with suppress(InputError, WorkError):
-        if nothing_kept():
-            return False
-        with reading() as connection:
-            return connection.execute(query).first() is not None
-    return False
+def read_by_name() -> bool:
+    """Whether anybody is invited by a name, to read where nobody signs in."""
+    if nothing_kept():
+        return False
+    query = select(readers.c.reader).where(readers.c.removed_at.is_(None)).distinct()
+    with reading() as connection:
+        everybody = connection.execute(query).scalars().all()
+    return any(needs_no_sign_in(one) and one != LOCAL.email for one in everybody)
 
 
 def _invite(connection: Connection, study: int, addresses: Iterable[str]) -> None:
@@ -215,5 +227,7 @@ def _n_answers(connection: Connection, of: ReaderStudy) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def _made(row: Row) -> ReaderStudy:
-    return ReaderStudy(**row._mapping)
+def reader_study_of(row: Row) -> ReaderStudy:
+    """A row of `schema.studies`."""
+    kept = dict(row._mapping)
+    return ReaderStudy(**kept | {"design": Design(**kept["design"] or {})})

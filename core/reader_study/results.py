@@ -6,19 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from core.analysis.reader import ReaderResults, by_reader
 from core.errors import InputError
 from core.reader_study.codebook import ANSWERS, HISTORY, IMAGES, codebook
 from core.reader_study.database import ReaderStudy, invited
+from core.reader_study.readings import sheet_of
 from core.reader_study.schema import answers, images, readers, reading, showings
 from core.results.export import FORMATS
 from core.study import store
 from core.study.progress import Advance
-from core.wording.questions import QUESTIONS
+from core.wording.questions import FORMS, IMAGE, LABELS, QUESTIONS, measure_and_place
 
-LEVELS = {question.name: question.level for question in QUESTIONS.values()}
+KEYS = ["reader", "image_id", "again", "question", "label"]  # of which the latest answer counts
 FORMATS_OF_EXPORT = (".csv", ".parquet")
 
 
@@ -29,18 +30,14 @@ def answer_table(of: ReaderStudy) -> pd.DataFrame:
     """
     given = _history(of)
     if given.empty:
-        return pd.DataFrame(columns=ANSWERS.names).astype({"is_pie": bool, "value": int})
+        empty = {"is_pie": bool, "again": bool, "value": int, "reader_removed": bool}
+        return pd.DataFrame(columns=ANSWERS.names).astype(empty)
     seconds = _seconds_per_image(given)
-    keys = ["reader", "image_id", "question"]
-    latest = given.drop_duplicates(keys, keep="last").copy()
-    earlier = given.groupby(keys).size().rename("n_changes") - 1
-    latest = latest.merge(earlier, left_on=keys, right_index=True)
-    latest = latest.merge(seconds, on=["reader", "image_id"], how="left")
-    order = {name: at for at, name in enumerate(QUESTIONS)}
-    latest = latest.sort_values(
-        ["number", "position", "question"],
-        key=lambda column: column.map(order) if column.name == "question" else column,
-    )
+    n_given = given.groupby(KEYS, dropna=False)["value"].transform("size")
+    latest = given.assign(n_changes=n_given - 1).drop_duplicates(KEYS, keep="last")
+    latest = latest.merge(seconds, on=["reader", "image_id", "again"], how="left")
+    latest = latest.sort_values(["number", "position", "place"], kind="stable")
+    latest["pair"] = latest["pair"].astype("Int64") + 1
     latest["given_at"] = _as_times(latest["given_at"])
     return latest[ANSWERS.names].reset_index(drop=True)
 
@@ -59,28 +56,30 @@ def image_table(of: ReaderStudy) -> pd.DataFrame:
     with reading() as connection:
         table = pd.DataFrame(connection.execute(query).mappings().all())
     table["labels"] = table["labelled"].map("|".join)
+    table["block"] = table["block"].astype("Int64") + 1
+    table["pair"] = table["pair"].astype("Int64") + 1
     return table[IMAGES.names]
 
 
 def reader_table(of: ReaderStudy) -> pd.DataFrame:
     """How far each reader is; READERS, and address after the reader."""
     given = answer_table(of)
-    per_image = given.drop_duplicates(["reader", "image_id"]).groupby("reader")["seconds"].median()
-    size = len(image_table(of))
-    rows = []
-    for one in invited(of):
-        name = _name(one.number)
-        own = given[given["reader"] == name].groupby("image_id").size()
-        rows.append(
-            {
-                "reader": name,
-                "address": one.address,
-                "removed": one.removed,
-                "n_images": size,
-                "n_complete": int((own == len(QUESTIONS)).sum()),
-                "median_seconds": per_image.get(name),
-            }
-        )
+    shown = given.drop_duplicates(["reader", "image_id", "again"])
+    per_image = shown.groupby("reader")["seconds"].median()
+    everybody = invited(of)
+    with reading() as connection:
+        sheets = [sheet_of(connection, of, one.address) for one in everybody]
+    rows = [
+        {
+            "reader": _name(one.number),
+            "address": one.address,
+            "removed": one.removed,
+            "n_images": len(sheet.order),
+            "n_complete": sheet.n_complete,
+            "median_seconds": per_image.get(_name(one.number)),
+        }
+        for one, sheet in zip(everybody, sheets, strict=True)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -91,7 +90,9 @@ def counted(given: pd.DataFrame) -> pd.DataFrame:
 
 def results(given: pd.DataFrame, advance: Advance | None = None) -> pd.DataFrame:
     """given: `answer_table`. See `analysis.reader.ReaderResults`."""
-    return ReaderResults(LEVELS)(counted(given), advance)
+    form = IMAGE if "label_correct" in set(given["question"]) else LABELS
+    levels = {name: QUESTIONS[name].level for name in FORMS[form]}
+    return ReaderResults(levels)(counted(given), advance)
 
 
 def results_by_reader(given: pd.DataFrame) -> pd.DataFrame:
@@ -144,14 +145,26 @@ def _history(of: ReaderStudy) -> pd.DataFrame:
         rows = connection.execute(_history_query(of)).mappings().all()
     columns = [column.name for column in _history_query(of).selected_columns]
     table = pd.DataFrame(rows, columns=columns)
+    table["again"] = table["again"].astype(bool)
+    kept = table["question"].map(measure_and_place)
+    table["question"], at = kept.str[0], kept.str[1]
+    table["label"] = [
+        labels[int(place)] if pd.notna(place) else None
+        for labels, place in zip(table["labelled"], at, strict=True)
+    ]
+    order = {name: place for place, name in enumerate(QUESTIONS)}
+    table["place"] = table["question"].map(order) * 1000 + at.fillna(0)
     table["reader"] = table["number"].map(_name)
     table["reader_removed"] = table.pop("removed_at").notna()
     return table
 
 
 def _history_query(of: ReaderStudy) -> Select:
+    size = select(func.count()).select_from(images).where(images.c.reader_study == of.id)
+    n_images = size.scalar_subquery()
     of_image = and_(
-        images.c.reader_study == answers.c.reader_study, images.c.position == answers.c.position
+        images.c.reader_study == answers.c.reader_study,
+        images.c.position == answers.c.position % n_images,
     )
     of_reader = and_(
         readers.c.reader_study == answers.c.reader_study, readers.c.reader == answers.c.reader
@@ -163,12 +176,16 @@ def _history_query(of: ReaderStudy) -> Select:
             answers.c.position,
             images.c.image_id,
             images.c.is_pie,
+            images.c.pair,
+            images.c.labelled,
+            (answers.c.position >= n_images).label("again"),
             answers.c.question,
             answers.c.value,
             answers.c.showing,
             showings.c.shown_at,
             answers.c.given_at,
         )
+        .select_from(answers)
         .join(images, of_image)
         .join(readers, of_reader)
         .outerjoin(showings, showings.c.id == answers.c.showing)
@@ -179,9 +196,10 @@ def _history_query(of: ReaderStudy) -> Select:
 
 def _seconds_per_image(given: pd.DataFrame) -> pd.DataFrame:
     """From each showing to the last answer given in it; showings of one image add up."""
-    of_showing = given.dropna(subset="showing").groupby(["reader", "image_id", "showing"])
+    keys = ["reader", "image_id", "again"]
+    of_showing = given.dropna(subset="showing").groupby([*keys, "showing"])
     spent = of_showing["given_at"].max() - of_showing["shown_at"].first()
-    return spent.groupby(["reader", "image_id"]).sum().rename("seconds").reset_index()
+    return spent.groupby(keys).sum().rename("seconds").reset_index()
 
 
 def _as_times(seconds: pd.Series) -> pd.Series:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    inspect,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -46,6 +47,8 @@ studies = Table(
     Column("reveal", Boolean, nullable=False),
     Column("created_by", String(320), nullable=False),
     Column("created_at", Float, nullable=False),
+    # What `database.Design` holds; null in those made before there was a choice.
+    Column("design", JSON),
 )
 # `position` is a place in an order that says nothing; the order each reader sees is their own.
 images = Table(
@@ -58,6 +61,10 @@ images = Table(
     Column("labelled", JSON, nullable=False),
     Column("finding_count", Integer, nullable=False),
     Column("group", String(10), nullable=False),
+    # Null where images are not matched, or, for the block, where every reader reads the image.
+    Column("pair", Integer),
+    Column("matched_on", String(20)),
+    Column("block", Integer),
     UniqueConstraint("reader_study", "image_id"),
 )
 readers = Table(
@@ -70,7 +77,9 @@ readers = Table(
     Column("closed_at", Float),
     UniqueConstraint("reader_study", "number"),
 )
-# The next two are only ever added to. Times are seconds since 1970, UTC, of the server's clock.
+# The next two are only ever added to. Times are seconds since 1970, UTC, of the server's clock. A
+# position from the number of images on is that of an image shown for the second time, see
+# `schedule.reader_order`.
 showings = Table(
     "showing",
     metadata,
@@ -167,7 +176,32 @@ def _engine(address: str) -> Engine:
     else:
         engine = create_engine(address, pool_pre_ping=True)
     metadata.create_all(engine)
+    _add_new_columns(engine)
     return engine
+
+
+def _add_new_columns(engine: Engine) -> None:
+    """Bring a database of an earlier version up to date. New columns may be null, and null says
+    that a reader study was made before there was such a thing; nothing else is touched."""
+    found = inspect(engine)
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in found.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                _add(engine, column)
+
+
+def _add(engine: Engine, column: Column) -> None:
+    preparer = engine.dialect.identifier_preparer
+    kind = column.type.compile(engine.dialect)
+    table, name = preparer.quote(column.table.name), preparer.quote(column.name)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    except SQLAlchemyError:
+        # Another process of the same version may have been quicker.
+        if column.name not in {c["name"] for c in inspect(engine).get_columns(column.table.name)}:
+            raise
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -28,6 +28,7 @@ from core.analysis.pie_composition import PIE_CLASS_RATIO, PIE_FINDING_COUNT_RAT
 from core.analysis.pie_definitions import PIES
 from core.analysis.pie_label_noise import PIE_LABEL_NOISE
 from core.analysis.pie_quality_excess import PIE_QUALITY
+from core.analysis.quality_truth import PIE_POOR, QUALITY_TRUTH
 from core.analysis.safe_operation import BY_BOTH
 from core.analysis.safe_sparsity import SafeSparsity
 from core.analysis.subgroup import Subgroup
@@ -99,6 +100,8 @@ TABLES = {
     ),
     "pie_label_noise": Table(pies.pie_label_noise, PIE_LABEL_NOISE, (SPARSITY,)),
     "pie_quality": Table(pies.pie_quality, PIE_QUALITY, (SPARSITY, ADVANCE)),
+    "quality_truth": Table(pies.quality_truth, QUALITY_TRUTH, (ADVANCE,)),
+    "pie_poor_quality": Table(pies.pie_poor_quality, PIE_POOR, (SPARSITY,)),
 }
 
 

@@ -59,7 +59,7 @@ def _file(name: str) -> partial:
 class_onsets = Kept(
     _make,
     tuple(map(_file, ("class_onsets", "trends", "class_effects", "different_pairs"))),
-    version=9,
+    version=10,
     inputs=(METRICS,),
     uses=(moments,),
     columns=(TRENDS, CLASS_EFFECTS),

@@ -29,7 +29,7 @@ from core.results.operating import lost_at, operating_points, raised_at
 from core.study import paths, store
 from core.study.study import PREDICTIONS, VALIDATION, Study
 
-VERSION = 2
+VERSION = 3
 KEPT = (*SUMMARY, "rank", *CHANGED)  # rank: of the mean over runs, among the test images
 
 

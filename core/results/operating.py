@@ -30,6 +30,7 @@ from core.analysis.ranks import ranks
 from core.results.kept import Kept, kept
 from core.results.slices import Slice
 from core.study import paths
+from core.study.labels import untrained
 from core.study.study import ENSEMBLES, PREDICTIONS, VALIDATION, Study
 
 
@@ -58,7 +59,10 @@ def _points(study: Study, runs: list[int], sparsity: float) -> pd.DataFrame:
         total += study.validation_predictions(run, sparsity)
     mean = (total / len(runs)).astype(np.float32)  # as ensembles are rounded
     find = OperatingPoints(study.config.operating_point.specificity)
-    return find(study.validation.truth, mean, study.labels.class_names)
+    table = find(study.validation.truth, mean, study.labels.class_names)
+    # Nobody calls a finding that no model has learnt, so none is ever found, lost or raised.
+    points = table["operating_point"].mask(table["class_name"].isin(untrained(study.frequencies)))
+    return table.assign(operating_point=points)
 
 
 def lost_at(study: Study, by: LostBy = OPERATING_POINT) -> np.ndarray:
@@ -86,10 +90,11 @@ def _values(study: Study, table: pd.DataFrame) -> np.ndarray:
 def _kept_since(
     since: Callable[[Cells, np.ndarray], np.ndarray], file: Callable[..., Path]
 ) -> Kept:
-    @kept(file, version=1, inputs=(ENSEMBLES, VALIDATION))
+    @kept(file, version=2, inputs=(ENSEMBLES, VALIDATION))
     def table(study: Study, by_rank: bool) -> pd.DataFrame:
         names = list(study.labels.class_names)
-        points = np.full(len(names), study.config.operating_point.specificity)
+        trained = ~pd.Index(names).isin(untrained(study.frequencies))
+        points = np.where(trained, study.config.operating_point.specificity, np.nan)
         if not by_rank:
             points = operating_points(study)["operating_point"].to_numpy(float)
         if np.isnan(points).all() or not (0.0 in study.grid and len(study.grid) > 1):
@@ -112,7 +117,7 @@ _raised = _kept_since(raised_at_sparsity, paths.raised_at_path)
 
 @kept(
     paths.operating_characteristics_path,
-    version=1,
+    version=2,
     inputs=(PREDICTIONS, ENSEMBLES, VALIDATION),
     columns=OPERATING_CHARACTERISTICS,
 )

@@ -27,6 +27,7 @@ from core.analysis.pie_lost import labels_lost
 from core.analysis.pie_null import PairAgreements
 from core.analysis.pie_quality import PieQuality
 from core.analysis.pie_quality_excess import BADNESS, PIE_QUALITY, PieQualityExcess, badness
+from core.analysis.quality_truth import POOR, PiePoor, QualityTruth, labels_record_quality
 from core.analysis.ranks import ranks
 from core.errors import InputError
 from core.pictures.quality import image_quality, kept_quality
@@ -234,6 +235,26 @@ def pie_quality(
     return with_quality_excess(
         study, sparsity, measured, PieQuality()(found, study.test.rows, measured)
     )
+
+
+def quality_truth(study: Study, advance: Advance | None = None) -> pd.DataFrame:
+    """`QualityTruth`. Raises InputError where the labels do not record which images are poor."""
+    _refuse_unknown_quality(study)
+    return QualityTruth()(study.test.rows, image_quality(study.folder, advance))
+
+
+def pie_poor_quality(study: Study, sparsity: float = PIE_SPARSITY) -> pd.DataFrame:
+    """`PiePoor`. Raises InputError where the labels do not record which images are poor."""
+    _refuse_unknown_quality(study)
+    return PiePoor()(paper_pies(study, sparsity), study.test.rows)
+
+
+def _refuse_unknown_quality(study: Study) -> None:
+    if not labels_record_quality(study.labels):
+        raise InputError(
+            f"The labels of {study.folder.name} do not record which images are poor: they have no "
+            f"column {POOR}, as those of phantoms do."
+        )
 
 
 def with_quality_excess(

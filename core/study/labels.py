@@ -121,6 +121,14 @@ def known_split(frequencies: pd.DataFrame) -> str:
     return "train" if frequencies["train_frequency"].gt(0).any() else "test"
 
 
+def untrained(frequencies: pd.DataFrame) -> frozenset[str]:
+    """The classes that no training image carries: no model has learnt them, so none can lose them.
+    None where no training image is known."""
+    if "train_frequency" not in frequencies or known_split(frequencies) == "test":
+        return frozenset()
+    return frozenset(frequencies.loc[frequencies["train_frequency"].eq(0), "class_name"])
+
+
 def positive_patients(rows: pd.DataFrame, class_names: tuple[str, ...] | list[str]) -> pd.Series:
     """class_name to the number of patients with at least one image that carries the class."""
     patients = rows["patient_id"].to_numpy()

@@ -14,6 +14,7 @@ from core.people import audit, sign_in
 from core.people.access import (
     SEES_STUDIES,
     Person,
+    ReadingClaim,
     Role,
     Visitor,
     XrayClaim,
@@ -122,6 +123,12 @@ def show_person(looking: Person) -> None:
 def xray_address(study_id: str, image_id: str) -> str:
     """Where this person finds an image for the next minutes; `?size=` or `?pixels=1` may follow."""
     return f"/xray/{sign_xray(XrayClaim(study_id, image_id, person().email))}"
+
+
+def reading_address(reader_study: int, position: int, reader: str) -> str:
+    """As `xray_address`, of an image in a reader study, for this person, who reads as `reader`."""
+    claim = ReadingClaim(reader_study, position, reader, person().email)
+    return f"/xray/{sign_xray(claim)}"
 
 
 def logged_export(study_id: str, table: str, make: Callable[[], T]) -> Callable[[], T]:

@@ -122,23 +122,75 @@ def _reason(claim: Claim | None) -> str:
 
 
 def image_quality(table: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """In which measure PIEs differ most from other images. table: `pie_quality`."""
+    """In which measures PIEs differ from other images, after correction for their number, the
+    largest difference first, and whether pruning is the reason. table: `pie_quality`."""
     clear = table[table["q"] < SIGNIFICANT]
     if table["q"].isna().all():
         return "Too few PIEs to compare image quality"
     if clear.empty:
         return f"No measure tells PIEs from other images at q < {SIGNIFICANT:g}"
-    row = clear.loc[clear["difference"].abs().idxmax()]
-    word = "higher" if row["difference"] > 0 else "lower"
-    found = f"{names[row['measure']]} is {word} in PIEs than in other images"
-    found += f" (n = {words.count(int(row['n_pie']), 'PIE')})"
-    dense = row.get("dense_difference", math.nan)
-    if math.isnan(dense):
-        return found
-    return (
-        f"{found}: difference {words.number(row['difference'])}, {words.number(dense)} when "
-        "nothing is pruned"
+    clear = clear.sort_values("difference", key=lambda d: -d.abs(), kind="stable")
+    sides = []
+    for word, rows in (
+        ("higher", clear[clear["difference"] > 0]),
+        ("lower", clear[clear["difference"] < 0]),
+    ):
+        if len(rows):
+            sides.append((word, _measures(rows, names)))
+    if clear.iloc[0]["difference"] < 0:
+        sides.reverse()
+    found = " and ".join(f"{word} {named}" for word, named in sides)
+    n = words.count(int(clear["n_pie"].max()), "PIE")
+    return f"PIEs have {found} than other images (n = {n}){_with_pruning(clear, names)}"
+
+
+def _measures(rows: pd.DataFrame, names: Mapping[str, str]) -> str:
+    return words.names([names[name].lower() for name in rows["measure"]], most=len(rows))
+
+
+def _with_pruning(clear: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Of which of these measures pruning is the reason: their difference is larger than that of
+    dense models compared with each other, or of the other sign."""
+    if not held_against_dense(clear, "difference"):
+        return ""
+    more = clear["difference_of_differences"] * np.sign(clear["difference"]) > 0
+    by_pruning = clear[(clear["dod_q"] < SIGNIFICANT) & more]
+    if by_pruning.empty:
+        return "; that pruning is the reason is not shown"
+    if len(by_pruning) == len(clear):
+        return "; more so than when nothing is pruned"
+    return f"; more so than when nothing is pruned: {_measures(by_pruning, names)}"
+
+
+def poor_images(truth: pd.DataFrame, pies: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """How well the measures find the images that were made poor, and whether those are PIEs more
+    often. truth: `quality_truth`; pies: `pie_poor_quality`."""
+    (row,) = pies.to_dict("records")
+    counts = (
+        f"{words.count(int(row['n_poor']), 'test image')} of {row['n_poor'] + row['n_others']:,} "
+        f"{'was' if row['n_poor'] == 1 else 'were'} drawn poor, and {row['n_poor_pies']:,} of them "
+        f"{'is a PIE' if row['n_poor_pies'] == 1 else 'are PIEs'}, against "
+        f"{row['n_other_pies']:,} of {row['n_others']:,} others"
     )
+    if math.isnan(row["ci_low"]):
+        return f"{counts}: too few to compare."
+    low, high = (words.number(row[end], 1) for end in ("ci_low", "ci_high"))
+    verdict = "Whether poor images are PIEs more often cannot be told"
+    if row["ci_low"] > 1 or row["ci_high"] < 1:
+        verdict = f"Poor images are PIEs {'more' if row['ci_low'] > 1 else 'less'} often"
+    text = (
+        f"{verdict}: {counts} (odds ratio {words.number(row['odds_ratio'], 1)}, 95 % over "
+        f"patients: {low} to {high})."
+    )
+    known = truth[truth["auroc"].notna()]
+    known = known.sort_values("auroc", ascending=False, kind="stable")
+    told = ", ".join(
+        f"{names.get(row['measure'], 'all measures together').lower()} "
+        f"{words.number(row['auroc'])} ({words.number(row['ci_low'])} to "
+        f"{words.number(row['ci_high'])})"
+        for _, row in known.iterrows()
+    )
+    return f"{text} How well each measure finds them, by AUROC: {told}."
 
 
 def labels_lost(row: Row) -> str:

@@ -1,5 +1,7 @@
 """A trend that carries no verdict says why, and the true reason."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,3 +74,14 @@ def test_one_run_carries_no_verdict(n_runs, reason):
 def test_without_tail_classes_there_is_no_difference_of_groups():
     _, claims = known((0.0, 0.5, 0.95))
     assert reasons(claims)[TAIL] == evidence.NO_GROUPS
+
+
+def test_a_class_without_a_training_image_is_neither_judged_nor_among_the_first():
+    found, _ = known((0.0, 0.5, 0.95))
+    first = found.onsets.set_index("class_name")["p_among_first"].idxmax()
+    trained = np.where(found.frequencies["class_name"] == first, 0.0, 0.1)
+    without = dataclasses.replace(
+        found, frequencies=found.frequencies.assign(train_frequency=trained)
+    )
+    assert without.judged.sum() == found.judged.sum() - 1
+    assert np.isnan(without.onsets.set_index("class_name").loc[first, "p_among_first"])

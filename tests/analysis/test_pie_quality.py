@@ -53,7 +53,7 @@ def test_a_difference_is_found_and_its_absence_is_not():
     assert rows.loc["worse", "q"] < 0.001
     assert rows.loc["same", "ci_low"] < 0 < rows.loc["same", "ci_high"]
     assert pie_sentences.image_quality(table, {"worse": "Blur"}) == (
-        f"Blur is higher in PIEs than in other images (n = {is_pie.sum()} PIEs)"
+        f"PIEs have higher blur than other images (n = {is_pie.sum()} PIEs)"
     )
     chart = quality_chart(table, {"worse": "Blur", "same": "Contrast"}, "title")
     assert f"n = {is_pie.sum()} PIEs" in chart.caption

@@ -122,6 +122,20 @@ def test_few_patients_are_never_called_safe_or_unsafe():
     assert safe_answer(table_of(study(), min_patients=1000)).safe_up_to is None
 
 
+def test_a_class_that_no_model_has_learnt_is_not_judged():
+    """Its scores may follow those of a class that it occurs with, and fall with them."""
+    groups = {"class_name": NAMES, "group": ["head", "medium", "tail"]}
+    frequencies = pd.DataFrame(groups | {"train_frequency": [0.4, 0.0, 0.01]})
+    chance = pd.Series(0.0, index=NAMES)
+    table = SafeSparsity()(study(collapse), frequencies, chance)
+    rare = table[table["class_name"] == "Rare"]
+    assert set(rare["verdict"]) == {"cannot tell"}
+    assert set(rare["reason"]) == {"no training image carries this class"}
+    answer = safe_answer(table)
+    assert (answer.n_classes, answer.safe_up_to) == (1, 0.75)
+    assert answer.not_found == ("Rare",)
+
+
 def test_a_wide_interval_says_cannot_tell_and_why():
     def noise(scores, sparsity, run):
         scores[:, 1] -= np.random.default_rng([run, 5]).normal(size=len(scores)) * 0.6

@@ -115,3 +115,25 @@ def test_ten_readings_by_keyboard_through_a_killed_server(server, page):
         timeout=PATIENCE
     )
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=PATIENCE)
+
+
+def test_on_a_phone_xray_and_answers_are_in_view_together(server, browser):
+    """Labels asked one by one; and no address in the page says of which study or image it is."""
+    of = write_reader_study(readers=("anna",), form="labels")
+    server.start()
+    page = browser.new_page(viewport={"width": 420, "height": 800})
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(f"{server.address}/reader_study")
+    page.get_by_label("Your name").fill("Anna")
+    page.get_by_role("button", name="Read").click()
+    image_in_view(page, 1, 10)
+    stage = page.locator(".stage").bounding_box()
+    last = page.locator("[class*='-difficulty'] button").last.bounding_box()
+    assert stage["y"] > 0
+    assert stage["height"] > 200
+    assert last["y"] + last["height"] <= 800
+    xrays = [url for url in fetched if "/xray/" in url]
+    assert xrays
+    assert not any(re.search(rf"{of.study_id}|image-|anna", url) for url in xrays)
+    page.close()

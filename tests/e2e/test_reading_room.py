@@ -19,6 +19,7 @@ from tests.e2e.conftest import PATIENCE
 from tests.e2e.oidc import ROLES, provider, running_app
 from tests.e2e.test_reader_study import image_in_view, press
 from tests.e2e.test_sign_in import shown, sign_in, usable
+from tests.reader_study.toy_readings import FIRST
 from tests.toys import TOY_CLASSES, toy_config, toy_labels
 
 ADMIN, RESEARCHER, READER = ROLES
@@ -215,7 +216,7 @@ def read(page: Page, number: int) -> None:
 def test_a_reader_finishes_ten_readings_though_the_server_is_killed(page, room, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(room.cache))
     folder = paths.study_dir(toy_config("tail", room.cache / "tail-images"))
-    asked = design.plan(name="ten", readers=(READER,), n_pies=5, n_non_pies=5)
+    asked = design.plan(name="ten", readers=(READER,), n_pies=5, n_non_pies=5, **FIRST)
     of = database.create(folder, asked, RESEARCHER)
     sign_in(page, room.address, READER)
     for number in range(1, 5):

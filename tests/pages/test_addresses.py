@@ -19,7 +19,7 @@ ELSEWHERE = {
     **dict.fromkeys(("upload", "dataset", "own", "look"), "tests/e2e/test_analyse.py"),
     **dict.fromkeys(("grid", "precision", "method", "name"), "tests/pages/test_analyse.py"),
     "job": "tests/e2e/test_jobs.py",
-    "reader-study": "tests/pages/test_reader_study.py",
+    **dict.fromkeys(("reader", "reader-study"), "tests/pages/test_reader_study.py"),
     "positives": "tests/pages/test_safe_sparsity.py",
     **dict.fromkeys(("lost", "raised"), "tests/pages/test_finding_filter.py"),
 }

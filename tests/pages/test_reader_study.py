@@ -12,10 +12,10 @@ from core.people.access import Person
 from core.reader_study import database, readings, results
 from core.study import paths
 from core.study.store import find_study
-from core.ui import people
+from core.ui import people, plain
 from core.ui.reader_study import room as reading_room
 from core.wording import words
-from core.wording.questions import QUESTIONS
+from core.wording.questions import FORMS, IMAGE
 from tests.pages.test_pages import open_page, said
 from tests.reader_study.toy_readings import answer_all, write_reader_study
 from tests.toys import write_toy_study
@@ -52,7 +52,7 @@ def choice(at, name, value):
 
 def answer(at, *values):
     """Press an answer to each question of the image in view."""
-    for name, value in zip(QUESTIONS, values, strict=True):
+    for name, value in zip(FORMS[IMAGE], values, strict=True):
         choice(at, name, value).click().run()
     return at
 
@@ -251,14 +251,18 @@ def test_a_reader_study_is_made_on_the_page():
     write_toy_study()
     at = open_page(RESULTS)
     assert "To draw from: 10 PIEs of 10 patients, 190 non-PIEs of 100" in said(at).replace("\\", "")
-    at.text_area(key="rs-readers").set_value("local, Ada@clinic.org")
-    at.number_input(key="rs-pies").set_value(4)
-    at.number_input(key="rs-non-pies").set_value(6)
+    at.text_area(key="rs-readers").set_value("local, Ada@clinic.org").run()
+    at.number_input(key="rs-pies").set_value(4).run()
+    text = said(at).replace("\\", "")
+    assert "With 2 readers and 4 + 4 images, a difference of 0.5 points (of these readers)" in text
     at.button(key=next(b.key for b in at.button if b.label == "Make the reader study")).click()
     at.run()
     assert not at.error
     (made,) = database.reader_studies()
     assert [reader.address for reader in database.invited(made)] == ["local", "ada@clinic.org"]
+    assert made.matched
+    assert (made.design.form, made.design.repeats) == ("labels", 0.1)
+    assert "matched (" in said(at).replace("\\", "")
     assert "No answers yet" in said(at)
 
 
@@ -266,6 +270,8 @@ def test_too_many_pies_are_refused_on_the_page():
     write_toy_study()
     at = open_page(RESULTS)
     at.text_area(key="rs-readers").set_value("local")
+    at.checkbox(key="rs-matched").uncheck().run()
+    at.number_input(key="rs-pies").set_value(11)
     at.button(key=next(b.key for b in at.button if b.label == "Make the reader study")).click()
     at.run()
     assert "has 10 PIEs" in at.error[0].value.replace("\\", "")
@@ -284,10 +290,11 @@ def test_results_are_told_with_n_and_what_is_missing(of):
     text = said(at).replace("\\", "")
     assert "90 answers of 3 readers about 10 images; 3 of 3 readers have finished." in text
     assert "Few answers: only very large differences would show." in text
-    table = at.dataframe[1].value
-    assert list(table.iloc[0]) == ["Answers about PIEs", "15", "15", "15"]
+    table = at.dataframe[0].value
+    assert list(table.iloc[0]) == ["Readings of PIEs", "15", "15", "15"]
     expected = results.results(results.answer_table(of))["krippendorff_alpha"]
-    shown = [float(value.replace(words.MINUS, "-")) for value in table.iloc[-1, 1:]]
+    alpha = table.set_index("").loc["Alpha between readers"]
+    shown = [float(value.replace(words.MINUS, "-")) for value in alpha]
     assert shown == pytest.approx(expected.tolist(), abs=0.005)
 
 
@@ -300,3 +307,86 @@ def test_the_viewer_of_a_reader_knows_no_view_no_date_and_no_other_xray(of):
     for image in given["images"]:
         assert (image["corner"], image["label"]) == ("", "")
         assert re.fullmatch(r"image \d+ of \d+", image["image_id"])
+
+
+def test_each_label_has_a_yes_or_no_of_its_own_and_the_keys_go_from_one_to_the_next():
+    of = write_reader_study(form="labels", n_pies=10, n_non_pies=60)
+    at = open_page(READ)
+    known = readings.sheet(of, LOCAL)
+    place = next(
+        place for place, position in enumerate(known.order) if len(known.asked[position]) > 3
+    )
+    at.session_state["reading_room"].go(place)
+    at.run()
+    asked = known.asked[known.order[place]]
+    for question in list(asked.values())[:-2]:
+        assert plain(question.asked) in said(at)
+        (yes,) = [b for b in at.button if b.key and b.key.startswith(f"{question.name}-1-")]
+        assert yes.proto.shortcut == "y", "the label that is asked now has the keys"
+        yes.click().run()
+    assert not [b for b in at.button if b.proto.shortcut == "y"]
+    room = at.session_state["reading_room"]
+    labels = list(asked)[:-2]
+    next(b for b in at.button if b.label == "Labels again").click().run()
+    for name in labels:
+        assert room.asking == name
+        choice(at, name, 0).click().run()
+    assert room.asking == ""
+    given = readings.sheet(of, LOCAL).given[known.order[place]]
+    assert given == dict.fromkeys(labels, 0)
+
+
+def test_nothing_on_the_page_tells_that_an_image_was_there_before(monkeypatch):
+    """Of an image and the same one again, place and address put aside, the pages are equal; and
+    their addresses differ, or the browser's history would tell."""
+    of = write_reader_study(form="labels", repeats=0.3)
+    at = open_page(READ)
+    order = readings.sheet(of, LOCAL).order
+    assert sum(position >= 10 for position in order) == 3
+    pages, addresses = {}, {}
+    for place, position in enumerate(order):
+        at.session_state["reading_room"].go(place)
+        at.run()
+        sent = "\n".join(str(e.proto) for e in walk(at.main))
+        told = said(at).replace("ask again for", "")
+        assert not re.search("again|twice|second|repeat", told, re.IGNORECASE)
+        addresses[position] = set(re.findall(r"/xray/[\w-]+", sent))
+        put_aside = (
+            r"/xray/[\w-]+|[Ii]mage \d+ of|\d+ of 13|\d-\d+|value: [\d.]+|id: .*|disabled: true"
+        )
+        plain_text = re.sub(put_aside, "", sent)
+        pages[position] = "\n".join(line for line in plain_text.splitlines() if line.strip())
+    for again in (position for position in order if position >= 10):
+        if order.index(again) not in (0, len(order) - 1) and order.index(again - 10) > 0:
+            assert pages[again] == pages[again - 10]
+    assert not set.intersection(addresses[order[0]], addresses[order[-1]])
+
+
+def test_somebody_types_their_name_where_only_this_machine_listens(monkeypatch):
+    of = write_reader_study(readers=("anna", "ben"))
+    at = open_page(READ)
+    assert not any("/xray/" in str(element.proto) for element in walk(at.main))
+    at.text_input[0].set_value("Anna")
+    at.button[0].click().run()
+    assert at.title[0].value == "Image 1 of 10"
+    assert at.query_params["reader"] in ("Anna", ["Anna"])
+    answer(at, 1, 3, 2)
+    assert readings.sheet(of, "anna").n_complete == 1
+    assert readings.sheet(of, "ben").n_complete == 0
+    other = open_page(READ, reader="eve")
+    assert "There is nothing for you to read" in said(other)
+    next(b for b in at.button if b.label == "Somebody else").click().run()
+    assert at.text_input
+
+
+@pytest.mark.parametrize(
+    "person", [access.GUEST, Person("rita@clinic.org", "reader"), Person("a@b.org", "admin")]
+)
+def test_nobody_reads_by_name_from_elsewhere_or_where_people_sign_in(monkeypatch, person):
+    """Not even by an address that somebody at the machine itself would have."""
+    write_reader_study(readers=("anna",))
+    monkeypatch.setattr(people, "look", lambda: person)
+    at = open_page(READ, reader="anna")
+    assert "There is nothing for you to read" in said(at)
+    assert not at.text_input
+    assert not any("/xray/" in str(element.proto) for element in walk(at.main))

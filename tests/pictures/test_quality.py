@@ -95,3 +95,6 @@ def test_the_tables_of_a_study(folder):
     assert set(table["n_pie"] + table["n_non_pie"]) == {30}
     with pytest.raises(InputError, match="do not record which of them are wrong"):
         pies.pie_label_noise(Study(folder))
+    for table in (pies.quality_truth, pies.pie_poor_quality):
+        with pytest.raises(InputError, match="do not record which images are poor"):
+            table(Study(folder))

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.people import access, audit
-from core.people.access import Person, Visitor, XrayClaim, sign_xray, without_sign_in
+from core.people.access import (
+    Person,
+    ReadingClaim,
+    Visitor,
+    XrayClaim,
+    sign_xray,
+    without_sign_in,
+)
 from core.pictures import xrays
 from core.study import paths, store
 from core.study.config import StudyConfig
@@ -34,8 +42,10 @@ def client(address: str | None = "127.0.0.1") -> TestClient:
     return as_visitor(without_sign_in(address, []))
 
 
-def as_visitor(visitor: Visitor | None, assigned: Collection[tuple] = ()) -> TestClient:
-    routes = xrays.xray_routes(lambda request: visitor, lambda *asked: asked in assigned)
+def as_visitor(
+    visitor: Visitor | None, to_read: Mapping[ReadingClaim, tuple[str, str]] = MappingProxyType({})
+) -> TestClient:
+    routes = xrays.xray_routes(lambda request: visitor, to_read.get)
     return TestClient(Starlette(routes=routes))
 
 
@@ -86,13 +96,33 @@ def test_an_address_is_for_one_person(folder):
     assert refused(client().get(f"/xray/{ask}"))
 
 
-def test_a_reader_sees_the_images_assigned_to_them(folder):
-    """What counts as assigned is tested with the reader study's database."""
-    assigned = {("rita@clinic.org", folder.name, "image-00012.png")}
+def reading(reader: str, person: str, position: int = 3) -> str:
+    return sign_xray(ReadingClaim(7, position, reader, person))
+
+
+def test_a_reader_sees_what_they_have_to_read_and_nothing_else(folder):
+    """What somebody has to read is tested with the reader study's database."""
     rita = Person("rita@clinic.org", "reader")
-    ask = as_visitor(Visitor(rita), assigned).get
-    assert ask(f"/xray/{token(folder, person=rita.email)}").status_code == 200
-    assert refused(ask(f"/xray/{token(folder, 'image-00013.png', rita.email)}"))
+    to_read = {ReadingClaim(7, 3, rita.email, rita.email): (folder.name, "image-00012.png")}
+    ask = as_visitor(Visitor(rita), to_read).get
+    assert ask(f"/xray/{reading(rita.email, rita.email)}").status_code == 200
+    assert list(audit.lines())[-1]["image"] == "image-00012.png"
+    assert refused(ask(f"/xray/{reading(rita.email, rita.email, 4)}"))
+    assert refused(ask(f"/xray/{token(folder, person=rita.email)}")), "of no reader study"
+    ann = Person("ann@clinic.org", "admin")
+    assert refused(as_visitor(Visitor(ann), to_read).get(f"/xray/{reading(*[rita.email] * 2)}"))
+
+
+def test_somebody_reads_by_a_name_at_the_servers_own_machine_alone(folder):
+    def ask(visitor: Visitor):
+        who = visitor.person.email
+        to_read = {ReadingClaim(7, 3, "anna", who): (folder.name, "image-00012.png")}
+        return as_visitor(visitor, to_read).get(f"/xray/{reading('anna', who)}")
+
+    assert ask(without_sign_in("127.0.0.1", [])).status_code == 200
+    assert refused(ask(without_sign_in("0.0.0.0", [])))
+    assert refused(ask(without_sign_in("127.0.0.1", ["X-Forwarded-For"])))
+    assert refused(ask(Visitor(Person("rolf@clinic.org", "researcher"))))
 
 
 def test_samples_come_as_they_are_stored(folder):

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError, WorkError
+from core.people.access import ReadingClaim
 from core.reader_study import database, readings, results, schema
 from core.study import paths
-from core.wording.questions import QUESTIONS
+from core.wording.questions import FORMS, IMAGE
 from tests.reader_study.toy_readings import READERS, answer_all, write_reader_study
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,8 @@ def of():
 def test_looking_leaves_nothing_behind(cache):
     assert database.reader_studies() == []
     assert database.invitations(ADA) == []
-    assert database.is_assigned(ADA, "toy", "image") is False
+    assert readings.to_read(ReadingClaim(1, 0, ADA, ADA)) is None
+    assert not database.read_by_name()
     assert not paths.reader_database().exists()
 
 
@@ -59,7 +61,7 @@ def test_two_tabs_that_answer_together_make_no_double_rows(of):
 
     def tab(value):
         start.wait()
-        for question in QUESTIONS:
+        for question in FORMS[IMAGE]:
             readings.answer(of, ADA, 3, question, value if question != "label_correct" else 1, None)
 
     tabs = [threading.Thread(target=tab, args=(1 + n % 2,)) for n in range(8)]
@@ -79,7 +81,7 @@ def test_a_reader_goes_on_where_they_were(of):
     order = readings.sheet(of, ADA).order
     for place in (0, 1):
         readings.show(of, ADA, order[place])
-        for name in QUESTIONS:
+        for name in FORMS[IMAGE]:
             readings.answer(of, ADA, order[place], name, 1, None)
     assert readings.sheet(of, ADA).place == 2
     readings.show(of, ADA, order[6])
@@ -112,10 +114,13 @@ def test_what_cannot_be_an_answer_is_refused(of, question, value):
 
 def test_only_invited_readers_read_and_only_their_images_are_theirs(of):
     image = readings.judged(of, 0).image_id
-    assert database.is_assigned("ADA@clinic.org", of.study_id, image)
-    assert not database.is_assigned("eve@clinic.org", of.study_id, image)
-    assert not database.is_assigned(ADA, of.study_id, "image-00000.png")
-    assert not database.is_assigned(ADA, "another", image)
+    assert readings.to_read(ReadingClaim(of.id, 0, ADA, ADA)) == (of.study_id, image)
+    for other in (
+        ReadingClaim(of.id, 0, "eve@clinic.org", "eve@clinic.org"),
+        ReadingClaim(of.id, 99, ADA, ADA),
+        ReadingClaim(of.id + 1, 0, ADA, ADA),
+    ):
+        assert readings.to_read(other) is None
     for act in (readings.sheet, lambda o, r: readings.show(o, r, 0), readings.revealed):
         with pytest.raises(InputError, match="You are not, or no longer, a reader"):
             act(of, "eve@clinic.org")
@@ -128,7 +133,7 @@ def test_a_removed_reader_is_left_out_and_comes_back_with_what_was_answered(of):
     answer_all(of, "local", shift=1)
     database.remove(of, ADA)
     assert database.invitations(ADA) == []
-    assert not database.is_assigned(ADA, of.study_id, readings.judged(of, 0).image_id)
+    assert readings.to_read(ReadingClaim(of.id, 0, ADA, ADA)) is None
     given = results.answer_table(of)
     assert set(given["reader"]) == {"reader 1", "reader 2"}
     assert set(results.counted(given)["reader"]) == {"reader 2"}
@@ -191,17 +196,17 @@ def test_an_address_that_is_no_database_is_refused(monkeypatch):
     with pytest.raises(WorkError) as refused:
         database.reader_studies()
     assert "hidden" not in str(refused.value)
-    assert database.is_assigned(ADA, "toy", "image") is False
+    assert readings.to_read(ReadingClaim(1, 0, ADA, ADA)) is None
 
 
 READING_PROCESS = """
 import sys
 from core.reader_study import database, readings
-from core.wording.questions import QUESTIONS
+from core.wording.questions import FORMS, IMAGE
 of, reader = database.find("first"), sys.argv[1]
 for position in readings.sheet(of, reader).order * 1000:
     showing = readings.show(of, reader, position)
-    for question in QUESTIONS.values():
+    for question in readings.sheet(of, reader).asked[position].values():
         held = readings.sheet(of, reader).given.get(position, {}).get(question.name)
         value = next(v for v in question.answers if v != held)
         readings.answer(of, reader, position, question.name, value, showing)

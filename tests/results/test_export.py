@@ -37,7 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     achieved = pd.DataFrame({"run": [0], "sparsity": [0.5], "layer": ["all"], "achieved": [1 / 3]})
     store.write_table(achieved, paths.achieved_sparsity_path(folder))
     labels = store.read_labels(folder)
-    store.write_labels(Labels(labels.table.assign(wrong_labels=""), labels.class_names), folder)
+    poor = np.arange(len(labels.table)) % 9 == 0
+    told = labels.table.assign(wrong_labels="", poor_quality=poor)
+    store.write_labels(Labels(told, labels.class_names), folder)
     return folder
 
 

@@ -11,7 +11,7 @@ from core.analysis.lost import (
 from core.errors import WorkError
 from core.results import image_curves, operating, pies
 from core.study import paths, store
-from core.study.labels import label_matrix
+from core.study.labels import Labels, label_matrix
 from core.study.study import Study
 from tests.page_studies import with_rising, with_validation
 from tests.toys import toy_config, write_toy_study
@@ -94,7 +94,10 @@ def test_points_come_from_validation_never_from_test(folder):
     table = operating.operating_points(Study(folder))
     assert table["n_runs"].tolist() == [2] * len(table)
     mean = np.mean(dense, axis=0)
-    for column, point in enumerate(table["operating_point"]):
+    trained = np.nansum(label_matrix(labels.split("train"), labels.class_names), axis=0) > 0
+    assert np.isfinite(table["operating_point"]).tolist() == trained.tolist()
+    for column in np.flatnonzero(trained):
+        point = table["operating_point"][column]
         negatives = mean[truth[:, column] == 0, column]
         assert (negatives < point).mean() >= 0.9
         assert (negatives < point).sum() - 1 < 0.9 * len(negatives)
@@ -157,3 +160,21 @@ def test_a_damaged_curve_is_named_and_made_again(folder):
     assert image_curves.unprepared(Study(folder)) == [0.5]
     list(image_curves.prepare(Study(folder)))
     assert image_curves.read_image(Study(folder), 0).shape == (4, 5, len(image_curves.KEPT))
+
+
+@pytest.mark.parametrize("by", [OPERATING_POINT, RANK])
+def test_what_no_training_image_carries_is_never_lost_nor_raised(folder, by):
+    labels = with_validation(folder)
+    with_rising(folder)
+    before = np.isfinite(operating.lost_at(Study(folder), by)).sum(axis=0)
+    column = int(before.argmax())
+    assert before[column] > 0
+    name = labels.class_names[column]
+    table = labels.table.copy()
+    table.loc[table["split"] == "train", name] = 0
+    store.write_labels(Labels(table, labels.class_names), folder)
+    study = Study(folder)
+    assert np.isnan(operating.lost_at(study, by)[:, column]).all()
+    assert np.isnan(operating.raised_at(study, by)[:, column]).all()
+    after = np.isfinite(operating.lost_at(study, by)).sum(axis=0)
+    assert np.array_equal(np.delete(after, column), np.delete(before, column))

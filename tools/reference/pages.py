@@ -275,7 +275,7 @@ def _tables() -> Iterator[str]:
     yield "## Reader studies\n"
     yield "`prunescope reader-study export NAME --out FOLDER` writes the tables "
     yield f"{', '.join(READER_TABLES)} and a codebook with these meanings. No table holds an "
-    yield "e-mail address.\n"
+    yield "e-mail address or a name.\n"
     every = {one.name: one for columns in READER_TABLES.values() for one in columns.values()}
     yield _meanings(every.values())
 

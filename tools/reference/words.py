@@ -85,4 +85,5 @@ ADDRESS = {
     "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),
     "job": ("Jobs", "Id of the job in view; without it the list."),
     "reader-study": ("Reader study, Reader results", "Name of the reader study."),
+    "reader": ("Reader study", "Name of whoever reads on a machine without sign-in."),
 }

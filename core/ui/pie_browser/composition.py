@@ -14,6 +14,7 @@ from core.analysis.claims import Claim
 from core.analysis.pie_composition import PieClassRatio, PieFindingCountRatio
 from core.analysis.pie_label_noise import PieLabelNoise, labels_record_noise
 from core.analysis.pie_quality import PieQuality
+from core.analysis.quality_truth import PiePoor, QualityTruth, labels_record_quality
 from core.charts.composition import (
     class_ratio_chart,
     finding_count_chart,
@@ -133,6 +134,10 @@ def _show_quality(view: View) -> None:
     meanings = (f"{measure.name}: {measure.meaning}" for measure in quality.MEASURES.values())
     st.caption(plain(f"{'; '.join(meanings)}."))
     widgets.downloads(view, "pie_quality", lambda: table, tag)
+    if labels_record_quality(view.study.labels):
+        truth, poor = _truth(view, measured)
+        st.markdown(plain(pie_sentences.poor_images(truth, poor, NAMES)))
+        widgets.downloads(view, "quality_truth", lambda: truth, tag)
 
 
 def _offer_measuring(n_images: int) -> bool:
@@ -166,6 +171,12 @@ def _quality(view: View, _measured: pd.DataFrame, compared: bool) -> pd.DataFram
     if not compared:
         return table
     return pie_results.with_quality_excess(view.study, view.at, _measured, table)
+
+
+@cached("sparsity", spinner=RESAMPLING)
+def _truth(view: View, _measured: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = view.study.test.rows
+    return QualityTruth()(rows, _measured), PiePoor()(pies(view), rows)
 
 
 def _show_other_definitions(view: View) -> None:

@@ -25,7 +25,7 @@ def show_readers(of: ReaderStudy, person: Person) -> None:
     progress = st.column_config.ProgressColumn(
         "answered", format="%d", min_value=0, max_value=int(table["n_images"].max())
     )
-    config = tables.headers(READERS) | {"address": "e-mail", "n_complete": progress}
+    config = tables.headers(READERS) | {"address": "e-mail or name", "n_complete": progress}
     st.dataframe(table, hide_index=True, column_config=config)
     with st.expander("Invite, remove, delete"):
         _show_changes(of, person, list(table.loc[~table["removed"], "address"]))
@@ -33,7 +33,7 @@ def show_readers(of: ReaderStudy, person: Person) -> None:
 
 def _show_changes(of: ReaderStudy, person: Person, present: list[str]) -> None:
     with st.form("invite", border=False, clear_on_submit=True):
-        more = st.text_input("Invite by e-mail", key="rs-invite")
+        more = st.text_input("Invite by e-mail, or by name without sign-in", key="rs-invite")
         if st.form_submit_button("Invite") and more:
             reader_study_rules.invite(of, person, design.split_addresses(more))
             st.rerun()

@@ -10,10 +10,10 @@ import streamlit as st
 from core.errors import InputError, WorkError
 from core.reader_study import readings
 from core.reader_study.database import ReaderStudy
+from core.reader_study.readings import Asked
 from core.ui import people
-from core.wording.questions import QUESTIONS
+from core.wording.questions import Question
 
-SCALES = [question.name for question in QUESTIONS.values() if question.level == "ordinal"]
 YES_NO = {1: "Y", 0: "N"}
 # Nobody judges an X-ray, or thinks again, within this time: a key that comes sooner was meant for
 # what was on the screen before.
@@ -24,10 +24,12 @@ TOO_SOON = "That key came before the page had changed, so it was not counted."
 @dataclass
 class Room:
     """One reader at one reader study; kept in the browser session, while all that counts is in
-    the database."""
+    the database. `person` is who signed in: the reader, unless somebody reads by a name where
+    nobody signs in."""
 
     study: ReaderStudy
     reader: str
+    person: str
     place: int
     showing: int | None = None
     unsaved: str = ""
@@ -63,23 +65,28 @@ class Room:
         if self.too_soon(question):
             self.last = TOO_SOON
             return
-        if getattr(people.look(), "email", None) != self.reader:  # the page has not looked yet
-            self.unsaved = f"{QUESTIONS[question].word(value)} was NOT saved. Sign in again."
-            return
+        said = str(value)
         try:
             before = readings.sheet(self.study, self.reader)
+            said = before.asked[position][question].word(value)
+            if getattr(people.look(), "email", None) != self.person:  # the page has not looked yet
+                self.unsaved = f"{said} was NOT saved. Sign in again."
+                return
             if before.order[self.place] != position:  # pressed on the screen of another image
                 self.last = TOO_SOON
                 return
             readings.answer(self.study, self.reader, position, question, value, self.showing)
             after = readings.sheet(self.study, self.reader)
         except (InputError, WorkError) as error:
-            self.unsaved = f"{QUESTIONS[question].word(value)} was NOT saved. {error}"
+            self.unsaved = f"{said} was NOT saved. {error}"
             return
-        self.unsaved, self.asking, self.last = "", "", ""
+        asked = before.asked[position]
+        again = self.asking == question and question in labels(asked)[:-1]
+        self.asking = labels(asked)[labels(asked).index(question) + 1] if again else ""
+        self.unsaved, self.last = "", ""
         self.drawn_at[question] = None
         if after.complete(position) and not before.complete(position):
-            self.last = _told(self.place, after.given[position])
+            self.last = _told(self.place, asked, after.given[position])
             following = after.next_open(self.place)
             if following is not None:
                 self.go(following)
@@ -99,29 +106,37 @@ class Room:
         """Let the number keys answer this question."""
         self.asking = question
 
-    def keys(self, question: str, answered: dict[str, int]) -> dict[int, str]:
-        """The key of each answer: Y and N always, 1 to 5 for the scale that is asked now."""
-        if question not in SCALES:
-            return YES_NO
-        asked = self.asking or next((name for name in SCALES if name not in answered), "")
-        if asked != question:
-            return {}
-        return {value: str(value) for value in QUESTIONS[question].answers}
+    def keys(self, question: Question, asked: Asked, answered: dict[str, int]) -> dict[int, str]:
+        """The key of each answer: Y and N for the label that is asked now, or the only one there
+        is; 1 to 5 for the scale that is asked now."""
+        alike = [name for name, one in asked.items() if one.level == question.level]
+        now = next((name for name in alike if name not in answered), "")
+        if self.asking in alike:
+            now = self.asking
+        if question.level == "nominal":
+            return YES_NO if question.name == now or len(alike) == 1 else {}
+        return {value: str(value) for value in question.answers} if question.name == now else {}
 
 
-def enter(of: ReaderStudy, reader: str) -> tuple[Room, readings.Sheet]:
+def labels(asked: Asked) -> list[str]:
+    """The questions that are answered by yes or no."""
+    return [name for name, one in asked.items() if one.level == "nominal"]
+
+
+def enter(of: ReaderStudy, reader: str, person: str) -> tuple[Room, readings.Sheet]:
     """The room as it was left, in this session or, in a new one, as the database knows it."""
     known = readings.sheet(of, reader)
     room = st.session_state.get("reading_room")
-    if not isinstance(room, Room) or (room.study, room.reader) != (of, reader):
-        room = Room(of, reader, known.place)
+    here = (of, reader, person)
+    if not isinstance(room, Room) or (room.study, room.reader, room.person) != here:
+        room = Room(*here, known.place)
         st.session_state["reading_room"] = room
     return room, known
 
 
-def _told(place: int, answers: dict[str, int]) -> str:
+def _told(place: int, asked: Asked, answers: dict[str, int]) -> str:
     said = ", ".join(
         f"{question.measure} {question.word(answers[name]).lower()}"
-        for name, question in QUESTIONS.items()
+        for name, question in asked.items()
     )
     return f"Saved for image {place + 1}: {said}."

@@ -1,38 +1,80 @@
-"""The screen of a reader: one X-ray, its labels, three questions. Nothing of a model."""
+"""The screen of a reader: one X-ray, its labels, the questions. Nothing of a model."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from core.people.access import Person
+from core.people.access import LOCAL, Person
 from core.reader_study import database, readings
 from core.reader_study.database import ReaderStudy
 from core.reader_study.readings import Sheet
 from core.ui import people, plain, widgets
-from core.ui.reader_study.room import Room
+from core.ui.reader_study.room import Room, labels
 from core.ui.viewer import ViewerImage, xray_viewer
 from core.wording import words
-from core.wording.questions import QUESTIONS, Question
+from core.wording.questions import IMAGE, QUESTIONS, Question
 
 AGAIN = {"image_quality": "Q", "difficulty": "T"}
+LABELS_AGAIN = "B"
 # What the viewer leaves to the questions while it has the focus.
-PAGE_KEYS = "yn12345qt"
+PAGE_KEYS = "yn12345qtb"
 KEYS = (
-    "Keys: Y or N, then 1 to 5 for image quality, then 1 to 5 for difficulty. The next image comes "
-    "by itself; left and right arrow go back and on. Q and T ask again for quality and difficulty."
+    "Keys: Y or N for each label, then 1 to 5 for image quality, then 1 to 5 for difficulty. The "
+    "next image comes by itself; left and right arrow go back and on. B, Q and T ask again for "
+    "labels, quality and difficulty."
 )
+NAME = "reader"  # of whoever reads without signing in: in the address and in the session
 
 
-def choose_study(person: Person) -> ReaderStudy:
-    """One that this person is invited to; says so and ends the page where there is none."""
-    mine = {one.name: one for one in database.invitations(person.email)}
+def who_reads(person: Person) -> str:
+    """The reader: who signed in; or, on a machine where nobody does, the name that somebody typed.
+
+    Only somebody who sits at that machine can read by a name: from elsewhere everybody is a guest.
+    """
+    if person != LOCAL:
+        return person.email
+    if name := st.session_state.get(NAME) or st.query_params.get("reader"):
+        st.session_state[NAME] = name
+        widgets.set_address(NAME, name)
+        return str(name).strip().lower()
+    if not database.invitations(LOCAL.email) and database.read_by_name():
+        st.title("My readings")
+        with st.form("who-reads", border=False):
+            typed = st.text_input("Your name, as the researcher who invited you wrote it")
+            if st.form_submit_button("Read", type="primary") and typed.strip():
+                st.session_state[NAME] = typed.strip()
+                st.rerun()
+        st.stop()
+    return LOCAL.email
+
+
+def show_name(reader: str) -> None:
+    """Under which name somebody reads who has not signed in, and the way to another."""
+    if st.session_state.get(NAME) is None and not database.read_by_name():
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"You read as {plain(reader)}.")
+        st.button("Somebody else", type="tertiary", on_click=_forget_name)
+
+
+def _forget_name() -> None:
+    st.session_state.pop(NAME, None)
+    st.query_params.pop("reader", None)
+    st.session_state["reading_room"] = None
+
+
+def choose_study(reader: str) -> ReaderStudy:
+    """One that this reader is invited to; says so and ends the page where there is none."""
+    mine = {one.name: one for one in database.invitations(reader)}
     if not mine:
         st.title("My readings")
         st.info(
             f"There is nothing for you to read. X-rays appear here once a researcher invites "
-            f"{plain(person.email)} to a reader study.",
+            f"{plain(reader)} to a reader study.",
             icon=":material/inbox:",
         )
+        if st.session_state.get(NAME):
+            show_name(reader)
         st.stop()
     names = list(mine)
     if len(names) == 1:
@@ -46,10 +88,12 @@ def show_xray(room: Room, known: Sheet) -> None:
     """The X-ray in view, and its neighbours to step to. They are called by their place: an image's
     own name may tell where it comes from."""
     places = range(max(room.place - 1, 0), min(room.place + 2, len(known.order)))
-    images = [readings.judged(room.study, known.order[at]).image_id for at in places]
     shown = [
-        ViewerImage(_called(at, known), people.xray_address(room.study.study_id, image_id))
-        for at, image_id in zip(places, images, strict=True)
+        ViewerImage(
+            _called(at, known),
+            people.reading_address(room.study.id, known.order[at], room.reader),
+        )
+        for at in places
     ]
     stepped = xray_viewer(
         shown,
@@ -75,9 +119,10 @@ def show_questions(room: Room, known: Sheet) -> None:
     if revealed:
         st.info(_was(revealed[position], room.study.sparsity))
     labelled = readings.judged(room.study, position).labelled
-    named = ", ".join(f"**{plain(name)}**" for name in labelled)
-    st.markdown(f"Labelled: {named or '**nothing for certain**'}")
-    for number, question in enumerate(QUESTIONS.values(), start=1):
+    if room.study.design.form == IMAGE or not labelled:
+        named = ", ".join(f"**{plain(name)}**" for name in labelled)
+        st.markdown(f"Labelled: {named or '**nothing for certain**'}")
+    for number, question in enumerate(known.asked[position].values(), start=1):
         _show_question(number, question, room, known, answered)
     _show_moves(room, known, answered)
     if room.last:
@@ -107,11 +152,11 @@ def _show_progress(room: Room, known: Sheet) -> None:
 def _show_question(
     number: int, question: Question, room: Room, known: Sheet, answered: dict[str, int]
 ) -> None:
-    keys = room.keys(question.name, answered)
+    keys = room.keys(question, known.asked[known.order[room.place]], answered)
     asked = keys and (question.name not in answered or room.asking == question.name)
     kind = "asked" if asked else "question"
     with st.container(key=f"{kind}-{question.name}", gap="xsmall"):
-        text = f"{number}\\. {question.asked}"
+        text = f"{number}\\. {plain(question.asked)}"
         st.markdown(f"**{text}**" if asked else text)
         with st.container(horizontal=True, gap="xsmall"):
             for value in question.answers:
@@ -136,6 +181,9 @@ def _show_moves(room: Room, known: Sheet, answered: dict[str, int]) -> None:
             ("Next", place + 1, last, "Right"),
         ):
             st.button(label, on_click=room.go, args=(to,), disabled=place == end, shortcut=key)
+        many = labels(known.asked[known.order[place]])
+        if len(many) > 1 and many[-1] in answered and not known.closed:
+            st.button("Labels again", on_click=room.ask, args=(many[0],), shortcut=LABELS_AGAIN)
         for name, key in AGAIN.items():
             if name in answered and not known.closed:
                 label = f"{QUESTIONS[name].measure.capitalize()} again"
