@@ -275,6 +275,7 @@ def _provenance(study: Study, labels: Labels | None) -> list[tuple[str, str]]:
         "Model": words.model(config),
         "Predictions": origin,
         "Pruning": words.pruning(config),
+        "Precision": words.precision(config),
         "Seeds": ", ".join(map(str, known.get("seeds", []))) or words.runs(config),
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Finished": words.finished(len(study.cells), config),

@@ -149,6 +149,10 @@ def pruning(config: StudyConfig) -> str:
     return f"{PRUNING_METHODS[config.pruning.method]} ({config.pruning.method})"
 
 
+def precision(config: StudyConfig) -> str:
+    return config.sweep.precision if is_known(config, "sweep.precision") else UNKNOWN
+
+
 def runs(config: StudyConfig, seeds: Sequence[int] = ()) -> str:
     """2 runs, seed 0 to 1; `seeds` are those of the study, where they are on record: imported ones
     need not be counted up."""

@@ -42,6 +42,7 @@ def test_what_is_known_of_a_model_depends_on_who_trained_it():
     config = parse_config(given, "test")
     assert words.model(config) == "resnet18, a given checkpoint, training not known, 64 px"
     assert words.pruning(config) == f"{PRUNING_METHODS['l1_global']} (l1_global)"  # we prune it
+    assert words.precision(config) == "fp32"  # and compute with it
     assert not known_settings(config).keys() & {"training"}
     assert parse_config(known_settings(config), "test").id == config.id
 

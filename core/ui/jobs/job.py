@@ -181,6 +181,6 @@ def _settings(job: Job) -> dict[str, str]:
         "Runs": words.runs(config),
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Pruning": words.pruning(config),
-        "Precision": config.sweep.precision,
+        "Precision": words.precision(config),
         "Job": job.id,
     }

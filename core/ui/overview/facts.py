@@ -33,6 +33,7 @@ def _facts(view: View) -> dict[str, str]:
         "Runs": words.runs(config, provenance.get("seeds", ())),
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Pruning": words.pruning(config),
+        "Precision": words.precision(config),
         "Finished": words.finished(len(view.study.cells), config),
         "Images": words.split_sizes(results.split_sizes(view)) if has_labels else words.NONE,
         "Skipped images": words.skipped(provenance.get("skipped_images", [])),
