@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.analysis.pair_evidence import SIGNIFICANT
 from core.analysis.reader import (
     FEWEST_READERS,
     FEWEST_READINGS,
@@ -156,6 +157,28 @@ def _fewest(first: pd.DataFrame) -> int:
         for _, rows in first.groupby("question")
     ]
     return int(min(sizes))
+
+
+def answer(table: pd.DataFrame) -> str:
+    """What readers see, in a sentence; empty where nothing could be tested. table:
+    `ReaderResults`."""
+    tested = table[table["q_value"].notna()]
+    if tested.empty:
+        return ""
+    whom = "; it holds for other readers too" if tested["generalises"].all() else ""
+    whom = whom or "; it is of these readers only"
+    clear = tested[tested["q_value"] < SIGNIFICANT]
+    if clear.empty:
+        return (
+            f"No difference between PIEs and other X-rays is shown (q of {SIGNIFICANT:g} or more): "
+            "the intervals say how large one may still be."
+        )
+    parts = [
+        f"{QUESTIONS[row['question']].measure} {words.number(abs(row['mixed_effect']))} "
+        f"{'higher' if row['mixed_effect'] > 0 else 'lower'} (95 % {_interval(row)})"
+        for _, row in clear.iterrows()
+    ]
+    return f"PIEs differ from other X-rays: {', '.join(parts)}{whom}."
 
 
 def side_by_side(table: pd.DataFrame) -> pd.DataFrame:

@@ -175,7 +175,7 @@ def test_a_metric_is_refused_for_tables_without_one_and_where_it_does_not_exist(
             "class_metrics",
             "a.csv",
             0.9,
-            "pie_quality only, not for class_metrics",
+            "pie_poor_quality only, not for class_metrics",
         ),
     ],
 )

@@ -60,6 +60,7 @@ def show_results(opened: View, of: ReaderStudy) -> None:
     removed = tuple(one.number for one in database.invited(of) if one.removed)
     newest = str(given["given_at"].max())
     table = _results((of.id, of.created_at, len(given), newest, *removed), given)
+    st.markdown(plain(reader_words.answer(table)))
     cells = st.grid(3, min_column_width=280, gap="medium")
     for _, row in table.iterrows():
         with cells.cell():
@@ -67,7 +68,7 @@ def show_results(opened: View, of: ReaderStudy) -> None:
             key = f"reader-{row['question']}"
             widgets.draw(chart, key, level=3, of=opened, about=(of.name,))
     st.markdown("## Paper and corrected, side by side")
-    st.dataframe(reader_words.side_by_side(table), hide_index=True)
+    st.dataframe(reader_words.side_by_side(table), hide_index=True, height="content")
     st.caption(reader_words.METHODS)
     st.markdown("## Each reader by themselves")
     tables.show(results.results_by_reader(given), BY_READER)
