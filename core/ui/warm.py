@@ -34,3 +34,4 @@ def warm() -> None:
             results.split_sizes(view)
     except Exception as error:  # the page tells whoever asks for it
         log.info("the newest study is not ready for the first page: %s", error)
+    import_module("dbos")  # of the page Jobs
