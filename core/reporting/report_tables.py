@@ -32,8 +32,8 @@ def overall_table(overall: pd.DataFrame) -> Table:
             words.number(row.mean_ap, 3),
             _between(row.ci_low, row.ci_high, 3),
             words.number(row.difference, 3),
-            _bare_p(row.welch_p),
-            _bare_p(row.paired_p),
+            words.bare_p(row.welch_p),
+            words.bare_p(row.paired_p),
         ]
         for row in overall.itertuples()
     ]
@@ -84,9 +84,9 @@ def correlations_table(correlations: pd.DataFrame) -> Table:
             row.name_.replace("~", " ~ ").replace("_", " "),
             str(row.n),
             words.number(row.pearson_r),
-            _bare_p(row.pearson_p),
+            words.bare_p(row.pearson_p),
             words.number(row.spearman_rho),
-            _bare_p(row.spearman_p),
+            words.bare_p(row.spearman_p),
         ]
         for row in correlations.rename(columns={"name": "name_"}).itertuples()
         if row.name_ in PAPER_ROWS.values()
@@ -145,7 +145,3 @@ def _percents(low: float, high: float) -> str:
         return words.NONE
     end = "later" if pd.isna(high) else words.percent(high)
     return f"{words.percent(low).removesuffix(' %')} to {end}"
-
-
-def _bare_p(p: float) -> str:
-    return words.p_value(p).removeprefix("p ").removeprefix("= ")

@@ -65,6 +65,16 @@ def number(value: float | None, digits: int = 2) -> str:
     return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", MINUS)
 
 
+def significant(value: float | None, digits: int = 3) -> str:
+    """As many digits as mean something: 0.0123, 1.23, 12.3, 1,234; a dash for none."""
+    if not known(value) or math.isinf(value):
+        return NONE
+    if value == 0:
+        return "0"
+    after = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{after}f}".replace("-", MINUS)
+
+
 def names(given: tuple[str, ...] | list[str], most: int = MOST_NAMED) -> str:
     """A, B and C; beyond `most` only how many more."""
     shown = list(given[:most])
@@ -95,6 +105,11 @@ def p_value(p: float | None) -> str:
     if not known(p):
         return f"p {NONE}"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def bare_p(p: float | None) -> str:
+    """The same where a header says p: "0.012", "< 0.001"."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def count(n: int, noun: str) -> str:

@@ -81,10 +81,16 @@ def _why_not_refixed(view: View, table: pd.DataFrame, sparsity: float) -> str:
 def _show_table(table: pd.DataFrame, sparsity: float) -> None:
     rows = table[(table["sparsity"] == 0) | ((table["sparsity"] - sparsity).abs() < 1e-6)]
     rows = rows[(rows["sparsity"] > 0) | (rows["threshold"] == "dense")]
+    # The classes with most false alarms when pruned first, as in the chart; dense below pruned.
+    pruned = rows[(rows["sparsity"] > 0) & (rows["threshold"] == "dense")]
+    place = pruned.set_index("class_name")["specificity"]
+    rows = rows.assign(place=rows["class_name"].map(place)).sort_values(
+        ["place", "class_name", "sparsity"], ascending=[True, True, False], kind="stable"
+    )
     tables.show(
         rows,
         OPERATING_CHARACTERISTICS,
         ORDER,
-        height=480,
+        height="content",
         alt=f"Sensitivity, specificity and alerts, dense and at {words.percent(sparsity)} sparsity",
     )
