@@ -137,12 +137,22 @@ def query(
 def report(
     study: Study,
     out: Annotated[Path, typer.Option(help="An .html file.")],
+    xrays: Annotated[
+        bool | None,
+        typer.Option(
+            help="Show X-rays of PIEs. Without this option only synthetic ones are shown.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a study as one HTML page: results, methods and provenance, charts included."""
     from core.reporting.report import write_report
+    from core.reporting.report_pies import xrays_of
+    from core.study.study import Study as Opened
 
-    logged_export(study, "report")
-    write_report(study, out, cell_writer())
+    opened = Opened(logged_export(study, "report"))
+    shown = opened.config.synthetic if xrays is None else xrays
+    write_report(study, out, cell_writer(), xrays_of(opened, who()) if shown else None)
     typer.echo(f"Report written to {out}")
 
 

@@ -94,7 +94,7 @@ def class_ap(study: Study, metric: str = PRIMARY, sparsity: float | None = None)
 def class_changes(study: Study, metric: str = PRIMARY, sparsity: float | None = None) -> Chart:
     """What each class has lost at one sparsity, with its interval over runs and patients."""
     sparsity = _sparsity(study, sparsity)
-    return changes_chart(_changes(study, metric, sparsity), metric, sparsity, len(study.test))
+    return changes_chart(changes_at(study, metric, sparsity), metric, sparsity, len(study.test))
 
 
 def class_losses(study: Study, metric: str = "ap", sparsity: float | None = None) -> Chart:
@@ -202,7 +202,8 @@ def _lost(study: Study, metric: str, sparsity: float) -> pd.DataFrame:
     return losses.Losses(metric, sparsity)(curves, metrics, study.frequencies, chance)
 
 
-def _changes(study: Study, metric: str, sparsity: float) -> pd.DataFrame:
+def changes_at(study: Study, metric: str, sparsity: float) -> pd.DataFrame:
+    """`losses.changes_at` of a study: what each class has lost at one sparsity."""
     table = results.table(study, "forgettability", metric=metric)
     summary = results.table(study, "class_summary", metric=metric)
     return losses.changes_at(table, summary, sparsity)

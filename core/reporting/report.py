@@ -1,30 +1,30 @@
-"""A study as one HTML file to send and to print: both readings of each claim, interactive charts,
-methods and provenance. It asks nothing of the network, and holds neither images nor their ids."""
+"""A study as one HTML file to send and to print: what Overview says, both readings of each claim,
+interactive charts, methods and provenance. It asks nothing of the network, and holds no ids of
+images; X-rays only where somebody who may see them asked for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-import plotly.graph_objects as go
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from core import results
 from core.analysis import decay
+from core.analysis.class_changes import PRIMARY
+from core.analysis.first_forgotten import first_forgotten
 from core.analysis.safe_operation import operating_answers
 from core.analysis.safe_sparsity import ALL, SafeSparsity, safe_answers
-from core.charts import Chart
 from core.errors import InputError, WorkError
 from core.pictures.repairs import sentences
 from core.reporting import figures, readings, report_methods, report_tables
+from core.reporting.citation import citations
+from core.reporting.page import ShownChart, environment, shown_chart
+from core.reporting.report_pies import ShownPie, Xrays, shown_pies
 from core.results.agreements import paper_pies
 from core.results.safe import safe_operation
 from core.study import store
@@ -33,34 +33,34 @@ from core.study.known_settings import known_settings, unknown_names
 from core.study.labels import Labels, known_split
 from core.study.progress import read_progress
 from core.study.study import Study, find_study
-from core.wording import safety_sentences, words
+from core.wording import (
+    claim_sentences,
+    first_sentences,
+    operating_sentences,
+    safety_sentences,
+    words,
+)
 from core.wording.published import published
 
-TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = ("prunescope", "numpy", "pandas", "scipy", "plotly")
-TITLE_ROOM = {"automargin": True, "title": {"standoff": 12}, "gridcolor": "rgba(120,128,138,.25)"}
-FIGURE = go.layout.Template(
-    layout={
-        "font": {"family": "system-ui, sans-serif", "color": "#555d67"},
-        "xaxis": TITLE_ROOM | {"zerolinecolor": "rgba(120,128,138,.6)"},
-        "yaxis": TITLE_ROOM | {"zerolinecolor": "rgba(120,128,138,.6)"},
-    }
-)
 Advance = Callable[[int, int], None]
 T = TypeVar("T")
 
 
-def write_report(study_name: str, out: Path, advance: Advance | None = None) -> None:
+def write_report(
+    study_name: str, out: Path, advance: Advance | None = None, xrays: Xrays | None = None
+) -> None:
     """Write the report of a study to `out`, whole or not at all.
 
-    `advance(done, total)` hears of the predictions read, if they have to be. Raises InputError
-    for an unknown study, a name that does not end in .html, or a place that cannot be written.
+    `advance(done, total)` hears of the predictions read, if they have to be. xrays: as
+    `report_html` takes them. Raises InputError for an unknown study, a name that does not end in
+    .html, or a place that cannot be written.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{out.name} does not end in .html.")
     if out.is_dir():
         raise InputError(f"{out} is a folder; give the name of a file.")
-    html = report_html(find_study(study_name), advance)
+    html = report_html(find_study(study_name), advance, xrays)
     try:
         with store.whole_file(out) as temporary:
             temporary.write_text(html, encoding="utf-8")
@@ -68,14 +68,21 @@ def write_report(study_name: str, out: Path, advance: Advance | None = None) -> 
         raise InputError(f"Cannot write {out}: {error.strerror or error}.") from error
 
 
-def report_html(study: Study, advance: Advance | None = None) -> str:
-    """The report of a study as a page; its top says what an unfinished study lacks."""
+def report_html(study: Study, advance: Advance | None = None, xrays: Xrays | None = None) -> str:
+    """The report of a study as a page; its top says what an unfinished study lacks. xrays:
+    gives the X-rays of PIEs; without it the report shows none."""
     config = study.config
     contents = _Contents(study, advance)
-    charts = contents.charts()
-    sections = {"short": "In short", "charts": "Charts", "tables": "Tables", "methods": "Methods"}
-    empty = {"charts": not charts, "tables": not contents.tables}
-    page = _environment().get_template("report.html")
+    charts, pies = contents.charts(), contents.pies(xrays)
+    sections = {
+        "short": "In short", "claims": "Claims", "pies": "PIEs", "charts": "Figures",
+        "tables": "Tables", "methods": "Methods", "cite": "How to cite",
+    }  # fmt: skip
+    empty = {
+        "claims": not contents.readings, "pies": not pies, "charts": not charts,
+        "tables": not contents.tables,
+    }  # fmt: skip
+    page = environment().get_template("report.html")
     return page.render(
         title=config.study.title or config.study.name,
         name=config.study.name,
@@ -91,21 +98,17 @@ def report_html(study: Study, advance: Advance | None = None) -> str:
         answers=contents.answers or ["Nothing can be said of this study yet."],
         groups=contents.groups,
         caveats=contents.caveats,
+        verdicts=contents.verdicts,
         readings=contents.readings,
+        pies=pies,
+        pies_caption=contents.pies_caption,
         charts=charts,
         tables=contents.tables,
         methods=report_methods.methods(config),
+        citations=citations(study.folder.name),
         provenance=_provenance(study, contents.labels),
         settings=_settings(config),
     )
-
-
-@dataclass(frozen=True)
-class _Shown:
-    title: str
-    caption: str
-    html: Markup
-    legend: str
 
 
 class _Contents:
@@ -117,7 +120,9 @@ class _Contents:
         self.answers: list[str] = []
         self.groups: list[str] = []
         self.caveats: list[str] = []
+        self.verdicts: tuple[list[str], list[list[str]]] = ([], [])
         self.readings: list[readings.Reading] = []
+        self.pies_caption = ""
         self.tables: list[report_tables.Table] = []
         self._ratios: list[report_tables.Table] = []
         self._state()
@@ -132,8 +137,8 @@ class _Contents:
                 self.missing.append("Everything about results: no prediction is finished yet.")
             return
         if self._pruned and 0.0 in set(self.metrics["sparsity"]):
-            self._safe_sparsity()
             self._read_claims()
+            self._safe_sparsity()
         else:
             self.missing.append("Everything about losses: dense and pruned are not both finished.")
 
@@ -192,6 +197,7 @@ class _Contents:
         self.claims = self._table("The paper's claims", "claims")
         if self.claims is not None:
             self.readings += readings.of_claims(self.claims, published(self.config))
+            self.verdicts = claim_sentences.claims_told(self.claims)
         composition = self._try("PIEs", self._composition)
         if composition is not None:
             self.readings.append(composition)
@@ -200,12 +206,42 @@ class _Contents:
             every = results.table(self._study, "class_summary", over_patients=False)
         else:
             every = results.table(self._study, "class_summary")
+            self._overview(self.claims)
         self.tables.append(report_tables.summary_table(every))
         self.tables.append(report_tables.overall_table(overall))
         correlations = self._table("Correlations", "correlations")
         if correlations is not None:
             self.tables.append(report_tables.correlations_table(correlations))
         self.tables += self._ratios
+
+    def _overview(self, claims: pd.DataFrame) -> None:
+        """What Overview opens with."""
+        summary = results.table(self._study, "class_summary", metric=PRIMARY)
+        n_runs, last = decay.complete_runs(self.metrics), max(self._pruned)
+        at = figures.preferred(self._pruned)
+        found = first_forgotten(summary, n_runs, last)
+        operating = results.table(self._study, "operating_characteristics")
+        told = (
+            first_sentences.headline(found),
+            first_sentences.lost(figures.changes_at(self._study, PRIMARY, at), at),
+            *claim_sentences.rarity(claims),
+            first_sentences.details(found),
+            operating_sentences.false_alarms_sentence(operating, at),
+            first_sentences.not_judged(found),
+        )
+        self.answers += [line for line in told if line]
+
+    def pies(self, xrays: Xrays | None) -> list[ShownPie]:
+        if xrays is None or self.labels is None or not self._pruned:
+            return []
+        sparsity = figures.preferred(self._pruned)
+        shown = self._try("X-rays of PIEs", lambda: shown_pies(self._study, sparsity, xrays))
+        self.pies_caption = (
+            f"At {words.percent(sparsity)} sparsity, the test images with the lowest agreement "
+            "between dense and pruned models (Spearman correlation over classes), with their "
+            "labels. For research only, not for diagnosis."
+        )
+        return shown or []
 
     def _composition(self) -> readings.Reading:
         sparsity = figures.preferred([s for s in self._study.grid if s > 0] or self._pruned)
@@ -215,17 +251,17 @@ class _Contents:
         self._ratios = [report_tables.ratio_table(by_class, sparsity)]
         return readings.pie_composition(pies, by_class, by_count, sparsity)
 
-    def charts(self) -> list[_Shown]:
+    def charts(self) -> list[ShownChart]:
         if self.labels is None:
             return []
         legend = words.groups(self.config.groups, known_split(self._study.frequencies))
-        shown: list[_Shown] = []
+        shown: list[ShownChart] = []
         for name in self._figures():
             with suppress(InputError):  # of what it lacks the rest of the report speaks
                 options = {"over_patients": self._over_patients} if name == "mean_ap" else {}
                 chart = figures.figure(self._study, name, **options)
                 coloured = figures.FIGURES[name].in_groups
-                shown.append(_shown(chart, len(shown), legend if coloured else ""))
+                shown.append(shown_chart(chart, len(shown), legend if coloured else ""))
         return shown
 
     def _figures(self) -> list[str]:
@@ -236,29 +272,6 @@ class _Contents:
         if self.safety is not None:
             always.add("safe_sparsity")
         return [name for name in figures.FIGURES if self.claims is not None or name in always]
-
-
-def _shown(chart: Chart, number: int, legend: str) -> _Shown:
-    chart.figure.update_layout(template=FIGURE)
-    html = chart.figure.to_html(
-        full_html=False,
-        include_plotlyjs=number == 0,
-        div_id=f"chart-{number}",
-        default_height=f"{chart.figure.layout.height}px",
-        config={"displaylogo": False, "responsive": True, "displayModeBar": False},
-    )
-    return _Shown(chart.title, chart.caption, Markup(html), legend)
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 # Provenance

@@ -8,24 +8,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from core import results
+from core.analysis import decay
+from core.analysis.class_changes import PRIMARY
+from core.analysis.first_forgotten import first_forgotten
 from core.errors import InputError
-from core.reporting import readings
+from core.people import audit
+from core.reporting import citation, readings
 from core.reporting.report import report_html, write_report
+from core.reporting.report_pies import MOST, xrays_of
 from core.results import evidence
 from core.study import paths, store
 from core.study.study import Study
 from core.ui.forgettability import figures
 from core.ui.results import unstable_classes
 from core.ui.view import View
-from core.wording import words
+from core.wording import claim_sentences, first_sentences, words
 from core.wording.claim_sentences import HEADINGS
 from core.wording.published import PUBLISHED
 from tests import page_studies
+from tests.charts.contrast import contrast
 from tests.toys import write_toy_study
 
 MEGABYTE = 2**20
+PATIENCE = 180_000  # ms; every chart is drawn before a page counts as loaded
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +213,91 @@ def test_claims_are_those_of_the_table_in_both_readings(pages):
         assert len(one.paper) == len(one.corrected) == 1
 
 
+def test_overview_and_report_say_the_same_with_the_same_verdicts(pages):
+    """First forgotten, rarity, and every claim, those about PIEs included."""
+    study = Study(store.find_study("toy"))
+    text = html.unescape(prose(pages["toy"]))
+    claims = results.table(study, "claims")
+    summary = results.table(study, "class_summary", metric=PRIMARY)
+    n_runs = decay.complete_runs(study.class_metrics)
+    found = first_forgotten(summary, n_runs, 0.95)
+    for line in (
+        first_sentences.headline(found),
+        first_sentences.details(found),
+        *claim_sentences.rarity(claims),
+    ):
+        assert line in text
+    _, rows = claim_sentences.claims_told(claims)
+    assert {row[0] for row in rows} >= {
+        HEADINGS[name] for name in ("pies~rare", "pies~image_quality")
+    }
+    for row in rows:
+        for cell in row:
+            assert cell in text, cell
+    changes = results.table(study, "class_summary")
+    for row in changes.itertuples():
+        assert f'<td class="number">{words.signed(row.relative_ap_change_at_95)}</td>' in text
+
+
+def test_xrays_leave_only_when_asked_for_without_ids_and_logged(copy, cache):
+    study = Study(copy)
+    assert "<img" not in prose(report_html(study))
+    taken = []
+
+    def xray(image_id: str) -> bytes:
+        taken.append(image_id)
+        return b"a picture"
+
+    text = prose(report_html(study, xrays=xray))
+    assert text.count("<img") == len(taken) == min(MOST, 10)
+    assert "data:image/png;base64,YSBwaWN0dXJl" in text
+    assert not any(image_id in text for image_id in taken)
+    none = prose(report_html(study, xrays=xrays_of(study, "someone@example.org")))
+    assert "X-rays of PIEs: none of their X-rays can be read." in html.unescape(none)
+    assert audit.audit_path().read_text().count("someone@example.org") == len(taken)
+
+
+def test_the_citation_is_that_of_the_file_that_comes_with_the_source(pages):
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert said["title"] == citation.TITLE
+    (paper,) = said["references"]
+    assert paper["title"] in citation.PAPER
+    assert paper["doi"] in citation.PAPER
+    assert f"{paper['start']}-{paper['end']}" in citation.PAPER
+    for author in paper["authors"]:
+        initials = "".join(name[0] for name in author["given-names"].split())
+        assert f"{author['family-names']} {initials}" in citation.PAPER
+    assert citation.PAPER in html.unescape(prose(pages["toy"]))
+
+
+def test_on_paper_nothing_is_cut_off_or_dark_and_tables_say_their_columns_on_each_page(
+    browser, pages, tmp_path
+):
+    path: Path = tmp_path / "report.html"
+    path.write_text(pages["toy"], encoding="utf-8")
+    context = browser.new_context(color_scheme="dark", viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.goto(path.as_uri(), timeout=PATIENCE)
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 688, "height": 1000})  # between the margins of A4
+    page.wait_for_timeout(1500)
+    wide = page.evaluate(
+        "[...document.querySelectorAll('table, .main-svg')]"
+        ".map(one => one.getBoundingClientRect().right - innerWidth)"
+    )
+    assert max(wide) <= 1
+    style = "getComputedStyle(document.querySelector('{}')).{}"
+    assert page.evaluate(style.format("body", "backgroundColor")) == "rgb(255, 255, 255)"
+    assert page.evaluate(style.format("thead", "display")) == "table-header-group"
+    ink = page.evaluate(style.format(".xtick text", "fill"))
+    assert contrast(ink, "#ffffff") > 7
+    context.close()
+
+
 def test_figures_and_tables_have_numbers(pages):
     text = prose(pages["toy"])
-    n_figures = text.count("<figure>")
+    n_figures = text.count('<figure class="drawn">')
     assert [int(n) for n in re.findall(r"Figure (\d+)\.", text)] == list(range(1, n_figures + 1))
     assert "Table 1." in text
 
@@ -244,10 +335,10 @@ def test_in_a_browser_without_network_charts_draw_and_nothing_is_asked(
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on("dialog", lambda dialog: found.append(dialog.message))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(path.as_uri())
+    page.goto(path.as_uri(), timeout=PATIENCE)
     page.wait_for_selector(".js-plotly-plot .main-svg")
     n_charts = page.locator(".js-plotly-plot").count()
-    assert n_charts == page.locator("figure").count() >= 5
+    assert n_charts == page.locator("figure.drawn").count() >= 5
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     context.close()
     assert found == []
