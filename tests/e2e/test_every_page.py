@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.charts.contrast import contrast
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import ASKED_TWICE, settle, visit
 
@@ -41,6 +42,15 @@ FIGURES = {
 }  # fmt: skip
 # Content Web Vitals call good below 0.1, and poor above 0.25.
 MOST_MOVEMENT = 0.1
+SVG = "{http://www.w3.org/2000/svg}"
+CHART_LETTERS = """
+[...document.querySelectorAll(
+  ".stPlotlyChart .cartesianlayer text, .stPlotlyChart .infolayer text"
+)].filter(text => text.textContent.trim()).map(text => [
+  text.textContent, getComputedStyle(text).fill, parseFloat(getComputedStyle(text).fontSize),
+  getComputedStyle(document.querySelector(".stApp")).backgroundColor
+])
+"""
 MOVEMENT = """
 window.moved = [];
 const named = ({ node, previousRect: a, currentRect: b }) =>
@@ -116,6 +126,38 @@ def test_figures_are_taken_along_in_dark_ink_on_white(visited: Visited) -> None:
     assert picture.getextrema()[0] < 60, "dark ink"
     share = picture.histogram()[255] / (picture.width * picture.height)
     assert 0.2 < share < 0.99, "something is drawn, and not everywhere"
+
+
+def test_size_title_and_caption_of_a_figures_file_are_chosen(visited: Visited) -> None:
+    if visited.title not in FIGURES:
+        return
+    key = FIGURES[visited.title][0]
+    files = visited.page.locator(f".st-key-{key}_files")
+    files.get_by_role("button", name="Size and title").click()
+    files.get_by_label("Slide, 16:9").check()
+    for part in ("Title", "Caption and source"):
+        files.get_by_label(part, exact=True).uncheck()
+    _, svg = visited.figure(key, "SVG")
+    root = ElementTree.fromstring(svg)
+    width, height = (float(root.get(side)) for side in ("width", "height"))
+    assert width == 1248 + 32
+    assert height < width
+    said = " ".join("".join(one.itertext()) for one in root.iter(f"{SVG}text"))
+    assert root.findtext(f"{SVG}title") not in said
+    assert "Study large: " not in said
+    files.get_by_label("As on this page").check()
+    for part in ("Title", "Caption and source"):
+        files.get_by_label(part, exact=True).check()
+    visited.page.keyboard.press("Escape")
+
+
+def test_letters_of_charts_stand_out_in_dark_and_light(visited: Visited) -> None:
+    for scheme in ("dark", "light"):
+        visited.page.emulate_media(color_scheme=scheme)
+        visited.page.wait_for_timeout(1000)
+        for text, ink, size, ground in visited.page.evaluate(CHART_LETTERS):
+            assert contrast(ink, ground) >= 4.5, (scheme, text, ink, ground)
+            assert size >= 12, (text, size)
 
 
 def test_axe_finds_nothing_serious_in_dark_and_light(visited: Visited) -> None:

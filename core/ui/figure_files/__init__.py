@@ -1,4 +1,5 @@
-"""A chart as a file: SVG to work on, PNG to paste, both as they should look on paper.
+"""A chart as a file: SVG to work on, PNG to paste, both as they should look on paper, as large as
+the person says, with title and caption or without.
 
 The browser draws them, with Plotly's own code from `library_routes`, so nothing is sent here and
 nothing is installed on the server. Plotly's mode bar offers one format, in the page's dark ink.
@@ -6,7 +7,6 @@ nothing is installed on the server. Plotly's mode bar offers one format, in the 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,9 +25,8 @@ _component = st.components.v2.component(
     css=(_HERE / "figure_files.css").read_text("utf-8"),
     js=(_HERE / "figure_files.js").read_text("utf-8"),
 )
-HEIGHT = 24  # of the two buttons on the page, in CSS pixels
+HEIGHT = 24  # of the buttons on the page, in CSS pixels
 WIDE, NARROW = 900, 620  # of a file's drawing, in CSS pixels; a PNG has three pixels for each
-TITLE_LETTER, CAPTION_LETTER = 8.8, 6.1  # mean widths
 
 
 def figure_files(
@@ -51,11 +50,8 @@ def figure_files(
             "key": key,
             "name": name,
             "title": chart.title,
-            "title_lines": textwrap.wrap(chart.title, int(width / TITLE_LETTER)),
-            "caption": [
-                *textwrap.wrap(chart.caption, int(width / CAPTION_LETTER)),
-                *([source(of)] if of else []),
-            ],
+            "caption": chart.caption,
+            "source": source(of) if of else "",
             "colours": [list(pair) for pair in colours],
             "width": width,
             "height": chart.figure.layout.height,

@@ -8,10 +8,13 @@ const INK = "#16191d", RULE = "#d9dde2";
 const FONT = "Arial, Helvetica, sans-serif";
 const PIXELS = 3; // of a PNG, each way, for one of the drawing
 const EDGE = 16;
+// Width and height of a drawing in CSS pixels, where they are not those of the page's own.
+const SIZES = { column: [480], columns: [900], slide: [1248, 560] };
 
 export default function mount({ data, parentElement }) {
   const trouble = parentElement.querySelector(".trouble");
-  for (const button of parentElement.querySelectorAll("button")) {
+  const form = parentElement.querySelector("form");
+  for (const button of parentElement.querySelectorAll("button[data-format]")) {
     const format = button.dataset.format;
     button.setAttribute("aria-label", `${format.toUpperCase()}: ${data.title}`);
     button.title = `${data.name}.${format}`;
@@ -19,7 +22,7 @@ export default function mount({ data, parentElement }) {
       button.disabled = true;
       trouble.textContent = "";
       try {
-        save(await file(data, format), `${data.name}.${format}`);
+        save(await file(chosen(data, form), format), `${data.name}.${format}`);
       } catch (error) {
         trouble.textContent = `No file could be made: ${error.message}`;
       } finally {
@@ -27,6 +30,29 @@ export default function mount({ data, parentElement }) {
       }
     };
   }
+}
+
+/* What is to be drawn, by the options: size, and whether title and caption are written into it. */
+function chosen(data, form) {
+  const { size, title, caption } = form.elements;
+  const [width = data.width, height = data.height] = SIZES[size.value] ?? [];
+  return { ...data, width, height,
+    title_lines: title.checked ? wrapped(data.title, width, `bold 16px ${FONT}`) : [],
+    caption_lines: caption.checked
+      ? [data.caption, data.source].flatMap((text) => wrapped(text, width, `12px ${FONT}`))
+      : [] };
+}
+
+function wrapped(text, width, font) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = font;
+  const lines = [];
+  for (const word of text.split(/\s+/).filter(Boolean)) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && pen.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 async function file(data, format) {
@@ -67,7 +93,7 @@ async function whole(Plotly, chart, data) {
     .parseFromString(await Plotly.toImage(shown, size), "image/svg+xml").documentElement;
 
   const svg = element("svg", { width: data.width + 2 * EDGE, "font-family": FONT, fill: INK });
-  svg.append(element("title", {}, data.title), element("desc", {}, data.caption.join(" ")));
+  svg.append(element("title", {}, data.title), element("desc", {}, `${data.caption} ${data.source}`));
   const ground = element("rect", { width: "100%", height: "100%", fill: "#fff" });
   svg.append(ground);
   let y = EDGE;
@@ -80,7 +106,7 @@ async function whole(Plotly, chart, data) {
   for (const [name, value] of [["x", EDGE], ["y", y]]) inner.setAttribute(name, value);
   svg.append(svg.ownerDocument.importNode(inner, true));
   y += data.height;
-  for (const line of data.caption) {
+  for (const line of data.caption_lines) {
     y += 16;
     svg.append(element("text", { x: EDGE, y, "font-size": 12 }, line));
   }
