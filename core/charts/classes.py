@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.charts import parts
+from core.charts.whiskers import add_arrows, intervals, reach, whiskers
 from core.study.labels import GROUPS, known_split
 from core.wording import words
 
@@ -43,12 +44,7 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int)
     # Half a decade of room right of the longest bar for its number.
     low = np.log10(shown.min() * 100) if shown.notna().any() else -1
     high = np.log10(shown.max() * 100) if shown.notna().any() else 2
-    figure.update_xaxes(
-        title=f"Share of {split} images (%, log)",
-        type="log",
-        range=[np.floor(low - 0.15), high + 0.35],
-        dtick=1,
-    )
+    parts.share_axis(figure, f"Share of {split} images (log scale)", low - 0.4, high + 0.35)
     n_tail = int((frequencies["group"] == "tail").sum())
     title = (
         f"{n_tail} of {words.count(len(frequencies), 'class')} "
@@ -77,7 +73,9 @@ def changes_chart(
             orientation="h", width=0.34, marker={"color": colours, "opacity": 0.35},
             hoverinfo="skip",
         )  # fmt: skip
-    change = known["change"] * 100
+    change, lower, upper = (known[name] * 100 for name in ("change", "lower", "upper"))
+    within = _scale(known)
+    said, named = intervals(known["class_name"], known["lower"], known["upper"])
     figure.add_scatter(
         x=change,
         y=positions,
@@ -88,20 +86,19 @@ def changes_chart(
             "symbol": ["circle" if judged else "circle-open" for judged in known["judged"]],
             "line": {"width": 2, "color": colours},
         },
-        error_x=parts.whiskers(known["lower"] * 100, known["upper"] * 100, change),
+        error_x=whiskers(lower, upper, change, within),
         **parts.hover(
-            "{name} ({group})<br>%{x:.0f} %<br>95 % interval {interval}<br>{n} patients",
+            "{name} ({group})<br>{change}<br>95 % interval {interval}<br>{n} patients",
             name=parts.escaped(known["class_name"]),
             group=known["group"],
-            interval=[
-                f"{words.signed(low)} to {words.signed(high)}" if low == low else "not known"
-                for low, high in zip(known["lower"], known["upper"], strict=True)
-            ],
+            change=known["change"].map(words.signed),
+            interval=said,
             n=known["n_positive_patients"],
         ),
     )
+    arrows = add_arrows(figure, lower, upper, within, named)
     parts.class_axis(figure, parts.starred(known["class_name"], ~known["judged"]))
-    parts.change_axis(figure, metric, range=_scale(known))
+    parts.change_axis(figure, metric, range=within)
     label, at = words.METRICS[metric], words.percent(sparsity)
     if not len(known):
         return parts.Chart(f"No class has both a dense and a pruned {label} at {at}", figure, "")
@@ -113,17 +110,16 @@ def changes_chart(
         caption += " Somers\u2019 D is 2 AUROC \u2212 1: 0 by chance, 1 without an error."
     if not known["judged"].all():
         caption += " * and hollow: not judged."
-    return parts.Chart(f"{_range_title(known, metric)} at {at} sparsity", figure, caption)
+    title = f"{_range_title(known, metric)} at {at} sparsity"
+    return parts.Chart(title, figure, caption + arrows)
 
 
-def _scale(known: pd.DataFrame) -> list[float]:
-    """From the lowest to the highest that a judged class reaches, and every dot, with 0."""
+def _scale(known: pd.DataFrame) -> tuple[float, float]:
+    """Every dot, with 0, and the intervals and runs of judged classes as far as whiskers go."""
     judged = known[known["judged"]] if known["judged"].any() else known
-    ends = [judged["lower"], judged["upper"], judged["lowest"], judged["highest"], known["change"]]
-    values = pd.concat(ends).dropna() * 100
-    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
-    room = 0.03 * max(high - low, 1.0)
-    return [low - room, high + room]
+    low, high = (pd.concat([judged[a], judged[b]]) * 100
+                 for a, b in (("lower", "lowest"), ("upper", "highest")))  # fmt: skip
+    return reach(known["change"] * 100, low, high, always=(0.0,))
 
 
 def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> parts.Chart:
@@ -132,7 +128,16 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
     known = losses[losses["relative_change"].notna()]
     figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(known) + 80))
     positions = np.arange(len(known))
-    change = known["relative_change"] * 100
+    change, lower, upper = (known[name] * 100 for name in ("relative_change", "lower", "upper"))
+    stable = known[~known["unstable"]] if not known["unstable"].all() else known
+    within = reach(
+        [*change, *known["chance_change"] * 100],
+        stable["lower"] * 100,
+        stable["upper"] * 100,
+        always=(0.0,),
+    )
+    said, named = intervals(known["class_name"], known["lower"], known["upper"])
+    what = "95 % interval" if "interval_over" in known else "quartiles"
     figure.add_bar(
         x=change,
         y=positions,
@@ -146,15 +151,17 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
                 "fgcolor": "#ffffff",
             },
         },
-        error_x=parts.whiskers(known["lower"] * 100, known["upper"] * 100, change),
+        error_x=whiskers(lower, upper, change, within),
         **parts.hover(
-            "{name} ({group})<br>%{x:.0f} %<br>{dense} to {pruned}<br>{n} images of {n_patients} "
-            "patients have it",
+            "{name} ({group})<br>{change}, " + what + " {interval}<br>{dense} to {pruned}<br>"
+            "{n} images of {n_patients} patients have it",
             name=parts.escaped(known["class_name"]),
             dense=known["dense"].map(lambda v: words.number(v, 3)),
             pruned=known["pruned"].map(lambda v: words.number(v, 3)),
             n=known["n_positive"],
             group=known["group"],
+            change=known["relative_change"].map(words.signed),
+            interval=said,
             n_patients=known["n_positive_patients"],
         ),
     )
@@ -163,14 +170,16 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
         y=positions,
         mode="markers",
         marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": parts.RULE}},
-        hovertemplate="down to chance at %{x:.0f} %<extra></extra>",
+        text=parts.escaped(known["class_name"]),
+        hovertemplate="%{text}<br>down to chance at %{x}<extra></extra>",
     )
+    arrows = add_arrows(figure, lower, upper, within, named)
     parts.class_axis(figure, parts.starred(known["class_name"], known["unstable"]))
-    parts.change_axis(figure, metric)
+    parts.change_axis(figure, metric, range=within)
     title = f"No class has both a dense and a pruned {words.METRICS[metric]} at {at}"
     if len(known):
-        said = _range_title if "interval_over" in known else _groups_title
-        title = f"{said(known, metric)} at {at} sparsity"
+        told = _range_title if "interval_over" in known else _groups_title
+        title = f"{told(known, metric)} at {at} sparsity"
     caption = (
         f"{words.count(len(known), 'class')}, {n_images:,} test images. "
         f"{parts.over_runs(known, 'whiskers')} Upright tick: what a random order is "
@@ -178,23 +187,74 @@ def losses_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: i
     )
     if known["unstable"].any():
         caption += f" * and hatched: {words.FEW}, unstable."
+    return parts.Chart(title, figure, caption + arrows)
+
+
+def values_chart(losses: pd.DataFrame, metric: str, sparsity: float, n_images: int) -> parts.Chart:
+    """The same as measured: what each class has when dense and when pruned, medians over runs, the
+    most lost first. losses: LOSSES."""
+    at, label = words.percent(sparsity), words.METRICS[metric]
+    known = losses[losses["relative_change"].notna()]
+    figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(known) + 110))
+    rows, colours = np.arange(len(known)), known["group"].map(parts.GROUP_COLOURS)
+    figure.add_scatter(
+        x=np.column_stack([known["dense"], known["pruned"], np.full(len(known), np.nan)]).ravel(),
+        y=np.repeat(rows, 3), mode="lines", line={"color": parts.GREY, "width": 3},
+        hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+    for name, symbol in (("dense", "circle-open"), ("pruned", "circle")):
+        figure.add_scatter(
+            x=known[name],
+            y=rows,
+            mode="markers",
+            marker={"size": 9, "color": colours, "symbol": symbol, "line": {"width": 2}},
+            **parts.hover(
+                f"{{name}} ({{group}})<br>{name}: {{value}}<br>{{n}} patients have it",
+                name=parts.escaped(known["class_name"]),
+                group=known["group"],
+                value=known[name].map(lambda v: words.number(v, 3)),
+                n=known["n_positive_patients"],
+            ),
+        )
+    figure.add_scatter(
+        x=(1 + known["chance_change"]) * known["dense"],
+        y=rows,
+        mode="markers",
+        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": parts.RULE}},
+        text=parts.escaped(known["class_name"]),
+        hovertemplate="%{text}<br>by chance %{x}<extra></extra>",
+    )
+    parts.class_axis(figure, parts.starred(known["class_name"], known["unstable"]))
+    figure.update_xaxes(title=label, rangemode="tozero", hoverformat=".2f")
+    if not len(known):
+        return parts.Chart(f"No class has both a dense and a pruned {label} at {at}", figure, "")
+    worst = known.sort_values("unstable", kind="stable").iloc[0]
+    dense, pruned = (words.number(worst[name]) for name in ("dense", "pruned"))
+    title = f"{worst['class_name']} goes from {label} {dense} to {pruned} at {at} sparsity"
+    caption = (
+        f"{words.count(len(known), 'class')}, {n_images:,} test images. Hollow: dense, filled: "
+        f"pruned, {'one run' if known['n_runs'].max() < 2 else 'medians over runs'}. Upright "
+        "tick: what a random order is expected to reach with as many test positives."
+    )
+    if known["unstable"].any():
+        caption += f" *: {words.FEW}, unstable."
     return parts.Chart(title, figure, caption)
 
 
 def _range_title(known: pd.DataFrame, metric: str) -> str:
-    """Which judged class loses most and which least; nothing is said of groups, whose comparison
-    needs a test."""
+    """Which judged class loses most and which least, if the interval of the first says that it
+    loses at all; nothing is said of groups, whose comparison needs a test."""
     column = "change" if "change" in known else "relative_change"
     kept = known["judged"] if "judged" in known else ~known["unstable"]
     known = (known[kept] if kept.any() else known).dropna(subset=column)
     worst, best = (known.loc[at()] for at in (known[column].idxmin, known[column].idxmax))
+    if not worst["upper"] < 0:
+        return f"No class that is judged has clearly lost {words.METRICS[metric]}"
+    first = f"{worst['class_name']} {words.loss(worst[column], metric)}"
     if len(known) == 1:
-        return f"{worst['class_name']} {words.loss(worst[column], metric)}"
-    most, least = (words.signed(row[column], 0) for row in (worst, best))
-    return (
-        f"{words.METRICS[metric]} changes by {most} ({worst['class_name']}) to {least} "
-        f"({best['class_name']})"
-    )
+        return first
+    gains = "gains " if best[column] > 0 else ""
+    return f"{first}, {best['class_name']} {gains}{words.percent(abs(best[column]))}"
 
 
 def _groups_title(known: pd.DataFrame, metric: str) -> str:

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from core.charts import parts
+from core.charts.whiskers import add_arrows, reach, whiskers
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
 from core.wording.pie_sentences import composition, held_against_dense
 
 SIGNIFICANT = 0.05
-QUALITY_SHOWN = ("pie_median", "non_pie_median", "q")
+QUALITY_SHOWN = ("difference", "pie_median", "non_pie_median", "q")
 LEAST_RATIO = 0.05  # where a log axis ends: a class that no PIE has, has no logarithm
 
 
@@ -33,7 +34,7 @@ def finding_count_chart(ratios: pd.DataFrame) -> parts.Chart:
         words.count(int(n), "finding") if n.isdigit() else "4 or more findings"
         for n in known["finding_count"]
     ]
-    colours = [parts.GROUP_COLOURS["head"]] * len(known)
+    colours = [parts.OTHER] * len(known)
     return _ratio_chart(known, names, colours, _title(known, names, "have {}"))
 
 
@@ -45,7 +46,7 @@ def label_noise_chart(noise: pd.DataFrame, title: str) -> parts.Chart:
     )
     known = known.assign(unstable=known["n_wrong_patients"] < FEW_PATIENTS)
     names = [f"{name[0].upper()}{name[1:]}" for name in known["images"]]
-    return _ratio_chart(known, names, [parts.GROUP_COLOURS["tail"]] * len(known), title)
+    return _ratio_chart(known, names, [parts.OTHER] * len(known), title)
 
 
 def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> parts.Chart:
@@ -59,16 +60,16 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> p
         mode="markers",
         marker={
             "size": 11,
-            "color": parts.GROUP_COLOURS["head"],
+            "color": parts.OTHER,
             "symbol": np.where(clear, "circle", "circle-open"),
             "line": {"width": 2},
         },
-        error_x=parts.whiskers(known["ci_low"], known["ci_high"], known["difference"]),
+        error_x=whiskers(known["ci_low"], known["ci_high"], known["difference"]),
         text=known["measure"].map(names),
         **parts.hover(
-            "%{text}: difference %{x:.2f}<br>median {pie_median} in PIEs, {non_pie_median} in "
+            "%{text}: difference {difference}<br>median {pie_median} in PIEs, {non_pie_median} in "
             "others<br>q = {q}",
-            **{name: known[name].map(lambda v: words.number(v, 3)) for name in QUALITY_SHOWN},
+            **{name: known[name].map(lambda v: words.significant(v)) for name in QUALITY_SHOWN},
         ),
     )
     held = held_against_dense(known, "difference")
@@ -80,7 +81,10 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> p
             mode="markers",
             marker={"size": 9, "color": parts.GREY, "symbol": "diamond"},
             text=known["measure"].map(names),
-            hovertemplate="%{text}, nothing pruned: difference %{x:.2f}<extra></extra>",
+            **parts.hover(
+                "%{text}, nothing pruned: difference {dense}",
+                dense=known["dense_difference"].map(words.number),
+            ),
         )
     parts.no_difference(figure, 0)
     parts.class_axis(figure, known["measure"].map(names).tolist())
@@ -113,7 +117,7 @@ def z_chart(definitions: pd.DataFrame, title: str) -> parts.Chart:
     pie = known["is_pie"].to_numpy(bool)
     for mask, name, colour in (
         (~pie, "other", parts.GREY),
-        (pie, "PIE", parts.GROUP_COLOURS["tail"]),
+        (pie, "PIE", parts.OTHER),
     ):
         counts, _ = np.histogram(np.clip(z[mask], edges[0], edges[-1]), edges)
         figure.add_bar(
@@ -121,12 +125,13 @@ def z_chart(definitions: pd.DataFrame, title: str) -> parts.Chart:
             y=counts,
             name=name,
             marker_color=colour,
-            hovertemplate="z %{x:.1f}: %{y} images<extra>" + name + "</extra>",
+            hovertemplate="z %{x}: %{y} images<extra>" + name + "</extra>",
         )
     parts.no_difference(figure, 0)
     parts.legend_above(figure, 1.02)
     figure.update_layout(barmode="stack", bargap=0.05, margin_t=36)
-    figure.update_xaxes(title="z: agreement with the pruned model against dense with dense")
+    title = "z: agreement with the pruned model against dense with dense"
+    figure.update_xaxes(title=title, hoverformat=".1f")
     figure.update_yaxes(title="Test images")
     caption = (
         f"n = {words.count(len(known), 'test image')}; below 0: dense and pruned models agree "
@@ -145,6 +150,10 @@ def _ratio_chart(
     ends = ("pruned_ci_low", "pruned_ci_high") if held else ("ci_low", "ci_high")
     ratio = known[shown].clip(lower=LEAST_RATIO)
     low, high = (known[end].clip(lower=LEAST_RATIO) for end in ends)
+    stable = ~known["unstable"] if not known["unstable"].all() else known["unstable"]
+    values, lows, highs = (np.log10(end) for end in (ratio, low[stable], high[stable]))
+    logs = reach(values, lows, highs, always=(0.0,), least=0.7)
+    within = 10 ** logs[0], 10 ** logs[1]
     if held:  # quieter, and below the dots
         figure.add_scatter(
             x=known["dense_ratio"].clip(lower=LEAST_RATIO),
@@ -168,7 +177,7 @@ def _ratio_chart(
             "symbol": np.where(known["unstable"], "circle-open", "circle"),
             "line": {"width": 2},
         },
-        error_x=parts.whiskers(low, high, ratio),
+        error_x=whiskers(low, high, ratio, within),
         text=parts.escaped(names),
         **parts.hover(
             "%{text}: {ratio} times<br>{n} PIEs of {n_images} images",
@@ -177,15 +186,21 @@ def _ratio_chart(
             n_images=known["n_positive"],
         ),
     )
+    said = [
+        f"{name}: 95 % interval {words.number(a)} to {words.number(b)} times"
+        for name, a, b in zip(parts.escaped(names), known[ends[0]], known[ends[1]], strict=True)
+    ]
+    arrows = add_arrows(figure, low, high, within, said)
     parts.no_difference(figure, 1)
     parts.class_axis(figure, names)
     figure.update_xaxes(
-        title="Share among PIEs over that among others (log)",
+        title="Share among PIEs over that among others (log scale)",
         type="log",
-        tickvals=[LEAST_RATIO, 0.2, 0.5, 1, 2, 5, 20, 100],
-        ticktext=["0", "0.2", "0.5", "1", "2", "5", "20", "100"],
+        range=logs,
+        tickvals=[LEAST_RATIO, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100],
+        ticktext=["0", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50", "100"],
     )
-    return parts.Chart(title, figure, _ratio_caption(known, held))
+    return parts.Chart(title, figure, _ratio_caption(known, held) + arrows)
 
 
 def _ratio_caption(known: pd.DataFrame, held: bool) -> str:

@@ -10,11 +10,13 @@ from core.analysis.claims import CHANGE, FIRST_DROP
 from core.analysis.class_evidence import CHANGE as CHANGE_TREND
 from core.analysis.class_evidence import ONSET
 from core.charts import parts
+from core.charts.whiskers import add_arrows, intervals, reach, whiskers
+from core.wording import words
 
 # What is in each forest: the trend, and the title of its axis.
 FORESTS = {
-    CHANGE: (CHANGE_TREND, "Change of Somers\u2019 D at 95 % sparsity (%)"),
-    FIRST_DROP: (ONSET, "Sparsity at which a fifth of it is gone (%)"),
+    CHANGE: (CHANGE_TREND, "Change of Somers\u2019 D at 95 % sparsity"),
+    FIRST_DROP: (ONSET, "Sparsity at which a fifth of it is gone"),
 }
 LONGEST = 26  # letters of a class's name: two forests stand side by side
 
@@ -24,7 +26,10 @@ def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> pa
     y, its interval and its fits are fractions."""
     table = table.sort_values("x", ascending=False, kind="stable", ignore_index=True)
     figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(table) + 70))
-    rows, y = np.arange(len(table)), table["y"] * 100
+    rows = np.arange(len(table))
+    y, lower, upper = (table[name] * 100 for name in ("y", "lower", "upper"))
+    within = reach(pd.concat([y, table["shrunken"] * 100]), lower, upper)
+    _, named = intervals(table["class_name"], table["lower"], table["upper"])
     colours = table["group"].map(parts.GROUP_COLOURS)
     if table["fitted"].notna().any():
         figure.add_scatter(
@@ -37,29 +42,22 @@ def forest_chart(table: pd.DataFrame, axis: str, title: str, caption: str) -> pa
             mode="markers",
             marker={"size": 9, "symbol": "diamond-open", "color": parts.GREY, "line": {"width": 2}},
             text=parts.escaped(table["class_name"]),
-            hovertemplate="%{text}<br>drawn towards the trend: %{x:.0f} %<extra></extra>",
+            hovertemplate="%{text}<br>drawn towards the trend: %{x}<extra></extra>",
         )
     figure.add_scatter(
         x=y,
         y=rows,
         mode="markers",
         marker={"size": 9, "color": colours},
-        error_x=parts.whiskers(table["lower"] * 100, table["upper"] * 100, y),
+        error_x=whiskers(lower, upper, y, within),
         **parts.hover(
-            "{name} ({group})<br>%{x:.0f} %<br>in {share:.2g} % of images",
+            "{name} ({group})<br>{value}<br>in {share:.2g} % of images",
             name=parts.escaped(table["class_name"]),
+            value=table["y"].map(words.percent),
             group=table["group"],
             share=100 * 10.0 ** table["x"].to_numpy(),
         ),
     )
     parts.class_axis(figure, [parts.short(name, LONGEST) for name in table["class_name"]])
-    figure.update_xaxes(title=axis, ticksuffix=" %", zeroline=False, range=_scale(table))
-    return parts.Chart(title, figure, caption)
-
-
-def _scale(table: pd.DataFrame) -> list[float]:
-    values = (pd.concat([table["y"], table["lower"], table["upper"]]) * 100).dropna()
-    if values.empty:
-        return [-100, 0]
-    room = 0.04 * max(values.max() - values.min(), 1.0)
-    return [values.min() - room, values.max() + room]
+    figure.update_xaxes(title=axis, zeroline=False, range=within, **parts.PERCENT)
+    return parts.Chart(title, figure, caption + add_arrows(figure, lower, upper, within, named))

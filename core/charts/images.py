@@ -16,6 +16,7 @@ from core.wording.image_sentences import fate, headline, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4
+PROBABILITIES = (LEAST_DRAWN, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
 
 
 class _Drawn(NamedTuple):
@@ -54,13 +55,12 @@ def image_curves_chart(
                 hovertemplate="%{text}<extra></extra>", showlegend=False,
             )  # fmt: skip
     _add_told(figure, curves, fates, groups, sparsity, of_probability)
-    decades = np.arange(np.log10(LEAST_DRAWN), 1)
     drawn = [y for trace in figure.data for y in trace.y if y is not None]
     figure.update_yaxes(
         title="Probability (log scale)",
         range=[min(drawn) - 0.1, 0.08],
-        tickvals=decades.tolist(),
-        ticktext=["\u2264 0.0001", *(f"{10.0**power:g}" for power in decades[1:])],
+        tickvals=np.log10(PROBABILITIES).tolist(),
+        ticktext=[f"\u2264 {LEAST_DRAWN:.4f}", *(f"{value:g}" for value in PROBABILITIES[1:])],
     )
     known = not all(np.isnan(point) for point in points.values())
     return parts.Chart(_title(fates, known), figure, _caption(curves, fates))
@@ -82,7 +82,7 @@ def image_ranks_chart(
     limit, runs = next(iter(least.values())), int(curves["n_runs"].max())
     over = "of one run" if runs < 2 else f"averaged over {words.count(runs, 'run')}"
     figure.add_hline(y=limit * 100, line={"color": parts.RULE, "width": 1.2, "dash": "dot"})
-    figure.update_yaxes(title="Ranks above (% of images without it)", range=[-2, 102])
+    figure.update_yaxes(title="Ranks above, of images without it", range=[-2, 102], ticksuffix=" %")
     caption = (
         "Coloured: labelled, raised and lost classes; grey: the other classes. Drawn is the share "
         f"of the test images certain not to carry the class whose probability, {over}, is below "
@@ -118,7 +118,7 @@ def _add_told(
             name=parts.escape(parts.short(name)),
             line={"color": colour, "width": 3, "dash": dash},
             text=[drawn.hover(name, row) for row in curve.itertuples()],
-            hovertemplate="%{x} %<br>%{text}<extra></extra>",
+            hovertemplate="%{x}<br>%{text}<extra></extra>",
         )
     here = curves[np.isclose(curves["sparsity"], sparsity)].set_index("class_name")[drawn.column]
     figure.add_scatter(
@@ -144,7 +144,7 @@ def _add_others(
         text += [drawn.hover(str(name), row) for row in curve.itertuples()] + [""]
     figure.add_scatter(
         x=x, y=y, text=text, mode="lines", line={"color": parts.GREY, "width": 1.2},
-        hovertemplate="%{x} %<br>%{text}<extra></extra>", showlegend=False,
+        hovertemplate="%{x}<br>%{text}<extra></extra>", showlegend=False,
     )  # fmt: skip
 
 

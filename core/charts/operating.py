@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.analysis.operating_characteristics import DENSE, REFIXED
 from core.charts import parts
+from core.charts.whiskers import whiskers
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
 from core.wording.operating_sentences import false_alarms_sentence
@@ -19,11 +20,7 @@ MARKS = {
     "pruned, same operating point": ("circle", 0.0),
     "pruned, operating point fixed again": ("diamond", 0.26),
 }
-PANELS = {"sensitivity": ("x", (0.0, 0.475)), "specificity": ("x2", (0.525, 1.0))}
-AXES = {
-    "sensitivity": "Sensitivity: called, of X-rays with it",
-    "specificity": "Specificity: not called, of those without",
-}
+PANELS = {"sensitivity": ("x", (0.0, 0.46)), "specificity": ("x2", (0.54, 1.0))}
 
 
 def operating_chart(
@@ -58,8 +55,9 @@ def operating_chart(
         figure.update_layout(
             {
                 f"xaxis{axis[1:]}": {
-                    "title": AXES[name], "domain": domain, "anchor": "y", "range": [-3, 103],
-                    "ticksuffix": " %", "nticks": 6, "tickangle": 0, "zeroline": False,
+                    "title": name.capitalize(), "domain": domain, "anchor": "y", "range": [-3, 103],
+                    "tickvals": [0, 50, 100], "ticktext": ["0", "50", "100 %"], "tickangle": 0,
+                    "zeroline": False,
                 }
             }
         )  # fmt: skip
@@ -67,9 +65,10 @@ def operating_chart(
     figure.update_layout(margin_t=40)
     caption = (
         f"{n_images:,} test images of {words.count(n_patients, 'patient')}, probabilities averaged "
-        f"over runs, uncertain labels left out; whiskers: 95 % intervals over patients. Operating "
-        f"points: fixed on validation images at {words.percent(specificity)} specificity for the "
-        "dense model"
+        f"over runs, uncertain labels left out; whiskers: 95 % intervals over patients. "
+        "Sensitivity: called, of the X-rays with the finding; specificity: not called, of those "
+        f"without. Operating points: fixed on validation images at {words.percent(specificity)} "
+        "specificity for the dense model"
     )
     if not rows["pruned, operating point fixed again"].empty:
         caption += ", and again in the same way for the pruned one"
@@ -86,7 +85,7 @@ def _points(
     rows: pd.DataFrame, name: str, mark: str, symbol: str, place: dict[str, int], offset: float
 ) -> dict[str, Any]:
     share, low, high = (rows[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high"))
-    whiskers = parts.whiskers(low * 100, high * 100, share * 100)
+    error_x = whiskers(low * 100, high * 100, share * 100)
     told = [
         f"{words.percent(s)} ({words.percent(a)} to {words.percent(b)})"
         for s, a, b in zip(share, low, high, strict=True)
@@ -98,7 +97,7 @@ def _points(
         "y": (rows["class_name"].map(place) + offset).tolist(),
         "mode": "markers",
         "marker": {"symbol": symbol, "size": 8, "color": colours},
-        "error_x": whiskers | {"thickness": 1.2, "width": 0},
+        "error_x": error_x | {"thickness": 1.2, "width": 0},
         **parts.hover(
             f"{{who}}, {mark}<br>{name} {{told}}<br>{{point}}",
             who=parts.escaped(rows["class_name"]), told=told, point=points,

@@ -61,7 +61,7 @@ def evidence_heatmap(
         x=columns,
         y=rows,
         mode="markers",
-        marker={"size": 4, "color": "#ffffff", "line": {"color": "#444444", "width": 0.8}},
+        marker={"size": 6, "color": "#ffffff", "line": {"color": "#000000", "width": 1}},
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
         hoverinfo="skip",
@@ -120,11 +120,11 @@ def _titled_heatmap(
 
 
 def outlined(chart: parts.Chart, order: list[str], pair: Pair) -> parts.Chart:
-    """A heatmap with both squares of a pair outlined."""
+    """A heatmap with both squares of a pair outlined, white on black, to be seen on any colour."""
     row, column = (order.index(name) for name in pair)
-    line = {"color": parts.GROUP_COLOURS["tail"], "width": 3}
     squares = [
         {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "line": line}
+        for line in ({"color": "#000000", "width": 6}, {"color": "#ffffff", "width": 2.5})
         for y, x in ((row, column), (column, row))
     ]
     return parts.with_more(chart, shapes=squares)
@@ -194,14 +194,12 @@ def _heatmap(
         hovertemplate="%{text}<extra></extra>",
     )
     ticks = [parts.escape(parts.short(name)) + " *" * (name in unstable) for name in order]
-    font = {"size": 11 if len(order) > 12 else 12}
     parts.class_axis(figure, order)
-    figure.update_yaxes(ticktext=ticks, tickfont=font)
+    figure.update_yaxes(ticktext=ticks)
     figure.update_xaxes(
         tickvals=list(range(len(order))),
         ticktext=ticks,
         tickangle=-60,
-        tickfont=font,
         showgrid=False,
         range=[-0.5, len(order) - 0.5],
         automargin=True,

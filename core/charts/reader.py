@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from core.analysis.reader import first_readings
-from core.charts.parts import GREY, GROUP_COLOURS, RULE, Chart, empty_figure
+from core.charts.parts import GREY, OTHER, RULE, Chart, empty_figure
 from core.wording import words
 from core.wording.questions import Question
 
 SIDES = {"PIE": "pie", "non-PIE": "non_pie"}
-COLOURS = {"PIE": GROUP_COLOURS["tail"], "non-PIE": GREY}
+COLOURS = {"PIE": OTHER, "non-PIE": GREY}
 LARGEST_DOT = 46  # pixels across, of an answer that everybody gave
 
 

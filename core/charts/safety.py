@@ -34,6 +34,8 @@ def safety_chart(
     figure = parts.empty_figure(parts.ROW_HEIGHT * len(breaks) + 130)
     for verdict, mark in MARKS.items():
         here = table[table["verdict"] == verdict]
+        if here.empty:
+            continue
         figure.add_scatter(
             x=parts.percents(here["sparsity"]),
             y=here["class_name"].map(rows),
@@ -41,7 +43,7 @@ def safety_chart(
             name=LEGEND[verdict],
             marker=mark,
             **parts.hover(
-                "{name} at %{x} %<br>" + LEGEND[verdict] + ": {reason}<br>"
+                "{name} at %{x}<br>" + LEGEND[verdict] + ": {reason}<br>"
                 "change {change}, bounds {low} and {high}<br>patients with the class: {n}",
                 name=parts.escaped(here["class_name"]),
                 change=here["relative_change"].map(words.signed),

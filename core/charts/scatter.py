@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from core.charts import parts
+from core.charts.labels import name_points
+from core.charts.whiskers import reach
 from core.study.labels import known_split
 from core.wording import pair_sentences, words
 
@@ -16,14 +17,17 @@ NAMED = 3  # points named in a chart; the others tell their name under the point
 
 def first_drop_scatter(summary: pd.DataFrame, title: str, caption: str) -> parts.Chart:
     """The paper's first drop of every class against its frequency."""
-    column, axis = "first_drop_sparsity", "First drop by 20 % (% sparsity)"
-    return _class_scatter(summary, column, axis, "first drop at %{y:.1f} %", title, caption)
+    column, axis = "first_drop_sparsity", "Sparsity of the first drop by 20 %"
+    return _class_scatter(summary, column, axis, "first drop at %{y}", title, caption)
 
 
 def change_scatter(summary: pd.DataFrame, metric: str, title: str, caption: str) -> parts.Chart:
     """Relative change at 95 % of every class against its frequency."""
-    column, axis = f"relative_{metric}_change_at_95", "Change at 95 % sparsity (%)"
-    return _class_scatter(summary, column, axis, "%{y:.0f} % at 95 % sparsity", title, caption)
+    column, axis = (
+        f"relative_{metric}_change_at_95",
+        f"Change of {words.METRICS[metric]} at 95 % sparsity",
+    )
+    return _class_scatter(summary, column, axis, "%{y} at 95 % sparsity", title, caption)
 
 
 def _class_scatter(
@@ -52,30 +56,15 @@ def _class_scatter(
                 "%{customdata} test positives<extra></extra>"
             ),
         )
-        _name_points(figure, table["class_name"].tolist(), logs, y)
-    limits = [logs.min() - 0.15, logs.max() + 0.15] if len(logs) else [-1, 2]
-    figure.update_yaxes(title=axis, ticksuffix=" %")
-    figure.update_xaxes(
-        title=f"Share of {split} images (%, log)", type="log", range=limits, dtick=1, zeroline=False
-    )
+    across = (logs.min() - 0.15, logs.max() + 0.15) if len(logs) else (-1.0, 2.0)
+    up = reach(y, [], [])
+    figure.update_yaxes(title=axis, range=up, **parts.PERCENT)
+    parts.share_axis(figure, f"Share of {split} images (log scale)", *across)
+    if len(table):
+        names = table["class_name"].tolist()
+        name_points(figure, names, logs, np.array(y), (across, up), NAMED)
     hollow = f" Hollow: {words.FEW}, unstable." if table["unstable"].any() else ""
     return parts.Chart(title, figure, caption + hollow)
-
-
-def _name_points(figure: go.Figure, names: list[str], x: np.ndarray, y: list[float]) -> None:
-    """Some of the classes that fall furthest, each where no other name stands."""
-    height = max(np.ptp(y), 1.0)
-    taken: list[float] = []
-    for at in np.argsort(y, kind="stable"):
-        if len(taken) == NAMED or any(abs(y[at] - other) < height / 12 for other in taken):
-            continue
-        taken.append(y[at])
-        to_the_left = x[at] > x.mean()
-        figure.add_annotation(
-            x=float(x[at]), y=y[at], text=parts.escape(parts.short(names[at])), showarrow=False,
-            xanchor="right" if to_the_left else "left", xshift=-9 if to_the_left else 9,
-            font_size=12,
-        )  # fmt: skip
 
 
 def pair_scatter(
@@ -93,15 +82,15 @@ def pair_scatter(
         x=x.tolist(),
         y=y.tolist(),
         mode="markers",
-        marker={"size": 8, "color": parts.GROUP_COLOURS["head"], "opacity": 0.6},
+        marker={"size": 8, "color": parts.RULE, "opacity": 0.6},
         selected={"marker": {"opacity": 0.6}},
         unselected={"marker": {"opacity": 0.6}},
         customdata=[list(pair) for pair in pairs],
         text=[f"{parts.escape(a)} and {parts.escape(b)}" for a, b in pairs],
-        hovertemplate="%{text}<br>%{x:.3g}, %{y:.3g}<extra></extra>",
+        hovertemplate="%{text}<br>%{x}, %{y}<extra></extra>",
     )
-    figure.update_xaxes(title=axes[0], zeroline=False)
-    figure.update_yaxes(title=axes[1], rangemode="tozero")
+    figure.update_xaxes(title=axes[0], zeroline=False, hoverformat=".3~g")
+    figure.update_yaxes(title=axes[1], rangemode="tozero", hoverformat=".3~g")
     figure.update_layout(clickmode="event+select", dragmode=False)
     return parts.Chart(title, figure, caption)
 
@@ -139,7 +128,7 @@ def ringed(chart: parts.Chart, pair: tuple[str, str]) -> parts.Chart:
         "marker": {
             "size": 14,
             "symbol": "circle-open",
-            "color": parts.GROUP_COLOURS["tail"],
+            "color": parts.OTHER,
             "line": {"width": 3},
         },
         "hoverinfo": "skip",

@@ -3,7 +3,7 @@ given unless it is `Markup` itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,21 +44,25 @@ def unbroken(text: str) -> str:
     return text.replace(" %", "\u00a0%")
 
 
-def group_meanings(groups: GroupSettings, split: str = "train") -> list[tuple[str, str]]:
-    """The three colours and what they mean, by the thresholds of the study; `split`: of which
-    images the shares are."""
+def group_meanings(
+    groups: GroupSettings, split: str = "train", drawn: Collection[str] = GROUPS
+) -> list[tuple[str, str]]:
+    """The colours of the groups in `drawn` and what they mean, by the thresholds of the study;
+    `split`: of which images the shares are."""
     head, tail = words.frequency(groups.head_above), words.frequency(groups.tail_below)
     meaning = {
         "head": f"head: over {head} of {split} images",
         "medium": "medium",
         "tail": f"tail: under {tail}",
     }
-    return [(GROUP_COLOURS[group], meaning[group]) for group in GROUPS]
+    return [(GROUP_COLOURS[group], meaning[group]) for group in GROUPS if group in drawn]
 
 
-def group_legend(groups: GroupSettings, split: str = "train") -> Markup:
+def group_legend(
+    groups: GroupSettings, split: str = "train", drawn: Collection[str] = GROUPS
+) -> Markup:
     """The same as a line below a heading."""
-    return _macros().legend(group_meanings(groups, split))
+    return _macros().legend(group_meanings(groups, split, drawn))
 
 
 def facts(pairs: dict[str, str]) -> Markup:

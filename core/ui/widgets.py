@@ -55,11 +55,11 @@ def draw(
     said = legend or shared_legend
     split = results.split_of_groups(of) if said and of else "train"
     if legend:
-        st.html(markup.group_legend(legend, split))
+        st.html(markup.group_legend(legend, split, chart.groups))
     event = replayed.plotly_chart(chart, key, **options)
     caption(chart.caption)
     name = figure_files.file_name(key, of, about)
-    colours = markup.group_meanings(said, split) if said else ()
+    colours = markup.group_meanings(said, split, chart.groups) if said else ()
     with files():
         figure_files.figure_files(chart, key, name, of, colours, wide=level <= 2)
         if also:

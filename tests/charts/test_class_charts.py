@@ -40,9 +40,7 @@ def effects(names=("A", "B", "C")) -> pd.DataFrame:
 
 def test_the_title_names_judged_classes_and_others_are_hollow():
     chart = changes_chart(changes(), "somers_d", 0.9, 150)
-    assert chart.title == (
-        "Somers\u2019 D changes by \u221280 % (A) to \u221245 % (B) at 90 % sparsity"
-    )
+    assert chart.title == ("A loses 80 % of its Somers\u2019 D, B 45 % at 90 % sparsity")
     assert list(chart.figure.data[1].marker.symbol) == ["circle", "circle", "circle-open"]
     assert chart.figure.layout.yaxis.ticktext == ("A", "B", "C *")
     assert "* and hollow: not judged" in chart.caption

@@ -39,9 +39,11 @@ def show(view: View, known: bool) -> None:
     if not view.corrected:
         st.caption(WHY_NOT_AP)
     groups, about = view.config.groups, view.about[1:2]
-    st.html(markup.group_legend(groups, results.split_of_groups(view)))
+    charts = _forests(view) if view.corrected else _scatters(view.of("ap"))
+    drawn = {group for chart in charts.values() if chart for group in chart.groups}
+    st.html(markup.group_legend(groups, results.split_of_groups(view), drawn))
     grid = st.grid(2, min_column_width=300, gap="medium")
-    for key, chart in (_forests(view) if view.corrected else _scatters(view.of("ap"))).items():
+    for key, chart in charts.items():
         with grid.cell():
             if chart:
                 widgets.draw(chart, key, level=3, shared_legend=groups, of=view, about=about)

@@ -10,7 +10,7 @@ import streamlit as st
 from core.analysis import decay
 from core.analysis.losses import LOSSES
 from core.charts import Chart
-from core.charts.classes import losses_chart
+from core.charts.classes import losses_chart, values_chart
 from core.people.access import SEES_STUDIES
 from core.ui import people, results, tables, widgets
 from core.ui.ahead import ahead, neighbours
@@ -93,10 +93,11 @@ def _show_losses(view: View) -> None:
     _losses_table(view)
 
 
-@cached("metric", "corrected", "sparsity", entries=MOST, shared=True)
+@cached("metric", "corrected", "relative", "sparsity", entries=MOST, shared=True)
 def _losses_chart(view: View) -> Chart:
+    draw = losses_chart if view.relative else values_chart
     n_images = results.split_sizes(view)["test"]
-    return losses_chart(class_losses(view), view.metric, view.at, n_images)
+    return draw(class_losses(view), view.metric, view.at, n_images)
 
 
 def _losses_table(view: View) -> None:
