@@ -73,3 +73,32 @@ def test_a_lost_tail_finding_is_found_in_three_clicks(page: Page, app_address: s
     assert all("lost at" in text for text in texts)
     badge.click()
     expect(badge).to_have_count(0, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("pause", [100, 150, 400])
+def test_ten_images_by_keyboard_and_no_key_is_lost(
+    page: Page, app_address: str, pause: int
+) -> None:
+    """From a card that was clicked, and from a page that was loaded anew: nobody clicks the X-ray
+    first."""
+    visit(page, f"{app_address}/pie_browser?study=large&definition=every", "PIE browser")
+    links = page.locator(f"{CARDS} .ps-way")
+    links.first.wait_for(timeout=PATIENCE)
+    stage, inspector = page.locator(".viewer .stage"), page.locator(".st-key-inspector")
+    links.first.click()
+    page.wait_for_timeout(pause)
+    for at in (11, 21):
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(pause)
+        expect(inspector.get_by_text(f"{at} of 600", exact=True)).to_be_visible(timeout=PATIENCE)
+        settle(page)
+        name = inspector.locator(".ps-named b").inner_text()
+        expect(stage).to_have_attribute("data-image", name)
+        assert f"image={name}" in page.url
+        visit(page, page.url)
+        expect(stage).to_have_attribute("data-image", name, timeout=PATIENCE)
+    for _ in range(30):
+        page.keyboard.press("k")
+        page.wait_for_timeout(pause // 4)
+    expect(inspector.get_by_text("1 of 600", exact=True)).to_be_visible(timeout=PATIENCE)

@@ -27,8 +27,8 @@ import streamlit as st
 from core.errors import InputError
 
 SCRIPTS = (  # one module, in this order
-    *("samples.js", "pane.js", "tools.js", "viewer.js", "pointing.js", "pair.js"),
-    *("fetching.js", "cards.js"),
+    *("samples.js", "pane.js", "tools.js", "viewer.js", "steps.js", "keys.js", "pointing.js"),
+    *("pair.js", "fetching.js", "cards.js"),
 )
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -68,6 +68,7 @@ def xray_viewer(
     caption: str = "",
     height: int | None = None,
     page_keys: str = "",
+    page_help: Sequence[tuple[str, str]] = (),
     on_step: Callable[[str], None] | None = None,
     cards: str = "",
     priors: Sequence[ViewerImage] = (),
@@ -84,6 +85,7 @@ def xray_viewer(
     priors: other X-rays of the patient of `images[at]`, which can be opened beside it.
     page_keys: digits and small letters that the page itself answers to, also while the viewer has
     the focus.
+    page_help: what these and other keys of the page do, for the list of keys: keys and meaning.
     on_step: told of the image before the page runs, so that it need not run twice.
     cards: the CSS selector of an element around the viewer in which cards of
     `core.ui.pie_browser.cards` open here when they are clicked, before the page hears of it, as a
@@ -114,6 +116,7 @@ def xray_viewer(
             "caption": caption,
             "height": height,
             "page_keys": page_keys,
+            "page_help": [list(row) for row in page_help],
             "cards": cards,
             "priors": [asdict(prior) for prior in priors],
         },

@@ -69,5 +69,6 @@ Object.assign(Viewer.prototype, {
       this.images = [{ image_id: name, address }];
     }
     this.go(name);
+    this.stage.focus({ preventScroll: true }); // for its keys
   },
 });

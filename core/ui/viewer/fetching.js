@@ -66,6 +66,7 @@ Object.assign(Viewer.prototype, {
     this.part();
     [this.current, this.given, this.untold, this.priors] = [null, null, [], []];
     this.panes[0].clear();
+    this.owed = 0;
     delete this.stage.dataset.image;
   },
 });

@@ -3,8 +3,6 @@ pane.js and tools.js; pointing.js, pair.js, fetching.js and cards.js add to it. 
 
 const MOST_KEPT = 8; // decoded images
 const AHEAD = [1, 2, -1, 3]; // fetched once the image in view is there, in this order
-const REMINDER_MS = 5000; // after which the page is told again of a step it has not followed
-const PATIENCE_MS = 15000; // how long the page may take to follow it
 const TOOLS = ["window", "pan", "ruler", "lens"]; // what the left button, or a finger, does
 const KEYS = {
   ArrowLeft: "previous", PageUp: "previous", k: "previous",
@@ -23,6 +21,7 @@ export default function mount({ data, parentElement, setTriggerValue }) {
   viewer.tell = (image_id) => setTriggerValue("step", image_id);
   viewer.frame = data.cards ? root.getRootNode().host?.closest(data.cards) : null;
   viewer.pageKeys = data.page_keys;
+  viewer.showPageKeys(data.page_help);
   viewer.update(data);
   return () => viewer.close();
 }
@@ -39,6 +38,7 @@ class Viewer {
     [this.images, this.priors, this.current, this.given] = [[], [], null, null];
     [this.untold, this.fingers, this.comparing] = [[], new Map(), null];
     [this.keep, this.linked, this.tool] = [false, true, "window"];
+    this.owed = 0; // steps beyond the images that the page has named
     this.shownOf = null; // the source of the images, as the page names it
     this.addresses = new Map(); // by image_id, the last that the page gave
     this.listen();
@@ -64,12 +64,14 @@ class Viewer {
     this.listenToPointers();
     this.listenToPair();
     this.watchCards();
+    this.watchKeys();
     this.choose("window");
   }
 
   close() {
     this.observer.disconnect();
     this.ignoreCards();
+    this.ignoreKeys();
     this.forget();
     clearTimeout(this.speaking);
     document.removeEventListener("fullscreenchange", this.screened);
@@ -88,10 +90,11 @@ class Viewer {
     // A rerun that began before a step still names the image before it.
     const behind = asked === this.given && this.untold.length && told < 0;
     if (told >= 0) this.untold.splice(0, told + 1);
-    else if (!behind) this.untold = [];
+    else if (!behind) [this.untold, this.owed] = [[], 0];
     this.given = asked;
     if (!this.untold.length) this.show(asked);
     else this.ahead();
+    this.catchUp();
     this.offer(this.untold.length ? [] : priors);
     this.name();
   }
@@ -134,7 +137,7 @@ class Viewer {
   }
 
   name() {
-    const behind = this.untold.length > 0;
+    const behind = this.untold.length > 0 || this.owed;
     this.caption.textContent = behind ? "…" : this.words;
     const label = `X-ray ${this.current}. Press ? for keys.`;
     this.stage.setAttribute("aria-label", label);
@@ -147,33 +150,10 @@ class Viewer {
     this.button("next").disabled = at < 0 || at === this.images.length - 1;
   }
 
-  step(by) {
-    const at = this.images.findIndex((image) => image.image_id === this.current);
-    const next = at < 0 ? null : this.images[at + by];
-    if (!next) return this.speak(by > 0 ? "No next image here" : "No image before this one");
-    this.go(next.image_id);
-  }
-
-  go(image_id) {
-    this.untold.push(image_id);
-    this.show(image_id);
-    this.tell(image_id);
-    // Streamlit may lose what it is told in the moment in which a page begins to run anew.
-    this.overdue = setTimeout(() => {
-      this.tell(image_id);
-      this.overdue = setTimeout(() => this.giveUp(), PATIENCE_MS - REMINDER_MS);
-    }, REMINDER_MS);
-  }
-
-  giveUp() {
-    this.untold = [];
-    this.show(this.given);
-    this.name();
-  }
-
   list() { // the windows of the active image
     const windows = this.active.image?.windows ?? [];
-    const names = windows.map((p, i) => new Option(i < 9 ? `${i + 1} ${p.name}` : p.name));
+    const numbered = (i) => i < 9 && this.hasDigits();
+    const names = windows.map((p, i) => new Option(numbered(i) ? `${i + 1} ${p.name}` : p.name));
     this.select.replaceChildren(new Option("Window"), ...names);
   }
 
