@@ -12,6 +12,7 @@ reader = screen.who_reads(person)
 of = screen.choose_study(reader)
 entered, known = room.enter(of, reader, person.email)
 entered.note_showing(known.order[entered.place])
+screen.listen(entered, known)
 with st.container(key="reading-room"):
     left, right = st.columns([5, 3], gap="medium")
 with left:

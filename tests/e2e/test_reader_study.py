@@ -137,3 +137,36 @@ def test_on_a_phone_xray_and_answers_are_in_view_together(server, browser):
     assert xrays
     assert not any(re.search(rf"{of.study_id}|image-|anna", url) for url in xrays)
     page.close()
+
+
+@pytest.mark.parametrize("pause", [100, 200, 400])
+def test_keys_faster_than_the_page_answer_the_image_they_were_pressed_for(server, page, pause):
+    of = write_reader_study(readers=("local",), n_pies=3, n_non_pies=3)
+    server.start()
+    page.goto(f"{server.address}/reader_study")
+    seen = 1000 * SLIP_SECONDS + 600
+    for number, keys in enumerate(KEYS, start=1):
+        image_in_view(page, number, 6)
+        page.wait_for_timeout(seen)
+        # The last three of the last image come before the next one can be seen.
+        for key in (*keys, *("nnn" if number == len(KEYS) else "")):
+            page.keyboard.press(key)
+            page.wait_for_timeout(0 if number == len(KEYS) else pause)
+    image_in_view(page, 6, 6)
+    expect(page.get_by_text("was not counted")).to_be_visible(timeout=PATIENCE)
+    known = readings.sheet(of, "local")
+    given = [tuple(known.given[position].values()) for position in known.order[:5]]
+    assert given == [(int(yes == "y"), int(one), int(two)) for yes, one, two in KEYS]
+    assert len(results.history_table(of)) == 15, "nothing lost, nothing twice"
+
+
+def test_the_help_names_the_keys_of_this_page(server, page):
+    write_reader_study(readers=("local",), n_pies=2, n_non_pies=2)
+    server.start()
+    page.goto(f"{server.address}/reader_study")
+    image_in_view(page, 1, 4)
+    page.locator(".viewer").get_by_role("button", name="Keys").click()
+    help = page.locator(".viewer .help")
+    expect(help).to_contain_text("yes, no to each label")
+    expect(help.get_by_text("window presets")).to_be_hidden()
+    assert not any(text[:1].isdigit() for text in page.locator(".viewer option").all_inner_texts())

@@ -60,9 +60,10 @@ class Room:
             except WorkError:
                 self.showing = None
 
-    def keep(self, position: int, question: str, value: int) -> None:
-        """Keep an answer; after the last one of an image go on to the next that lacks any."""
-        if self.too_soon(question):
+    def keep(self, position: int, question: str, value: int, queued: bool = False) -> None:
+        """Keep an answer; after the last one of an image go on to the next that lacks any.
+        queued: the browser has seen to it that it was not pressed too soon."""
+        if not queued and self.too_soon(question):
             self.last = TOO_SOON
             return
         said = str(value)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
+from core.errors import InputError, WorkError
 from core.people.access import LOCAL, Person
 from core.reader_study import database, readings
 from core.reader_study.database import ReaderStudy
 from core.reader_study.readings import Sheet
 from core.ui import people, plain, widgets
+from core.ui.reader_study import room as rooms
+from core.ui.reader_study.key_queue import queue_keys
 from core.ui.reader_study.room import Room, labels
 from core.ui.viewer import ViewerImage, xray_viewer
 from core.wording import words
@@ -18,6 +23,12 @@ AGAIN = {"image_quality": "Q", "difficulty": "T"}
 LABELS_AGAIN = "B"
 # What the viewer leaves to the questions while it has the focus.
 PAGE_KEYS = "yn12345qtb"
+KEYS_HELP = (
+    ("Y, N", "yes, no to each label"),
+    ("1 to 5", "image quality, then difficulty"),
+    ("B, Q, T", "labels, image quality, difficulty again"),
+)
+STEPS = {"left": -1, "right": 1}
 KEYS = (
     "Keys: Y or N for each label, then 1 to 5 for image quality, then 1 to 5 for difficulty. The "
     "next image comes by itself; left and right arrow go back and on. B, Q and T ask again for "
@@ -101,6 +112,7 @@ def show_xray(room: Room, known: Sheet) -> None:
         "reading_xray",
         source=f"reader study {room.study.id}",
         page_keys=PAGE_KEYS,
+        page_help=KEYS_HELP,
     )
     if stepped is not None and stepped != _called(room.place, known):
         room.go(next(at for at in places if _called(at, known) == stepped))
@@ -129,6 +141,43 @@ def show_questions(room: Room, known: Sheet) -> None:
         st.caption(plain(room.last))
     st.caption(KEYS)
     st.caption("For research only, not for diagnosis. Every answer is saved as you give it.")
+
+
+def listen(room: Room, known: Sheet) -> None:
+    """To the keys, wherever the focus is."""
+    keys = "" if known.closed else PAGE_KEYS
+    queue_keys(room.image_key, keys, rooms.SLIP_SECONDS, partial(take_key, room))
+
+
+def take_key(room: Room, key: str, image: str) -> None:
+    """A key of the queue: a step, or what it says about the image it was pressed for. What it
+    answers goes by what is answered by then."""
+    try:
+        known = readings.sheet(room.study, room.reader)
+    except (InputError, WorkError) as error:
+        room.unsaved = f"{key.upper()} was NOT saved. {error}"
+        return
+    if key in STEPS:
+        if 0 <= room.place + STEPS[key] < len(known.order):
+            room.go(room.place + STEPS[key])
+        return
+    if image != room.image_key:
+        room.last = rooms.TOO_SOON
+        return
+    position = known.order[room.place]
+    answered = known.given.get(position, {})
+    asked = known.asked[position]
+    again = {AGAIN[name].lower(): name for name in AGAIN if name in answered}
+    if (many := labels(asked)) and many[-1] in answered:
+        again[LABELS_AGAIN.lower()] = many[0]
+    if key in again:
+        room.ask(again[key])
+        return
+    for name, question in asked.items():
+        for value, said in room.keys(question, asked, answered).items():
+            if said.lower() == key:
+                room.keep(position, name, value, queued=True)
+                return
 
 
 def _show_progress(room: Room, known: Sheet) -> None:

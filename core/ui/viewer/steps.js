@@ -20,6 +20,7 @@ Object.assign(Viewer.prototype, {
 
   go(image_id) {
     this.untold.push(image_id);
+    this.announce();
     this.show(image_id);
     this.tell(image_id);
     // Streamlit may lose what it is told in the moment in which a page begins to run anew.
@@ -43,8 +44,13 @@ Object.assign(Viewer.prototype, {
     } else if (!this.untold.length) this.owed = 0; // there are no more
   },
 
+  announce() { // to who must know whether the page is about another image than the one shown here
+    dispatchEvent(new CustomEvent("xray-step", { detail: this.untold.length > 0 }));
+  },
+
   giveUp() {
     [this.untold, this.owed] = [[], 0];
+    this.announce();
     this.show(this.given);
     this.name();
   },

@@ -95,6 +95,7 @@ class Viewer {
     if (!this.untold.length) this.show(asked);
     else this.ahead();
     this.catchUp();
+    this.announce();
     this.offer(this.untold.length ? [] : priors);
     this.name();
   }
