@@ -27,6 +27,9 @@ FINDING_FATE = (
     "finding_fate"  # 0: a labelled finding is lost by the sparsity, 1: it has one, 2: none
 )
 FEWER_RAISED = "fewer_raised"  # minus the number of findings raised by the sparsity
+# Attributes of the labels that say when an image was taken, and which view it is.
+TIMES = ("study_date", "date", "follow_up")
+VIEWS = ("view", "view_position")
 ORDERS = {
     FINDINGS_FIRST: [FINDING_FATE, "agreement"],
     "agreement": ["agreement"],
@@ -272,10 +275,17 @@ def holds(images: Images, image_id: str) -> bool:
 
 
 def others_of_patient(images: Images, image_id: str) -> pd.DataFrame:
-    """The patient's other test images, in test-set order."""
+    """The patient's other test images, by the first of TIMES that is known, else in test-set
+    order."""
     table = images.table
     patient = table.loc[table["image_id"] == image_id, "patient_id"].iloc[0]
-    return table[(table["patient_id"] == patient) & (table["image_id"] != image_id)]
+    others = table[(table["patient_id"] == patient) & (table["image_id"] != image_id)]
+    time = next((name for name in TIMES if name in others), None)
+    if time is None:
+        return others
+    numbers = pd.to_numeric(others[time], errors="coerce")
+    by = others[time].astype(str) if numbers.isna().all() else numbers
+    return others.loc[by.sort_values(kind="stable").index]
 
 
 def page_of(table: pd.DataFrame, page: int, per_page: int) -> pd.DataFrame:
@@ -310,39 +320,6 @@ def around(table: pd.DataFrame, image_id: str, before: int, after: int) -> tuple
         return [image_id], 0
     begin = max(0, at - before)
     return table["image_id"].iloc[begin : at + after + 1].tolist(), at - begin
-
-
-def image_change(
-    curves: pd.DataFrame, labels: dict[str, bool | None], sparsity: float
-) -> pd.DataFrame:
-    """class_name, label (yes, no, missing), dense, pruned, change, dense_rank, pruned_rank (the
-    image's among the test images without the class, `core.analysis.ranks`) and class_place (the
-    class's within the image, dense and pruned in one text; 1 is the most probable class, ties share
-    the mean) of one image, the largest change first.
-
-    curves: `image_curves.curves_table`, of which the mean over runs is taken. labels: `labels_of`.
-    """
-    means, ranks = (
-        curves.pivot(index="class_name", columns="sparsity", values=column)
-        for column in ("mean", "rank")
-    )
-    names = [name for name in labels if name in means.index]
-    pruned = means.columns[np.abs(means.columns.to_numpy(float) - sparsity).argmin()]
-    table = pd.DataFrame(
-        {
-            "class_name": names,
-            "label": [{True: "yes", False: "no", None: None}[labels[name]] for name in names],
-            "dense": means.loc[names, means.columns[0]].to_numpy(float),
-            "pruned": means.loc[names, pruned].to_numpy(float),
-            "dense_rank": ranks.loc[names, means.columns[0]].to_numpy(float),
-            "pruned_rank": ranks.loc[names, pruned].to_numpy(float),
-        }
-    )
-    table["change"] = table["pruned"] - table["dense"]
-    places = table[["dense", "pruned"]].rank(ascending=False).to_numpy()
-    table["class_place"] = [f"{dense:g} \u2192 {pruned:g}" for dense, pruned in places]
-    order = table["change"].abs().sort_values(ascending=False, kind="stable").index
-    return table.loc[order].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

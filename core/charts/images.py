@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from core.analysis.image_curves import FindingFate
 from core.charts import parts
 from core.wording import words
-from core.wording.image_sentences import fate, headline, probability, rank
+from core.wording.image_sentences import fate, headlines, probability, rank
 
 # Rare classes live below 0.01, frequent ones above 0.1: on one axis only logarithms show both.
 LEAST_DRAWN = 1e-4
@@ -174,7 +174,7 @@ def _title(fates: list[FindingFate], known: bool) -> str:
         return "No labelled finding" + (", and none lost or raised" if known else "")
     if not known:
         return f"{', '.join(found.class_name for found in fates)} over sparsity"
-    return fate(headline(fates)).removesuffix(".")
+    return " ".join(map(fate, headlines(fates))).removesuffix(".")
 
 
 def _caption(curves: pd.DataFrame, fates: list[FindingFate]) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from core.analysis.gallery import EVERY, MODAL, PAPER, Z_SCORE
+from core.analysis.gallery import EVERY, MODAL, PAPER, TIMES, VIEWS, Z_SCORE
 from core.analysis.image_curves import Fate, FindingFate
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
-from core.wording import words
+from core.wording import columns, words
 
 WHAT_AGREEMENT_IS = (
     "Agreement is the rank correlation of all classes' probabilities between the dense and the "
@@ -89,23 +90,21 @@ def fate(found: FindingFate) -> str:
     return f"{found.class_name} ({label}) {said}"
 
 
-def headline(fates: list[FindingFate]) -> FindingFate:
-    """What is said first: a labelled finding that is lost, else one that is raised."""
-    return next(
-        (
-            found
-            for kind, labelled in (("lost", True), ("raised", False))
-            for found in fates
-            if found.fate == kind and bool(found.labelled) == labelled
-        ),
-        fates[0],
-    )
+def headlines(fates: list[FindingFate]) -> list[FindingFate]:
+    """What is said first: a labelled finding that is lost, and one that is raised, where there are
+    such; else whatever is first."""
+    found = [
+        next((one for one in fates if one.fate == kind and bool(one.labelled) == labelled), None)
+        for kind, labelled in (("lost", True), ("raised", False))
+    ]
+    return [one for one in found if one] or fates[:1]
 
 
 def fates_told(fates: list[FindingFate]) -> list[str]:
-    """A sentence for each but the headline; of many raised findings the later ones by name only."""
-    first = headline(fates)
-    rest = [found for found in fates if found is not first]
+    """A sentence for each but the headlines; of many raised findings the later ones by name
+    only."""
+    first = headlines(fates)
+    rest = [found for found in fates if not any(found is one for one in first)]
     raised = [found for found in rest if found.fate == "raised"]
     unsaid = raised[MOST_RAISED_TOLD:]
     told = [fate(found) for found in rest if not any(found is other for other in unsaid)]
@@ -114,6 +113,20 @@ def fates_told(fates: list[FindingFate]) -> list[str]:
         names = ", ".join(found.class_name for found in unsaid)
         told.append(f"{len(unsaid)} more are raised by {last} sparsity: {names}.")
     return told
+
+
+def when_and_view(attributes: Mapping[str, str]) -> str:
+    """Follow-up number 3, PA: what the labels say of when and how an image was taken; empty where
+    they say nothing. attributes: `gallery.attributes_of`."""
+    when = [f"{columns.column(name)} {attributes[name]}" for name in TIMES if name in attributes]
+    views = [attributes[name] for name in VIEWS if name in attributes]
+    return ", ".join([*when[:1], *views[:1]])
+
+
+SIMILAR = (
+    "X-rays of other patients whose predictions by the dense model are the most similar: distance "
+    "between the log-odds of all classes, means over runs. Alike to the model, not to the eye."
+)
 
 
 def rank(share: float | None) -> str:
@@ -145,8 +158,15 @@ NO_ANSWER = {
 }
 
 
+def fate_in_table(lost: float, raised: float) -> str:
+    """lost at 85 %; sparsities in percent, NaN for none."""
+    if not math.isnan(lost):
+        return f"lost at {lost:.0f} %"
+    return "" if math.isnan(raised) else f"raised at {raised:.0f} %"
+
+
 def most_changed(changes: pd.DataFrame, sparsity: float) -> str:
-    """Which finding moved most. changes: `gallery.image_change`. Names are as given."""
+    """Which finding moved most. changes: `image_change`. Names are as given."""
     top = changes.iloc[0]
     return (
         f"{top['class_name']} changes most: {probability(top['dense'])} dense, "

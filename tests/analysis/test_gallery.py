@@ -6,6 +6,7 @@ import pytest
 
 from core.analysis import gallery
 from core.analysis.gallery import EVERY, MODAL, ORDERS, Z_SCORE, Gallery
+from core.analysis.image_change import image_change
 from core.analysis.pie import Pies
 
 NAMES = ("Effusion", "Nodule", "Hernia", "No Finding")
@@ -172,7 +173,7 @@ def test_ranks_begin_with_the_most_probable_class(images):
         columns=["class_name", "sparsity", "mean"],
     )  # fmt: skip
     curves["rank"] = 1 - curves["mean"]
-    table = gallery.image_change(curves, gallery.labels_of(images, 2), 0.9)
+    table = image_change(curves, gallery.labels_of(images, 2), 0.9)
     first = table.iloc[0]
     assert first[["dense_rank", "pruned_rank"]].tolist() == pytest.approx([0.1, 0.8])
     assert first[["class_name", "class_place", "label"]].tolist() == [

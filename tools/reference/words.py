@@ -75,6 +75,7 @@ ADDRESS = {
     "page": ("PIE browser", "Page of the images, from 1."),
     "image": ("PIE browser", "Id of the image that is open."),
     "composition": ("PIE browser", "`true`: what PIEs hold more of is open."),
+    "similar": ("PIE browser", "`true`: the X-rays with the most similar predictions are open."),
     "upload": ("Analyse a checkpoint", "Id of the uploaded checkpoint; of use to who sent it."),
     "dataset": ("Analyse a checkpoint", "Name of the dataset."),
     "own": ("Analyse a checkpoint", "Id of uploaded images that are not kept yet."),

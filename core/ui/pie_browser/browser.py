@@ -83,6 +83,7 @@ def _inspect(browsed: Browsed) -> None:
             chosen,
             _choose,
             browsed.has_images,
+            browsed.told_until,
         )
     except (InputError, WorkError) as error:
         st.error(plain(str(error)), icon=":material/error:")

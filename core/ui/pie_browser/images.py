@@ -10,6 +10,7 @@ from core import results
 from core.analysis import gallery
 from core.analysis.image_curves import SUMMARY, curves_table
 from core.analysis.lost import OPERATING_POINT, LostBy
+from core.analysis.similar import log_odds, most_alike
 from core.pictures import xrays
 from core.results import image_curves, operating
 from core.results.agreements import paper_pies
@@ -88,6 +89,16 @@ def _curves(view: View, row: int) -> pd.DataFrame:
     summary, rank, changed = np.split(kept, [len(SUMMARY), len(SUMMARY) + 1], axis=-1)
     names = view.study.labels.class_names
     return curves_table(summary, rank[..., 0], changed, list(runs), list(runs.values()), names)
+
+
+def similar(view: View, row: int, n: int) -> pd.DataFrame:
+    """`most_alike` of the test image in this row."""
+    return most_alike(_log_odds(view), view.study.test.rows["patient_id"].to_numpy(), row, n)
+
+
+@cached(entries=4, shared=True)
+def _log_odds(view: View) -> np.ndarray:
+    return log_odds(view.study.ensemble(0.0))
 
 
 def compare_runs(view: View) -> None:
