@@ -27,9 +27,7 @@ FINDING_FATE = (
     "finding_fate"  # 0: a labelled finding is lost by the sparsity, 1: it has one, 2: none
 )
 FEWER_RAISED = "fewer_raised"  # minus the number of findings raised by the sparsity
-# Attributes of the labels that say when an image was taken, and which view it is.
-TIMES = ("study_date", "date", "follow_up")
-VIEWS = ("view", "view_position")
+TIMES = ("study_date", "date", "follow_up")  # attributes that say when an image was taken
 ORDERS = {
     FINDINGS_FIRST: [FINDING_FATE, "agreement"],
     "agreement": ["agreement"],

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from core.analysis.gallery import EVERY, MODAL, PAPER, TIMES, VIEWS, Z_SCORE
+from core.analysis.gallery import EVERY, MODAL, PAPER, Z_SCORE
 from core.analysis.image_curves import Fate, FindingFate
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
-from core.wording import columns, words
+from core.wording import words
 
 WHAT_AGREEMENT_IS = (
     "Agreement is the rank correlation of all classes' probabilities between the dense and the "
@@ -113,14 +112,6 @@ def fates_told(fates: list[FindingFate]) -> list[str]:
         names = ", ".join(found.class_name for found in unsaid)
         told.append(f"{len(unsaid)} more are raised by {last} sparsity: {names}.")
     return told
-
-
-def when_and_view(attributes: Mapping[str, str]) -> str:
-    """Follow-up number 3, PA: what the labels say of when and how an image was taken; empty where
-    they say nothing. attributes: `gallery.attributes_of`."""
-    when = [f"{columns.column(name)} {attributes[name]}" for name in TIMES if name in attributes]
-    views = [attributes[name] for name in VIEWS if name in attributes]
-    return ", ".join([*when[:1], *views[:1]])
 
 
 SIMILAR = (

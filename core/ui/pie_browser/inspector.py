@@ -32,7 +32,6 @@ SMALL, OTHERS_WIDTH = 128, 104
 # How many images the viewer is told of on either side, so that it can step without waiting.
 BEFORE, AFTER = 3, 8
 RAISED_ON_CARD, RAISED_HERE = 2, 6  # chips of raised findings before the rest is only counted
-RANKS_ABOVE = "percentage of the test images without the class that it ranks above"
 Choose = Callable[[str | None], None]
 
 
@@ -204,6 +203,7 @@ def _show_change(look: Look) -> None:
     limits = ["dense_rank", "pruned_rank"] if images.by == RANK else ["operating_point"]
     at = words.percent(sparsity)
     st.markdown(f"### {plain(title)}")
+    ranks = f"Percentage of the test images without the class that it ranks above at {at}"
     number, by = st.column_config.NumberColumn, f"By {LOST_BY[images.by].lower()}"
     text = st.column_config.TextColumn
     st.dataframe(
@@ -224,8 +224,8 @@ def _show_change(look: Look) -> None:
                 width=60,
             ),
             "operating_point": number("Op. point", format="%.2g", help="Operating point", width=70),
-            "dense_rank": number("Rank", format="%.1f", help=f"When dense: {RANKS_ABOVE}", width=54),
-            "pruned_rank": number(f"At {at}", format="%.1f", help=f"At {at}: {RANKS_ABOVE}", width=58),
+            "dense_rank": number("Rank", format="%.1f", help="As the next column, dense", width=54),
+            "pruned_rank": number(f"At {at}", format="%.1f", help=ranks, width=58),
         },
     )  # fmt: skip
 
@@ -234,7 +234,7 @@ def _show_others(look: Look, choose: Choose, has_images: bool) -> None:
     """The patient's other X-rays, in the order in which they were taken where that is known."""
     others = gallery.others_of_patient(look.images, look.name)
     patient = plain(str(look.image["patient_id"]))
-    here = image_sentences.when_and_view(look.attributes)
+    here = columns.taken(look.attributes)
     this = f" This one: {plain(here)}." if here else ""
     if others.empty:
         st.caption(f"Patient {patient} has no other test image.{this}")
@@ -274,7 +274,7 @@ def _show_similar(look: Look, choose: Choose, has_images: bool) -> None:
 
 
 def _of_other(look: Look, row: int) -> Markup:
-    said = image_sentences.when_and_view(gallery.attributes_of(look.images, row))
+    said = columns.taken(gallery.attributes_of(look.images, row))
     findings = chips(look.images, row, look.told_until)
     return Markup("{}<br>{}").format(said, findings) if said else findings
 
