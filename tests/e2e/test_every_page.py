@@ -145,6 +145,7 @@ def test_size_title_and_caption_of_a_figures_file_are_chosen(visited: Visited) -
     said = " ".join("".join(one.itertext()) for one in root.iter(f"{SVG}text"))
     assert root.findtext(f"{SVG}title") not in said
     assert "Study large: " not in said
+    files.get_by_role("button", name="Size and title").click()  # a click elsewhere folds them
     files.get_by_label("As on this page").check()
     for part in ("Title", "Caption and source"):
         files.get_by_label(part, exact=True).check()
