@@ -248,7 +248,7 @@ def test_every_table_has_the_columns_that_it_declares_in_their_order(
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     folder = write_toy_study(n_images=200)
     labels = with_validation(folder)
-    noted = labels.table.assign(wrong_labels="")
+    noted = labels.table.assign(wrong_labels="", poor_quality=False)
     store.write_labels(Labels(noted, labels.class_names), folder)
     for name, table in results.TABLES.items():
         assert table.columns.what, name

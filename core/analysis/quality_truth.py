@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy  # its submodules load when first used, not while the dashboard starts
 
 from core.analysis import bootstrap
 from core.analysis.pie_quality import DRAWS_AT_ONCE, rank_biserial
@@ -35,7 +36,7 @@ PIE_POOR = Columns(
     Column("n_other_pies", "PIEs among those."),
     Column("odds_ratio", "Odds of being a PIE among poor images over those among others, with a "
            "half added to each count."),
-    interval(of="its 95 % bootstrap interval over patients"),
+    interval(of="its 95 % interval over patients"),
     what="Whether images that were made poor are PIEs more often.",
     row="all test images",
 )  # fmt: skip
@@ -77,16 +78,21 @@ class QualityTruth:
         if poor.all() or not poor.any():
             return row
         auroc = (rank_biserial(values, poor, np.ones((1, len(values))))[0] + 1) / 2
-        low, high = _interval(
+        drawn = _drawn(
             lambda weights: (rank_biserial(values, poor, weights) + 1) / 2, poor, patients, self
         )
-        return row | {"auroc": float(auroc), "ci_low": low, "ci_high": high}
+        if not len(drawn):
+            return row | {"auroc": float(auroc)}
+        low, high = bootstrap.percentile_interval(drawn[:, None], self.confidence)
+        return row | {"auroc": float(auroc), "ci_low": float(low[0]), "ci_high": float(high[0])}
 
 
 @dataclass(frozen=True)
 class PiePoor:
     """PIE_POOR, one row. Takes `Pies`' table (image_id, is_pie) and rows (image_id, patient_id,
-    POOR). PIEs are as they were found; the interval is over patients."""
+    POOR). PIEs are as they were found. The interval is normal on the log scale, with the larger of
+    two standard errors: of a bootstrap over patients, and of the counts (Gart, *Alternative
+    analyses of contingency tables*, 1966), for no draw fills a cell that is empty."""
 
     confidence: float = bootstrap.CONFIDENCE
     draws: int = bootstrap.DRAWS
@@ -104,9 +110,14 @@ class PiePoor:
             return cells[0] / cells[1] / (cells[2] / cells[3])
 
         ratio = low = high = np.nan
+        z = scipy.stats.norm.ppf((1 + self.confidence) / 2)
         if poor.any() and not poor.all():
             ratio = float(odds_ratio(np.ones((1, len(poor))))[0])
-            low, high = _interval(odds_ratio, poor, table["patient_id"].to_numpy(), self)
+            drawn = _drawn(odds_ratio, poor, table["patient_id"].to_numpy(), self)
+            cells = pd.crosstab(poor, is_pie).reindex([False, True], axis=1, fill_value=0)
+            of_counts = np.sqrt((1 / (cells.to_numpy() + 0.5)).sum())
+            reach = z * max(np.log(drawn).std(ddof=1), of_counts) if len(drawn) else np.nan
+            low, high = ratio * np.exp(-reach), ratio * np.exp(reach)
         counts = (poor, poor & is_pie, ~poor, ~poor & is_pie)
         row = (*(int(of.sum()) for of in counts), ratio, low, high)
         return pd.DataFrame([row], columns=PIE_POOR.names)
@@ -123,18 +134,17 @@ def _worse(measures: pd.DataFrame) -> pd.DataFrame:
     return turned.assign(**{BADNESS: badness(measures)})
 
 
-def _interval(
+def _drawn(
     statistic: Callable[[np.ndarray], np.ndarray],
     poor: np.ndarray,
     patients: np.ndarray,
     of: QualityTruth | PiePoor,
-) -> tuple[float, float]:
+) -> np.ndarray:
+    """(draws,) of the statistic over patients; empty where there are too few on a side."""
     sides = (pd.unique(patients[poor]).size, pd.unique(patients[~poor]).size)
     if min(sides) < FEWEST_PATIENTS:
-        return np.nan, np.nan
+        return np.array([])
     codes, names = pd.factorize(patients)
     counts = bootstrap.resample_counts(len(names), of.draws, of.seed)
     parts = range(0, of.draws, DRAWS_AT_ONCE)
-    drawn = np.concatenate([statistic(counts[at : at + DRAWS_AT_ONCE][:, codes]) for at in parts])
-    low, high = bootstrap.percentile_interval(drawn[:, None], of.confidence)
-    return float(low[0]), float(high[0])
+    return np.concatenate([statistic(counts[at : at + DRAWS_AT_ONCE][:, codes]) for at in parts])

@@ -174,12 +174,12 @@ def poor_images(truth: pd.DataFrame, pies: pd.DataFrame, names: Mapping[str, str
     )
     if math.isnan(row["ci_low"]):
         return f"{counts}: too few to compare."
-    low, high = (words.number(row[end], 1) for end in ("ci_low", "ci_high"))
+    low, high = (words.number(row[end]) for end in ("ci_low", "ci_high"))
     verdict = "Whether poor images are PIEs more often cannot be told"
     if row["ci_low"] > 1 or row["ci_high"] < 1:
         verdict = f"Poor images are PIEs {'more' if row['ci_low'] > 1 else 'less'} often"
     text = (
-        f"{verdict}: {counts} (odds ratio {words.number(row['odds_ratio'], 1)}, 95 % over "
+        f"{verdict}: {counts} (odds ratio {words.number(row['odds_ratio'])}, 95 % over "
         f"patients: {low} to {high})."
     )
     known = truth[truth["auroc"].notna()]

@@ -53,6 +53,18 @@ def test_the_odds_ratio_is_that_of_the_counts_and_its_interval_covers_the_truth(
     assert row["ci_low"] < (0.4 / 0.6) / (0.1 / 0.9) < row["ci_high"]
 
 
+def test_no_pie_among_few_poor_images_says_little():
+    """Every draw has an empty cell too, so the draws alone would be sure of it."""
+    pies, rows, _ = tables(2000)
+    few = np.flatnonzero(rows["poor_quality"])[:20]
+    rows = rows.assign(poor_quality=rows.index.isin(few))
+    pies.loc[few, "is_pie"] = False
+    (row,) = PiePoor(draws=200)(pies, rows).to_dict("records")
+    assert row["odds_ratio"] < 0.5
+    assert row["ci_low"] < 0.05
+    assert row["ci_high"] > 1
+
+
 def test_words_for_a_truth_count_as_the_truth_and_no_poor_image_gives_no_number():
     pies, rows, measures = tables(60)
     as_words = rows.assign(poor_quality=rows["poor_quality"].astype(str))
