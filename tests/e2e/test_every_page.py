@@ -201,7 +201,7 @@ def test_no_page_complains(visited: Visited) -> None:
 def test_the_file_says_what_went_wrong_where_the_server_is_gone(
     page: Page, app_address: str
 ) -> None:
-    visit(page, f"{app_address}/?study=toy", "Overview")
+    visit(page, f"{app_address}/?study=toy&mean_ap=true", "Overview")
     page.wait_for_selector(".st-key-mean_ap_chart .main-svg", timeout=PATIENCE)
     page.route(re.compile("/plotly/"), lambda route: route.abort())
     files = page.locator(".st-key-mean_ap_chart_files")

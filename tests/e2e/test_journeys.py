@@ -82,12 +82,12 @@ def test_all_four_pages_draw_without_a_complaint(page, app_address, errors, stud
 
 def test_the_slider_moves_the_titles_and_the_address(page, app_address, errors):
     visit(page, f"{app_address}/class_ap?study=large", "Class AP")
-    expect(page.get_by_text(re.compile("by 90 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"by 90\s% sparsity"))).to_be_visible(timeout=PATIENCE)
     page.get_by_role("slider").press("ArrowLeft")
-    expect(page.get_by_text(re.compile("by 85 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"by 85\s% sparsity"))).to_be_visible(timeout=PATIENCE)
     page.wait_for_url("**sparsity=85**")
     visit(page, page.url, "Class AP")
-    expect(page.get_by_text(re.compile("by 85 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"by 85\s% sparsity"))).to_be_visible(timeout=PATIENCE)
     assert errors == []
 
 

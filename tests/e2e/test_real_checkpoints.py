@@ -267,7 +267,7 @@ def in_class_ap(page: Page, config: StudyConfig) -> None:
     reload(page, heading)
     page.wait_for_selector(".js-plotly-plot .main-svg", timeout=PATIENCE)
     assert f"study={config.study.name}" in page.url
-    expect(page.get_by_text(re.compile("by 90 % sparsity"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"by 90\s% sparsity"))).to_be_visible(timeout=PATIENCE)
 
 
 def same_on_the_command_line(
