@@ -245,6 +245,27 @@ def test_other_images_of_the_patient_are_a_click_away():
     assert prior["address"].startswith("/xray/")
 
 
+def test_the_most_similar_predictions_are_of_other_patients_and_looked_for_on_demand():
+    image_id, _, _ = lost_image()
+    grids = [e for e in browse(image=image_id).get("html") if 'class="ps-cards"' in e.proto.body]
+    at = browse(image=image_id, similar="true")
+    asked = [e for e in at.get("html") if 'class="ps-cards"' in e.proto.body]
+    assert len(asked) == len(grids) + 1
+    alike = re.findall(r'data-image="([^"]+)"', asked[-1].proto.body)
+    rows = Study(find_study("toy")).test.rows.set_index("image_id")["patient_id"]
+    assert len(alike) == 8
+    assert rows[image_id] not in set(rows[alike])
+    distances = [float(text) for text in re.findall(r"distance <b>([^<]+)", asked[-1].proto.body)]
+    assert distances == sorted(distances)
+
+
+def test_what_is_lost_or_raised_is_the_first_row_of_the_table():
+    image_id, name, _ = lost_image()
+    at = browse(image=image_id, sparsity="50", lost_by=OPERATING_POINT)
+    assert at.dataframe[0].value["class_name"].iloc[0] == name
+    assert at.dataframe[0].value["fate"].iloc[0].startswith("lost at")
+
+
 def test_a_card_is_a_link_to_the_same_view_with_its_image_open():
     at = browse(definition="every", group="tail", image=lost_image()[0])
     grid = next(e.proto.body for e in at.get("html") if 'class="ps-cards"' in e.proto.body)

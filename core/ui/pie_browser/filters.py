@@ -71,7 +71,7 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
     by_group = results.groups_of_classes(view)
     rarest = sorted(by_group.items(), key=lambda item: GROUPS[::-1].index(item[1]))
     with st.container(key="filters", horizontal=True, vertical_alignment="bottom", gap="small"):
-        definition = switch("definition", "Show", DEFINITIONS, folded=True, width=140)
+        definition = switch("definition", "Show", DEFINITIONS, folded=True, width=165)
         with st.container(key="at-sparsity", width=150):
             sparsity = widgets.sparsity_slider(sparsities)
         asked = st.container(
