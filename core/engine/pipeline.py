@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from core.datasets import load_labels
 from core.engine.checkpoints import versions
+from core.engine.crew import Alone, Crew, crew_size
 from core.engine.foreign.adopting import adopt_run, studied_labels
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.precision import native_bf16
@@ -55,8 +56,8 @@ def run_study(
     with _locked(paths.lock_path(folder), f"Study {config.study.name!r} is being run"):
         for leftover in folder.rglob(".*.tmp"):  # of a process killed while it wrote
             leftover.unlink()
-        # Two stages of data, two per run, the ensembles and the pages.
-        progress = Progress(folder, 4 + 2 * config.runs.count, listener, cancelled)
+        # Two stages of data, two per group of runs, the ensembles and the pages.
+        progress = Progress(folder, 4 + 2 * len(_groups(config)), listener, cancelled)
         try:
             _do_what_is_missing(config, folder, progress)
         except (Cancelled, KeyboardInterrupt):
@@ -112,34 +113,60 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
     if warning := precision_sentences.cost(config.sweep.precision, native_bf16()):
         log.warning("%s", warning)
     runs = list(range(config.runs.count))
-    for run in runs:
-        which = f"run {run + 1} of {len(runs)}"
-        if config.checkpoint:
-            adopt_run(config, labels, folder, run, progress.start("Taking up the checkpoint", ""))
-        else:
-            _train(config, labels, pixels, trained_checkpoint(folder, run), run, progress)
-        sweep = progress.start(f"Pruning and predicting {which}", "predictions")
-        sweep_run(config, labels, pixels, folder, run, sweep)
+    with _crew(config) as crew:
+        for group in _groups(config):
+            _make(config, labels, pixels, folder, group, crew, progress)
     _write_ensembles(config, labels, folder, runs, progress.start("Averaging runs", "sparsities"))
     make_ready(Study(folder), progress.start("Making the pages ready", "steps"))
     if "finished" not in provenance:
         store.write_json(provenance | {"finished": _now()}, paths.study_json(folder))
 
 
-def _train(
+def _groups(config: StudyConfig) -> list[range]:
+    """The runs that are made at the same time."""
+    count = config.runs.count
+    size = crew_size(config.runs.at_once, count)
+    return [range(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def _crew(config: StudyConfig) -> Crew | Alone:
+    at_once = config.runs.at_once > 1 and not config.checkpoint
+    return Crew(crew_size(config.runs.at_once, config.runs.count)) if at_once else Alone()
+
+
+def _make(
     config: StudyConfig,
     labels: Labels,
     pixels: Pixels,
-    checkpoint: Path,
-    run: int,
+    folder: Path,
+    runs: range,
+    crew: Crew | Alone,
     progress: Progress,
 ) -> None:
-    which, lock = f"run {run + 1} of {config.runs.count}", paths.training_lock_path(checkpoint)
+    """The checkpoints and predictions of the runs that are made at the same time."""
+    first, last, of = runs[0] + 1, runs[-1] + 1, config.runs.count
+    which = f"run {first} of {of}" if first == last else f"runs {first} to {last} of {of}"
+    given = config, labels, pixels
+    if config.checkpoint:
+        adopt_run(config, labels, folder, first - 1, progress.start("Taking up the checkpoint", ""))
+    else:
+        checkpoints = [trained_checkpoint(folder, run) for run in runs]
+        with _training(checkpoints, which, progress) as advance:
+            parts = [(*given, path, run) for path, run in zip(checkpoints, runs, strict=True)]
+            crew.do(train_run, parts, advance)
+    sweep = progress.start(f"Pruning and predicting {which}", "predictions")
+    crew.do(sweep_run, [(*given, folder, run) for run in runs], sweep)
+
+
+@contextmanager
+def _training(checkpoints: list[Path], which: str, progress: Progress) -> Iterator[Advance]:
+    locks = [paths.training_lock_path(checkpoint) for checkpoint in checkpoints]
     waiting = f"Waiting for {which}, which another study is training"
-    with _turn(lock, progress, f"Training {which}", waiting) as advance:
-        for leftover in checkpoint.parent.glob(f".{checkpoint.stem}.*.tmp"):
-            leftover.unlink()  # of a process killed while it wrote
-        train_run(config, labels, pixels, checkpoint, run, advance)
+    with _turn(locks, progress, f"Training {which}", waiting) as advance:
+        for checkpoint in checkpoints:
+            for leftover in checkpoint.parent.glob(f".{checkpoint.stem}.*.tmp"):
+                leftover.unlink()  # of a process killed while it wrote
+        yield advance
 
 
 def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[Labels, Pixels]:
@@ -148,31 +175,33 @@ def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[La
         raise InputError("dataset.images is not given, so there are no images to read.")
     folder = paths.pixels_dir(labels.fingerprint(), images, size)
     waiting = "Waiting for images, which another study is decoding"
-    with _turn(folder / "decoding.lock", progress, "Decoding images once", waiting) as advance:
+    with _turn([folder / "decoding.lock"], progress, "Decoding images once", waiting) as advance:
         pixels = decode(labels, images, size, folder, config.dataset.on_bad_image, advance)
     return without_skipped(labels, pixels), pixels
 
 
 @contextmanager
-def _turn(lock_path: Path, progress: Progress, stage: str, waiting: str) -> Iterator[Advance]:
+def _turn(
+    lock_paths: list[Path], progress: Progress, stage: str, waiting: str
+) -> Iterator[Advance]:
     """A stage over images that one process does for all studies. Another that needs it waits, and
     then finds it done, or takes up what is there of it."""
     advance = progress.start(stage, "images")
-    lock_path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(lock_path)
-    try:
-        lock.acquire(timeout=1)
-    except Timeout:
-        wait = progress.restart(waiting, "")
-        while not lock.is_locked:
-            wait(0, 0)
-            with suppress(Timeout):
+    with ExitStack() as held:
+        for lock_path in lock_paths:
+            lock_path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(lock_path)
+            try:
                 lock.acquire(timeout=1)
-        advance = progress.restart(stage, "images")
-    try:
+            except Timeout:
+                wait = progress.restart(waiting, "")
+                while not lock.is_locked:
+                    wait(0, 0)
+                    with suppress(Timeout):
+                        lock.acquire(timeout=1)
+                advance = progress.restart(stage, "images")
+            held.callback(lock.release)
         yield advance
-    finally:
-        lock.release()
 
 
 def _write_ensembles(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
@@ -134,11 +135,13 @@ def join_cell(path: Path, rows: pd.DataFrame, cell: Cell) -> None:
     rows = rows.copy()
     rows.insert(0, "run", run)
     rows.insert(1, "sparsity", sparsity)
-    if path.exists():
-        table = store.read_table(path)
-        others = table[(table["run"] != run) | (table["sparsity"] != sparsity)]
-        rows = pd.concat([others, rows]) if len(others) else rows
-    store.write_table(rows.sort_values(["run", "sparsity"], kind="stable", ignore_index=True), path)
+    with FileLock(paths.tables_lock_path(path.parent)):
+        if path.exists():
+            table = store.read_table(path)
+            others = table[(table["run"] != run) | (table["sparsity"] != sparsity)]
+            rows = pd.concat([others, rows]) if len(others) else rows
+        rows = rows.sort_values(["run", "sparsity"], kind="stable", ignore_index=True)
+        store.write_table(rows, path)
 
 
 def cells_of(path: Path) -> set[Cell]:

@@ -38,6 +38,8 @@ NOT_PART_OF_ID = {
     "dataset": {"images", "labels", "train_list", "test_list"},
     # Worked out again from stored predictions whenever it changes.
     "operating_point": {"specificity"},
+    # Changes speed; how many threads add up a sum moves its last digits.
+    "runs": {"at_once"},
     # A file is known by its digest, wherever it lies.
     "checkpoint": {"path"},
 }
@@ -104,7 +106,9 @@ class StudyConfig(Settings):
 def config_hash(config: StudyConfig) -> str:
     """Eight hex digits that are equal for configs that compute the same numbers."""
     decisive = config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PART_OF_ID)
-    decisive.pop("operating_point", None)  # empty by now, and absent from older ids
+    for section in ("operating_point", "runs"):
+        if not decisive.get(section):  # empty by now, and absent from older ids
+            decisive.pop(section, None)
     return _digest(decisive)[:8]
 
 

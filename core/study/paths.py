@@ -99,6 +99,11 @@ def ensemble_path(folder: Path, sparsity: float) -> Path:
     return folder / "ensemble" / f"sparsity={percent(sparsity):02d}.parquet"
 
 
+def tables_lock_path(folder: Path) -> Path:
+    """Held while rows join one of the study's tables: several runs may do so at a time."""
+    return folder / "tables.lock"
+
+
 def class_metrics_path(folder: Path) -> Path:
     return folder / "class_metrics.parquet"
 

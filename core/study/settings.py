@@ -298,6 +298,14 @@ class TrainingSettings(Settings):
 class RunSettings(Settings):
     count: int = Field(30, ge=1, le=1000, description="How many runs; they differ by seed only.")
     first_seed: int = Field(0, ge=0, description="Seed of the first; the next have the next.")
+    at_once: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many runs are made at a time, at most one per processor. From 2 on, each "
+        "has a process of its own with one thread: this is faster for small networks, and the "
+        "numbers do not depend on how many processors there are.",
+    )
 
 
 class PruningSettings(Settings):

@@ -40,8 +40,10 @@ def test_a_spelled_out_default_changes_nothing(study_file):
     assert spelled.id == read_config(study_file).id
 
 
-def test_where_the_data_lies_and_the_title_change_nothing(study_file):
-    moved = read_config(study_file, ("dataset.images=/elsewhere", 'study.title="Mine"'))
+def test_where_the_data_lies_the_title_and_what_is_made_at_once_change_nothing(study_file):
+    moved = read_config(
+        study_file, ("dataset.images=/elsewhere", 'study.title="Mine"', "runs.at_once=4")
+    )
     assert moved.id == read_config(study_file).id
 
 
