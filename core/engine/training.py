@@ -21,6 +21,7 @@ from core.engine.pixels import Pixels
 from core.engine.preprocessing import augment, describe, to_input, to_unit
 from core.engine.registry import chosen
 from core.engine.samplers import SAMPLERS
+from core.engine.schedules import SCHEDULES
 from core.errors import InputError, WorkError
 from core.study import paths
 from core.study.config import StudyConfig
@@ -44,6 +45,7 @@ def train_run(
     settings, where = config.training, device()
     loss_of = chosen(LOSSES, settings.loss, "loss")
     order_of = chosen(SAMPLERS, settings.sampler, "sampler")
+    schedule = chosen(SCHEDULES, settings.schedule, "schedule")
     train, validation = labels.split("train"), labels.split("validation")
     train_rows, targets = pixels.rows(train["image_id"]), label_matrix(train, labels.class_names)
     n_train = len(train_rows)
@@ -78,6 +80,9 @@ def train_run(
                 model(to_input(images)), torch.from_numpy(targets[batch]).to(where)
             )
             if n:
+                passed = (epoch + (done - len(batch)) / n_train) / settings.epochs
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.learning_rate * schedule(passed)
                 optimizer.zero_grad(set_to_none=True)
                 (batch_loss / n).backward()
                 optimizer.step()

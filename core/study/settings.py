@@ -43,6 +43,10 @@ DEFAULT_SPARSITIES = tuple(percent / 100 for percent in range(0, 100, 5))
 # Names with their meaning; the function of each name stands in the engine's registry.
 LOSSES = {"bce": "binary cross-entropy over certain labels"}  # core.engine.losses
 SAMPLERS = {"uniform": "every training image once a pass"}  # core.engine.samplers
+SCHEDULES = {  # core.engine.schedules
+    "constant": "the same throughout",
+    "one_cycle": "up during the first 30 % of the steps, then down to 0",
+}
 PRUNING_METHODS = {  # core.engine.pruning
     "l1_global": "smallest weights first, over all layers",
     "random_global": "at random, to compare with",
@@ -285,6 +289,9 @@ class TrainingSettings(Settings):
     # Batch norm has no variance over a single image.
     batch_size: int = Field(256, ge=2, le=65_536, description="Images a step.")
     learning_rate: float = Field(1e-4, gt=0, description="Of Adam.")
+    schedule: Annotated[str, OneOf(SCHEDULES)] = Field(
+        "constant", description="How the learning rate changes over the steps."
+    )
     flip: bool = Field(True, description="Whether images are mirrored at random.")
     rotation_degrees: float = Field(
         15.0, ge=0, le=180, description="Random rotation, up to so many degrees either way."

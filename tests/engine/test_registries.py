@@ -7,6 +7,7 @@ from core.engine.pruning import METHODS
 from core.engine.registry import chosen
 from core.engine.repair import REPAIRS
 from core.engine.samplers import SAMPLERS
+from core.engine.schedules import SCHEDULES
 from core.errors import InputError
 from core.study import settings
 from core.study.config import parse_config
@@ -15,6 +16,7 @@ from tests.toys import toy_config
 REGISTRIES = {
     "training.loss": (settings.LOSSES, LOSSES),
     "training.sampler": (settings.SAMPLERS, SAMPLERS),
+    "training.schedule": (settings.SCHEDULES, SCHEDULES),
     "pruning.method": (settings.PRUNING_METHODS, METHODS),
     "repair.method": (settings.REPAIRS, REPAIRS),
 }

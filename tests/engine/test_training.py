@@ -9,6 +9,7 @@ import torch
 
 from core.engine.checkpoints import load_checkpoint
 from core.engine.preprocessing import augment, to_input, to_unit
+from core.engine.schedules import SCHEDULES
 from core.engine.training import train_run
 from core.errors import WorkError
 from core.study import paths
@@ -92,8 +93,9 @@ def test_runs_differ_by_seed_only_and_repeat_exactly(labels, tmp_path):
     assert not torch.equal(one.classifier.weight, other.classifier.weight)
 
 
-def test_a_stopped_run_goes_on_from_its_last_finished_epoch(labels, tmp_path):
-    whole, _ = train(labels, tmp_path / "whole")
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_stopped_run_goes_on_from_its_last_finished_epoch(labels, tmp_path, schedule):
+    whole, _ = train(labels, tmp_path / "whole", schedule=schedule)
     n_epoch = 41 + 9  # training and validation images
 
     class Stopped(Exception):  # noqa: N818
@@ -103,11 +105,12 @@ def test_a_stopped_run_goes_on_from_its_last_finished_epoch(labels, tmp_path):
         if done > 2 * n_epoch + 10:
             raise Stopped
 
+    config = config_of(schedule=schedule)
     pixels, path = BrightPixels(labels), paths.checkpoint_path(tmp_path / "stopped", 0)
     with pytest.raises(Stopped):
-        train_run(config_of(), labels, pixels, path, 0, stop_in_the_third_epoch)
+        train_run(config, labels, pixels, path, 0, stop_in_the_third_epoch)
     seen = []
-    train_run(config_of(), labels, pixels, path, 0, lambda done, _: seen.append(done))
+    train_run(config, labels, pixels, path, 0, lambda done, _: seen.append(done))
     assert min(seen) > 2 * n_epoch
     resumed, _ = load_checkpoint(path)
     assert torch.equal(resumed.classifier.weight, whole.classifier.weight)
