@@ -22,6 +22,10 @@ SECONDS_BETWEEN_WRITES = 0.5
 STOPPED = "Stopped on request; run it again to go on."
 # What a rate is worked out from; later steps push earlier ones out.
 STEPS_FOR_A_RATE = 240
+# Of these steps, the fastest, which took this share of the time, do not count.
+FASTEST_LEFT_OUT = 0.05
+# A stage's first steps say little of the others: warming up, or waiting for another process.
+SECONDS_BEFORE_AN_ESTIMATE = 5
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: somebody asked for it
@@ -65,6 +69,9 @@ class Report:
 
     @property
     def stage_seconds_left(self) -> float | None:
+        """By its latest steps; None in the first seconds of a stage."""
+        if self.updated - self.stage_started < SECONDS_BEFORE_AN_ESTIMATE:
+            return None
         rate = self.per_second
         return (self.total - self.done) / rate if rate else None
 
@@ -157,20 +164,23 @@ class Progress:
 
 
 def steady_rate(steps: Sequence[tuple[float, int]]) -> float | None:
-    """Units per second: the median over time of the rate between (seconds, units done) steps.
+    """Units per second between (seconds, units done) steps, slow ones included, such as pruning
+    between two predictions.
 
-    Work found done already passes in no time, so it does not count, however much it is.
+    Work found done already passes in no time. So the fastest steps, up to a twentieth of the time,
+    do not count, however much work they are.
     """
-    rates = []
-    for (before, had), (now, has) in zip(steps, list(steps)[1:], strict=False):
-        if has > had and now > before:
-            rates.append(((has - had) / (now - before), now - before))
-    half, passed = sum(seconds for _, seconds in rates) / 2, 0.0
-    for rate, seconds in sorted(rates):
-        passed += seconds
-        if passed >= half:
-            return rate
-    return None
+    passed = [
+        (now - before, has - had)
+        for (before, had), (now, has) in zip(steps, list(steps)[1:], strict=False)
+        if now > before
+    ]
+    counted, seconds, units = (1 - FASTEST_LEFT_OUT) * sum(took for took, _ in passed), 0.0, 0
+    for took, done in sorted(passed, key=lambda step: step[1] / step[0]):
+        if seconds >= counted:
+            break
+        seconds, units = seconds + took, units + done
+    return units / seconds if units > 0 else None
 
 
 def further(advance: Advance, before: int, total: int) -> Advance:

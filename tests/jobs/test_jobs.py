@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -456,3 +457,19 @@ def test_a_rate_leaves_out_what_was_found_done() -> None:
     assert steady_rate(resumed) == pytest.approx(10)
     assert steady_rate([]) is None
     assert steady_rate([(0.0, 5), (3.0, 5)]) is None
+
+
+def test_a_rate_counts_what_lies_between_the_steps() -> None:
+    # Each second of pruning is followed by four fast steps of predictions, 20 images in 1.4 s.
+    steps, now = [(0.0, 0)], 0.0
+    for cell in range(10):
+        for took, done in ((1.0, 20 * cell), *((0.1, 20 * cell + 5 * n) for n in range(1, 5))):
+            now += took
+            steps.append((now, done))
+    assert steady_rate(steps) == pytest.approx(20 / 1.4, rel=0.15)
+
+
+def test_no_time_left_is_told_of_a_stage_that_has_only_begun() -> None:
+    begun = Report("running", "Training", 1, 4, 64, 64_000, "images", 0.0, 0.0, 1.0, 1, rate=40.0)
+    assert begun.stage_seconds_left is None
+    assert replace(begun, updated=6.0).stage_seconds_left == pytest.approx(63_936 / 40)
