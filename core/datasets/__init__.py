@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
+
 from core.datasets import cxr_lt, nih_cxr14, table
 from core.errors import InputError
 from core.study.labels import Labels, split_by_patient
@@ -30,14 +32,22 @@ def load_labels(settings: DatasetSettings, advance: Advance | None = None) -> La
 def load_phantoms(settings: PhantomSettings, advance: Advance) -> Labels:
     """Draw the phantoms that are not on disk yet, and divide them by patient."""
     # Only here: what draws takes 0.15 s to import.
-    from core.datasets.phantom.dataset import CLASS_NAMES, render, sample_labels
+    from core.datasets.phantom.dataset import CLASS_NAMES, patient_names, render, sample_labels
 
-    sampled = sample_labels(
-        settings.n_patients, settings.seed, wrong_label_share=settings.wrong_label_share
-    )
-    drawn = render(sampled, phantoms_dir(settings), size=settings.size, progress=advance)
+    patients = pd.Series(patient_names(settings.n_patients))
     shares = (settings.validation_share, settings.test_share, settings.split_seed)
-    drawn["split"] = split_by_patient(drawn["patient_id"], *shares)
+    split = dict(zip(patients, split_by_patient(patients, *shares), strict=True))
+    sampled = sample_labels(
+        settings.n_patients,
+        settings.seed,
+        settings.wrong_label_share,
+        settings.rarest,
+        settings.rarest_in_test,
+        {patient for patient, part in split.items() if part == "test"},
+    )
+    folder, strength = phantoms_dir(settings), settings.strength
+    drawn = render(sampled, folder, settings.size, strength, progress=advance)
+    drawn["split"] = drawn["patient_id"].map(split)
     return Labels(drawn, tuple(CLASS_NAMES))
 
 

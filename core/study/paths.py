@@ -186,7 +186,12 @@ def _source(images: Path) -> str:
 
 def phantoms_dir(settings: PhantomSettings) -> Path:
     decisive = (settings.seed, settings.n_patients, settings.wrong_label_share, settings.size)
-    return cache_dir() / "phantoms" / "-".join(str(value) for value in decisive)
+    name = "-".join(str(value) for value in decisive)
+    # Absent from the names of older folders.
+    further = {"rarest", "rarest_in_test", "strength"}
+    if changed := settings.model_dump_json(include=further, exclude_defaults=True)[1:-1]:
+        name += f"-{hashlib.sha256(changed.encode()).hexdigest()[:8]}"
+    return cache_dir() / "phantoms" / name
 
 
 def images_dir(settings: DatasetSettings) -> Path | None:

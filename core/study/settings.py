@@ -131,6 +131,24 @@ class PhantomSettings(ImageSettings):
         0.03, ge=0, le=0.5, description="Share of labels made wrong on purpose, and recorded."
     )
     size: int = Field(224, ge=32, le=1024, description="Side of a drawn image in pixels.")
+    rarest: float = Field(
+        0.0,
+        ge=0,
+        le=0.2,
+        description="Least share of images with a finding: rarer findings are drawn this often.",
+    )
+    rarest_in_test: float = Field(
+        0.0,
+        ge=0,
+        le=0.2,
+        description="The same for test images alone. It gives rare findings enough test patients "
+        "and leaves them as rare in training as they are.",
+    )
+    strength: dict[str, Annotated[float, Field(ge=0.2, le=2)]] = Field(
+        {},
+        description="How strongly a finding shows: 1 is the usual drawing, and less is fainter. "
+        "Findings not named here have 1.",
+    )
 
 
 class NihSettings(ImageSettings):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from core.datasets.phantom.anatomy import anatomy_of, sex_of
-from core.datasets.phantom.dataset import CLASS_NAMES, render, sample_labels
+from core.datasets.phantom.dataset import CLASS_NAMES, patient_names, render, sample_labels
 from core.datasets.phantom.drawing import acquisition, draw
 from core.datasets.phantom.figures import figures
 from core.datasets.phantom.findings import FINDINGS
@@ -76,6 +76,19 @@ def test_the_drawable_findings_are_the_classes_without_no_finding() -> None:
     assert CLASS_NAMES[-1] == "No Finding"
     with pytest.raises(ValueError, match=r"cannot draw Gout; known findings: Atelectasis"):
         draw(1, 1, ["Gout"])
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_faint_finding_shows_less_and_in_the_same_place(name: str) -> None:
+    without, plain, faint = (
+        small(np.mean([draw(s, 40 + s, which, strength={name: x})[0] for s in range(3)], axis=0))
+        for which, x in (([], 1), ([name], 1), ([name], 0.5))
+    )
+    full, part = plain - without, faint - without
+    strongest = np.abs(full).ravel().argsort()[-40:]
+    shown = part.ravel()[strongest] / full.ravel()[strongest]
+    assert 0.25 < np.median(shown) < 0.8
+    assert np.array_equal(draw(1, 2, [], strength={name: 0.5})[0], draw(1, 2, [])[0])
 
 
 def test_pictures_of_one_patient_are_closer_than_pictures_of_two() -> None:
@@ -155,6 +168,23 @@ def test_frequencies_are_the_figures_within_sampling_error(table: pd.DataFrame) 
         assert abs(table[name].mean() - share) < allowed + 0.002 + 0.05 * share, name
 
 
+def test_rare_findings_are_made_frequent_in_the_test_patients_alone() -> None:
+    names = patient_names(3000)
+    of_test = set(names[::3])
+    table = sample_labels(3000, 4, 0.0, rarest=0.008, rarest_in_test=0.05, test_patients=of_test)
+    usual = sample_labels(3000, 4, 0.0)
+    tested = table["patient_id"].isin(of_test)
+    for name in CLASS_NAMES[:-1]:
+        of_nih = figures().frequency[name]
+        for rows, least in ((table[~tested], 0.008), (table[tested], 0.05)):
+            share = max(of_nih, least)
+            excess = (rows[name] - share).groupby(rows["patient_id"]).sum()
+            assert abs(rows[name].mean() - share) < 4 * np.sqrt((excess**2).sum()) / len(rows)
+    # What is frequent anyway, and which body each has, is as without these settings.
+    same = ["image_id", "Infiltration", "Effusion", "sex", "patient_seed", "image_seed"]
+    pd.testing.assert_frame_equal(table[same], usual[same])
+
+
 def test_frequent_pairs_cooccur_as_often_as_in_the_figures(table: pd.DataFrame) -> None:
     pairs = [tuple(pair) for pair, count in PAIRS.items() if count > 800]
     assert len(pairs) >= 10
@@ -189,6 +219,8 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         sample_labels(0, seed=1)
     with pytest.raises(InputError, match=r"wrong_label_share is 0\.9"):
         sample_labels(5, seed=1, wrong_label_share=0.9)
+    with pytest.raises(InputError, match="no finding 'Gout' whose strength"):
+        render(sample_labels(1, seed=1), Path("unused"), strength={"Gout": 0.5})
     with pytest.raises(InputError, match="lacks patient_seed, image_seed"):
         render(pd.DataFrame({"image_id": ["a"], "true_findings": [""]}), Path("unused"))
 
@@ -284,3 +316,17 @@ def test_a_stopped_rendering_goes_on_and_damaged_or_stale_files_are_drawn_again(
             picture.load()
             assert picture.size == (64, 64)
     pd.testing.assert_frame_equal(finished, render(few, tmp_path, size=64, processes=1))
+
+
+def test_a_picture_of_another_strength_is_drawn_again(tmp_path: Path) -> None:
+    few = sample_labels(40, seed=6)
+    few = few[few["true_findings"] == "Effusion"].head(2)
+
+    def drawn(**options: dict) -> list[bytes]:
+        table = render(few, tmp_path, size=64, processes=1, **options)
+        return [(tmp_path / name).read_bytes() for name in table["path"]]
+
+    usual, faint = drawn(), drawn(strength={"Effusion": 0.4})
+    assert usual
+    assert all(a != b for a, b in zip(usual, faint, strict=True))
+    assert drawn(strength={"Nodule": 0.4}) == usual

@@ -229,6 +229,8 @@ def _allowed(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in values)
     if schema.get("type") == "array":
         return f"list of: {_allowed(schema['items'])}"
+    if schema.get("type") == "object":
+        return f"table of names, each with: {_allowed(schema['additionalProperties'])}"
     kind = {"integer": "whole number", "number": "number", "boolean": "true or false"}
     words = [kind.get(schema.get("type", ""), schema.get("format", "text"))]
     bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}
@@ -239,7 +241,7 @@ def _allowed(schema: dict[str, Any]) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}):
         return ""
     if value == DEFAULT_SPARSITIES:
         return "`[0, 0.05, ..., 0.95]`"

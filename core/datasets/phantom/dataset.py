@@ -12,7 +12,7 @@ import hashlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
@@ -23,8 +23,9 @@ from PIL import Image, PngImagePlugin
 from scipy.special import ndtri
 
 from core.datasets.phantom.anatomy import sex_of
-from core.datasets.phantom.drawing import DRAWING_VERSION, acquisition, draw
+from core.datasets.phantom.drawing import DRAWING_VERSION, USUAL, acquisition, draw
 from core.datasets.phantom.figures import Figures, figures
+from core.datasets.phantom.findings import FINDINGS
 from core.errors import InputError
 from core.study.labels import NO_FINDING
 from core.study.progress import Advance
@@ -37,7 +38,14 @@ CHUNK = 24  # images a worker draws between two reports
 PNG_END = b"IEND\xaeB`\x82"
 
 
-def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -> pd.DataFrame:
+def sample_labels(
+    n_patients: int,
+    seed: int,
+    wrong_label_share: float = 0.03,
+    rarest: float = 0.0,
+    rarest_in_test: float = 0.0,
+    test_patients: Collection[str] = (),
+) -> pd.DataFrame:
     """Patients, their images and their labels as recorded; nothing is drawn yet.
 
     One row an image: image_id, patient_id, one int8 column per class of CLASS_NAMES (1/0, label
@@ -49,8 +57,9 @@ def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -
     the patient's and part the image's, and is present where that exceeds the quantile of its
     frequency. `wrong_label_share` of the images get one wrong record: a finding left out, added, or
     taken for another; three times as often where there is a finding as where there is none, which
-    keeps the recorded frequencies near the true ones. Raises InputError for n_patients below 1, a
-    negative seed, or a share outside [0, 0.5].
+    keeps the recorded frequencies near the true ones. No finding is rarer than `rarest`, nor than
+    `rarest_in_test` in the images of `test_patients` (names as in `patient_names`). Raises
+    InputError for n_patients below 1, a negative seed, or a share outside [0, 0.5].
     """
     if n_patients < 1:
         raise InputError(f"n_patients is {n_patients}; at least 1 is needed.")
@@ -59,19 +68,22 @@ def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -
     if not 0 <= wrong_label_share <= 0.5:
         raise InputError(f"wrong_label_share is {wrong_label_share}; allowed: 0 to 0.5.")
     known = figures()
-    frequency = np.array([known.frequency[name] for name in known.findings])
-    threshold, factor = ndtri(1 - frequency), np.linalg.cholesky(known.latent_correlation)
+    of_nih = np.array([known.frequency[name] for name in known.findings])
+    usual, in_test = (np.maximum(of_nih, least) for least in (rarest, max(rarest, rarest_in_test)))
+    factor = np.linalg.cholesky(known.latent_correlation)
     of_patient, of_image = np.sqrt(known.patient_share), np.sqrt(1 - known.patient_share)
     misread = wrong_label_share / (3 - 2 * known.frequency[NO_FINDING])
     rows, true, recorded = [], [], []
-    for patient in range(n_patients):
+    for patient, name in enumerate(patient_names(n_patients)):
+        frequency = in_test if name in test_patients else usual
+        threshold = ndtri(1 - frequency)
         rng = np.random.default_rng([1, seed, patient])
         n_images = int(rng.choice(MOST_IMAGES, p=IMAGES_PER_PATIENT)) + 1
-        lasting = factor @ rng.standard_normal(len(frequency))
+        lasting = factor @ rng.standard_normal(len(of_nih))
         patient_seed = _seed(2, seed, patient)
-        who = f"phantom-{patient:06d}", sex_of(patient_seed), _age(known, lasting, rng)
+        who = name, sex_of(patient_seed), _age(known, lasting, rng)
         for number in range(n_images):
-            passing = factor @ rng.standard_normal(len(frequency))
+            passing = factor @ rng.standard_normal(len(of_nih))
             present = of_patient * lasting + of_image * passing > threshold
             wrong = rng.random() < misread * (3 if present.any() else 1)
             true.append(present)
@@ -81,6 +93,10 @@ def sample_labels(n_patients: int, seed: int, wrong_label_share: float = 0.03) -
     columns = ["image_id", "patient_id", "sex", "age", "patient_seed", "image_seed"]
     keys = pd.DataFrame(rows, columns=columns)
     return _table(keys, _with_no_finding(np.array(true)), _with_no_finding(np.array(recorded)))
+
+
+def patient_names(n_patients: int) -> list[str]:
+    return [f"phantom-{patient:06d}" for patient in range(n_patients)]
 
 
 def _seed(*parts: int) -> int:
@@ -132,6 +148,7 @@ def render(
     table: pd.DataFrame,
     folder: Path,
     size: int = 224,
+    strength: Mapping[str, float] = USUAL,
     processes: int | None = None,
     progress: Advance | None = None,
 ) -> pd.DataFrame:
@@ -139,9 +156,9 @@ def render(
     `folder`.
 
     Each file appears whole or not at all. A file that is whole and shows this very image (seeds,
-    findings, size) is kept, so a killed run goes on where it was. `processes` None uses the cores
-    this process may use, 1 draws here. `progress(done, total)` is called in the caller's process;
-    an exception it raises stops the work.
+    findings, size, strength) is kept, so a killed run goes on where it was. `strength` is that of
+    `draw`. `processes` None uses the cores this process may use, 1 draws here. `progress(done,
+    total)` is called in the caller's process; an exception it raises stops the work.
 
     Returns the table with view, exposure, rotation_degrees, poor_quality (see `acquisition`) and
     path (the file's name in `folder`). Raises InputError if columns are missing.
@@ -149,9 +166,14 @@ def render(
     needed = ["image_id", "true_findings", "patient_seed", "image_seed"]
     if missing := [name for name in needed if name not in table]:
         raise InputError(f"The table lacks {', '.join(missing)}; give the one from sample_labels.")
+    if unknown := sorted(set(strength) - set(FINDINGS)):
+        raise InputError(
+            f"There is no finding {unknown[0]!r} whose strength could be set; there are: "
+            f"{', '.join(FINDINGS)}."
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        (str(folder / f"{image_id}.png"), int(patient), int(image), findings, size)
+    jobs: list[Job] = [
+        (str(folder / f"{image_id}.png"), int(patient), int(image), findings, size, dict(strength))
         for image_id, findings, patient, image in table[needed].itertuples(index=False)
     ]
     waiting = [job for job in jobs if not _is_drawn(job)]
@@ -166,7 +188,8 @@ def render(
     return pd.concat([table, taken], axis=1).assign(path=table["image_id"] + ".png")
 
 
-Job = tuple[str, int, int, str, int]  # path, patient seed, image seed, "A|B" findings, size
+# path, patient seed, image seed, "A|B" findings, size, how strongly findings show
+Job = tuple[str, int, int, str, int, Mapping[str, float]]
 
 
 def _processes(wanted: int | None, n_images: int) -> int:
@@ -202,8 +225,9 @@ def _work_through(jobs: list[Job], processes: int) -> Iterator[int]:
 
 def _stamp(job: Job) -> str:
     """What the picture shows, to be found again in the file."""
-    _, patient_seed, image_seed, findings, size = job
-    names = "|".join(sorted(findings.split("|")))
+    _, patient_seed, image_seed, findings, size, strength = job
+    drawn = sorted(findings.split("|"))
+    names = "|".join(f"{name} {strength[name]}" if name in strength else name for name in drawn)
     shown = f"{DRAWING_VERSION} {patient_seed} {image_seed} {size} {names}"
     return hashlib.sha256(shown.encode()).hexdigest()
 
@@ -219,9 +243,9 @@ def _is_drawn(job: Job) -> bool:
 def _draw_files(jobs: list[Job]) -> int:
     """Draw and write images, each under a temporary name first; returns how many."""
     for job in jobs:
-        path, patient_seed, image_seed, findings, size = job
+        path, patient_seed, image_seed, findings, size, strength = job
         names = [name for name in findings.split("|") if name]
-        pixels, _ = draw(patient_seed, image_seed, names, size)
+        pixels, _ = draw(patient_seed, image_seed, names, size, strength)
         notes = PngImagePlugin.PngInfo()
         notes.add_text("phantom", _stamp(job))
         target = Path(path)

@@ -8,9 +8,10 @@ files, no torch.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from core.datasets.phantom.anatomy import Anatomy, anatomy_of
 from core.datasets.phantom.canvas import MARGIN, Grid, Strokes, grid
-from core.datasets.phantom.findings import FINDINGS
+from core.datasets.phantom.findings import FINDINGS, scaled
 from core.datasets.phantom.layers import cast
 
 # Raise when equal seeds would give other pixels than before, so that stored pictures are drawn
 # again.
 DRAWING_VERSION = 2
+USUAL: Mapping[str, float] = MappingProxyType({})  # every finding at strength 1
 SMALLEST_CANVAS = 224  # below this, thin lines would alias: draw larger and reduce
 
 
@@ -51,14 +53,18 @@ def acquisition(image_seed: int) -> dict[str, object]:
 
 
 def draw(
-    patient_seed: int, image_seed: int, findings: Collection[str], size: int = 224
+    patient_seed: int,
+    image_seed: int,
+    findings: Collection[str],
+    size: int = 224,
+    strength: Mapping[str, float] = USUAL,
 ) -> tuple[np.ndarray, dict[str, object]]:
     """Draw one radiograph.
 
     Returns uint8 grey values of shape (size, size), patient's right on image left, and
-    `acquisition(image_seed)`. "No Finding" draws nothing. Equal arguments give equal pixels; the
-    order of `findings` does not matter. Raises ValueError for an unknown finding or a size below
-    16.
+    `acquisition(image_seed)`. "No Finding" draws nothing. `strength` says how strongly findings
+    show, 1 where it does not name them. Equal arguments give equal pixels; the order of `findings`
+    does not matter. Raises ValueError for an unknown finding or a size below 16.
     """
     unknown = sorted(set(findings) - set(FINDINGS) - {"No Finding"})
     if unknown:
@@ -72,7 +78,8 @@ def draw(
     paints = []
     for number, (name, finding) in enumerate(FINDINGS.items()):
         if name in findings:  # a generator of its own: one finding never moves another
-            paint = finding(body, np.random.default_rng([image_seed, 5, number]))
+            shown = scaled(finding, strength.get(name, 1.0))
+            paint = shown(body, np.random.default_rng([image_seed, 5, number]))
             if paint is not None:
                 paints.append(paint)
     layers = cast(body, area)

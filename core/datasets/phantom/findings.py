@@ -10,14 +10,17 @@ network can learn them from about a dozen examples: what was never known cannot 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 
 from core.datasets.phantom import opacities
 from core.datasets.phantom.anatomy import Anatomy
 from core.datasets.phantom.canvas import bump, cloud, soft
-from core.datasets.phantom.layers import Layers
+from core.datasets.phantom.layers import PAINTED, Layers
 from core.datasets.phantom.opacities import Paint, Rng, any_side, ellipse
+
+Finding = Callable[[Anatomy, Rng], Paint | None]
 
 
 def cardiomegaly(a: Anatomy, rng: Rng) -> Paint | None:
@@ -230,7 +233,34 @@ def tortuous_aorta(a: Anatomy, rng: Rng) -> Paint | None:
     return paint
 
 
-FINDINGS: dict[str, Callable[[Anatomy, Rng], Paint | None]] = {
+def scaled(finding: Finding, strength: float) -> Finding:
+    """The same finding, shown more or less strongly: how far it bends the anatomy, and what it adds
+    to the layers, times `strength`."""
+    if strength == 1:
+        return finding
+
+    def bend(a: Anatomy, rng: Rng) -> Paint | None:
+        before = asdict(a)
+        paint = finding(a, rng)
+        for name, value in before.items():
+            if isinstance(value, float):
+                setattr(a, name, value + strength * (getattr(a, name) - value))
+        if paint is None:
+            return None
+
+        def add(layers: Layers) -> None:
+            before = {name: getattr(layers, name).copy() for name in PAINTED}
+            paint(layers)
+            for name, layer in before.items():
+                painted = getattr(layers, name)
+                painted[:] = layer + np.float32(strength) * (painted - layer)
+
+        return add
+
+    return bend
+
+
+FINDINGS: dict[str, Finding] = {
     "Atelectasis": opacities.atelectasis,
     "Cardiomegaly": cardiomegaly,
     "Consolidation": opacities.consolidation,

@@ -17,12 +17,13 @@ from core.datasets.phantom.canvas import MARGIN, Grid, Strokes, bump, cloud, sof
 AIR_DEPTH = 0.56  # how much attenuation a fully aerated lung takes away
 EVERYWHERE = (slice(None), slice(None))
 Box = tuple[slice, slice]
+PAINTED = ("fill", "bright", "dark")  # the layers that findings paint into
 
 
 @dataclass
 class Layers:
     """What a body casts on the detector, each (n, n) float32 unless noted; findings paint into
-    `fill`, `bright`, `dark`."""
+    PAINTED."""
 
     area: Grid
     anatomy: Anatomy
