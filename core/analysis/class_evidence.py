@@ -14,13 +14,15 @@ from core.analysis.class_changes import ClassChanges
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.losses import changes_at
 from core.analysis.onset import Curves, Onsets, somers_curves
-from core.analysis.trend import EFFECTS, Trend, trend
+from core.analysis.trend import EFFECTS, LEAST_CLASSES, Trend, trend
 from core.study.columns import Column, Columns, Unit, interval
 from core.study.labels import known_split, untrained
 
 TRENDS = Columns(
     Column("name", "Of what: the onset, the change of Somers' D at 95 % sparsity against log10 "
-           "frequency, or that change in tail (x = 1) against head classes (x = 0)."),
+           "frequency, or that change in tail (x = 1) against head classes (x = 0). "
+           "`onset_by_difficulty` is of the onset against the dense Somers' D at equal frequency, "
+           "`onset_by_rarity` against log10 frequency at equal dense Somers' D."),
     Column("n", "Judged classes in it."),
     Column("slope", "Of the meta-regression: by how much more y is where x is one more."),
     interval(of="its 95 % interval (Student, Knapp-Hartung)"),
@@ -30,7 +32,8 @@ TRENDS = Columns(
            "deviation."),
     Column("reason", "Why it carries no verdict; empty where it does."),
     what="Do rare classes lose more? Meta-regressions that weigh each class by its own error.",
-    row="a trend: `onset`, `change_at_95`, `tail_minus_head`",
+    row="a trend: `onset`, `change_at_95`, `tail_minus_head`, `onset_by_difficulty`, "
+    "`onset_by_rarity`",
 )  # fmt: skip
 CLASS_EFFECTS = Columns(
     Column("name", "`onset` or `change_at_95`."), EFFECTS,
@@ -38,6 +41,7 @@ CLASS_EFFECTS = Columns(
     row="a trend over frequency and class",
 )  # fmt: skip
 ONSET, CHANGE, GROUPS_APART = "onset", "change_at_95", "tail_minus_head"
+BY_DIFFICULTY, BY_RARITY = "onset_by_difficulty", "onset_by_rarity"
 LEAST_IN_GROUP = 2
 ONE_RUN = "one run says nothing of other trainings"
 NO_EXTREME = "95 % sparsity is not on this study's grid"
@@ -97,19 +101,39 @@ class ClassEvidence:
     def trend_of_onset(self) -> Trend:
         """b1: by how much later, as a fraction of weights, a class ten times as frequent is
         forgotten."""
+        return self._trend(self.log_frequency.to_numpy(), *self._known_onsets())
+
+    @cached_property
+    def onset_by_difficulty(self) -> Trend:
+        """b1: by how much later a class is forgotten whose dense Somers' D is higher by 1, among
+        classes of equal frequency. An error of D_0, on which the onset stands too, makes it seem
+        earlier: so a rise is a finding, and a fall is none."""
+        onsets, frequency = self._known_onsets(), self.log_frequency.to_numpy()
+        return self._trend(self.curves.mean[:, 0], *onsets, beside=frequency)
+
+    @cached_property
+    def onset_by_rarity(self) -> Trend:
+        """b1: `trend_of_onset` among classes of equal dense Somers' D."""
+        onsets, frequency = self._known_onsets(), self.log_frequency.to_numpy()
+        return self._trend(frequency, *onsets, beside=self.curves.mean[:, 0])
+
+    def _known_onsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """(classes,) onset and its variance; all missing where too many lie beyond the grid."""
         table = self.onsets
         onset = table["onset"].to_numpy(float)
         if self._onsets_unknown:
             onset = np.full(len(onset), np.nan)
-        return self._trend(self.log_frequency.to_numpy(), onset, table["onset_se"].to_numpy() ** 2)
+        return onset, table["onset_se"].to_numpy() ** 2
 
     @property
     def by_name(self) -> dict[str, Trend]:
-        """The three meta-regressions by their names in TRENDS."""
+        """The meta-regressions by their names in TRENDS."""
         return {
             ONSET: self.trend_of_onset,
             CHANGE: self.trend_of_change,
             GROUPS_APART: self.tail_minus_head,
+            BY_DIFFICULTY: self.onset_by_difficulty,
+            BY_RARITY: self.onset_by_rarity,
         }
 
     @property
@@ -118,12 +142,12 @@ class ClassEvidence:
         return len(unknown) > 0 and unknown.mean() > MOST_UNKNOWN
 
     def reason(self, name: str) -> str:
-        """Why the trend (ONSET, CHANGE or GROUPS_APART) carries no verdict; empty where it does."""
+        """Why the trend of this name carries no verdict; empty where it does."""
         if self.curves.n_runs < 2:
             return ONE_RUN
         if self.by_name[name].known:
             return ""
-        if name == ONSET:
+        if name in (ONSET, BY_DIFFICULTY, BY_RARITY):
             return NO_ONSETS if self._onsets_unknown else TOO_FEW_CLASSES
         if self.change_at(EXTREME_SPARSITY)["change"].isna().all():
             return NO_EXTREME
@@ -147,7 +171,7 @@ class ClassEvidence:
         return self._trend(x, *self._extreme(), at_least=2 * LEAST_IN_GROUP)
 
     def trends(self) -> pd.DataFrame:
-        """TRENDS: the three meta-regressions; x is log10 frequency, or tail 1 against head 0."""
+        """TRENDS: every meta-regression."""
         rows = [
             (name, t.n, *(getattr(t, column) for column in TRENDS.names[2:-1]), self.reason(name))
             for name, t in self.by_name.items()
@@ -166,11 +190,15 @@ class ClassEvidence:
         return here["change"].to_numpy(float), variance.to_numpy(float)
 
     def _trend(
-        self, x: np.ndarray, y: np.ndarray, variance: np.ndarray, at_least: int | None = None
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        variance: np.ndarray,
+        at_least: int = LEAST_CLASSES,
+        beside: np.ndarray | None = None,
     ) -> Trend:
         kept = np.where(self.judged, x, np.nan)
-        more = {} if at_least is None else {"at_least": at_least}
-        return trend(kept, y, variance, self.names, **more)
+        return trend(kept, y, variance, self.names, at_least=at_least, beside=beside)
 
 
 def class_evidence(

@@ -58,23 +58,27 @@ def trend(
     names: list[str],
     confidence: float = CONFIDENCE,
     at_least: int = LEAST_CLASSES,
+    beside: np.ndarray | None = None,
 ) -> Trend:
-    """The meta-regression of y on x over the classes in which all three are known."""
-    there = np.isfinite(x) & np.isfinite(y) & np.isfinite(variance)
+    """The meta-regression of y on x over the classes in which all is known; `beside`: a second
+    regressor, so that the slope of x is that among classes of equal `beside`."""
+    others = [] if beside is None else [np.asarray(beside, float)]
+    there = np.isfinite(np.column_stack([x, y, variance, *others])).all(axis=1)
     x, y, v = (np.asarray(part, float)[there] for part in (x, y, variance))
     kept = [name for name, one in zip(names, there, strict=True) if one]
     n = len(x)
     if n < at_least or np.ptp(x) == 0 or not v.max() > 0:
-        nothing = pd.DataFrame({"class_name": kept, "x": x, "y": y, "se": np.sqrt(v)})
-        nan = np.nan
-        return Trend(nan, nan, nan, nan, nan, nan, n, nothing.reindex(columns=EFFECTS.names))
+        return nothing_known(kept, x, y, v)
     v = np.maximum(v, 1e-6 * v.max())  # a class without any spread must not decide by itself
-    design = np.column_stack([np.ones(n), x])
+    design = np.column_stack([np.ones(n), x, *(other[there] for other in others)])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return nothing_known(kept, x, y, v)
+    freedom = n - design.shape[1]
     tau2 = _restricted_likelihood(design, y, v)
     coefficients, covariance, fitted = _weighted(design, y, v + tau2)
-    q = float((((y - fitted) ** 2) / (v + tau2)).sum()) / (n - 2)
+    q = float((((y - fitted) ** 2) / (v + tau2)).sum()) / freedom
     covariance = covariance * max(1.0, q)
-    half = scipy.stats.t.ppf((1 + confidence) / 2, n - 2) * np.sqrt(covariance[1, 1])
+    half = scipy.stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(covariance[1, 1])
     share = tau2 / (tau2 + v)
     shrunken = fitted + share * (y - fitted)
     apart = scipy.stats.norm.ppf((1 + confidence) / 2) * np.sqrt(share * v)
@@ -84,12 +88,19 @@ def trend(
         float(coefficients[1]),
         float(coefficients[1] - half),
         float(coefficients[1] + half),
-        float(2 * scipy.stats.t.sf(abs(t), n - 2)),
+        float(2 * scipy.stats.t.sf(abs(t), freedom)),
         float(coefficients[0]),
         float(np.sqrt(tau2)),
         n,
         pd.DataFrame(dict(zip(EFFECTS, effects, strict=True))),
     )
+
+
+def nothing_known(names: list[str], x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> Trend:
+    """Classes without a line through them."""
+    rows = pd.DataFrame({"class_name": names, "x": x, "y": y, "se": np.sqrt(variance)})
+    nan = np.nan
+    return Trend(nan, nan, nan, nan, nan, nan, len(x), rows.reindex(columns=EFFECTS.names))
 
 
 def _weighted(

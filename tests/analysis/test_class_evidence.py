@@ -12,6 +12,7 @@ from core.analysis.class_evidence import class_evidence as of_study
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
 from core.analysis.metrics import with_somers_d
+from core.analysis.onset import Curves
 from core.analysis.paired_moments import paired_moments
 from core.study.labels import Labels, class_frequencies
 from core.study.settings import GroupSettings
@@ -85,3 +86,31 @@ def test_a_class_without_a_training_image_is_neither_judged_nor_among_the_first(
     )
     assert without.judged.sum() == found.judged.sum() - 1
     assert np.isnan(without.onsets.set_index("class_name").loc[first, "p_among_first"])
+
+
+def in_a_study(onset_of, n: int = 16) -> evidence.ClassEvidence:
+    """Classes whose D falls in a straight line, from a dense D to 0 at twice the onset; dense D
+    and frequency have nothing to do with each other."""
+    rng, names = np.random.default_rng(1), [f"c{i}" for i in range(n)]
+    dense, frequency = rng.permutation(np.linspace(0.3, 0.95, n)), np.geomspace(0.003, 0.3, n)
+    grid = np.array([0.0, 0.3, 0.5, 0.7, 0.9])
+    onset = onset_of(dense, np.log10(frequency))
+    mean = dense[:, None] * (1 - 0.2 * grid / onset[:, None])
+    noise = 0.004 * rng.standard_normal((2, 400, n, len(grid))).astype(np.float32)
+    runs = mean + 0.004 * rng.standard_normal((4, n, len(grid)))
+    curves = Curves(names, grid, runs, *noise, np.full(n, 60))
+    frequencies = pd.DataFrame(
+        {"class_name": names, "train_frequency": frequency, "group": "medium"}
+    )
+    changes = pd.DataFrame({"class_name": names, "sparsity": 0.9, "found": True, "unstable": False})
+    return evidence.ClassEvidence(frequencies, changes, curves)
+
+
+def test_difficulty_is_told_from_rarity():
+    found = in_a_study(lambda dense, log_frequency: 0.3 + 0.5 * dense)
+    assert found.onset_by_difficulty.slope == pytest.approx(0.5, abs=0.05)
+    assert found.onset_by_difficulty.ci_low > 0
+    assert found.onset_by_rarity.slope == pytest.approx(0, abs=0.03)
+    found = in_a_study(lambda dense, log_frequency: 0.8 + 0.15 * log_frequency)
+    assert found.onset_by_rarity.slope == pytest.approx(0.15, abs=0.03)
+    assert abs(found.onset_by_difficulty.slope) < 0.05

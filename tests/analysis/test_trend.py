@@ -56,6 +56,21 @@ def test_slope_interval_and_p_are_weighted_least_squares_with_knapp_and_hartung(
     assert found.p_value == pytest.approx(p)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_second_regressor_gives_the_slope_among_classes_that_are_equal_in_it(seed):
+    sm = pytest.importorskip("statsmodels.api")
+    x, y, v, names = drawn(seed, 0.05)
+    other = np.random.default_rng(seed).normal(size=len(x)) + x
+    y = y + 0.7 * other
+    found = trend(x, y, v, names, beside=other)
+    design = sm.add_constant(np.column_stack([x, other]))
+    fit = sm.WLS(y, design, weights=1 / (v + found.tau**2)).fit()
+    assert found.slope == pytest.approx(fit.params[1])
+    half = scipy.stats.t.ppf(0.975, len(x) - 3) * fit.bse[1] * np.sqrt(max(1, 1 / fit.scale))
+    assert found.ci_high - found.slope == pytest.approx(half)
+    assert not trend(x, y, v, names, beside=2 * x).known
+
+
 def test_points_on_a_line_are_found_and_their_errors_decide_the_interval():
     """y = 1 + 2 x exactly at x = -2 .. 2, each with the error 0.1: q = 0 is taken as 1, so
     se(b1) = 0.1 / sqrt(sum x^2) = 0.1 / sqrt(10), and the interval is t(3) = 3.182 times it."""

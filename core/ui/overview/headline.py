@@ -23,9 +23,10 @@ from core.wording import claim_sentences, first_sentences, operating_sentences, 
 SPARSITY = 0.9
 # Each says one more sentence of a study at a sparsity, or nothing; bold words open it.
 FURTHER: dict[str, Callable[[View], str]] = {
+    "Or difficulty?": lambda view: claim_sentences.difficulty(table(view, "trends")),
     "False alarms:": lambda view: operating_sentences.false_alarms_sentence(
         table(view, "operating_characteristics"), view.at
-    )
+    ),
 }
 
 
