@@ -97,10 +97,15 @@ def not_judged(found: FirstForgotten) -> str:
 
 def so_far(n_runs: int, n_wanted: int) -> str:
     """In place of a headline while the study is not finished."""
-    return (
-        f"So far, {n_runs} of {words.count(n_wanted, 'run')}: what is forgotten first is said "
-        "when all are finished"
-    )
+    return f"So far, {n_runs} of {words.count(n_wanted, 'run')}"
+
+
+def first_so_far(found: FirstDrops) -> str:
+    """What the runs that are finished show, without a claim: the order may change."""
+    later = "More runs can change the order, so what is forgotten first is said when all are there."
+    if not found.first:
+        return later
+    return f"First to lose {LOST} in these: {_ranked(found.first)}. {later}"
 
 
 def first_drops(found: FirstDrops, metric: str, corrected: bool) -> str:
@@ -135,6 +140,9 @@ def _of_likely(found: FirstForgotten) -> str:
     text = f"{who} among the first three to lose {LOST} in {times} of 100 {_draws(found)}, at {at}"
     if len(likely) < FIRST:
         text += "; which other classes are cannot be told"
+        if found.candidates:
+            next_one = found.candidates[0]
+            text += f" (next: {next_one.class_name}, in {_times(next_one)})"
     return f"{text}."
 
 

@@ -38,7 +38,7 @@ def test_classes_are_named_by_probability_with_their_intervals():
     assert first_sentences.details(found()) == (
         "They are among the first three to lose a fifth of Somers\u2019 D in 97 and 92 of 100 "
         "draws of runs and patients, at 60 % (95 % interval 50 to 72 %) and 70 % (55 % or later "
-        "than 95 %); which other classes are cannot be told."
+        "than 95 %); which other classes are cannot be told (next: Edema, in 30)."
     )
 
 
@@ -124,3 +124,15 @@ def test_where_nothing_is_lost_or_known_no_class_is_named():
     assert first_sentences.lost(known.iloc[:0], 0.5) == (
         "No class can be compared at 50 % sparsity."
     )
+
+
+def test_while_runs_are_missing_what_fell_first_is_no_headline():
+    assert first_sentences.so_far(2, 6) == "So far, 2 of 6 runs"
+    later = "More runs can change the order, so what is forgotten first is said when all are there."
+    drops = first_drops(summary(), corrected=True)
+    assert first_sentences.first_so_far(drops) == (
+        "First to lose a fifth of Somers\u2019 D in these: Unseen (26 %), Mass (58 %) and "
+        f"Hernia (66 %). {later}"
+    )
+    none = first_drops(summary(first_drop_interpolated=math.nan), corrected=True)
+    assert first_sentences.first_so_far(none) == later

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.analysis import decay, losses
 from core.analysis.class_changes import PRIMARY
-from core.analysis.first_forgotten import FirstForgotten, first_forgotten
+from core.analysis.first_forgotten import FirstForgotten, first_drops, first_forgotten
 from core.charts import Chart
 from core.charts.classes import changes_chart
 from core.ui import evidence, is_finished, markup, nowrap, widgets
@@ -72,7 +72,9 @@ def _show_so_far(view: View, heading: DeltaGenerator) -> None:
         return
     n_runs = decay.complete_runs(class_metrics(view), config.sweep.sparsities)
     heading.markdown(f"## {nowrap(first_sentences.so_far(n_runs, config.runs.count))}")
-    st.markdown("Nothing here is final: more runs can change the order of the classes.")
+    if n_runs:
+        drops = first_drops(table(view, "class_summary"), corrected=True)
+        st.markdown(nowrap(first_sentences.first_so_far(drops)))
 
 
 def _show_claims(view: View) -> None:
