@@ -144,7 +144,7 @@ class PhantomSettings(ImageSettings):
         description="The same for test images alone. It gives rare findings enough test patients "
         "and leaves them as rare in training as they are.",
     )
-    strength: dict[str, Annotated[float, Field(ge=0.2, le=2)]] = Field(
+    strength: dict[str, Annotated[float, Field(ge=0.2, le=3)]] = Field(
         {},
         description="How strongly a finding shows: 1 is the usual drawing, and less is fainter. "
         "Findings not named here have 1.",

@@ -23,7 +23,6 @@ from core.wording import claim_sentences, first_sentences, operating_sentences, 
 SPARSITY = 0.9
 # Each says one more sentence of a study at a sparsity, or nothing; bold words open it.
 FURTHER: dict[str, Callable[[View], str]] = {
-    "Or difficulty?": lambda view: claim_sentences.difficulty(table(view, "trends")),
     "False alarms:": lambda view: operating_sentences.false_alarms_sentence(
         table(view, "operating_characteristics"), view.at
     ),
@@ -59,6 +58,8 @@ def _show_sentences(view: View, heading: DeltaGenerator) -> None:
     st.markdown(f"**What is lost?** {nowrap(first_sentences.lost(_changes(view), view.at))}")
     first, further = claim_sentences.rarity(claims)
     st.markdown(f"**Is it rarity?** {nowrap(first)}", help=nowrap(further) or None)
+    if difficulty := claim_sentences.difficulty(table(view, "trends")):
+        st.markdown(f"**Or difficulty?** {nowrap(difficulty)}")
     left_out = first_sentences.not_judged(found)
     sure = nowrap(first_sentences.details(found))
     st.markdown(f"**How sure?** {sure}", help=nowrap(left_out) or None)
