@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from core import results
-from core.analysis.subgroup import Subgroup
 from core.errors import InputError, WorkError
 from core.reporting.figures import FIGURES, figure
 from core.results.query import query
@@ -31,7 +30,7 @@ from core.study.progress import read_progress
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["InputError", "Study", "Subgroup", "WorkError", "analyze", "open", "run", "studies"]
+__all__ = ["InputError", "Study", "WorkError", "analyze", "open", "run", "studies"]
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,13 @@ class Study:
         """The names that `figure` takes."""
         return list(FIGURES)
 
-    def table(self, name: str, subgroup: Subgroup | None = None, **options: Any) -> pd.DataFrame:
+    def table(self, name: str, subgroup: str | None = None, **options: Any) -> pd.DataFrame:
         """A table, such as "class_summary"; `docs/reference/tables.md` gives columns and units.
 
-        subgroup: `Subgroup("view", "PA")` for the test images of a value. options: `metric` ("ap",
-        "somers_d", ...) and `sparsity`, a fraction, where the table takes one. What takes long is
-        kept in the study's folder. Raises InputError that lists what is allowed.
+        subgroup: "sex:F,age:60-,view:PA" for the test images that meet all three conditions.
+        options: `metric` ("ap", "somers_d", ...) and `sparsity`, a fraction, where the table takes
+        one. What takes long is kept in the study's folder. Raises InputError that lists what is
+        allowed.
         """
         return results.table(self._study, name, subgroup, **options).copy()
 
@@ -102,9 +102,10 @@ class Study:
         )
         return chart.figure
 
-    def query(self, sql: str) -> pd.DataFrame:
-        """The answer to a `select` in DuckDB's SQL; `prunescope query --help` names the tables."""
-        return query(self._study, sql)
+    def query(self, sql: str, subgroup: str | None = None) -> pd.DataFrame:
+        """The answer to a `select` in DuckDB's SQL; `prunescope query --help` names the tables and
+        functions. subgroup: as of `table`; every table then holds its images only."""
+        return query(self._study, sql, subgroup)
 
     def _of_images(self, values: np.ndarray) -> pd.DataFrame:
         frame = pd.DataFrame(values, columns=list(self._study.labels.class_names))

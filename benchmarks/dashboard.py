@@ -25,7 +25,6 @@ import pandas as pd
 from benchmarks.browser import BrowserStudy, dashboard, resident_mb
 from benchmarks.jobs import job_running
 from benchmarks.visitor import Answer, Visitor, visiting
-from core.analysis.subgroup import EVERYTHING, PATIENTS
 from core.study import store
 from core.wording import words
 
@@ -90,18 +89,18 @@ def _switch(page: str, name: str, key: str, *back: str, goal: int = PAGE_GOAL) -
 
 
 def _subgroup(page: str) -> Action:
-    """The images divided by something, and then another value of it."""
+    """Another value of an attribute that has few, beside what was chosen before."""
 
-    def change(visitor: Visitor, by: str) -> list[Answer]:
-        first = visitor.select("subgroup_by", by)
-        return [first, visitor.select("subgroup_is", visitor.options("subgroup_is")[1])]
+    def values(visitor: Visitor) -> list[tuple[str, str]]:
+        keys = visitor.keys("subgroup-")
+        return [(key, value) for key in keys for value in visitor.options(key)]
 
     return Action(
         page,
         "subgroup",
-        lambda v: [by for by in v.options("subgroup_by") if by not in (EVERYTHING, PATIENTS)],
-        change,
-        lambda visitor: [visitor.select("subgroup_by", EVERYTHING)],
+        values,
+        lambda visitor, chosen: [visitor.pick(*chosen)],
+        lambda visitor: [visitor.click("all-test-images")],
     )
 
 

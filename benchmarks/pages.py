@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.analysis.subgroup import PATIENTS, Subgroup, groupings, values
+from core.analysis.groupings import groupings, values
+from core.analysis.subgroup import PATIENT_ID, OneOf, Subgroup, subgroup_before
 from core.errors import WorkError
 from core.results import slices
 from core.study import store
@@ -135,16 +136,15 @@ def interactions(folder: Path, n: int) -> list[Interaction]:
 def subgroups_of(labels: Labels, n: int) -> list[Subgroup]:
     """Every value of every attribute, and lists of a third of the patients, n or more."""
     found = [
-        Subgroup(by, value)
+        subgroup_before(by, value, labels)
         for by in groupings(labels)
-        if by != PATIENTS
         for value in values(labels, by)
     ]
     patients = sorted(labels.split("test")["patient_id"].unique())
     chance = random.Random(0)
     while len(found) < n:
         listed = chance.sample(patients, max(1, len(patients) // 3))
-        found.append(Subgroup(PATIENTS, ",".join(listed)))
+        found.append(Subgroup((OneOf(PATIENT_ID, tuple(listed)),)))
     return found
 
 
@@ -211,7 +211,7 @@ def _set_pair(page: AppTest, pair: tuple[str, str]) -> None:
 
 def _set_subgroup(page: AppTest, subgroup: Subgroup) -> None:
     """As the filter's own widgets do, of which there are other ones for each attribute."""
-    page.session_state["subgroup"] = subgroup
+    page.session_state["chosen_subgroup"] = str(subgroup), page.query_params.get("subgroup")
 
 
 def _row(

@@ -94,9 +94,10 @@ class Visitor:
         return self._run()
 
     def options(self, key: str) -> list[str]:
-        """What a select slider, a multiselect, a selectbox or a button group lets one choose."""
-        widget = self._widget(key)
-        return [getattr(option, "content", option) for option in widget.options]
+        """What a select slider, a multiselect, a selectbox or a button group lets one choose;
+        nothing of other widgets."""
+        options = getattr(self._widget(key), "options", ())
+        return [getattr(option, "content", option) for option in options]
 
     @property
     def query(self) -> str:

@@ -5,11 +5,12 @@ import streamlit as st
 from core import ui
 from core.analysis import decay
 from core.study.paths import labels_path
-from core.ui import results, widgets
+from core.ui import filters, results, widgets
 from core.ui.overview import facts, headline, overall, report, tour
 
 view = ui.open_study()
 ui.page_head("Overview", view)
+filters.say_all_images()
 metrics = results.class_metrics(view)
 has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(view)

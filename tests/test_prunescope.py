@@ -46,8 +46,7 @@ def test_a_table_is_the_exported_one(study, tmp_path, name):
 
 
 def test_a_table_can_be_of_a_subgroup_and_by_another_metric(study):
-    chosen = prunescope.Subgroup("view", "PA")
-    table = study.table("class_summary", chosen, metric="auroc")
+    table = study.table("class_summary", "view:PA", metric="auroc")
     whole = results.table(find_study("demo"), "class_summary", metric="auroc")
     assert (table["n_positive"] <= whole["n_positive"]).all()
     assert table["n_positive"].sum() < whole["n_positive"].sum()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from core.analysis.groupings import FINDINGS, grouping, patient_list
 from core.analysis.lost import OPERATING_POINT, LostBy, by_now
-from core.analysis.subgroup import FINDINGS, grouping, patient_list
 from core.study.labels import GROUPS, findings, label_matrix
 
 PAPER, MODAL, Z_SCORE, EVERY = "paper", "modal", "z_score", "every"  # definitions of a PIE
@@ -117,7 +117,7 @@ class Gallery:
     sparsity: of the definition. labelled: carries all of these classes. lost: is labelled with one
     of these classes, and it is lost at or before `until`. raised: is certain not to carry one of
     these classes, and it is raised at or before `until`. until: None for `sparsity`. groups:
-    carries a finding of one of these. counts: of subgroup.FINDING_COUNTS. agreement: from, to;
+    carries a finding of one of these. counts: of groupings.FINDING_COUNTS. agreement: from, to;
     an image without one is in the whole range only.
     patients: ids, divided by commas or blanks. by and value: one of `groupings` and its text.
     """

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.analysis.bootstrap import CONFIDENCE, fixed_sequence, paired_p, t_interval, welch_p
-from core.analysis.decay import mean_over_classes
+from core.analysis.decay import complete_runs, mean_over_classes, pruned_sparsities
 from core.study.columns import SHARED, Column, Columns, Unit, interval
 
 OVERALL = Columns(
@@ -130,3 +130,38 @@ def _over_patients(mean_moments: pd.DataFrame | None, metric: str) -> dict[float
 def _first(flags: pd.Series) -> pd.Series:
     """True at the first True only."""
     return flags & (flags.cumsum() == 1)
+
+
+@dataclass(frozen=True)
+class BesideWhole:
+    """mAP of some test images, dense and pruned, and of all of them over the same classes: the
+    `n_classes` of `of_classes` that have an AP among the former. Means over `n_runs` runs."""
+
+    sparsity: float
+    n_runs: int
+    n_classes: int
+    of_classes: int
+    dense: float
+    pruned: float
+    whole_dense: float
+    whole_pruned: float
+
+
+def mean_ap_beside_whole(
+    part: pd.DataFrame, whole: pd.DataFrame, near: float = 0.9
+) -> BesideWhole | None:
+    """Of the class metrics of some test images and of all, at the pruned sparsity next to `near`;
+    None where no run has dense and pruned metrics, or no class an AP."""
+    pruned = pruned_sparsities(part)
+    defined = part.groupby("class_name")["ap"].count() > 0
+    if not pruned or 0 not in set(part["sparsity"]) or not defined.any():
+        return None
+    at = min(pruned, key=lambda sparsity: abs(sparsity - near))
+    names = defined.index[defined]
+    means = []
+    for table in (part, whole):
+        kept = table[table["class_name"].isin(names) & table["sparsity"].isin([0, at])]
+        n_runs = complete_runs(kept, (0, at))
+        by_run = mean_over_classes(kept).pivot(index="run", columns="sparsity", values="mean_ap")
+        means += list(by_run.dropna().mean()[[0, at]])
+    return BesideWhole(at, n_runs, len(names), len(defined), *means) if n_runs else None

@@ -8,9 +8,9 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
+from core.analysis.groupings import FINDING_COUNTS, finding_counts
 from core.analysis.pie_excess import Carried
 from core.analysis.pie_label_noise import WRONG_LABELS, wrongly_labelled
-from core.analysis.subgroup import FINDING_COUNTS, finding_counts
 from core.study.labels import findings, label_matrix
 
 # Kinds of rows, and the names of those that are claims.

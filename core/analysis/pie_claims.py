@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from core.analysis import pie_carried
+from core.analysis.groupings import finding_counts
 from core.analysis.pie_composition import Ratio
 from core.analysis.pie_label_noise import WRONG_LABELS, wrongly_labelled
 from core.analysis.pie_null import LEAST_RUNS
-from core.analysis.subgroup import finding_counts
 from core.study.labels import FEW_PATIENTS, findings
 
 QUALITY = "pies~image_quality"

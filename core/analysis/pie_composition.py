@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from core.analysis import bootstrap
+from core.analysis.groupings import FINDING_COUNTS, finding_counts
 from core.analysis.pie_excess import WITH_EXCESS
-from core.analysis.subgroup import FINDING_COUNTS, finding_counts
 from core.study.columns import SHARED, Column, Columns, Unit, interval
 from core.study.labels import FEW_PATIENTS, findings, label_matrix
 

@@ -1,53 +1,184 @@
-"""A slice of the test images, and class metrics recomputed for it from stored ranks.
+"""A subgroup of the test images: several conditions at once, such as women of 60 and over, seen PA.
 
-AP, calibrated AP and AUROC depend only on the order of the probabilities, so a slice needs only
-their ranks: one sort of small integers per (run, sparsity, class) serves all three.
+Its text stands in addresses, on the command line and in notebooks: `sex:F,age:60-,view:PA`. A value
+of an attribute, several divided by |, or of a number a range that includes both ends: `20-39`,
+`60-`, `-40`. The characters , : | % within a name or value are written as in addresses, %2C.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
 
-from core.analysis.metrics import REFERENCE_PREVALENCE
+from core.analysis.groupings import (
+    FEW_NUMBERS,
+    FINDINGS,
+    column_of,
+    counted,
+    grouping,
+    groupings,
+    is_number,
+    patient_list,
+)
+from core.errors import InputError
 from core.study.labels import Labels, findings, label_matrix, positive_patients
 
 EVERYTHING = "All test images"  # no subgroup
-FINDINGS, PATIENTS = "Number of findings", "Patients"
-FINDING_COUNTS = ("0", "1", "2", "3", "4+")
-MOST_VALUES = 30  # an attribute of more values than this is no grouping, unless it is a number
-AGE_EDGES = (20, 40, 60, 80)
-AGE = re.compile(r"(?<![a-z])age(?![a-z])")  # age, patient_age; not image_width
-MOST_STEPS = 4
+# What every study can be divided by, beside attributes. No attribute is called `patient_id`.
+N_FINDINGS, PATIENT_ID = "n_findings", "patient_id"
+OLD_PATIENTS = "Patients"  # what addresses called `patient_id`, and FINDINGS `n_findings`
+NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+RANGE = re.compile(rf"({NUMBER})?-({NUMBER})?")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The images whose attribute is one of these values, each as text."""
+
+    by: str
+    values: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(sorted(set(self.values))))
+        if not self.values:
+            raise InputError(f"No value of {self.by} is given.")
+
+    def __call__(self, column: pd.Series) -> np.ndarray:
+        """(images,) bool of (images,) numbers or text."""
+        if is_number(column):
+            return column.isin([float(value) for value in self.values]).to_numpy(bool)
+        return column.isin(self.values).to_numpy(bool)
+
+    def __str__(self) -> str:
+        return f"{_escaped(self.by)}:{'|'.join(map(_escaped, self.values))}"
+
+
+@dataclass(frozen=True)
+class Between:
+    """The images whose number lies between two, both included; None for no limit on that side."""
+
+    by: str
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        for end in ("low", "high"):
+            value = getattr(self, end)
+            object.__setattr__(self, end, value if value is None else float(value))
+        if self.low is None and self.high is None:
+            raise InputError(f"The range of {self.by} has no end: {self.by}:60- or {self.by}:-40.")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise InputError(
+                f"The range of {self.by} begins at {number(self.low)}, above its end at "
+                f"{number(self.high)}."
+            )
+
+    def __call__(self, column: pd.Series) -> np.ndarray:
+        """(images,) bool of (images,) numbers; False where there is none."""
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        return column.astype(float).between(low, high).to_numpy(bool)
+
+    def __str__(self) -> str:
+        return f"{_escaped(self.by)}:{number(self.low)}-{number(self.high)}"
+
+
+Condition = OneOf | Between
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What test images can be chosen by. `values`: each with its number of test images, where they
+    are few; `ends`: the least and the largest of a number."""
+
+    name: str
+    is_number: bool = False
+    values: Mapping[str, int] = field(default_factory=dict, hash=False)
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Subgroup:
-    """The test images whose attribute `by` is `value`; `by` is one of `groupings`.
+    """The test images that meet every condition, one for each attribute. Equal subgroups have equal
+    texts, whatever the order in which their conditions were given."""
 
-    value: the text of `values`; for PATIENTS the patient ids, divided by commas or blanks.
-    """
+    conditions: tuple[Condition, ...]
 
-    by: str
-    value: str
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.conditions, key=lambda one: one.by))
+        object.__setattr__(self, "conditions", ordered)
+        names = [one.by for one in ordered]
+        if not names:
+            raise InputError("A subgroup needs a condition, such as sex:F or age:60-.")
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f"{name} stands twice. Write one condition: {name}:a|b of several values, "
+                    f"or a range such as {name}:20-39."
+                )
+
+    @classmethod
+    def parse(cls, text: str, labels: Labels) -> Subgroup:
+        """The subgroup of a text, as `str` writes it. Raises InputError that lists the attributes,
+        or the values of one, where the study has not what the text names."""
+        return cls.read(text, attributes(labels))
+
+    @classmethod
+    def read(cls, text: str, known: Mapping[str, Attribute]) -> Subgroup:
+        """The same where the attributes are known."""
+        return cls(tuple(_condition(part, known) for part in text.split(",")))
 
     def __call__(self, labels: Labels) -> np.ndarray:
-        """(test images,) bool, in test-set order; all False where nothing fits."""
+        """(test images,) bool, in test-set order; all False where nothing fits. Raises InputError
+        where there is no such attribute."""
         test = labels.split("test")
-        if self.by == PATIENTS:
-            return test["patient_id"].isin(patient_list(self.value)).to_numpy()
-        return (grouping(test, self.by, labels.class_names) == self.value).to_numpy(bool)
+        chosen = np.ones(len(test), bool)
+        for one in self.conditions:
+            chosen &= one(_column(test, one.by, labels.class_names))
+        return chosen
 
-    @property
-    def title(self) -> str:
-        if self.by == PATIENTS:
-            n = len(patient_list(self.value))
-            return f"{n} listed patient{'' if n == 1 else 's'}"
-        return f"{self.by}: {self.value}"
+    def __str__(self) -> str:
+        return ",".join(map(str, self.conditions))
+
+
+def with_condition(of: Subgroup | None, by: str, condition: Condition | None) -> Subgroup | None:
+    """A subgroup with this condition on an attribute, or with none; None where none is left."""
+    others = tuple(one for one in (of.conditions if of else ()) if one.by != by)
+    conditions = (*others, condition) if condition else others
+    return Subgroup(conditions) if conditions else None
+
+
+def attributes(labels: Labels) -> dict[str, Attribute]:
+    """What the test images of a study can be chosen by, by name: the attributes that divide them,
+    the number of findings, and the patients."""
+    test = labels.split("test")
+    found = {N_FINDINGS, PATIENT_ID} | set(groupings(labels))
+    return {
+        name: _attribute(name, _column(test, name, labels.class_names))
+        for name in dict.fromkeys((*labels.attributes, N_FINDINGS, PATIENT_ID))
+        if name in found
+    }
+
+
+def subgroup_before(by: str, value: str, labels: Labels) -> Subgroup:
+    """The subgroup of an address from before there were several conditions. Raises InputError where
+    the study has not what it names."""
+    if by == OLD_PATIENTS and patient_list(value):
+        return Subgroup((OneOf(PATIENT_ID, tuple(patient_list(value))),))
+    if by == FINDINGS:
+        return Subgroup.parse(f"{N_FINDINGS}:{value.replace('+', '-')}", labels)
+    known = attributes(labels).get(by)
+    if known and known.is_number and not known.values:  # its values were ranges, in words
+        test = labels.split("test")
+        meant = test[by][(grouping(test, by, labels.class_names) == value).to_numpy(bool)]
+        if len(meant):
+            return Subgroup((Between(by, meant.min(), meant.max()),))
+    return Subgroup.parse(str(OneOf(by, (value,))), labels)
 
 
 @dataclass(frozen=True)
@@ -68,189 +199,77 @@ def slice_facts(labels: Labels, chosen: np.ndarray) -> SliceFacts:
     return SliceFacts(len(test), int(test["patient_id"].nunique()), counts, patients)
 
 
-def groupings(labels: Labels) -> list[str]:
-    """What the test images can be divided by: attributes with few values or of numbers, then the
-    number of findings and a list of patients."""
-    test = labels.split("test")
-    usable = [
-        name
-        for name in labels.attributes
-        if len(counts := grouping(test, name, labels.class_names).value_counts()) > 1
-        and len(counts) <= MOST_VALUES
-    ]
-    return [*usable, FINDINGS, PATIENTS]
+def number(value: float | None) -> str:
+    """60, 0.5, or nothing: the shortest digits that read back as the same number."""
+    return "" if value is None else repr(float(value)).removesuffix(".0")
 
 
-def values(labels: Labels, by: str) -> dict[str, int]:
-    """Each value of a grouping and how many test images have it, in a readable order."""
-    column = grouping(labels.split("test"), by, labels.class_names)
-    counts = column.value_counts()
-    return {str(value): int(counts[value]) for value in sorted(counts.index, key=_in_order)}
-
-
-def grouping(test: pd.DataFrame, by: str, class_names: tuple[str, ...]) -> pd.Series:
-    """The text each test image has in a grouping; missing where it has none.
-
-    Numbers of more than eight values become ranges: ages at AGE_EDGES, others at quartiles.
-    """
-    if by == FINDINGS:
-        return pd.Series(np.array(FINDING_COUNTS)[finding_counts(test, class_names)], test.index)
-    if by not in test.columns:
-        return pd.Series(pd.NA, test.index, dtype="object")
-    column = test[by]
-    if pd.api.types.is_bool_dtype(column):
-        return column.map({True: "yes", False: "no"})
-    if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
-        return _ranges(column, bool(AGE.search(by.lower())))
-    return column.astype("string").str.strip().replace("", pd.NA)
-
-
-def finding_counts(rows: pd.DataFrame, class_names: tuple[str, ...]) -> np.ndarray:
-    """(images,) of certain findings, as places in FINDING_COUNTS."""
-    count = np.nan_to_num(label_matrix(rows, findings(class_names))).sum(axis=1)
-    return np.minimum(count, len(FINDING_COUNTS) - 1).astype(int)
-
-
-def patient_list(text: str) -> list[str]:
-    """Patient ids of a pasted list, each once, in its order."""
-    return list(dict.fromkeys(part for part in re.split(r"[\s,;]+", text) if part))
-
-
-def even_ranks(probabilities: np.ndarray) -> np.ndarray:
-    """(classes, images) ranks of (images, classes) probabilities: 2, 4, 6, ...; ties share one.
-
-    Even, so that the last bit is free for the label; the smallest type that holds them.
-    """
-    ranks = np.empty(probabilities.T.shape, np.uint32)
-    for row, column in enumerate(probabilities.T):
-        _, place = np.unique(column, return_inverse=True)
-        ranks[row] = 2 * (place + 1)
-    return ranks.astype(ranks_type(probabilities.shape[0]))
-
-
-def ranks_type(n_images: int) -> np.dtype:
-    """The smallest type that holds the ranks of so many images."""
-    return np.dtype(np.uint16 if 2 * n_images + 1 < 2**16 else np.uint32)
-
-
-@dataclass(frozen=True, eq=False)
-class SliceTruth:
-    """What the labels of a slice say, once for all cells: see `slice_truth`.
-
-    bits and unknown are (classes, images), counts (classes,); row and place tell of each positive,
-    class by class, its class and its number among that class's positives.
-    """
-
-    bits: np.ndarray
-    unknown: np.ndarray | None
-    n_positive: np.ndarray
-    n_unknown: np.ndarray
-    row: np.ndarray
-    place: np.ndarray
-
-
-def slice_truth(labels: np.ndarray) -> SliceTruth:
-    """labels: (classes, images) of 1, 0, NaN."""
-    positive, unknown = labels == 1, np.isnan(labels)
-    n_positive, n_unknown = positive.sum(axis=1), unknown.sum(axis=1)
-    row = np.repeat(np.arange(len(labels)), n_positive)
-    before = np.cumsum(n_positive) - n_positive
-    return SliceTruth(
-        positive.astype(np.uint16),
-        unknown if n_unknown.any() else None,
-        n_positive,
-        n_unknown,
-        row,
-        np.arange(len(row)) - before[row],
+def _condition(part: str, known: Mapping[str, Attribute]) -> Condition:
+    name, colon, said = part.strip().partition(":")
+    name = unquote(name)
+    if name not in known:
+        raise InputError(
+            f"The test images of this study cannot be chosen by {name[:80]!r}. "
+            f"Attributes: {', '.join(known)}."
+        )
+    if not colon or not said:
+        raise InputError(
+            f"What of {name}? Write a value behind a colon, such as {_example(known[name])}."
+        )
+    values = tuple(unquote(value) for value in said.split("|"))
+    return (
+        _of_number(known[name], values) if known[name].is_number else _of_text(known[name], values)
     )
 
 
-def slice_metrics(truth: SliceTruth, ranks: np.ndarray) -> dict[str, np.ndarray]:
-    """n_positive, ap, auroc, calibrated_ap, each (classes,), NaN where undefined.
-
-    ranks as `even_ranks` gives them, of the images of `truth`. Equal to `ClassLabels.measure`
-    of the probabilities to rounding.
-    """
-    keys = ranks | truth.bits
-    if truth.unknown is not None:
-        keys[truth.unknown] = 0  # below all others, where it is above nobody
-    # Equal keys are alike, so any sort will do: of small types numpy's stable one goes by digits,
-    # and is the faster; of larger ones its default takes two fifths of the time.
-    keys.sort(axis=1, kind="stable" if keys.dtype == np.uint16 else "quicksort")
-    return _from_sorted(keys, truth)
+def _of_text(attribute: Attribute, values: tuple[str, ...]) -> OneOf:
+    for value in values:
+        if attribute.values and value not in attribute.values:
+            raise InputError(
+                f"{attribute.name} has no value {value[:80]!r} among the test images. "
+                f"Values: {', '.join(attribute.values)}."
+            )
+    return OneOf(attribute.name, values)
 
 
-def _from_sorted(keys: np.ndarray, truth: SliceTruth) -> dict[str, np.ndarray]:
-    """Of each positive: how many lie at or above its score, and how many of them are positive."""
-    n_classes, n = keys.shape
-    n_positive, n_unknown, row, place = truth.n_positive, truth.n_unknown, truth.row, truth.place
-    flat = keys.ravel()
-    at = np.flatnonzero((flat.astype(np.uint8) & 1).view(bool))
-    column = at - row * n
-    start = _starts(flat, at, row * n) - row * n
-    first = place
-    if (start < column).any():
-        # The first positive of a tie is the one whose predecessor is none of it.
-        begins = np.flatnonzero(np.diff(start + row * n, prepend=-1))
-        first = place[np.repeat(begins, np.diff(begins, append=len(at)))]
-    true = n_positive[row] - first
-    predicted = n - start
-    n_negative = n - n_unknown - n_positive
-    weight = np.where(n_positive > 0, 1 / np.maximum(n_positive, 1), np.nan)
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(row, values, n_classes) * weight
-
-    ap = mean(true / predicted)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        true_rate = REFERENCE_PREVALENCE * true * weight[row]
-        false_rate = (1 - REFERENCE_PREVALENCE) * (predicted - true) / n_negative[row]
-        calibrated = mean(true_rate / (true_rate + false_rate))
-        negatives_below = start - first - n_unknown[row]
-        # Negatives of a tie stand before its positives.
-        negatives_tied = (column - place) - (start - first)
-        auroc = mean(negatives_below + 0.5 * negatives_tied) / n_negative
-    undefined = n_negative == 0
-    calibrated[undefined] = auroc[undefined] = np.nan
-    return {"n_positive": n_positive, "ap": ap, "auroc": auroc, "calibrated_ap": calibrated}
+def _of_number(attribute: Attribute, values: tuple[str, ...]) -> Condition:
+    if len(values) == 1 and (ends := RANGE.fullmatch(values[0])) and any(ends.groups()):
+        low, high = (float(end) if end else None for end in ends.groups())
+        return Between(attribute.name, low, high)
+    for value in values:
+        if not re.fullmatch(NUMBER, value):
+            raise InputError(
+                f"{attribute.name} is a number, from "
+                f"{' to '.join(map(number, attribute.ends or ()))}, and {value[:80]!r} is neither "
+                f"one nor a range, such as {_example(attribute)}."
+            )
+    return OneOf(attribute.name, tuple(number(float(value)) for value in values))
 
 
-def _starts(flat: np.ndarray, at: np.ndarray, row_start: np.ndarray) -> np.ndarray:
-    """Where the tie of each place `at` begins, not before its row does.
-
-    Most places are tied with nobody or with few: one step to the left for all that still are.
-    Where more than that is tied, every tie of every row is looked for instead.
-    """
-    start = at.copy()
-    rank = flat[at] >> 1
-    still = np.arange(len(at))
-    for _ in range(MOST_STEPS):
-        left = start[still] - 1
-        still = still[(left >= row_start[still]) & (flat[left] >> 1 == rank[still])]
-        if len(still) == 0:
-            return start
-        start[still] -= 1
-    new = np.ones(len(flat), bool)
-    np.not_equal(flat[1:] >> 1, flat[:-1] >> 1, out=new[1:])
-    new[row_start] = True
-    return np.maximum.accumulate(np.where(new, np.arange(len(flat)), 0))[at]
+def _example(attribute: Attribute) -> str:
+    if attribute.is_number and attribute.ends:
+        return str(Between(attribute.name, attribute.ends[0]))
+    return f"{attribute.name}:{_escaped(next(iter(attribute.values), 'a'))}"
 
 
-def _ranges(column: pd.Series, age: bool) -> pd.Series:
-    numbers = column.astype(float)
-    edges = AGE_EDGES if age else numbers.quantile([0.25, 0.5, 0.75]).tolist()
-    edges = list(dict.fromkeys(edges))
-    whole = bool((numbers.dropna() % 1 == 0).all())
-    texts = [f"under {edges[0]:g}"]
-    for low, high in pairwise(edges):
-        texts.append(f"{low:g} to {high - 1:g}" if whole and age else f"{low:g} to under {high:g}")
-    texts.append(f"{edges[-1]:g} and over")
-    places = np.searchsorted(edges, numbers.to_numpy(), side="right")
-    found = pd.Series(np.array(texts, object)[places], column.index)
-    return found.where(numbers.notna())
+def _attribute(name: str, column: pd.Series) -> Attribute:
+    if name == PATIENT_ID:
+        return Attribute(name)
+    if not is_number(column):
+        return Attribute(name, values=counted(column))
+    counts = column.value_counts().sort_index() if column.nunique() <= FEW_NUMBERS else {}
+    values = {number(value): int(n) for value, n in counts.items()}
+    return Attribute(name, True, values, (float(column.min()), float(column.max())))
 
 
-def _in_order(text: str) -> tuple[float, float, str]:
-    number = re.search(r"-?\d+(\.\d+)?", text)
-    under = 0.0 if text.startswith("under") else 1.0
-    return (under, float(number[0]) if number else np.inf, text)
+def _column(test: pd.DataFrame, name: str, class_names: tuple[str, ...]) -> pd.Series:
+    if name == N_FINDINGS and name not in test:
+        count = np.nan_to_num(label_matrix(test, findings(class_names))).sum(axis=1)
+        return pd.Series(count.astype(int), test.index)
+    if name not in test:
+        raise InputError(f"The labels have no attribute {name[:80]!r}.")
+    return column_of(test, name)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[%,:|]|^\s|\s$", lambda found: quote(found[0], safe=""), text)

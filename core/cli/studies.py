@@ -16,7 +16,33 @@ from core.errors import InputError, WorkError
 if TYPE_CHECKING:
     from core.study.config import StudyConfig
 
-QUERY = "select image_id, Hernia from ensembles where sparsity = 0.9 order by Hernia desc limit 5"
+# Each behind what it answers.
+QUERIES = {
+    "the images that pruned models take most for a hernia": (
+        "select image_id, Hernia from ensembles where sparsity = 0.9 order by Hernia desc limit 5"
+    ),
+    "AP over the images of people of 60 and over": (
+        "select sparsity, count(*) as n, ap(p.Hernia, l.Hernia) as ap from ensembles p "
+        "join labels l using (image_id) where age >= 60 group by 1 order by 1"
+    ),
+    "AUROC of every run": (
+        "select run, sparsity, auroc(p.Hernia, l.Hernia) as auroc from predictions p "
+        "join labels l using (image_id) group by 1, 2 order by 1, 2"
+    ),
+    "the classes that are forgotten first": (
+        "select class_name, first_drop_sparsity, n_positive from class_summary order by 2 limit 5"
+    ),
+}
+EXAMPLES = (f'Example, {what}: prunescope query demo "{sql}"' for what, sql in QUERIES.items())
+Subgroup = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CONDITIONS",
+        help="Only the test images that meet all of these, such as sex:F,age:60-,view:PA. Several "
+        "values: view:PA|AP. Ranges include their ends: age:20-39, age:60-. A wrong name lists the "
+        "right ones.",
+    ),
+]
 STUDY_FILES = Path(__file__).resolve().parents[2] / "data" / "studies"
 
 
@@ -63,7 +89,11 @@ def _describe(table: str | None) -> None:
         raise typer.Exit
 
 
-@app.command(epilog="Example: prunescope export demo class_metrics --out metrics.csv")
+@app.command(
+    epilog="Example: prunescope export demo class_metrics --out metrics.csv\n\n"
+    "Example, of people of 60 and over: prunescope export demo class_summary --subgroup age:60- "
+    "--out over-60.csv"
+)
 def export(
     study: Study,
     table: Annotated[
@@ -88,6 +118,7 @@ def export(
             "not given: somers_d for safe_sparsity, ap for the others."
         ),
     ] = None,
+    subgroup: Subgroup = None,
     describe: Annotated[
         str | None,
         typer.Option(
@@ -102,10 +133,10 @@ def export(
     from core.results.export import export as write
 
     logged_export(study, table)
-    typer.echo(f"{write(study, table, out, sparsity, metric)} rows written to {out}")
+    typer.echo(f"{write(study, table, out, sparsity, metric, subgroup)} rows written to {out}")
 
 
-@app.command(epilog=f"Example: prunescope query demo {QUERY!r}")
+@app.command(epilog="\n\n".join(EXAMPLES))
 def query(
     study: Study,
     sql: Annotated[
@@ -119,13 +150,21 @@ def query(
     out: Annotated[
         Path | None, typer.Option(help="A .csv, .parquet or .json file; else it is printed.")
     ] = None,
+    subgroup: Subgroup = None,
 ) -> None:
-    """Ask a study's labels, metrics and predictions in SQL. Nothing is changed."""
+    """Ask a study's labels, metrics and predictions in SQL. Nothing is changed.
+
+    Beside DuckDB's functions there are three aggregates over images: ap(score,
+    label), auroc(score, label) and calibrated_ap(score, label). The score is any
+    number, larger for more likely; the label is 1 or 0. Images without a score
+    or label are left out, as those with an uncertain label are. The answer is
+    null without a positive; of the last two also without a negative.
+    """
     from core.results.export import write_file
     from core.results.query import query as ask
     from core.study.study import Study
 
-    answer = ask(Study(logged_export(study, "query")), sql)
+    answer = ask(Study(logged_export(study, "query")), sql, subgroup)
     if out:
         write_file(answer, out)
         typer.echo(f"{len(answer)} rows written to {out}")

@@ -108,13 +108,13 @@ TABLES = {
 def table(
     study: Study,
     name: str,
-    subgroup: Subgroup | None = None,
+    subgroup: Subgroup | str | None = None,
     *,
     over_patients: bool = True,
     advance: Advance | None = None,
     **options: Any,
 ) -> pd.DataFrame:
-    """A table of TABLES, of a study or a subgroup of its test images.
+    """A table of TABLES, of a study or a subgroup of its test images, which may be given as text.
 
     options: `sparsity`, a fraction, of the pruned model that is compared with the dense one (0.9);
     `metric`, one of METRICS ("ap"; of safe_sparsity "somers_d"). over_patients: without it, nothing
@@ -125,6 +125,8 @@ def table(
     refuse(name, subgroup, **options)
     given = {key: value for key, value in options.items() if value is not None}
     made = TABLES[name]
+    if isinstance(subgroup, str):
+        subgroup = Subgroup.parse(subgroup, study.labels)
     if ADVANCE in made.options:
         given[ADVANCE] = advance
     return made.make(Slice(study, subgroup, over_patients) if made.of_slice else study, **given)
@@ -147,7 +149,7 @@ def tables_with(option: str) -> list[str]:
     return [name for name, known in TABLES.items() if option in known.options]
 
 
-def refuse(name: str, subgroup: Subgroup | None = None, **options: Any) -> None:
+def refuse(name: str, subgroup: Subgroup | str | None = None, **options: Any) -> None:
     """Raises InputError where there is no such table, or it takes no such option."""
     if name not in TABLES:
         raise InputError(f"There is no table {name!r}. Tables: {', '.join(TABLES)}.")
@@ -160,6 +162,6 @@ def refuse(name: str, subgroup: Subgroup | None = None, **options: Any) -> None:
     metric = options.get(METRIC)
     if metric is not None and metric not in METRICS:
         raise InputError(f"There is no metric {metric!r}. Metrics: {', '.join(METRICS)}.")
-    if subgroup and not TABLES[name].of_slice:
+    if subgroup is not None and not TABLES[name].of_slice:
         allowed = [known for known, made in TABLES.items() if made.of_slice]
         raise InputError(f"A subgroup is for the tables {', '.join(allowed)}, not for {name}.")

@@ -43,15 +43,17 @@ def export(
     out: Path,
     sparsity: float | None = None,
     metric: str | None = None,
+    subgroup: str | None = None,
 ) -> int:
     """Write `results.table` to `out`, whole or not at all; returns its number of rows.
 
     The suffix of `out` names the format. Raises InputError that lists what is allowed for an
     unknown study, table, suffix or option.
     """
-    results.refuse(table_name, sparsity=sparsity, metric=metric)
+    results.refuse(table_name, subgroup, sparsity=sparsity, metric=metric)
     encoder(out)  # before anything is worked out
-    table = results.table(find_study(study_name), table_name, sparsity=sparsity, metric=metric)
+    study = find_study(study_name)
+    table = results.table(study, table_name, subgroup, sparsity=sparsity, metric=metric)
     write_file(table, out)
     return len(table)
 

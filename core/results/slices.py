@@ -21,7 +21,8 @@ from filelock import FileLock
 
 from core.analysis.decay import pruned_sparsities
 from core.analysis.metrics import with_somers_d
-from core.analysis.subgroup import Subgroup, even_ranks, ranks_type, slice_metrics, slice_truth
+from core.analysis.slice_metrics import even_ranks, ranks_type, slice_metrics, slice_truth
+from core.analysis.subgroup import Subgroup
 from core.errors import InputError
 from core.study import paths, store
 from core.study.labels import Labels, class_frequencies

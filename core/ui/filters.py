@@ -1,133 +1,209 @@
 """The subgroup filter: which test images a page's numbers are of. It stands in the address as
-`by` and `is`, and goes with the person from page to page."""
+`subgroup`, in the text of `core.analysis.subgroup`, and goes with the person from page to page."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import streamlit as st
 
-from core.analysis.subgroup import EVERYTHING, PATIENTS, Subgroup
+from core.analysis import subgroup as subgroups
+from core.analysis.groupings import patient_list
+from core.analysis.overall import mean_ap_beside_whole
+from core.analysis.subgroup import EVERYTHING, Attribute, Between, Condition, OneOf, Subgroup
+from core.errors import InputError
 from core.results import slices
 from core.study.study import Study
-from core.ui import plain, results, set_address
+from core.ui import plain, results, switches
 from core.ui.view import View
-from core.wording import columns, words
+from core.wording import columns, statistic_sentences, words
 
-LONGEST_ADDRESS = 2000  # characters of a patient list that still make an address to send around
-Choices = dict[str, dict[str, int]]
+REFUSED = "subgroup_refused"
+ALL_IMAGES = "Of all test images: the subgroup chosen on other pages is not applied here."
+LONGEST_ADDRESS = 2000  # characters of a subgroup that still make an address to send around
+LONGEST_TITLE = 40  # characters of conditions on the button; of longer ones it says how many
+MOST_PILLS = 6  # values shown side by side; more are chosen from a list
 
 
 def subgroup_filter(view: View) -> View:
-    """The study with the chosen subgroup; ends the page, with a way back, where it is empty."""
-    choices = results.subgroup_choices(view)
-    chosen = _chosen(choices)
-    _set_address(chosen)
-    with st.popover(_title(chosen) if chosen else EVERYTHING, icon=":material/filter_alt:"):
-        _choose(choices, chosen)
-    return replace(view, subgroup=chosen if chosen and chosen.value else None)
+    """The study with the chosen subgroup."""
+    known = results.attributes_of_test_images(view)
+    chosen = _chosen(view, known)
+    titles = [columns.condition(one) for one in chosen.conditions] if chosen else [EVERYTHING]
+    title = ", ".join(titles)
+    if len(title) > LONGEST_TITLE:
+        title = words.count(len(titles), "condition")
+    with st.popover(plain(title), icon=":material/filter_alt:"):
+        st.caption("Every number is worked out again for the test images you choose.")
+        if refused := st.session_state.pop(REFUSED, ""):
+            st.warning(plain(refused))
+        in_force = {one.by: one for one in chosen.conditions} if chosen else {}
+        for attribute in known.values():
+            _choose(attribute, in_force.get(attribute.name), chosen)
+        if chosen and len(str(chosen)) > LONGEST_ADDRESS:
+            st.caption("This list is too long for the page's address: it is not part of it.")
+    return replace(view, subgroup=chosen)
 
 
 def show_subgroup(view: View) -> None:
-    """The badge of the subgroup in view, what it holds, and one click back to everything."""
-    if view.subgroup is None:
+    """The conditions, each with a way out of it, how many images meet them all, and their mAP; ends
+    the page where none does."""
+    chosen = view.subgroup
+    if chosen is None:
         return
     facts = results.facts_of_slice(view)
-    title = _title(view.subgroup)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(title, icon=":material/filter_alt:", color="blue")
+        for one in chosen.conditions:
+            st.button(
+                plain(columns.condition(one)),
+                icon=":material/close:",
+                key=f"leave-{one.by}",
+                help="Drop this condition",
+                on_click=_take,
+                args=(chosen, one.by, None),
+            )
         st.markdown(
-            f"**{facts.n_images:,}** of {len(view.study.test):,} test images, "
-            f"**{facts.n_patients:,}** patients"
+            f"**{facts.n_images:,}** of {words.count(len(view.study.test), 'test image')}, "
+            f"**{facts.n_patients:,}** {'patient' if facts.n_patients == 1 else 'patients'}"
         )
-        st.button("Show all test images", icon=":material/close:", on_click=_reset)
+        st.button(
+            "Show all test images",
+            key="all-test-images",
+            type="tertiary",
+            on_click=_set,
+            args=(None,),
+        )
     if not facts.n_images:
         st.info(
-            f"No test image belongs to the subgroup {title}, so there is nothing to compute. "
-            "Choose another one above, or show all test images."
+            f"No test image belongs to the subgroup {plain(columns.subgroup(chosen))}, so there is "
+            "nothing to compute. Drop a condition, or show all test images."
         )
         st.stop()
-    st.caption(plain(words.positives(facts.n_positive, results.unstable_classes(view))))
     _prepare(view)
+    if said := _mean_ap(view):
+        st.markdown(plain(said))
+    st.caption(plain(words.positives(facts.n_positive, results.unstable_classes(view))))
 
 
-def _title(chosen: Subgroup) -> str:
-    said = chosen.title if chosen.by == PATIENTS else columns.slice_title(chosen.by, chosen.value)
-    return plain(said)
+def say_all_images() -> None:
+    """On a page without the filter: that a subgroup of other pages is not applied."""
+    if switches.asked("subgroup"):
+        st.caption(ALL_IMAGES)
 
 
-def _chosen(choices: Choices) -> Subgroup | None:
-    if "subgroup" not in st.session_state and (by := st.query_params.get("by")):
-        st.session_state["subgroup"] = Subgroup(by, st.query_params.get("is", ""))
-    chosen = st.session_state.get("subgroup")
-    if chosen and chosen.by not in choices:
-        st.info(f"The test images of this study cannot be divided by {plain(chosen.by[:80])}.")
-        _reset()
-        return None
+def _chosen(view: View, known: Mapping[str, Attribute]) -> Subgroup | None:
+    """The subgroup in force; says so where this study has not what it names."""
+    before = st.query_params.get("by"), st.query_params.get("is", "")
+    text = switches.asked("subgroup")
+    chosen = None
+    try:
+        if before[0] and not text:
+            chosen = subgroups.subgroup_before(before[0], before[1], view.study.labels)
+        else:
+            chosen = Subgroup.read(text, known) if text else None
+    except InputError as error:
+        st.info(f"{plain(str(error))} You are looking at all test images.")
+    text = str(chosen) if chosen else ""
+    switches.keep("subgroup", text)
+    switches.write("subgroup", text if len(text) <= LONGEST_ADDRESS else "")
+    for name in ("by", "is"):
+        st.query_params.pop(name, None)
     return chosen
 
 
-def _choose(choices: Choices, chosen: Subgroup | None) -> None:
-    options = [EVERYTHING, *choices]
-    st.session_state["subgroup_by"] = chosen.by if chosen else EVERYTHING
-    st.selectbox(
-        "Divide the test images by",
-        options,
-        key="subgroup_by",
-        format_func=columns.column,
-        on_change=_take_by,
-        args=(choices,),
-    )
-    if chosen is None:
-        st.caption("Every metric is recomputed for the images you choose.")
-    elif chosen.by == PATIENTS:
-        st.session_state["subgroup_patients"] = chosen.value
+def _choose(attribute: Attribute, now: Condition | None, chosen: Subgroup | None) -> None:
+    """The widgets of one attribute. They have no state of their own: what is in force is drawn."""
+    key, label = f"subgroup-{attribute.name}", plain(columns.column(attribute.name))
+
+    def take(condition: Callable[[], Condition | None]) -> Callable[[], None]:
+        return lambda: _take(chosen, attribute.name, condition)
+
+    if attribute.ends and (isinstance(now, Between) or not attribute.values):
+        _range(key, label, attribute, now, take)
+        return
+    if not attribute.values:
+        st.session_state[key] = "\n".join(now.values) if isinstance(now, OneOf) else ""
         st.text_area(
-            "Patient ids, divided by commas, blanks or lines",
-            key="subgroup_patients",
-            on_change=_take_value,
-            args=("subgroup_patients",),
+            f"{label} ids, divided by commas, blanks or lines",
+            key=key,
+            height=68,
+            on_change=take(lambda: _one_of(attribute, patient_list(st.session_state[key]))),
         )
-        if len(chosen.value) > LONGEST_ADDRESS:
-            st.caption("This list is too long for the page's address: it is not part of it.")
+        return
+    values = attribute.values
+    st.session_state[key] = [v for v in now.values if v in values] if isinstance(now, OneOf) else []
+    changed = take(lambda: _one_of(attribute, st.session_state[key]))
+
+    def told(value: str) -> str:
+        return f"{columns.value(value)} ({values[value]:,})"
+
+    shown = list(values)
+    if len(shown) <= MOST_PILLS:
+        st.pills(label, shown, selection_mode="multi", format_func=told, key=key, on_change=changed)
     else:
-        counts = choices[chosen.by]
-        st.session_state["subgroup_is"] = chosen.value if chosen.value in counts else None
-        st.radio(
-            plain(columns.column(chosen.by)),
-            list(counts),
-            key="subgroup_is",
-            captions=[words.count(n, "test image") for n in counts.values()],
-            on_change=_take_value,
-            args=("subgroup_is",),
+        st.multiselect(
+            label, shown, format_func=told, key=key, placeholder="Any", on_change=changed
         )
 
 
-def _take_by(choices: Choices) -> None:
-    by = st.session_state["subgroup_by"]
-    if by == EVERYTHING:
-        _reset()
-    else:
-        st.session_state["subgroup"] = Subgroup(by, next(iter(choices[by]), ""))
+def _range(
+    key: str,
+    label: str,
+    attribute: Attribute,
+    now: Condition | None,
+    take: Callable[[Callable[[], Condition | None]], Callable[[], None]],
+) -> None:
+    """The two ends of a number, each included. One number alone is a range from it to itself."""
+    assert attribute.ends
+    kind = int if all(end.is_integer() for end in attribute.ends) else float
+    ends: tuple[float | None, float | None] = (None, None)
+    if isinstance(now, Between):
+        ends = now.low, now.high
+    elif isinstance(now, OneOf):
+        ends = float(now.values[0]), float(now.values[-1])
+    keys = f"{key}-low", f"{key}-high"
+
+    def condition() -> Condition | None:
+        low, high = (st.session_state[one] for one in keys)
+        return None if low is None and high is None else Between(attribute.name, low, high)
+
+    for one, column, end, bound, name in zip(
+        keys, st.columns(2), ends, attribute.ends, ("from", "to"), strict=True
+    ):
+        st.session_state[one] = end if end is None else kind(end)
+        column.number_input(
+            f"{label}, {name}",
+            value=None,
+            step=kind(1),
+            placeholder=subgroups.number(bound),
+            key=one,
+            on_change=take(condition),
+        )
 
 
-def _take_value(key: str) -> None:
-    by = st.session_state["subgroup_by"]
-    st.session_state["subgroup"] = Subgroup(by, st.session_state[key] or "")
+def _one_of(attribute: Attribute, values: list[str]) -> Condition | None:
+    return OneOf(attribute.name, tuple(values)) if values else None
 
 
-def _reset() -> None:
-    st.session_state["subgroup"] = None
-    _set_address(None)
+def _take(
+    chosen: Subgroup | None, by: str, condition: Callable[[], Condition | None] | None
+) -> None:
+    """For callbacks: the subgroup with another condition on an attribute, or without one."""
+    try:
+        _set(subgroups.with_condition(chosen, by, condition() if condition else None))
+    except InputError as error:
+        st.session_state[REFUSED] = str(error)
 
 
-def _set_address(chosen: Subgroup | None) -> None:
-    if chosen is None or len(chosen.value) > LONGEST_ADDRESS:
-        st.query_params.pop("by", None)
-        st.query_params.pop("is", None)
-    else:
-        set_address("by", chosen.by)
-        set_address("is", chosen.value)
+def _set(chosen: Subgroup | None) -> None:
+    switches.choose("subgroup", str(chosen) if chosen else "")
+
+
+@results.cached()
+def _mean_ap(view: View) -> str:
+    found = mean_ap_beside_whole(results.class_metrics(view), results.class_metrics(view.whole))
+    return statistic_sentences.mean_ap_of_subgroup(found) if found else ""
 
 
 def _prepare(view: View) -> None:

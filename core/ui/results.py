@@ -13,8 +13,9 @@ import streamlit as st
 
 from core import results
 from core.analysis import chance, decay
+from core.analysis.groupings import groupings, values
 from core.analysis.metrics import with_somers_d
-from core.analysis.subgroup import PATIENTS, SliceFacts, groupings, slice_facts, values
+from core.analysis.subgroup import Attribute, SliceFacts, attributes, slice_facts
 from core.study.labels import FEW_PATIENTS, SPLITS, known_split
 from core.ui import show_progress
 from core.ui.view import View
@@ -148,11 +149,17 @@ def unstable_classes(view: View) -> frozenset[str]:
     return frozenset(name for name, n in patients.items() if n < FEW_PATIENTS)
 
 
+@cached(shared=True)
+def attributes_of_test_images(view: View) -> dict[str, Attribute]:
+    """What a subgroup can be chosen by."""
+    return attributes(view.study.labels)
+
+
 @cached()
-def subgroup_choices(view: View) -> dict[str, dict[str, int]]:
-    """What the test images can be divided by, and for each its values with their images."""
+def columns_of_labels(view: View) -> dict[str, dict[str, int]]:
+    """The attributes that divide the test images, and for each its values with their images."""
     labels = view.study.labels
-    return {by: {} if by == PATIENTS else values(labels, by) for by in groupings(labels)}
+    return {by: values(labels, by) for by in groupings(labels)}
 
 
 @cached()

@@ -60,7 +60,7 @@ def switch(
     """
     default = default or next(iter(options))
     value = _chosen(key, options) or default
-    _write(key, "" if value == default else value)
+    write(key, "" if value == default else value)
     return _control(key, label, options, value, help, folded, **drawn)
 
 
@@ -68,7 +68,7 @@ def metric_switch(default: str = "ap") -> str:
     """One of METRICS; in the address as `metric` once somebody has chosen. Until then it is
     `default`, which may change with the reading."""
     chosen = _chosen("metric", METRICS)
-    _write("metric", chosen)
+    write("metric", chosen)
     return _control("metric", "Metric", METRICS, chosen or default, **QUIET)
 
 
@@ -86,18 +86,32 @@ def choose(key: str, value: str) -> None:
     st.session_state[f"chosen_{key}"] = value, st.query_params.get(key)
 
 
-def _chosen(key: str, options: Mapping[str, str]) -> str:
+def asked(key: str) -> str:
     """The choice in the address, or the last one if the address names none; empty for none."""
     address = st.query_params.get(key)
     last, behind = st.session_state.get(f"chosen_{key}", ("", None))
-    asked = last if address in (None, behind) and not went_back() else address
-    value = by_id(key, asked)
+    return (last if address in (None, behind) and not went_back() else address) or ""
+
+
+def keep(key: str, value: str) -> None:
+    """Remember a choice that is drawn, for an address that names none."""
+    _, behind = st.session_state.get(f"chosen_{key}", ("", None))
+    st.session_state[f"chosen_{key}"] = (
+        value,
+        behind if st.query_params.get(key) == behind else None,
+    )
+
+
+def _chosen(key: str, options: Mapping[str, str]) -> str:
+    """What is asked for, where it is one of the options."""
+    value = by_id(key, asked(key))
     value = value if value in options else ""
-    st.session_state[f"chosen_{key}"] = value, behind if address == behind else None
+    keep(key, value)
     return value
 
 
-def _write(key: str, value: str) -> None:
+def write(key: str, value: str) -> None:
+    """Put a choice into the address; empty takes it out."""
     if value:
         set_address(key, value)
     else:

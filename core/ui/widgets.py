@@ -26,7 +26,7 @@ from core.ui import (
     set_address,
 )
 from core.ui.view import View
-from core.wording import terms, words
+from core.wording import columns, terms, words
 
 LONGEST_CAPTION = 130  # letters that are shown at once
 
@@ -176,7 +176,7 @@ def downloads(
     The file's name says which study, table and subgroup; `tag` what else is not the default.
     Without a view it is a table of no study.
     """
-    subgroup = view.subgroup.title if view and view.subgroup else ""
+    subgroup = columns.subgroup(view.subgroup) if view and view.subgroup else ""
     study_name = view.name if view else ""
     if view and make is None:
         make = partial(results.table, view, table)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from core.wording.words import NONE
+from core.analysis.subgroup import PATIENT_ID, Condition, OneOf, Subgroup, number
+from core.wording.words import NONE, count
 
 COLUMNS = {
     "patient_id": "Patient",
+    "n_findings": "Number of findings",
     "follow_up": "Follow-up number",
     "rotation_degrees": "Rotation (degrees)",
     "poor_quality": "Poor image quality",
@@ -72,3 +74,19 @@ def taken(attributes: Mapping[str, str]) -> str:
 def slice_title(by: str, of: str) -> str:
     """Poor image quality: yes."""
     return f"{column(by)}: {value(of)}"
+
+
+def condition(one: Condition) -> str:
+    """Sex: F; Age: 60 and over; 2 listed patients."""
+    if isinstance(one, OneOf):
+        if one.by == PATIENT_ID:
+            return count(len(one.values), "listed patient")
+        return f"{column(one.by)}: {', '.join(map(value, one.values))}"
+    low, high = number(one.low), number(one.high)
+    ends = f"{low} to {high}" if low and high else f"{low} and over" if low else f"up to {high}"
+    return f"{column(one.by)}: {ends}"
+
+
+def subgroup(of: Subgroup) -> str:
+    """Age: 60 and over, Sex: F, View: PA."""
+    return ", ".join(map(condition, of.conditions))

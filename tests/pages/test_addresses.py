@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from core.analysis.subgroup import Subgroup
 from core.ui import switches
 from tests.page_studies import with_validation
 from tests.pages.test_pages import open_page, said
@@ -22,6 +21,7 @@ ELSEWHERE = {
     **dict.fromkeys(("reader", "reader-study"), "tests/pages/test_reader_study.py"),
     "positives": "tests/pages/test_safe_sparsity.py",
     **dict.fromkeys(("lost", "raised"), "tests/pages/test_finding_filter.py"),
+    **dict.fromkeys(("by", "is"), "tests/pages/test_subgroups_and_readings.py"),
 }
 # Page to address to what its widgets hold then, by key; None of a subgroup, whose widgets have
 # keys of their own. None of it is a default.
@@ -37,8 +37,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "classes": (["Hernia", "Effusion"], ["Hernia", "Effusion"]),
         "losses": ("true", True),
         **dict.fromkeys(("operating", "rarity", "summary"), ("true", True)),
-        "by": ("view", None),
-        "is": ("PA", None),
+        "subgroup": ("age:40-,view:PA", None),
     },
     "forgettability.py": {
         "metric": ("calibrated_ap", "calibrated_ap"),
@@ -48,8 +47,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         **dict.fromkeys(("goes_with", "interaction"), ("true", True)),
         "first": ("Hernia", "Hernia"),
         "second": ("No Finding", "No Finding"),
-        "by": ("view", None),
-        "is": ("AP", None),
+        "subgroup": ("view:AP", None),
     },
     "safe_sparsity.py": {
         "metric": ("auroc", "auroc"),
@@ -130,8 +128,8 @@ def test_an_address_shows_what_it_says(script: str) -> None:
         assert at.query_params.get(name) in (given, [given]), f"{name} is gone from the address"
         if held is not None:
             assert at.session_state[name] == held, name
-    if "by" in view:
-        assert at.session_state["subgroup"] == Subgroup(view["by"][0], view["is"][0])
+    if "subgroup" in view:
+        assert at.session_state["chosen_subgroup"][0] == view["subgroup"][0]
 
 
 def test_the_page_and_the_image_of_the_browser_are_in_its_address() -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from core.analysis.subgroup import Subgroup
+from core.analysis.subgroup import OneOf, Subgroup
 from core.charts.operating import operating_chart
 from core.results.operating import characteristics_of, operating_characteristics
 from core.results.query import query
@@ -85,7 +85,7 @@ def test_a_subgroup_has_its_own_numbers_at_the_same_points():
     rows = (test["view"] == "PA").to_numpy()
     whole = operating_characteristics(Study(folder))
     pd.testing.assert_frame_equal(characteristics_of(Slice(Study(folder))), whole)
-    table = characteristics_of(Slice(Study(folder), Subgroup("view", "PA")))
+    table = characteristics_of(Slice(Study(folder), Subgroup((OneOf("view", ("PA",)),))))
     assert table["operating_point"].tolist() == whole["operating_point"].tolist()
     values = query(Study(folder), "select image_id, Nodule from ensembles where sparsity = 0.9")
     joined = test[rows].merge(values, on="image_id", suffixes=("", "_value"))

@@ -48,53 +48,98 @@ def test_both_readings_draw_and_say_what_differs(script, name, reading):
     assert not at.error
 
 
+PA = toy_labels().split("test")["view"] == "PA"
+OVER_60 = toy_labels().split("test")["age"] >= 60
+
+
+def leave(at, label: str):
+    next(button for button in at.button if button.label.replace("\\", "") == label).click().run()
+
+
 @pytest.mark.parametrize("script", FILTERED)
 def test_a_subgroup_in_the_address_recomputes_and_can_be_left(script):
-    at = open_page(script, study="toy", by="view", **{"is": "PA"})
-    n = int((toy_labels().split("test")["view"] == "PA").sum())
-    assert f"**{n}** of 200 test images" in said(at)
+    at = open_page(script, study="toy", subgroup="age:60-,view:PA")
+    assert f"**{int((PA & OVER_60).sum())}** of 200 test images" in said(at)
     assert "Positives in it" in said(at)
-    next(b for b in at.button if b.label == "Show all test images").click().run()
+    assert "mAP of these images" in said(at)
+    leave(at, "Age: 60 and over")
+    assert f"**{int(PA.sum())}** of 200 test images" in said(at)
+    assert at.query_params["subgroup"] in ("view:PA", ["view:PA"])
+    leave(at, "Show all test images")
     assert "Positives in it" not in said(at)
-    assert "by" not in at.query_params
+    assert "subgroup" not in at.query_params
+
+
+@pytest.mark.parametrize(
+    ("old", "now"),
+    [
+        ({"by": "view", "is": "PA"}, "view:PA"),
+        ({"by": "age", "is": "40 to 59"}, "age:40-59"),
+        ({"by": "Number of findings", "is": "1"}, "n_findings:1"),
+        ({"by": "Patients", "is": "patient-0150 patient-0151"},
+         "patient_id:patient-0150|patient-0151"),
+    ],
+)  # fmt: skip
+def test_an_old_address_of_one_value_shows_what_it_showed(old, now):
+    at = open_page("class_ap.py", study="toy", **old)
+    assert at.query_params["subgroup"] in (now, [now])
+    assert not {"by", "is"} & set(at.query_params)
+    assert "Positives in it" in said(at)
 
 
 def test_few_positives_of_a_subgroup_are_marked():
-    at = open_page("class_ap.py", study="toy", by="age", **{"is": "80 and over"})
+    at = open_page("class_ap.py", study="toy", subgroup="age:80-")
     assert "\\*" in said(at)
     assert at.dataframe[0].value["unstable"].any()
 
 
 def test_an_empty_subgroup_is_explained():
-    at = open_page("class_ap.py", study="toy", by="view", **{"is": "lateral"})
+    at = open_page("class_ap.py", study="toy", subgroup="age:60-,patient_id:nobody")
     assert "No test image belongs to the subgroup" in at.info[0].value
     assert not at.get("plotly_chart")
 
 
-def test_a_subgroup_that_a_study_cannot_have_is_named_and_dropped():
-    at = open_page("class_ap.py", study="toy", by="blood type", **{"is": "A"})
-    assert "cannot be divided by blood type" in at.info[0].value
+@pytest.mark.parametrize(
+    ("subgroup", "words"),
+    [
+        ("blood type:A", "cannot be chosen by 'blood type'. Attributes: age, view, n_findings"),
+        ("view:lateral", "view has no value 'lateral' among the test images. Values: AP, PA."),
+        ("age:60-20", "The range of age begins at 60, above its end at 20."),
+    ],
+)
+def test_a_subgroup_that_a_study_cannot_have_is_named_and_dropped(subgroup, words):
+    at = open_page("class_ap.py", study="toy", subgroup=subgroup)
+    assert words in at.info[0].value.replace("\\", "")
+    assert "You are looking at all test images." in at.info[0].value
+    assert "subgroup" not in at.query_params
     assert at.get("plotly_chart")
 
 
-def test_choosing_an_attribute_takes_its_first_value_and_goes_to_the_next_page():
+def test_conditions_add_up_and_go_to_the_next_page():
     at = open_page("class_ap.py", study="toy")
-    at.selectbox(key="subgroup_by").set_value("view").run()
-    assert at.query_params["by"] == "view"
-    at.radio(key="subgroup_is").set_value("PA").run()
-    assert at.query_params["is"] == "PA"
+    at.button_group(key="subgroup-view").set_value(["PA"]).run()
+    at.number_input(key="subgroup-age-low").set_value(60).run()
+    assert at.query_params["subgroup"] in ("age:60-,view:PA", ["age:60-,view:PA"])
+    at.number_input(key="subgroup-age-high").set_value(50).run()
+    assert "above its end at 50" in said(at).replace("\\", "")
     at.switch_page("forgettability.py")
     at.run()
-    assert "Positives in it" in said(at)
+    assert f"**{int((PA & OVER_60).sum())}** of 200 test images" in said(at)
 
 
 def test_a_list_of_patients_is_a_subgroup():
     at = open_page("class_ap.py", study="toy")
-    at.selectbox(key="subgroup_by").set_value("Patients").run()
-    assert at.get("plotly_chart"), "without a list everything is shown"
-    at.text_area(key="subgroup_patients").set_value("patient-0150 patient-0151").run()
-    assert "2 listed patients" in said(at)
+    at.text_area(key="subgroup-patient_id").set_value("patient-0150 patient-0151").run()
+    assert any(button.label == "2 listed patients" for button in at.button)
     assert "**4** of 200 test images" in said(at)
+
+
+@pytest.mark.parametrize("script", ["overview.py", "safe_sparsity.py"])
+def test_other_pages_say_that_they_show_all_images(script):
+    at = open_page("class_ap.py", study="toy", subgroup="view:PA")
+    at.switch_page(script)
+    at.run()
+    assert "the subgroup chosen on other pages is not applied" in said(at)
 
 
 def test_published_values_stand_beside_ours_for_the_papers_data_alone():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.analysis.subgroup import Subgroup
+from core.analysis.subgroup import OneOf, Subgroup
 from core.study import paths
 from core.study.study import Study
 from core.ui.results import cached
@@ -36,7 +36,7 @@ def test_the_key_follows_files_and_subgroup_and_no_choice(view: View) -> None:
 
     before = view.key
     assert key(replace(view, metric="auroc", sparsity=0.5)) == before
-    assert key(replace(view, subgroup=Subgroup("view", "PA"))) != before
+    assert key(replace(view, subgroup=Subgroup((OneOf("view", ("PA",)),)))) != before
     path = paths.prediction_path(view.folder, 0, 0.5)
     os.utime(path, (1e9, 1e9))
     assert key(view) != before

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.errors import InputError
 
 # Functions that bind a widget to a parameter they are given, and which argument that is.
-HELPERS = {"switch": 0, "_several": 0, "_pills": 0, "addressed": 0, "fold": 1}
+HELPERS = {"switch": 0, "_several": 0, "_pills": 0, "addressed": 0, "asked": 0, "fold": 1}
 
 
 def parameters(root: Path) -> set[str]:

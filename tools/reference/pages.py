@@ -97,8 +97,17 @@ def _commands() -> Iterator[str]:
         rows = [_parameter(name, text, one) for one in command.params if not _hidden(one)]
         if rows:
             yield _table(("argument or option", "default", "meaning"), rows)
-        example = (command.epilog or "").removeprefix("Example: ")
-        yield f"```sh\n{_described(example, f'an example of {name}')}\n```\n"
+        yield f"```sh\n{_examples(name, command)}\n```\n"
+
+
+def _examples(name: str, command: Any) -> str:
+    """The examples below a command, each after what it is an example of, where that is said."""
+    text = _described(command.epilog or "", f"an example of {name}")
+    found = (part.removeprefix("Example").partition(": ") for part in text.split("\n\n"))
+    return "\n".join(
+        f"# {about.removeprefix(', ')}\n{example}" if about else example
+        for about, _, example in found
+    )
 
 
 def _usage(name: str, command: Any) -> str:

@@ -17,6 +17,7 @@ from core.charts import Chart
 from core.charts.library import ADDRESS
 from core.ui import file_stem
 from core.ui.view import View
+from core.wording import columns
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -62,7 +63,7 @@ def figure_files(
 
 def source(of: View) -> str:
     """Where a figure's numbers are from: study, data, subgroup."""
-    subgroup = f", {of.subgroup.title}" if of.subgroup else ""
+    subgroup = f", {columns.subgroup(of.subgroup)}" if of.subgroup else ""
     return f"Study {of.name}: {of.config.dataset.title}{subgroup}. PruneScope, research only."
 
 
@@ -70,5 +71,5 @@ def file_name(key: str, of: View | None, about: Sequence[str]) -> str:
     """demo_class_ap_curves_ap_sparsity-85: study, page, chart, settings, subgroup."""
     page = urlsplit(st.context.url or "").path.rpartition("/")[2] or "overview"
     study = of.name if of else st.session_state.get("study", "")
-    subgroup = of.subgroup.title if of and of.subgroup else ""
+    subgroup = columns.subgroup(of.subgroup) if of and of.subgroup else ""
     return file_stem(study, page, key.removesuffix("_chart"), *about, subgroup)

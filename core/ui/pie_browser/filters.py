@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.analysis import gallery
 from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
+from core.analysis.groupings import FINDING_COUNTS
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
-from core.analysis.subgroup import FINDING_COUNTS, FINDINGS, PATIENTS
 from core.study.labels import GROUPS
 from core.ui import plain, results, set_address, widgets
 from core.ui.pie_browser import finding_filter
@@ -203,8 +203,8 @@ def _range() -> tuple[float, float]:
 
 def _column(view: View) -> tuple[str, str]:
     """A column of the labels and the value it shall have, or nothing."""
-    choices = results.subgroup_choices(view)
-    offered = [by for by in choices if by not in (FINDINGS, PATIENTS)]
+    choices = results.columns_of_labels(view)
+    offered = list(choices)
     if not offered:
         st.caption("The labels have no further column to filter by.")
         return "", ""

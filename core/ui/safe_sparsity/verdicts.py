@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.results.moments import moments
 from core.results.operating import operating_characteristics
 from core.results.safe import safe_operation, safe_sparsity
-from core.ui import nowrap, plain, results, tables, widgets
+from core.ui import filters, nowrap, plain, results, tables, widgets
 from core.ui.safe_sparsity.settings import tag
 from core.ui.view import View
 from core.wording import safety_sentences, terms
@@ -25,7 +25,6 @@ SHOWN = (
     *("relative_change", "ci_low", "ci_high", "smallest_margin", "verdict", "operating_verdict"),
     *("sensitivity_change", "specificity_change", "operating_threshold", "reason"),
 )
-ALL_IMAGES = "Of all test images: the subgroup chosen on other pages is not applied here."
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,7 @@ def show_answer(view: View, found: Verdicts, settings: SafeSparsity) -> None:
             unknown = results.patients_caveat(view)
             for caveat in safety_sentences.safe_caveats(answer, settings, unknown):
                 st.caption(nowrap(caveat))
-            if st.session_state.get("subgroup"):
-                st.caption(ALL_IMAGES)
+            filters.say_all_images()
             st.caption(safety_sentences.NOT_A_LICENCE)
 
 
