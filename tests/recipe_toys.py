@@ -338,8 +338,9 @@ widgets.downloads(view, "class_pairs", lambda: table)
         ),
         "pages/shell.py": (
             Put(
-                '    "furthest_apart.py": ("Furthest apart", ":material/height:", SEES_STUDIES),\n',
-                before='    "pie_browser.py": (',
+                '        "furthest_apart.py": ("Furthest apart", ":material/height:", '
+                "SEES_STUDIES),\n",
+                before='        "safe_sparsity.py": (',
             ),
         ),
         "tools/reference/words.py": (

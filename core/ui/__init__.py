@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -18,18 +19,22 @@ from core.people import access
 from core.study import paths, store
 from core.study.progress import Report, read_progress
 from core.study.study import Study
-from core.ui import people
+from core.ui import people, standing
 from core.ui.view import View, modified
 from core.wording import terms, words
 
 SECONDS_BETWEEN_LOOKS = 2
 # In the session: how often a study was picked, and the address that a pick has not reached yet.
 PICKS, BEHIND = "study_picks", "study_behind"
+MOST_LISTED = 12  # studies listed where an address names none of them
 HOW_TO_START = """
-One that has just been started shows up here by itself. Otherwise make a first one in a terminal:
+What to do next:
 
-- `make demo` draws synthetic phantoms and runs a small study on them
-- `prunescope run data/studies/nih-sample.toml` runs one on the NIH sample of real X-rays
+- **See what it does**: `make demo` in a terminal draws synthetic X-rays and runs a small study on
+  them, in minutes. It opens here by itself.
+- **Your own network**: **Analyse a checkpoint** prunes it, step by step.
+- **Your own study**: `prunescope run data/studies/nih-sample.toml` trains networks on the NIH
+  sample of real X-rays.
 """
 
 
@@ -37,20 +42,20 @@ One that has just been started shows up here by itself. Otherwise make a first o
 
 
 def visible_studies() -> dict[str, View]:
-    """Studies this server may show, the newest with results first, by their name in the address.
+    """Studies this server may show, the newest first, by their name in the address.
 
     The name is the study's own, or its id where two studies share a name.
     """
-    folders = sorted(store.list_studies(), key=_with_results_then_newest, reverse=True)
     visitor = people.visitor()
-    readable = filter(_is_readable, map(Study, folders))
+    readable = filter(_is_readable, map(Study, store.list_studies()))
     allowed = [study for study in readable if access.may_see(study.config, visitor)]
     names = [study.name for study in allowed]
     called = (
         name if names.count(name) == 1 else study.folder.name
         for name, study in zip(names, allowed, strict=True)
     )
-    return {name: View(name, study) for name, study in zip(called, allowed, strict=True)}
+    views = (View(name, study) for name, study in zip(called, allowed, strict=True))
+    return {view.name: view for view in sorted(views, key=standing.created, reverse=True)}
 
 
 def pick_study() -> None:
@@ -59,19 +64,32 @@ def pick_study() -> None:
     if not studies:
         return
     chosen = _study_in_view(studies)
-    # Not bound: a bound widget leaves its default out, and the newest study is not the newest
-    # for long. This address shows the same study tomorrow.
-    set_address("study", chosen)
     names = list(studies)
+    labels = {name: standing.label(view) for name, view in studies.items()}
     # The study in view is the picker's own default, in a picker of its own. A value that is set
     # from here reaches the browser once, and not at all if the run is cut short: the browser would
     # then take the first study, and send that.
     key = f"study-{st.session_state.get(PICKS, 0)}-{chosen}"
     with st.container(key="study-picker"):
         st.selectbox(
-            "Study", names, names.index(chosen), key=key, on_change=_picked_at, args=(key,)
+            "Study",
+            names,
+            names.index(chosen) if chosen else None,
+            key=key,
+            format_func=labels.__getitem__,
+            placeholder="Choose a study",
+            on_change=_picked_at,
+            args=(key,),
         )
-    if studies[chosen].config.synthetic:
+    if chosen is None:
+        return
+    # Not bound: a bound widget leaves its default out, and the study that is meant today is
+    # another one tomorrow. This address shows the same study then.
+    set_address("study", chosen)
+    view = studies[chosen]
+    told = f"{standing.told(view)}, {standing.date(view)}"
+    st.caption(plain(told[0].upper() + told[1:]))
+    if view.config.synthetic:
         st.badge("Synthetic phantoms", icon=":material/science:", color="violet")
 
 
@@ -95,20 +113,31 @@ def _picked_at(key: str) -> None:
     show_study(st.session_state[key])
 
 
-def _study_in_view(studies: dict[str, View]) -> str:
-    """The study in the address, or the last one if the address names none; kept in the session."""
+def _study_in_view(studies: dict[str, View]) -> str | None:
+    """The study in the address, or the last one if the address names none; kept in the session.
+    None where the address names one that is not here."""
     asked, last = st.query_params.get("study"), st.session_state.get("study")
     if BEHIND in st.session_state:
         if asked == st.session_state[BEHIND] and last in studies and not went_back():
             return str(last)
         del st.session_state[BEHIND]
-    if asked is not None and asked not in studies:
-        st.session_state["unknown_study"] = asked
-    elif asked is not None and asked != last:
-        st.session_state.pop("unknown_study", None)
-    known = (name for name in (asked, last) if name in studies)
-    st.session_state["study"] = chosen = next(known, next(iter(studies)))
-    return str(chosen)
+    st.session_state.pop("unknown_study", None)
+    if asked is not None:
+        chosen = _called(asked, studies)
+        if chosen is None:
+            st.session_state["unknown_study"] = asked
+            st.session_state.pop("study", None)
+            return None
+    else:
+        chosen = last if last in studies else standing.meant(studies.values()).name
+    st.session_state["study"] = chosen
+    return chosen
+
+
+def _called(asked: str, studies: dict[str, View]) -> str | None:
+    """The study of a name or an id in the address."""
+    by_id = (name for name, view in studies.items() if view.folder.name == asked)
+    return asked if asked in studies else next(by_id, None)
 
 
 def went_back() -> bool:
@@ -117,35 +146,59 @@ def went_back() -> bool:
 
 
 def open_study() -> View:
-    """The study in view; without one, explains how to get one and ends the page."""
+    """The study in view. Where there is none, explains how to get one; where the address names one
+    that is not here, lists those that are. Then the page ends."""
     studies = visible_studies()
     if not studies:
         st.title("PruneScope")
         st.info("There is no study to show yet.", icon=":material/info:")
         st.markdown(HOW_TO_START)
+        with st.container(horizontal=True):
+            st.page_link("analyse.py", label="Analyse a checkpoint", icon=":material/upload_file:")
+            st.page_link("jobs.py", label="Jobs at work", icon=":material/pending_actions:")
         st.fragment(_wait_for_a_study, run_every=SECONDS_BETWEEN_LOOKS)()
         st.stop()
-    chosen = studies.get(st.session_state.get("study", "")) or next(iter(studies.values()))
     unknown = st.session_state.get("unknown_study")
     if unknown is not None:
-        st.warning(
-            f"There is no study called {plain(unknown[:80])} here. "
-            f"You are looking at {plain(chosen.name)}."
-        )
-    return _as_read(chosen)
+        _explain_unknown(unknown, studies)
+    return _as_read(
+        studies.get(st.session_state.get("study", "")) or standing.meant(studies.values())
+    )
 
 
-def newest_study() -> View | None:
+def meant_study() -> View | None:
     """The study that a visitor sees first who may see them all; None where none has results."""
-    folders = [one for one in store.list_studies() if paths.class_metrics_path(one).exists()]
-    readable = list(filter(_is_readable, map(Study, sorted(folders, key=_created))))
-    return _as_read(View(readable[-1].name, readable[-1])) if readable else None
+    found = (
+        View(study.name, study) for study in map(Study, store.list_studies()) if _is_readable(study)
+    )
+    with_results = [view for view in found if paths.class_metrics_path(view.folder).exists()]
+    return _as_read(standing.meant(with_results)) if with_results else None
 
 
 def _as_read(view: View) -> View:
     """The view with all that has been read of its study, where nothing has changed since."""
-    key = f"{_created(view.folder)} {view.key}"
+    key = f"{standing.created(view)} {view.key}"
     return replace(view, study=_as_before(key, view.study))
+
+
+def _explain_unknown(asked: str, studies: dict[str, View]) -> NoReturn:
+    st.title("No such study here")
+    same = sum(view.study.name == asked for view in studies.values())
+    st.warning(
+        f"{same} studies are called {plain(asked[:80])}: choose one."
+        if same
+        else f"There is no study called {plain(asked[:80])} here. It may have been deleted, or be "
+        "one that you may not see."
+    )
+    st.markdown("**Studies here**, the newest first:")
+    with st.container(gap="xxsmall"):
+        for name, view in list(studies.items())[:MOST_LISTED]:
+            label, key = plain(standing.label(view)), f"open-{name}"
+            st.button(label, key=key, type="tertiary", on_click=show_study, args=(name,))
+    if len(studies) > MOST_LISTED:
+        left = words.count(len(studies) - MOST_LISTED, "study")
+        st.caption(f"{left} more in the list beside the page.")
+    st.stop()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -244,14 +297,6 @@ def plain(text: str) -> str:
 def nowrap(text: str) -> str:
     """The same where no line begins with a percent sign."""
     return plain(text).replace(" %", "\u00a0%")
-
-
-def _with_results_then_newest(folder: Path) -> tuple[bool, int]:
-    return paths.class_metrics_path(folder).exists(), _created(folder)
-
-
-def _created(folder: Path) -> int:
-    return modified(paths.study_json(folder))
 
 
 def _is_readable(study: Study) -> bool:

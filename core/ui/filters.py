@@ -67,6 +67,8 @@ def show_subgroup(view: View) -> None:
             f"**{facts.n_images:,}** of {words.count(len(view.study.test), 'test image')}, "
             f"**{facts.n_patients:,}** {'patient' if facts.n_patients == 1 else 'patients'}"
         )
+        with st.popover("Positives per class", type="tertiary"):
+            st.markdown(plain(words.positives(facts.n_positive, results.unstable_classes(view))))
         st.button(
             "Show all test images",
             key="all-test-images",
@@ -82,8 +84,7 @@ def show_subgroup(view: View) -> None:
         st.stop()
     _prepare(view)
     if said := _mean_ap(view):
-        st.markdown(plain(said))
-    st.caption(plain(words.positives(facts.n_positive, results.unstable_classes(view))))
+        st.markdown(plain(said), help=statistic_sentences.MEAN_AP_OF_SUBGROUP)
 
 
 def say_all_images() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 from core.analysis.class_changes import PRIMARY
-from core.ui import newest_study, results
+from core.ui import meant_study, results
 
 # What takes longest of the first page.
 TABLES = ("class_frequencies", "class_summary", "forgettability", "overall", "claims")
@@ -28,7 +28,7 @@ def warm() -> None:
     # file then, which takes 0.2 s, and remembers.
     inspect.stack()
     try:
-        if view := newest_study():
+        if view := meant_study():
             for table in TABLES:
                 results.table(view, table, metric=PRIMARY)
             results.split_sizes(view)

@@ -25,6 +25,11 @@ EDITIONS = {
     ),
 }
 
+MEAN_AP_OF_SUBGROUP = (
+    "mAP is the mean of AP over the classes that occur among these images. Compare how far it "
+    "falls, not how high it is: AP is higher where a class is more common."
+)
+
 
 def relation(row: Row | None, rising: str, falling: str) -> str:
     """By the paper: `rising` or `falling` by the sign of r where p carries it, with r and rho."""
@@ -136,14 +141,12 @@ def by_z(n_pies: int, n_within: int, n_low: int, n_known: int) -> str:
 
 
 def mean_ap_of_subgroup(found: BesideWhole) -> str:
-    """mAP falls from 0.412 dense to 0.350 at 90 % sparsity (...); of all test images ..."""
-    classes = f"{found.n_classes} of {words.count(found.of_classes, 'class')} found among them"
-    if found.n_classes == found.of_classes:
-        classes = words.count(found.n_classes, "class")
+    """mAP 0.73 dense, 0.36 at 90 % sparsity; over the same 19 of 20 classes of all test images 0.68
+    and 0.30 (means over 3 runs)."""
+    n = f"{found.n_classes} of " if found.n_classes < found.of_classes else ""
     return (
-        f"mAP of these images: {words.number(found.dense)} dense, {words.number(found.pruned)} at "
-        f"{words.percent(found.sparsity)} sparsity; of all test images, over the same classes: "
-        f"{words.number(found.whole_dense)} and {words.number(found.whole_pruned)}. Means over "
-        f"{words.count(found.n_runs, 'run')} and {classes}. Compare the changes: AP is higher "
-        "where a class is more common."
+        f"mAP {words.number(found.dense)} dense, {words.number(found.pruned)} at "
+        f"{words.percent(found.sparsity)} sparsity. All test images, over the same {n}"
+        f"{words.count(found.of_classes, 'class')}: {words.number(found.whole_dense)} and "
+        f"{words.number(found.whole_pruned)}. Means over {words.count(found.n_runs, 'run')}."
     )

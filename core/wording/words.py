@@ -114,7 +114,7 @@ def bare_p(p: float | None) -> str:
 
 def count(n: int, noun: str) -> str:
     """1 run, 2 runs, 1,000 test images."""
-    plurals = {"class": "classes", "sparsity": "sparsities"}
+    plurals = {"class": "classes", "sparsity": "sparsities", "study": "studies"}
     plural = noun if n == 1 else plurals.get(noun, noun + "s")
     return f"{n:,} {plural}"
 

@@ -163,14 +163,26 @@ def test_an_address_from_before_choices_had_ids_still_works(page, app_address, e
 
 def test_a_subgroup_is_chosen_shown_and_left(page, app_address, errors):
     visit(page, f"{app_address}/class_ap?study=large&by=view&is=PA", "Class AP")
-    expect(page.get_by_text("Positives in it")).to_be_visible(timeout=PATIENCE)
+    leave_view = page.get_by_role("button", name="View: PA", exact=True).last
+    expect(leave_view).to_be_visible(timeout=PATIENCE)
+    page.wait_for_url(re.compile(r"subgroup=view(:|%3A)PA"))
+    page.get_by_role("button", name="View: PA", exact=True).first.click()
+    page.get_by_label("Age, from").fill("60")
+    page.get_by_label("Age, from").press("Enter")
+    page.wait_for_url(re.compile(r"subgroup=age(:|%3A)60-(,|%2C)view(:|%3A)PA"), timeout=PATIENCE)
+    page.keyboard.press("Escape")
+    settle(page)
     page.get_by_role("link", name="Forgettability", exact=True).click()
     expect(page.get_by_role("heading", name="Forgettability", level=1)).to_be_visible()
-    expect(page.get_by_text("Positives in it")).to_be_visible(timeout=PATIENCE)
-    page.wait_for_url("**by=view**")
+    page.wait_for_url(re.compile(r"subgroup=age(:|%3A)60-(,|%2C)view(:|%3A)PA"), timeout=PATIENCE)
+    settle(page)
+    page.get_by_role("button", name="Age: 60 and over", exact=True).last.click()
+    page.wait_for_url(re.compile(r"subgroup=view(:|%3A)PA"), timeout=PATIENCE)
     page.get_by_role("button", name="Show all test images").click()
-    expect(page.get_by_text("Positives in it")).to_have_count(0, timeout=PATIENCE)
-    assert "by=" not in page.url
+    expect(page.get_by_role("button", name="Show all test images")).to_have_count(
+        0, timeout=PATIENCE
+    )
+    assert "subgroup=" not in page.url
     assert errors == []
 
 

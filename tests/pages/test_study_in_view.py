@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 import pytest
 from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 
-from core.study import paths
+from core.study import paths, store
 from tests.pages.test_pages import open_page
 from tests.toys import write_toy_study
 
@@ -30,6 +31,11 @@ def picker(at: AppTest):
     return next(one for one in at.selectbox if one.label == "Study")
 
 
+def called(label: str) -> str:
+    """The name at the end of a study's line in the picker."""
+    return label.rpartition(" \u00b7 ")[2]
+
+
 def shown(at: AppTest) -> set[str]:
     """The study by the session, the address and the picker: one, if they agree."""
     address = at.query_params["study"]
@@ -49,7 +55,7 @@ def test_a_browser_that_lost_a_run_still_takes_the_study_in_view() -> None:
     at = open_page(PAGE, study="old")
     for _ in range(2):
         proto = picker(at).proto
-        assert proto.options[proto.default] == "old"
+        assert called(proto.options[proto.default]) == "old"
         at.run()
     assert shown(at) == {"old"}
 
@@ -92,3 +98,29 @@ def test_a_run_leaves_an_address_alone_that_says_it_all(monkeypatch: pytest.Monk
     )
     at.run()
     assert sent == []
+
+
+def test_the_id_of_a_study_is_an_address_too() -> None:
+    at = open_page(PAGE, study="old")
+    folder = store.find_study("new").name
+    assert shown(asks(at, folder)) == {"new"}
+
+
+def test_an_unknown_study_lists_those_that_are_here_and_shows_no_other() -> None:
+    at = open_page(PAGE, study="gone")
+    assert "no study called gone" in at.warning[0].value
+    assert not at.get("plotly_chart")
+    assert picker(at).value is None
+    assert at.query_params["study"] in ("gone", ["gone"])
+    new, old = (button for button in at.button if str(button.key).startswith("open-"))
+    assert "Toy study new" in new.label
+    old.click().run()
+    assert shown(at) == {"old"}
+    assert at.get("plotly_chart")
+
+
+def test_a_study_is_told_by_title_state_date_and_name() -> None:
+    today = f"{datetime.now(UTC):%-d %b %Y}"
+    new, old = picker(open_page(PAGE)).options
+    assert new == f"Toy study new \u00b7 finished \u00b7 {today} \u00b7 new"
+    assert old == "Toy study old \u00b7 finished \u00b7 9 Sep 2001 \u00b7 old"

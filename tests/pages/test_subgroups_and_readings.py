@@ -61,7 +61,7 @@ def test_a_subgroup_in_the_address_recomputes_and_can_be_left(script):
     at = open_page(script, study="toy", subgroup="age:60-,view:PA")
     assert f"**{int((PA & OVER_60).sum())}** of 200 test images" in said(at)
     assert "Positives in it" in said(at)
-    assert "mAP of these images" in said(at)
+    assert "All test images, over the same" in said(at)
     leave(at, "Age: 60 and over")
     assert f"**{int(PA.sum())}** of 200 test images" in said(at)
     assert at.query_params["subgroup"] in ("view:PA", ["view:PA"])

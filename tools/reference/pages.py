@@ -315,7 +315,11 @@ def dashboard_pages() -> dict[str, tuple[str, tuple[str, ...]]]:
             target = node.target
         if isinstance(target, ast.Name) and target.id.isupper():
             names[target.id] = _evaluated(node.value, names)  # type: ignore[attr-defined]
-    return {file: (title, roles) for file, (title, _, roles) in names["PAGES"].items()}
+    return {
+        file: (title, roles)
+        for section in names["SECTIONS"].values()
+        for file, (title, _, roles) in section.items()
+    }
 
 
 def _evaluated(node: ast.expr, names: dict[str, Any]) -> Any:
