@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def warm() -> None:
-    """What pages import takes seconds, and the newest study's tables take another; both are on
+    """What pages import takes seconds, and the tables of the study shown first another; both are on
     their way before anybody asks for the first page."""
     for module in walk_packages([str(Path(__file__).parent)], "core.ui."):
         import_module(module.name)
@@ -33,5 +33,5 @@ def warm() -> None:
                 results.table(view, table, metric=PRIMARY)
             results.split_sizes(view)
     except Exception as error:  # the page tells whoever asks for it
-        log.info("the newest study is not ready for the first page: %s", error)
+        log.info("the study shown first is not ready for the first page: %s", error)
     import_module("dbos")  # of the page Jobs
