@@ -24,7 +24,7 @@ def test_runs_cut_short_leave_the_study_and_the_address_alone(
 ) -> None:
     """The list of what PIEs hold more of is opened, and the slider moved on before it is drawn."""
     page.goto(f"{app_address}/pie_browser?study={STUDY}")
-    slider = page.get_by_role("slider", name="Sparsity")
+    slider = page.locator(".st-key-sparsity").get_by_role("slider")
     expect(slider).to_be_visible(timeout=PATIENCE)
     page.get_by_text("What PIEs hold more of").click()
     slider.focus()
