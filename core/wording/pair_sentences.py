@@ -118,7 +118,7 @@ def pair_apart(row: Row, n_runs: int) -> str:
     return (
         f"Change of Somers\u2019 D averaged over sparsities, {row['class_a']} minus "
         f"{row['class_b']}: {words.signed(row['difference'], 1)} (95 % interval over {over} {low} "
-        f"to {high}; no difference is 0; q = {words.number(row['q_value'], 3)})."
+        f"to {high}; no difference is 0; {words.p_value(row['q_value'], 'q')})."
     )
 
 

@@ -101,10 +101,11 @@ def signed(change: float, digits: int | None = None) -> str:
     return f"{MINUS if change < 0 else '+'}{text}"
 
 
-def p_value(p: float | None) -> str:
+def p_value(p: float | None, symbol: str = "p") -> str:
+    """p = 0.012, p < 0.001; symbol: "q" for a value corrected for several tests."""
     if not known(p):
-        return f"p {NONE}"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        return f"{symbol} {NONE}"
+    return f"{symbol} < 0.001" if p < 0.001 else f"{symbol} = {p:.3f}"
 
 
 def bare_p(p: float | None) -> str:

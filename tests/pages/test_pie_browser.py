@@ -267,7 +267,7 @@ def test_what_is_lost_or_raised_is_the_first_row_of_the_table():
 
 
 def test_a_card_is_a_link_to_the_same_view_with_its_image_open():
-    at = browse(definition="every", group="tail", image=lost_image()[0])
+    at = browse(definition="every", group="tail", image=lost_image()[0], folded=True)
     grid = next(e.proto.body for e in at.get("html") if 'class="ps-cards"' in e.proto.body)
     link = html.unescape(re.search(r'href="\?([^"]+)"', grid)[1])
     first = cards(at)[0]
