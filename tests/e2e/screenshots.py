@@ -24,10 +24,10 @@ from tests.ports import free_port
 IMAGES = ROOT / "docs" / "images"
 # File name to page, and the height in pixels that shows what the text speaks of.
 PICTURES = {
-    "overview": ("/?study=demo&tour=false", 1000),
-    "class-ap": ("/class_ap?study=demo&sparsity=85", 1330),
-    "safe-sparsity": ("/safe_sparsity?study=demo", 1300),
-    "pie-browser": ("/pie_browser?study=demo&lost_by=rank", 1250),
+    "overview": ("/?study=demo&tour=false", 900),
+    "class-ap": ("/class_ap?study=demo&sparsity=85", 900),
+    "safe-sparsity": ("/safe_sparsity?study=demo", 900),
+    "pie-browser": ("/pie_browser?study=demo&lost_by=rank", 900),
 }
 WIDTH = 1280
 COLOURS = 128  # of the palette; makes a picture a third as large
