@@ -65,10 +65,10 @@ def test_the_commands_are_the_documented_ones() -> None:
     assert names == {
         "", "demo", "run", "studies", "export", "query", "report", "import-predictions",
         "serve", "worker",
-        "preflight", "analyze", "audit", "delete",
+        "preflight", "analyze", "look", "audit", "delete",
         "jobs", "jobs list", "jobs cancel", "jobs resume",
         "reader-study", "reader-study create", "reader-study list", "reader-study results",
-        "reader-study export",
+        "reader-study export", "reader-study size",
     }  # fmt: skip
 
 

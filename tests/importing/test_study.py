@@ -148,7 +148,7 @@ def test_the_report_and_the_overview_say_what_is_not_known(source: Path) -> None
     folder = take(source).folder
     page = re.sub(r"<(script|style)\b.*?</\1>", "", report_html(Study(folder)), flags=re.DOTALL)
     facts = AppTest.from_file(str(ROOT / "pages" / "overview.py"), default_timeout=60)
-    facts.query_params["study"] = "pub"
+    facts.query_params.update({"study": "pub", "facts": "true"})
     shown = "".join(one.value for one in facts.run().get("html"))
     for text in (page, shown):
         assert "made elsewhere and imported" in text

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "job": "tests/e2e/test_jobs.py",
     **dict.fromkeys(("reader", "reader-study"), "tests/pages/test_reader_study.py"),
     "positives": "tests/pages/test_safe_sparsity.py",
+    "similar": "tests/pages/test_pie_browser.py",
     **dict.fromkeys(("lost", "raised"), "tests/pages/test_finding_filter.py"),
     **dict.fromkeys(("by", "is"), "tests/pages/test_subgroups_and_readings.py"),
 }

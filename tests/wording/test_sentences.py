@@ -100,8 +100,8 @@ SENTENCES = (
         for column in ("mean_change", "ci_low")
     ),
     *(
-        Said(*where, "changes by", "forgettability", "somers_d",
-             {**AT_90, "mean_change": end}, "mean_change", whole)
+        Said(*where, "of its Somers\u2019 D, ", "forgettability", "somers_d",
+             {**AT_90, "mean_change": end}, "mean_change", lambda v: words.percent(abs(v)))
         for where in (OVERVIEW, CORRECTED)
         for end in (LEAST, HIGHEST)
     ),
@@ -145,7 +145,7 @@ SENTENCES = (
             ("difference", tenth),
             ("difference_ci_low", tenth),
             ("difference_ci_high", tenth),
-            ("q_value", three),
+            ("q_value", words.bare_p),
         )
     ),
     *(
