@@ -6,13 +6,13 @@ numbers do not depend on how many processors there are: sums are added in the sa
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
 
 from core.errors import InputError, WorkError
+from core.processes.spawning import spawning
 from core.study.progress import Advance
 
 # work(*arguments, advance): what a member does, told by one tuple of arguments.
@@ -23,15 +23,15 @@ class Crew:
     """Processes that wait for work until the `with` block is left. They end with this process."""
 
     def __init__(self, n: int) -> None:
-        # Not fork: torch's threads hold locks that a forked child would inherit.
-        context = multiprocessing.get_context("forkserver")
         self._members = []
-        for _ in range(n):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_member, args=(theirs,), daemon=True)
-            process.start()
-            theirs.close()
-            self._members.append((process, ours))
+        # Not fork: torch's threads hold locks that a forked child would inherit.
+        with spawning() as context:
+            for _ in range(n):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_member, args=(theirs,), daemon=True)
+                process.start()
+                theirs.close()
+                self._members.append((process, ours))
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -96,3 +97,22 @@ def test_members_end_with_the_process_that_started_them(tmp_path):
     while any(Path(f"/proc/{pid}").exists() for pid in members):
         assert time.monotonic() < give_up
         time.sleep(0.1)
+
+
+def say_where(found, advance):
+    found.write_text(os.environ["PRUNESCOPE_CACHE"])
+
+
+@pytest.mark.parametrize("cache", ["one", "another"])
+def test_members_have_the_environment_of_now_and_do_not_run_a_page_again(
+    tmp_path, monkeypatch, cache
+):
+    page = ModuleType("__main__")  # as Streamlit leaves it
+    page.__file__ = str(tmp_path / "page.py")
+    Path(page.__file__).write_text("raise SystemExit('This page has run again.')")
+    monkeypatch.setitem(sys.modules, "__main__", page)
+    monkeypatch.setenv("PRUNESCOPE_CACHE", cache)
+    with Crew(1) as crew:
+        crew.do(say_where, [(tmp_path / "found",)], lambda *_: None)
+    assert (tmp_path / "found").read_text() == cache
+    assert sys.modules["__main__"] is page

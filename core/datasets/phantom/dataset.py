@@ -9,9 +9,7 @@ row order nor on the number of processes.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
@@ -27,6 +25,7 @@ from core.datasets.phantom.drawing import DRAWING_VERSION, USUAL, acquisition, d
 from core.datasets.phantom.figures import Figures, figures
 from core.datasets.phantom.findings import FINDINGS
 from core.errors import InputError
+from core.processes.spawning import spawning
 from core.study.labels import NO_FINDING
 from core.study.progress import Advance
 
@@ -208,11 +207,12 @@ def _work_through(jobs: list[Job], processes: int) -> Iterator[int]:
         return
     # Not fork: the caller may hold threads (a server, torch) whose locks a forked child would
     # inherit.
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        running: set[Future[int]] = {
+    with spawning() as context:
+        pool = ProcessPoolExecutor(processes, mp_context=context)
+        running: set[Future[int]] = {  # starts the processes
             pool.submit(_draw_files, chunk) for chunk in islice(chunks, 3 * processes)
         }
+    with pool:
         try:
             while running:
                 finished = next(as_completed(running))
