@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import streamlit as st
 
+from core import jobs
 from core.study import paths
 from core.study.progress import read_progress
 from core.ui.view import View, modified
@@ -83,6 +84,4 @@ def _complete_runs(view: View, metrics: int) -> int:
 @st.cache_data(ttl=SECONDS_BETWEEN_LOOKS, show_spinner=False)
 def _queued() -> frozenset[str]:
     """Ids of the studies that wait for a worker."""
-    from core import jobs  # loads the queue, which takes a second
-
     return frozenset(job.study_id for job in jobs.jobs() if job.status == "queued")

@@ -158,8 +158,9 @@ def test_a_job_that_waits_says_so_and_can_be_cancelled_and_resumed(worker: None)
 
 
 def test_a_running_job_shows_stage_speed_time_left_curves_and_log(
-    worker: None, caplog: pytest.LogCaptureFixture
+    worker: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("core.study.progress.SECONDS_BEFORE_AN_ESTIMATE", 0)
     caplog.set_level("INFO")  # as a worker's
     folder = write_toy_study()
     job_id = jobs.submit(toy_config("toy", paths.cache_dir() / "toy-images"))
