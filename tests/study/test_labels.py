@@ -101,7 +101,7 @@ def test_without_training_images_groups_and_order_go_by_the_test_images():
     chart = frequency_chart(frequencies, 0.01, 3)
     assert chart.caption == "n = 3 test images."
     assert chart.title.endswith("of test images")
-    assert chart.figure.layout.xaxis.title.text == "Share of test images (%, log)"
+    assert chart.figure.layout.xaxis.title.text == "Share of test images (log scale)"
     assert list(chart.figure.data[0].x) == pytest.approx([100, 100 / 3])
 
 
