@@ -80,11 +80,18 @@ def write_study(
 
 def with_validation(folder: Path, every: int = 2) -> Labels:
     """Turns every second training image of a study into a validation image, and predicts these
-    with the dense model of each run."""
+    with the dense model of each run. Of every class one training image stays: what no training
+    image carries has no operating point."""
     labels = store.read_labels(folder)
     table = labels.table.copy()
     train = np.flatnonzero(table["split"] == "train")
-    table.loc[train[::every], "split"] = "validation"
+    moved = set(train[::every])
+    for name in labels.class_names:
+        carriers = np.flatnonzero((table["split"] == "train") & table[name].eq(1).fillna(False))
+        if moved.issuperset(carriers) and len(carriers):
+            # The next goes in its place and the last stays too: a tail class must remain one.
+            moved = (moved - {carriers[-1], max(moved)}) | {carriers[-1] + 1}
+    table.loc[sorted(moved), "split"] = "validation"
     changed = Labels(table, labels.class_names)
     store.write_labels(changed, folder)
     rows, names = changed.split("validation"), changed.class_names
