@@ -73,6 +73,8 @@ def operating_chart(
     if not rows["pruned, operating point fixed again"].empty:
         caption += ", and again in the same way for the pruned one"
     caption += "."
+    if n_without := int(table[at & (threshold == DENSE)]["operating_point"].isna().sum()):
+        caption += f" {words.count(n_without, 'class')} without an operating point left out."
     if pruned["unstable"].any():
         caption += f" * fewer than {FEW_PATIENTS} test patients with it: unstable."
     # Empty where "No Finding" is the only class with an operating point.

@@ -98,10 +98,23 @@ def test_a_subgroup_has_its_own_numbers_at_the_same_points():
 
 def test_odd_class_names_and_classes_without_positives_are_drawn():
     table = operating_characteristics(Study(find_study("odd")))
+    without = table["class_name"] == "42"  # as if no test image carried it
+    table.loc[without, [name for name in table if name.startswith("sensitivity")]] = float("nan")
+    table.loc[without, "unstable"] = True
     chart = operating_chart(table, 0.9, 0.9, 200, 100)
     assert chart.title
+    assert "42 *" in chart.figure.layout.yaxis.ticktext
     assert "<img" not in str(chart.figure.to_json())
     assert "unstable" in chart.caption
+
+
+def test_a_class_that_no_training_image_carries_is_left_out_and_counted():
+    table = operating_characteristics(Study(find_study("odd")))
     never = table[table["class_name"] == "Never seen"]
-    assert never["sensitivity"].isna().all()
-    assert never["specificity"].notna().all()
+    assert never["n_negative"].gt(0).all()
+    assert never[["operating_point", "sensitivity", "specificity"]].isna().all(axis=None)
+    chart = operating_chart(table, 0.9, 0.9, 200, 100)
+    assert not any("Never seen" in name for name in chart.figure.layout.yaxis.ticktext)
+    assert "1 class without an operating point left out." in chart.caption
+    whole = operating_characteristics(Study(find_study("rising")))
+    assert "without an operating" not in operating_chart(whole, 0.9, 0.9, 200, 100).caption
