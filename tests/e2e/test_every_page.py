@@ -6,11 +6,11 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.charts.contrast import contrast
+from tests.e2e.axe import serious
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import ASKED_TWICE, settle, visit
 
@@ -165,13 +165,7 @@ def test_axe_finds_nothing_serious_in_dark_and_light(visited: Visited) -> None:
     for scheme in ("dark", "light"):
         visited.page.emulate_media(color_scheme=scheme)
         visited.page.wait_for_timeout(1000)  # colours go over into one another
-        found = Axe().run(visited.page).response["violations"]
-        serious = [
-            (one["id"], [node["target"] for node in one["nodes"]][:3])
-            for one in found
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], scheme
+        assert serious(visited.page) == [], scheme
 
 
 def test_a_narrow_window_has_every_control_and_does_not_scroll_sideways(visited: Visited) -> None:

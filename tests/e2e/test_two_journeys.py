@@ -42,7 +42,7 @@ def test_a_page_left_open_shows_the_first_run_when_it_is_finished(
         visit(page, address, "Overview")
         expect(page.get_by_text("mAP appears here")).to_be_visible(timeout=PATIENCE)
         kept.rename(metrics)
-        title = page.get_by_role("heading", name=re.compile("Somers\u2019 D changes by"))
+        title = page.get_by_role("heading", name=re.compile("of its Somers\u2019 D, "))
         expect(title).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("Running: Training run 1 of 2").first).to_be_visible()
 
