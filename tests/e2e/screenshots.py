@@ -27,7 +27,7 @@ PICTURES = {
     "overview": ("/?study=demo&tour=false", 900),
     "class-ap": ("/class_ap?study=demo&sparsity=85", 900),
     "safe-sparsity": ("/safe_sparsity?study=demo", 900),
-    "pie-browser": ("/pie_browser?study=demo&lost_by=rank", 900),
+    "pie-browser": ("/pie_browser?study=demo&lost_by=rank", 700),
 }
 WIDTH = 1280
 COLOURS = 128  # of the palette; makes a picture a third as large
