@@ -29,6 +29,9 @@ def headline(found: FirstForgotten) -> str:
     return "Which classes go first cannot be told"
 
 
+SOMERS_D = "Somers\u2019 D says how well a class is ranked; 100 % lost is chance, more is worse."
+
+
 def lost(changes: pd.DataFrame, sparsity: float) -> str:
     """What the class that lost most has lost at a sparsity, and a class in the middle, of those
     that are judged. changes: `losses.changes_at`, of Somers\u2019 D."""
@@ -47,7 +50,7 @@ def lost(changes: pd.DataFrame, sparsity: float) -> str:
         text += f" (95 % interval {low} to {high})"
     if len(judged) > 2:
         text += f", the median class {words.percent(max(-middle, 0))}"
-    return f"{text}."
+    return f"{text}. {SOMERS_D}"
 
 
 def details(found: FirstForgotten) -> str:
