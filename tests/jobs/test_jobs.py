@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import shutil
@@ -12,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -23,8 +21,8 @@ from core.errors import InputError, WorkError
 from core.jobs import log
 from core.study import store
 from core.study.config import StudyConfig
-from core.study.paths import job_log_path, jobs_database, study_dir, study_json
-from core.study.progress import Progress, Report, read_progress, steady_rate
+from core.study.paths import jobs_database, study_dir, study_json
+from core.study.progress import Progress, Report, read_progress
 from tests.toys import toy_config
 
 ROOT = Path(__file__).parents[2]
@@ -423,53 +421,3 @@ def test_a_job_writes_its_log_into_its_studys_folder(workers: Workers) -> None:
     assert "stepping, stage 1 of 1" in lines[0]
     assert lines[-1].endswith(f"job {job_id}: finished")
     assert not study_dir(bug).exists()  # no folder for a log alone
-
-
-def test_a_log_is_bounded_and_holds_neither_tracebacks_nor_what_other_libraries_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log, "LARGEST_BYTES", 2000)
-    logging.getLogger().setLevel(logging.INFO)
-    with log.kept(tmp_path):
-        for number in range(200):
-            log.log.info("line %d\nof two", number)
-        logging.getLogger("sqlalchemy.engine").info("postgresql://me:secret@host/jobs")
-        try:
-            raise ValueError("password")
-        except ValueError:
-            log.log.exception("it failed")
-    log.log.info("after the job")
-    lines = log.newest_lines(tmp_path)
-    assert lines[-1].endswith("it failed")
-    assert "line 199 of two" in lines[-2]
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 5000
-    text = "".join(path.read_text() for path in tmp_path.glob("job.log*"))
-    assert "secret" not in text
-    assert "Traceback" not in text
-    assert job_log_path(tmp_path).exists()
-
-
-def test_a_rate_leaves_out_what_was_found_done() -> None:
-    ten_a_second = [(float(second), 10 * second) for second in range(5)]
-    assert steady_rate(ten_a_second) == 10
-    # A resumed sweep: 5,000 images pass in a millisecond, then 10 a second as before.
-    resumed = [(0.0, 0), (0.001, 5000), (1.001, 5010), (2.001, 5020)]
-    assert steady_rate(resumed) == pytest.approx(10)
-    assert steady_rate([]) is None
-    assert steady_rate([(0.0, 5), (3.0, 5)]) is None
-
-
-def test_a_rate_counts_what_lies_between_the_steps() -> None:
-    # Each second of pruning is followed by four fast steps of predictions, 20 images in 1.4 s.
-    steps, now = [(0.0, 0)], 0.0
-    for cell in range(10):
-        for took, done in ((1.0, 20 * cell), *((0.1, 20 * cell + 5 * n) for n in range(1, 5))):
-            now += took
-            steps.append((now, done))
-    assert steady_rate(steps) == pytest.approx(20 / 1.4, rel=0.15)
-
-
-def test_no_time_left_is_told_of_a_stage_that_has_only_begun() -> None:
-    begun = Report("running", "Training", 1, 4, 64, 64_000, "images", 0.0, 0.0, 1.0, 1, rate=40.0)
-    assert begun.stage_seconds_left is None
-    assert replace(begun, updated=6.0).stage_seconds_left == pytest.approx(63_936 / 40)
