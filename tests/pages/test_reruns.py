@@ -106,8 +106,9 @@ def test_the_nearest_neighbours_come_first_and_ends_have_fewer() -> None:
 
 def test_what_was_asked_for_last_is_made_first() -> None:
     done: list[str] = []
-    waits, helper = Event(), Ahead()
-    helper.prepare(waits.wait)
+    begun, waits, helper = Event(), Event(), Ahead()
+    helper.prepare(lambda: begun.set() or waits.wait())
+    assert begun.wait(10)
     helper.prepare(lambda: done.append("old"))
     helper.prepare(lambda: done.append("new"), lambda: 1 / 0, lambda: done.append("then"))
     waits.set()
