@@ -110,6 +110,28 @@ def with_replacement(targets: np.ndarray, generator: torch.Generator) -> np.ndar
     },
 )
 
+SCHEDULE = Recipe(
+    "A training schedule",
+    "linear",
+    2,
+    {
+        "core/engine/schedules.py": (
+            Put('"linear": linear, ', after="SCHEDULES: dict[str, Callable[[float], float]] = {"),
+            Put(
+                '''
+def linear(passed: float) -> float:
+    """Down to 0 in equal steps."""
+    return 1 - passed
+
+
+''',
+                before="def one_cycle",
+            ),
+        ),
+        SETTINGS: (Put('"linear": "down to 0", ', before='"constant": "the same'),),
+    },
+)
+
 REPAIR = Recipe(
     "A repair",
     "louder",
@@ -353,6 +375,6 @@ widgets.downloads(view, "class_pairs", lambda: table)
 )
 
 RECIPES = (
-    *(PRUNING, LOSS, SAMPLER, REPAIR),
+    *(PRUNING, LOSS, SAMPLER, SCHEDULE, REPAIR),
     *(DATASET, ARCHITECTURE, STATISTIC, COLUMN, PAGE),
 )

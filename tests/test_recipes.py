@@ -37,6 +37,7 @@ epochs = 1
 batch_size = 16
 loss = "squared"
 sampler = "with_replacement"
+schedule = "linear"
 [runs]
 count = 2
 [pruning]
@@ -153,6 +154,7 @@ def test_the_reference_takes_everything_in(copy):
     for words in (
         *("`first_weights`: the first ones first.", "`squared`: squared error"),
         *("`with_replacement`: each time any image", "`louder`: larger weights"),
+        "`linear`: down to 0",
         *("Images in a folder for each class.", "`patient_digits`", "`two_layers`"),
     ):
         assert words in says["study-file"], words
@@ -210,8 +212,8 @@ def test_a_study_of_them_runs_and_is_shown(copy, place):
 
 
 def test_what_is_tested_of_every_one_holds_of_them(copy):
-    files = ("registries", "pruning", "losses", "samplers", "models")
-    chosen = ("registries or first_weights or squared or with_replacement or two_layers",)
+    files = ("registries", "pruning", "losses", "samplers", "schedules", "models")
+    chosen = ("registries or first_weights or squared or with_replacement or linear or two_layers",)
     chosen += ("every_kind or every_dataset",)
     paths = [f"tests/engine/test_{name}.py" for name in files]
     paths += ["tests/datasets/test_datasets.py", "tests/study/test_study.py"]

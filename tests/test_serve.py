@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from core import jobs
 from core.errors import InputError
 from core.serve import DEFAULT_PORT, address, answers, choose_port, who_may_see
 from tests.ports import free_port
+from tests.waiting import SECONDS, children_of, lives, until
 
 ROOT = Path(__file__).parents[1]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -59,27 +59,8 @@ def server(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         children |= set(children_of(process.pid))
         process.kill()
         process.wait()
-        for child in filter(alive, children):
+        for child in filter(lives, children):
             os.kill(child, signal.SIGKILL)
-
-
-def until(condition: Callable[[], object], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)
-
-
-def children_of(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in path.read_text().split()] if path.exists() else []
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def worker_of(server: subprocess.Popen[str]) -> int | None:
@@ -103,8 +84,8 @@ def test_a_killed_worker_is_started_again_and_sigterm_ends_everything(
     children = children_of(server.pid)
     assert len(children) == 2
     server.terminate()
-    assert server.wait(timeout=60) == 0
-    assert not any(map(alive, children))
+    assert server.wait(SECONDS) == 0
+    assert not any(map(lives, children))
     assert not answers("127.0.0.1", port)
     assert server.stdout is not None
     said = server.stdout.read()
@@ -119,7 +100,7 @@ def test_children_end_when_their_parent_is_killed(server: subprocess.Popen[str])
     children = children_of(server.pid)
     assert len(children) == 2
     server.kill()
-    until(lambda: not any(map(alive, children)))
+    until(lambda: not any(map(lives, children)))
 
 
 @linux_only
@@ -127,9 +108,9 @@ def test_a_dashboard_that_ends_by_itself_ends_the_rest(server: subprocess.Popen[
     worker = worker_of(server)
     (dashboard,) = set(children_of(server.pid)) - {worker}
     os.kill(dashboard, signal.SIGKILL)
-    assert server.wait(timeout=60) == 1
+    assert server.wait(SECONDS) == 1
     assert worker
-    assert not alive(worker)
+    assert not lives(worker)
     assert server.stderr is not None
     assert "The dashboard ended by itself with exit status -9" in server.stderr.read()
 

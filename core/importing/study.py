@@ -11,7 +11,6 @@ import logging
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +25,7 @@ from core.datasets import cxr_lt, table
 from core.datasets.columns import IMAGES, known_column
 from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
+from core.importing.imported import Imported
 from core.importing.predictions import (
     IMAGE_COLUMNS,
     PredictionFile,
@@ -46,33 +46,6 @@ from core.study.study import Study
 log = logging.getLogger(__name__)
 Cell = tuple[int, float]
 DATASETS = ("nih-cxr-lt", "mimic-cxr-lt", "table")
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A finished import. Cells are (seed, sparsity) of a grid of all seeds and sparsities found."""
-
-    folder: Path
-    class_names: tuple[str, ...]
-    n_cells: int
-    n_new: int
-    missing_seeds: tuple[int, ...]
-    missing_sparsities: tuple[float, ...]
-    missing_cells: tuple[tuple[int, float], ...]
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.n_cells} cells of {len(self.class_names)} classes, {self.n_new} of them new: "
-            f"{self.folder}"
-        ]
-        if self.missing_seeds:
-            lines.append(f"No files for the seeds {', '.join(map(str, self.missing_seeds))}.")
-        if self.missing_sparsities:
-            shown = ", ".join(f"{sparsity:g}" for sparsity in self.missing_sparsities)
-            lines.append(f"No files for the sparsities {shown}.")
-        for seed, sparsity in self.missing_cells:
-            lines.append(f"No file for seed {seed} at sparsity {sparsity:g}.")
-        return "\n".join(lines)
 
 
 def import_study(

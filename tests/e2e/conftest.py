@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tests import page_studies
 from tests.ports import free_port
 from tests.toys import write_toy_study
+from tests.waiting import stop
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS_TO_START = 120
@@ -50,8 +51,7 @@ def app_address(tmp_path_factory):
         wait_until_healthy(address, server, log)
         yield address
     finally:
-        server.terminate()
-        server.wait(10)
+        stop(server)
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen, log: Path) -> None:

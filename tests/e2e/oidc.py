@@ -19,6 +19,7 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 
 from tests.e2e.conftest import wait_until_healthy
 from tests.ports import free_port
+from tests.waiting import stop
 
 ROOT = Path(__file__).parents[2]
 COOKIE = "_streamlit_user"
@@ -54,7 +55,7 @@ class SignedApp:
     def kill(self) -> None:
         """SIGKILL, as a power cut or the kernel short of memory would."""
         self.processes[-1].kill()
-        self.processes[-1].wait(10)
+        self.processes[-1].wait()
 
     def cookie(self, who: str, secret: str = COOKIE_SECRET, **claims: Any) -> dict[str, str]:
         """The cookies Streamlit would set for somebody whom a provider vouches for."""
@@ -98,8 +99,7 @@ def provider(seconds: int) -> Iterator[str]:
                 time.sleep(0.1)
         yield address
     finally:
-        process.terminate()
-        process.wait(10)
+        stop(process)
 
 
 @contextmanager
@@ -128,5 +128,4 @@ def running_app(
         yield app
     finally:
         for server in app.processes:
-            server.terminate()
-            server.wait(10)
+            stop(server)

@@ -20,6 +20,7 @@ from core.study import store
 from tests.conftest import CHROMIUM, FLAGS
 from tests.e2e.conftest import ROOT, wait_until_healthy
 from tests.ports import free_port
+from tests.waiting import stop
 
 IMAGES = ROOT / "docs" / "images"
 # File name to page, and the height in pixels that shows what the text speaks of.
@@ -68,8 +69,7 @@ def main() -> None:
                     print(take(browser, address + path, height, IMAGES / f"{name}.png"))
                 browser.close()
         finally:
-            server.terminate()
-            server.wait(10)
+            stop(server)
 
 
 def take(browser: Browser, address: str, height: int, out: Path) -> str:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
 from tests.ports import free_port
+from tests.waiting import stop
 
 STUDY_FILE = """
 study = { name = "grey-lungs", title = "Grey lungs" }
@@ -73,8 +74,7 @@ def analyse_address(tmp_path_factory: pytest.TempPathFactory):
         wait_until_healthy(f"http://127.0.0.1:{port}", server, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(10)
+        stop(server)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from playwright.sync_api import Page, expect
 from core import jobs
 from core.study import paths
 from core.study.config import StudyConfig
+from tests import waiting
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.test_journeys import settle, visit
 from tests.ports import free_port
@@ -53,14 +53,11 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=waiting.SECONDS)
 
 
-def until(job_id: str, *statuses: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while jobs.find(job_id).status not in statuses:
-        assert time.monotonic() < deadline, jobs.find(job_id)
-        time.sleep(0.2)
+def until(job_id: str, *statuses: str) -> None:
+    waiting.until(lambda: jobs.find(job_id).status in statuses, told=lambda: jobs.find(job_id))
 
 
 def badge(page: Page, text: str) -> None:

@@ -39,7 +39,7 @@ class Server:
 
     def kill(self):
         self.process.kill()  # SIGKILL
-        self.process.wait(10)
+        self.process.wait()
 
 
 @pytest.fixture

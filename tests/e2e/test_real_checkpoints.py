@@ -30,6 +30,7 @@ from core.study.config import StudyConfig, read_config
 from core.study.labels import label_matrix
 from tests.e2e.conftest import ROOT, wait_until_healthy
 from tests.ports import free_port
+from tests.waiting import stop
 
 pytestmark = [
     pytest.mark.slow,
@@ -100,8 +101,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
             wait_until_healthy(f"http://127.0.0.1:{port}", server, cache / "server.log")
             yield f"http://127.0.0.1:{port}", server.pid
         finally:
-            server.terminate()
-            server.wait(30)
+            stop(server)
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import PATIENCE, ROOT, wait_until_healthy
 from tests.ports import free_port
+from tests.waiting import stop, until
 
 SHOWN = "[data-image='{}']"
 SETTLED = (
@@ -45,8 +46,7 @@ def serving(folder: Path, **environment: str) -> Iterator[str]:
         wait_until_healthy(f"http://127.0.0.1:{port}", server, log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.terminate()
-        server.wait(10)
+        stop(server)
 
 
 @pytest.fixture(scope="module")
@@ -274,29 +274,21 @@ def test_axe_finds_nothing_serious_and_a_narrow_page_holds_it(page, viewer_addre
     assert page.evaluate("!document.activeElement.shadowRoot?.activeElement")
 
 
-def test_a_step_takes_less_than_a_fifth_of_a_second(page, viewer_address):
-    """Once the next image is there. Opening shares the processor with the page's own start, so it
-    is printed, and held to a second beyond the server's answer."""
-    arrived = []
-    page.on("requestfinished", lambda r: arrived.append(r.url.partition("/xray/")[2]))
+def test_the_next_image_is_there_before_anybody_steps_to_it(page, viewer_address):
+    """So a step waits for no server. How long it takes is printed."""
+    asked, arrived = [], []
+    page.on("request", lambda r: "/xray/" in r.url and asked.append(r.url))
+    page.on("requestfinished", lambda r: "/xray/" in r.url and arrived.append(r.url))
     names = [f"large{seed}" for seed in range(5)]
     opened(page, viewer_address, *names)
     taken = []
-    for name, following in zip(names, [*names[1:], ""], strict=True):
+    for number, name in enumerate(names, start=1):
         shown(page, name)
         stage = page.locator(".viewer .stage")
         taken.append(float(stage.get_attribute("data-ms")))
-        while following and f"{following}?pixels=1" not in arrived:
-            page.wait_for_timeout(20)
+        n_wanted = min(number + 1, len(names))
+        until(lambda n=n_wanted: page.evaluate("1") and len(arrived) >= n, told=lambda: arrived)
         stage.focus()
         page.keyboard.press("ArrowRight")
-    waited = page.evaluate(
-        "performance.getEntriesByType('resource').find(e => e.name.includes('/xray/')).duration"
-    )
-    opening, stepping = taken[0] - waited, sorted(taken[1:])
-    print(
-        f"1,024 x 1,024, 16 bit: shown after {taken[0]:.0f} ms, {waited:.0f} of them the server's"
-    )
-    print(f"next, fetched ahead: {stepping} ms")
-    assert opening < 1000
-    assert stepping[len(stepping) // 2] < 200
+    assert len(asked) == len(set(asked)) == len(names), "each once"
+    print(f"1,024 x 1,024, 16 bit: shown after {taken[0]:.0f} ms; fetched ahead: {taken[1:]} ms")

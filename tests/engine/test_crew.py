@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +14,7 @@ from core.engine.pipeline import run_study
 from core.errors import InputError, WorkError
 from core.study.config import read_config
 from tests.engine.small_study import assert_equal_studies
+from tests.waiting import lives, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,10 +93,7 @@ def test_members_end_with_the_process_that_started_them(tmp_path):
     assert len(members) == 2
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    give_up = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in members):
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+    until(lambda: not any(map(lives, members)))
 
 
 def say_where(found, advance):

@@ -55,10 +55,10 @@ def _cache(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_a_study_file_that_python_stumbles_over_is_refused(tmp_path, more, words):
     (tmp_path / "study.toml").write_text(STUDY + more)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InputError, match=words) as refused:
         read_config(tmp_path / "study.toml")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert len(str(refused.value)) < 3000
 
 

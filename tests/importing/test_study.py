@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from core.cli import app
 from core.errors import InputError, WorkError
 from core.importing import study as importing
+from core.importing.imported import Imported
 from core.importing.pickles import read_pickled_frame
 from core.importing.study import import_study
 from core.reporting.report import report_html
@@ -58,7 +59,7 @@ def whole(untouched: tuple[Path, Path]) -> dict[str, object]:
     return content(untouched[1])
 
 
-def take(source: Path, **options: object) -> importing.Imported:
+def take(source: Path, **options: object) -> Imported:
     return import_study(source, source, "nih-cxr-lt", "pub", **options)
 
 

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from core.engine.pipeline import run_study
 from core.study import paths, progress, store
 from core.study.config import StudyConfig, read_config
 from core.study.progress import read_progress
+from tests import waiting
 from tests.engine.small_study import STUDY, assert_equal_studies
 from tests.ports import free_port
 from tests.shared import made_once
@@ -66,15 +67,11 @@ def life(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def until(condition: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s; jobs: {jobs.jobs()}"
-        time.sleep(0.05)
+until = partial(waiting.until, told=jobs.jobs)
 
 
 def finish(job_id: str) -> None:
-    until(lambda: jobs.find(job_id).status not in jobs.UNFINISHED, seconds=240)
+    until(lambda: jobs.find(job_id).status not in jobs.UNFINISHED)
     assert jobs.find(job_id).status == "finished", jobs.find(job_id)
 
 
@@ -102,7 +99,7 @@ def live_and_die(
         until(at_work)
         time.sleep(chance.uniform(0, LONGEST_LIFE))
         hit = not job_is_over()
-    until(lambda: not jobs.worker_running(), seconds=30)  # a server's worker ends with it
+    until(lambda: not jobs.worker_running())  # a server's worker ends with it
     return hit
 
 

@@ -108,7 +108,7 @@ def test_what_was_asked_for_last_is_made_first() -> None:
     done: list[str] = []
     begun, waits, helper = Event(), Event(), Ahead()
     helper.prepare(lambda: begun.set() or waits.wait())
-    assert begun.wait(10)
+    assert begun.wait(60)
     helper.prepare(lambda: done.append("old"))
     helper.prepare(lambda: done.append("new"), lambda: 1 / 0, lambda: done.append("then"))
     waits.set()

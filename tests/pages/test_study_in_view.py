@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 
 import pytest
 from streamlit.runtime.state.query_params import QueryParams
@@ -22,8 +21,9 @@ def _cache(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         old = write_toy_study("old", n_images=200, images=False)
-        write_toy_study("new", n_images=200, images=False)
-        os.utime(paths.study_json(old), (1e9, 1e9))
+        new = write_toy_study("new", n_images=200, images=False)
+        for folder, finished in ((old, 1e9), (new, 2e9)):
+            os.utime(paths.study_json(folder), (finished, finished))
         yield
 
 
@@ -120,7 +120,6 @@ def test_an_unknown_study_lists_those_that_are_here_and_shows_no_other() -> None
 
 
 def test_a_study_is_told_by_title_state_date_and_name() -> None:
-    today = f"{datetime.now(UTC):%-d %b %Y}"
     new, old = picker(open_page(PAGE)).options
-    assert new == f"Toy study new \u00b7 finished \u00b7 {today} \u00b7 new"
+    assert new == "Toy study new \u00b7 finished \u00b7 18 May 2033 \u00b7 new"
     assert old == "Toy study old \u00b7 finished \u00b7 9 Sep 2001 \u00b7 old"

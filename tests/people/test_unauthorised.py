@@ -98,7 +98,7 @@ def send(server: Server, asked: Asked) -> tuple[int, bytes]:
     lines += [f"Cookie: {cookies}"] if cookies else []
     if not any(name == "Connection" for name, _ in asked.headers):
         lines.append("Connection: close")
-    with socket.create_connection((address, int(port)), timeout=10) as connection:
+    with socket.create_connection((address, int(port)), timeout=60) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         connection.settimeout(1.0 if "websocket" in str(asked.headers) else 10.0)
         answer = b""

@@ -426,11 +426,11 @@ def test_a_broken_file_is_a_picture_or_a_bad_image_and_soon(tmp_path, name, seed
         content[rng.randrange(132, len(content))] = rng.randrange(256)
     path = tmp_path / "broken.dcm"
     path.write_bytes(content[: rng.randrange(132, len(content))] if cut else content)
-    begun = time.monotonic()
+    begun = time.process_time()
     for read in (stored_size, read_grey, read_samples):
         with contextlib.suppress(BadImage):
             read(path)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_deflated_rubbish_is_damaged(tmp_path):

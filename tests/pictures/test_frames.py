@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from core.pictures.dicom import read_grey
 from core.pictures.frame_child import JPEG_2000, JPEG_LS
 from core.pictures.samples import BadImage
 from core.processes import limited
+from tests.waiting import lives, until
 
 EXAMPLE = "SC_rgb_jls_lossy_line.dcm"
 N_SAMPLES = 100 * 100 * 3
@@ -144,21 +143,11 @@ def test_no_process_outlives_a_server_that_is_killed(busy):
     )
     assert server.stdout
     child = int(server.stdout.readline())
-    assert _runs(child)
+    assert lives(child)
     server.kill()
     server.wait()
-    end = time.monotonic() + 60
-    while _runs(child):
-        assert time.monotonic() < end, "it is still there"
-        time.sleep(0.05)
+    until(lambda: not lives(child))
     server.stdout.close()
-
-
-def _runs(pid: int) -> bool:
-    """Whether the process is there, and no zombie that nobody waits for."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def test_an_honest_frame_is_within_the_limits():

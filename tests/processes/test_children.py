@@ -1,12 +1,12 @@
 """A child with a folder answers, refuses, or is ended by its limits; it learns no password."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from core.processes import children
 from core.processes.children import Answer
+from tests.waiting import until
 
 CHILD = "tests.processes.told_child"
 
@@ -18,11 +18,8 @@ def ask(monkeypatch, tmp_path):
     def asked(what: str) -> Answer[dict]:
         folder: Path = tmp_path / what
         children.start(folder, CHILD, {"do": what})
-        end = time.monotonic() + 60
-        while (answer := children.answer(folder, dict)).state == "working":
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        return answer
+        until(lambda: children.answer(folder, dict).state != "working")
+        return children.answer(folder, dict)
 
     return asked
 

@@ -230,7 +230,7 @@ def test_no_given_answer_is_lost_when_the_process_is_killed(of):
         time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         told += [line.split() for line in process.stdout if line.endswith("\n")]  # whole ones
-        process.wait(10)
+        process.wait()
     history = results.history_table(of)
     images = results.image_table(of)["image_id"]
     kept = list(zip(history["image_id"], history["question"], history["value"], strict=True))

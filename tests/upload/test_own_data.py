@@ -6,7 +6,6 @@ import io
 import json
 import re
 import stat
-import time
 import unicodedata
 import zipfile
 from pathlib import Path
@@ -31,6 +30,7 @@ from core.upload import datasets, own_data, own_data_zip, uploads
 from core.upload.own_data import Columns, DataAnswer
 from core.upload.own_data_zip import contents, opened, unpack
 from core.upload.uploads import Upload
+from tests.waiting import until
 
 N_IMAGES = 30
 ANN = access.Person("ann@clinic.org", "researcher")
@@ -81,11 +81,8 @@ def sent(content: bytes, name: str = "My X-rays.zip") -> Upload:
 def looked(upload: Upload, columns: Columns | None = None) -> DataAnswer:
     """What the real child says."""
     own_data.look(upload, columns or Columns())
-    end = time.monotonic() + 60
-    while (answer := own_data.answer(upload, columns or Columns())).state == "working":
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return answer
+    until(lambda: own_data.answer(upload, columns or Columns()).state != "working")
+    return own_data.answer(upload, columns or Columns())
 
 
 # What becomes a dataset
@@ -188,10 +185,7 @@ def test_zips_are_unpacked_one_after_the_other() -> None:
     upload = sent(packed(members()))
     with FileLock(paths.cache_dir() / "looks.lock"):
         own_data.look(upload, Columns())
-        deadline = time.monotonic() + 60
-        while own_data.answer(upload, Columns()).stage != "Waiting for another zip":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: own_data.answer(upload, Columns()).stage == "Waiting for another zip")
         assert not list(upload.folder.rglob("*.png"))
     assert looked(upload).report
 

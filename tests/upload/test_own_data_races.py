@@ -31,6 +31,7 @@ from core.upload.uploads import Upload
 from tests.upload.test_own_data import ANN, packed, png, sent
 from tests.upload.test_upload_limits import keep as checkpoint
 from tests.upload.test_upload_limits import study_of, weights_of
+from tests.waiting import SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 REPORT = DataReport(
@@ -155,7 +156,7 @@ def test_a_job_that_comes_amid_a_deletion_is_refused_in_a_sentence() -> None:
             (dataset.images / "a.png").unlink()
             dataset.images.rmdir()
         with pytest.raises(InputError, match="The dataset of lungs was deleted meanwhile"):
-            submitting.result(20)
+            submitting.result(SECONDS)
     assert jobs.jobs() == []
 
 
@@ -169,7 +170,7 @@ def test_a_deletion_that_comes_amid_a_submission_is_refused() -> None:
             provenance = {"config": dataset.config.model_dump(mode="json")}
             store.write_json(provenance, paths.study_json(paths.study_dir(dataset.config)))
         with pytest.raises(InputError, match="lungs is used by study lungs"):
-            deleting.result(20)
+            deleting.result(SECONDS)
     assert (dataset.images / "a.png").exists()
 
 
@@ -248,11 +249,9 @@ def test_weights_that_a_killed_deletion_left_are_removed_at_the_next_start() -> 
     code = "from core.jobs.worker import run_worker; run_worker()"
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 60
-        while weights.exists() or weights.with_suffix(".json").exists():
-            assert time.monotonic() < end
-            assert worker.poll() is None
-            time.sleep(0.1)
+        kept = (weights, weights.with_suffix(".json"))
+        until(lambda: worker.poll() is not None or not any(path.exists() for path in kept))
+        assert worker.poll() is None
     finally:
         worker.kill()
         worker.wait()

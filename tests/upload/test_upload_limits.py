@@ -26,6 +26,7 @@ from core.study import paths
 from core.study.config import StudyConfig
 from core.upload import upload_route, uploads
 from core.upload.uploads import Ticket, Upload
+from tests.waiting import until
 
 RESEARCHER, READER = "rolf@clinic.org", "rita@clinic.org"
 
@@ -223,10 +224,7 @@ def test_a_child_that_is_killed_leaves_nothing_behind(cache: Path, tmp_path: Pat
     niceness = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
     assert niceness == max(children.NICENESS, os.nice(0))
     children.end(folder)
-    end = time.monotonic() + 30
-    while list(folder.glob("scratch-*")):
-        assert time.monotonic() < end, scratch
-        time.sleep(0.05)
+    until(lambda: not list(folder.glob("scratch-*")), told=lambda: scratch)
     assert children.answer(folder, dict).state == "broken"
 
     left = children.scratch(folder, pid)  # as when the server was killed with it

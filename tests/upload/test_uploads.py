@@ -24,6 +24,7 @@ from core.study.config import StudyConfig
 from core.upload import uploads
 from core.upload.uploads import Upload
 from tests.e2e.oidc import SignedApp, running_app
+from tests.waiting import SECONDS, until
 
 RESEARCHER, OTHER, READER = "rolf@clinic.org", "ann@clinic.org", "rita@clinic.org"
 LIMIT = 300_000_000
@@ -84,15 +85,6 @@ def put(
 
 def files_below(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
-
-
-def eventually(what) -> bool:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 # What arrives
@@ -215,7 +207,7 @@ def raw(app: SignedApp, head: list[str], body: bytes = b"", wait: bool = True) -
     host, _, port = app.address.removeprefix("http://").rpartition(":")
     cookies = "; ".join(f"{key}={value}" for key, value in app.cookie(RESEARCHER).items())
     lines = [f"PUT {ticket_address()} HTTP/1.1", f"Host: {host}:{port}", f"Cookie: {cookies}"]
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=SECONDS) as connection:
         connection.sendall(("\r\n".join([*lines, *head]) + "\r\n\r\n").encode() + body)
         answer = b""
         while wait and (piece := connection.recv(65536)):
@@ -241,7 +233,7 @@ def test_a_length_has_to_be_said(app: SignedApp) -> None:
 def test_half_an_upload_goes_at_once(app: SignedApp) -> None:
     before = set(uploads.uploads_dir().iterdir())
     raw(app, ["Content-Length: 5000000"], b"x" * 2_000_000, wait=False)
-    assert eventually(lambda: set(uploads.uploads_dir().iterdir()) == before)
+    until(lambda: set(uploads.uploads_dir().iterdir()) == before)
 
 
 # Memory
@@ -340,10 +332,8 @@ def test_whatever_comes_gets_a_sentence_and_nothing_runs(
     sent = _found(said["id"])
     question = preflights.Question(sent, base, PreflightOptions(image_size=32))
     preflights.ask(question)
-    end = time.monotonic() + 60
-    while (answer := preflights.answer(question)).state == "working":
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: preflights.answer(question).state != "working")
+    answer = preflights.answer(question)
     assert answer.state == "finished"
     sentence = answer.refusal or (answer.report and answer.report.refusal)
     assert sentence
