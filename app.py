@@ -16,6 +16,7 @@ from core.reader_study.readings import to_read
 from core.ui import provider
 from core.ui.ahead import ahead
 from core.ui.document import document_routes
+from core.ui.sockets import send_at_once
 from core.upload.upload_route import upload_routes
 
 
@@ -27,6 +28,7 @@ def site() -> Site:
 
 @asynccontextmanager
 async def warm(_: st.App) -> AsyncIterator[None]:
+    send_at_once()
     ahead.prepare(lambda: import_module("core.ui.warm").warm())  # its own imports take long too
     yield
 

@@ -178,7 +178,7 @@ class Visitor:
         asked = message.rerun_script
         asked.query_string, asked.page_name, asked.fragment_id = self._query, self._page, fragment
         asked.widget_states.widgets.extend(self._values.values())
-        state = f"{self._page} {asked.widget_states}"
+        state = f"{self._page} {self._query} {asked.widget_states}"
         asked.cached_message_hashes.extend(self._kept)
         before, n_messages, n_bytes = set(self._pictures()), 0, 0
         if not fragment:
@@ -219,6 +219,9 @@ class Visitor:
         kind = message.WhichOneof("type")
         if kind == "delta":
             self._elements[tuple(message.metadata.delta_path)] = message.delta
+            widget = _of(message.delta)
+            if getattr(widget, "set_value", False):  # the page has set it; it is no longer ours
+                self._values.pop(widget.id, None)
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "script_finished":

@@ -58,6 +58,16 @@ def test_a_visitor_fetches_the_grid_of_x_rays_once_as_a_browser_does(visitor):
     assert first in visitor.query
 
 
+def test_what_a_page_takes_back_a_visitor_does_not_send_again(visitor):
+    visitor.open("class_ap")
+    key = visitor.keys("subgroup-")[0]
+    visitor.pick(key, visitor.options(key)[0])
+    assert "subgroup" in visitor.query
+    visitor.click("all-test-images")
+    visitor.again()
+    assert "subgroup" not in visitor.query
+
+
 def test_a_visitor_says_what_a_page_does_not_have(visitor):
     visitor.open("jobs")
     with pytest.raises(WorkError, match="'jobs' has no widget 'sparsity'"):
