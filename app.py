@@ -1,10 +1,12 @@
 """What `streamlit run app.py` starts: the pages, the routes of X-rays, uploads and Plotly, and
 the gate."""
 
+from asyncio import to_thread
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import Event
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -19,6 +21,8 @@ from core.ui.document import document_routes
 from core.ui.sockets import send_at_once
 from core.upload.upload_route import upload_routes
 
+SECONDS_TO_WARM = 10  # at most, before the first visitor is let in
+
 
 def site() -> Site:
     hosts = tuple(st.get_option("server.allowedHosts") or ())
@@ -29,7 +33,13 @@ def site() -> Site:
 @asynccontextmanager
 async def warm(_: st.App) -> AsyncIterator[None]:
     send_at_once()
-    ahead.prepare(lambda: import_module("core.ui.warm").warm())  # its own imports take long too
+    ready = Event()
+    ahead.prepare(
+        lambda: import_module("core.ui.warm").warm(),  # its own imports take long too
+        ready.set,
+        lambda: import_module("dbos"),  # of the page Jobs
+    )
+    await to_thread(ready.wait, SECONDS_TO_WARM)
     yield
 
 

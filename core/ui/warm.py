@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 
 def warm() -> None:
-    """What pages import takes seconds, and the tables of the study shown first another; both are on
-    their way before anybody asks for the first page."""
+    """What pages import takes seconds, and the tables of the study shown first another; both are
+    there before anybody is let in."""
     for module in walk_packages([str(Path(__file__).parent)], "core.ui."):
         import_module(module.name)
     for name in ("scipy.stats", "jinja2"):  # put off by scipy itself, and by markup and pandas
@@ -34,4 +34,3 @@ def warm() -> None:
             results.split_sizes(view)
     except Exception as error:  # the page tells whoever asks for it
         log.info("the study shown first is not ready for the first page: %s", error)
-    import_module("dbos")  # of the page Jobs
