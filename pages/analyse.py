@@ -16,8 +16,8 @@ if not uploads.may_upload(visitor):
     st.info(uploads.why_not(visitor), icon=":material/lock:")
     st.stop()
 st.markdown(
-    "Bring a trained network and learn what pruning would make it forget. First a look at the "
-    "file, which takes seconds; the study itself takes minutes to hours, in the background."
+    "Upload a trained network and learn what pruning would make it forget. The file is checked "
+    "first, in seconds; the study itself takes minutes to hours, in the background."
 )
 
 st.header("1. The checkpoint")

@@ -52,7 +52,7 @@ def save(person: Person, study_id: str, name: str, settings: dict[str, Any]) -> 
     many."""
     name = " ".join(name.split())
     if not may_save(person):
-        raise InputError("Sign in to save views: without, they would be everybody's.")
+        raise InputError("Sign in to save views: without sign-in, everybody would share them.")
     if not 0 < len(name) <= LONGEST_NAME:
         raise InputError(f"A view needs a name of 1 to {LONGEST_NAME} characters.")
     kept = SavedView(name, settings, time.time())

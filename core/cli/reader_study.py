@@ -33,19 +33,26 @@ def create(
     reader: Annotated[
         list[str],
         typer.Option(
-            help="A reader's e-mail address, or on a machine without sign-in a name; once for each."
+            help=(
+                "A reader's e-mail address, or a name on a machine without sign-in; repeat for "
+                "each."
+            )
         ),
     ],
     pies: Annotated[int, typer.Option(help="How many PIEs.")] = 20,
     non_pies: Annotated[
-        int | None, typer.Option(help="How many other images; without --unmatched as many as PIEs.")
+        int | None,
+        typer.Option(help="How many other images, with --unmatched; otherwise as many as PIEs."),
     ] = None,
     sparsity: Annotated[float, typer.Option(help="Sparsity that defines the PIEs.")] = 0.9,
     matched: Annotated[
         bool,
         typer.Option(
             "--matched/--unmatched",
-            help="Each PIE with a non-PIE of equal labels, or else of its finding count and group.",
+            help=(
+                "Pair each PIE with a non-PIE of equal labels, or else of equal finding count and "
+                "group."
+            ),
         ),
     ] = True,
     questions: Annotated[
@@ -66,7 +73,10 @@ def create(
         bool, typer.Option("--reveal", help="Tell readers which were PIEs once they have closed.")
     ] = False,
     owner: Annotated[
-        str, typer.Option(help="Researcher whose it is, by e-mail; else administrators see it.")
+        str,
+        typer.Option(
+            help="E-mail of the researcher who owns it; otherwise only administrators see it."
+        ),
     ] = "",
 ) -> None:
     """Draw PIEs and other images of a finished study for readers to judge, blinded."""
@@ -107,16 +117,24 @@ def size(
         0.5
     ),
     readers: Annotated[
-        list[int] | None, typer.Option(min=2, max=100, help="Readers; several times for several.")
+        list[int] | None,
+        typer.Option(min=2, max=100, help="Number of readers; repeat the option for several."),
     ] = None,
     pies: Annotated[
-        list[int] | None, typer.Option(min=2, max=500, help="PIEs, each with a non-PIE like it.")
+        list[int] | None,
+        typer.Option(
+            min=2,
+            max=500,
+            help="Number of PIEs, each with a non-PIE like it; repeat for several.",
+        ),
     ] = None,
     image_sd: Annotated[float, typer.Option(min=0, help="Standard deviation over images.")] = 0.5,
     reader_sd: Annotated[
-        float, typer.Option(min=0, help="Over readers, of how much PIEs differ to them.")
+        float, typer.Option(min=0, help="Standard deviation over readers of the difference.")
     ] = 0.2,
-    reading_sd: Annotated[float, typer.Option(min=0, help="Of one reading.")] = 0.8,
+    reading_sd: Annotated[
+        float, typer.Option(min=0, help="Standard deviation of one reading.")
+    ] = 0.8,
 ) -> None:
     """Show how many readers and images it takes: the power of simulated reader studies."""
     from core.analysis import reader_power

@@ -93,7 +93,9 @@ def _heard(ours: Connection) -> Any:
     try:
         return ours.recv()
     except (EOFError, ConnectionError):
-        return WorkError("A process that made a run ended too early, perhaps for want of memory.")
+        return WorkError(
+            "A process that made a run ended too early, perhaps because memory ran out."
+        )
 
 
 def _member(theirs: Connection) -> None:

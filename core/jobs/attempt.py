@@ -108,8 +108,8 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "There was not enough memory. Lower the study's batch sizes."
     return (
-        f"The work failed in a way nobody foresaw ({type(error).__name__}: {error}). "
-        "The worker's log says where; submit the study again to go on from there."
+        f"The work failed unexpectedly ({type(error).__name__}: {error}). The worker's log says "
+        "where; submit the study again to go on from there."
     )
 
 

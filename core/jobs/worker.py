@@ -180,8 +180,8 @@ def _wait(process: subprocess.Popen[bytes], job_id: str) -> bool:
 
 def _death_in_words(status: int) -> str:
     if status >= 0:
-        return f"The job's process ended without a word (exit status {status}); {RESUME}."
-    why = ", perhaps for want of memory" if status == -signal.SIGKILL else ""
+        return f"The job's process ended without an answer (exit status {status}); {RESUME}."
+    why = ", perhaps because memory ran out" if status == -signal.SIGKILL else ""
     return f"The job's process was ended by {signal.Signals(-status).name}{why}; {RESUME}."
 
 

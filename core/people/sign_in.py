@@ -53,7 +53,9 @@ def person_of(claims: Claims | None) -> Person | Nobody:
         return ENDED
     email = claims.get("email")
     if not isinstance(email, str) or not email.strip():
-        return Nobody("Your provider tells no e-mail address. People are known by it here.", True)
+        return Nobody(
+            ("Your provider did not send your e-mail address, which identifies you here."), True
+        )
     if claims.get("email_verified", True) not in (True, "true"):
         return Nobody("Your provider says that your e-mail address is not verified.", True)
     email = email.strip().lower()

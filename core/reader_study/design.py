@@ -52,7 +52,7 @@ class Plan(BaseModel):
     def whole(self) -> Plan:
         if self.matched and self.n_pies != self.n_non_pies:
             raise ValueError(
-                f"matched, there are as many non-PIEs as PIEs; asked for were {self.n_non_pies} "
+                f"a matched study has as many non-PIEs as PIEs; you asked for {self.n_non_pies} "
                 f"and {self.n_pies}"
             )
         if self.readers_per_image >= max(len(self.readers), 2):
@@ -61,7 +61,9 @@ class Plan(BaseModel):
                 f"{len(self.readers)}; 0 lets everybody read every image"
             )
         if self.readers_per_image and self.anchors >= self.n_pies + self.n_non_pies:
-            raise ValueError("anchors are read by everybody, so they are fewer than the images")
+            raise ValueError(
+                "everybody reads the anchors, so there must be fewer of them than images"
+            )
         return self
 
     @property

@@ -123,9 +123,9 @@ def writing() -> Iterator[Connection]:
         with _engine(database_address()).begin() as connection:
             yield connection
     except SQLAlchemyError as error:
-        raise WorkError(f"The database of reader studies did not take it ({_cause(error)}).") from (
-            error
-        )
+        raise WorkError(
+            f"The database of reader studies could not save it ({_cause(error)})."
+        ) from error
 
 
 @contextmanager

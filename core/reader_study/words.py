@@ -25,7 +25,7 @@ from core.wording.questions import QUESTIONS
 # Fewer readings than this on a side can show only very large differences.
 FEW_READINGS = 30
 METHODS = (
-    "Paper: Kruskal-Wallis over pooled answers, which takes answers about one image for "
+    "Paper: Kruskal-Wallis over pooled answers, which treats answers about one image as "
     "independent. Corrected: mixed model with reader, image and matched pair as crossed random "
     f"effects and, from {FEWEST_TO_GENERALISE} readers on, a difference of each reader's own, so "
     "that it holds for other readers too; its q-value is over the questions (Benjamini-Hochberg). "
@@ -144,7 +144,9 @@ def standing(counted: pd.DataFrame, readers: pd.DataFrame) -> str:
     elif fewest < FEW_READINGS:
         parts.append("Few answers: only very large differences would show.")
     if done < len(present):
-        parts.append("Readings are under way: tests repeated while answers come in find too much.")
+        parts.append(
+            "Readings are under way: testing again and again while answers come in finds too much."
+        )
     return " ".join(parts)
 
 
@@ -166,7 +168,7 @@ def answer(table: pd.DataFrame) -> str:
     if tested.empty:
         return ""
     whom = "; it holds for other readers too" if tested["generalises"].all() else ""
-    whom = whom or "; it is of these readers only"
+    whom = whom or "; it holds for these readers only"
     clear = tested[tested["q_value"] < SIGNIFICANT]
     if clear.empty:
         return (

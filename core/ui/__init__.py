@@ -187,8 +187,8 @@ def _explain_unknown(asked: str, studies: dict[str, View]) -> NoReturn:
     st.warning(
         f"{same} studies are called {plain(asked[:80])}: choose one."
         if same
-        else f"There is no study called {plain(asked[:80])} here. It may have been deleted, or be "
-        "one that you may not see."
+        else f"There is no study called {plain(asked[:80])} here. It may have been deleted, or "
+        "you may not be allowed to see it."
     )
     st.markdown("**Studies here**, the newest first:")
     with st.container(gap="xxsmall"):
@@ -277,13 +277,13 @@ def _show_stopped(view: View, report: Report) -> None:
     how = f"`prunescope run` with its study file; what {plain(view.name)} has finished is kept"
     if words.standing(report) == "interrupted":
         st.warning(
-            f"Interrupted: {plain(words.progress(report))}. A background job goes on once "
-            f"a worker runs; what was run in a terminal goes on with {how}."
+            f"Interrupted: {plain(words.progress(report))}. A background job continues once a "
+            f"worker runs; a run in a terminal continues with {how}."
         )
     elif report.state == "failed":
         st.error(f"The last run failed: {plain(report.message or report.stage)} Try again: {how}.")
     else:
-        st.info(f"The last run was cancelled. To go on: {how}.")
+        st.info(f"The last run was cancelled. To continue: {how}.")
 
 
 # What they are made of

@@ -20,7 +20,7 @@ from core.ui.view import View
 from core.wording import columns, statistic_sentences, words
 
 REFUSED = "subgroup_refused"
-ALL_IMAGES = "Of all test images: the subgroup chosen on other pages is not applied here."
+ALL_IMAGES = "All test images: the subgroup chosen on other pages is not applied here."
 LONGEST_ADDRESS = 2000  # characters of a subgroup that still make an address to send around
 LONGEST_TITLE = 40  # characters of conditions on the button; of longer ones it says how many
 MOST_PILLS = 6  # values shown side by side; more are chosen from a list
@@ -35,14 +35,14 @@ def subgroup_filter(view: View) -> View:
     if len(title) > LONGEST_TITLE:
         title = words.count(len(titles), "condition")
     with st.popover(plain(title), icon=":material/filter_alt:"):
-        st.caption("Every number is worked out again for the test images you choose.")
+        st.caption("Every number is recomputed for the test images you choose.")
         if refused := st.session_state.pop(REFUSED, ""):
             st.warning(plain(refused))
         in_force = {one.by: one for one in chosen.conditions} if chosen else {}
         for attribute in known.values():
             _choose(attribute, in_force.get(attribute.name), chosen)
         if chosen and len(str(chosen)) > LONGEST_ADDRESS:
-            st.caption("This list is too long for the page's address: it is not part of it.")
+            st.caption("This list is too long for the page's address, which leaves it out.")
     return replace(view, subgroup=chosen)
 
 
@@ -59,7 +59,7 @@ def show_subgroup(view: View) -> None:
                 plain(columns.condition(one)),
                 icon=":material/close:",
                 key=f"leave-{one.by}",
-                help="Drop this condition",
+                help="Remove this condition",
                 on_click=_take,
                 args=(chosen, one.by, None),
             )
@@ -78,8 +78,8 @@ def show_subgroup(view: View) -> None:
         )
     if not facts.n_images:
         st.info(
-            f"No test image belongs to the subgroup {plain(columns.subgroup(chosen))}, so there is "
-            "nothing to compute. Drop a condition, or show all test images."
+            f"No test image belongs to the subgroup {plain(columns.subgroup(chosen))}, so there "
+            "is nothing to compute. Remove a condition, or show all test images."
         )
         st.stop()
     _prepare(view)
@@ -126,7 +126,7 @@ def _choose(attribute: Attribute, now: Condition | None, chosen: Subgroup | None
     if not attribute.values:
         st.session_state[key] = "\n".join(now.values) if isinstance(now, OneOf) else ""
         st.text_area(
-            f"{label} ids, divided by commas, blanks or lines",
+            f"{label} ids, separated by commas, spaces or lines",
             key=key,
             height=68,
             on_change=take(lambda: _one_of(attribute, patient_list(st.session_state[key]))),

@@ -67,8 +67,8 @@ def refuse(back: st.Page | None = None) -> NoReturn:
     audit.refused(looking.email, {"page": urlsplit(st.context.url or "").path})
     st.title("This page is not for you")
     st.markdown(
-        f"Your role here is {looking.role}, and it does not include this page. "
-        "If you need it, ask who runs this server for another role."
+        f"Your role here is {looking.role}, which does not include this page. If you need it, ask "
+        "the people who run this server for another role."
     )
     if back:
         st.page_link(back)

@@ -30,7 +30,7 @@ SPINNERS = {
     "class_pairs": RESAMPLING,
     "correlations": PERMUTING,
     "interaction": PERMUTING,
-    "operating_characteristics": "Counting who is found at the operating points …",
+    "operating_characteristics": "Computing sensitivity and specificity …",
 }
 P = ParamSpec("P")
 T = TypeVar("T")

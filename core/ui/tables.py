@@ -85,7 +85,7 @@ def empty_columns(table: pd.DataFrame) -> list[str]:
 
 def left_out(headers: list[str]) -> str:
     """Which columns are not there."""
-    return f"Left out, since no row has anything in it: {', '.join(headers)}."
+    return f"Columns without any value are left out: {', '.join(headers)}."
 
 
 def told(table: pd.DataFrame, columns: Columns) -> pd.DataFrame | Styler:

@@ -138,7 +138,7 @@ def rarity(table: pd.DataFrame) -> tuple[str, str]:
     elif claims.OPPOSITE in verdicts:
         opening = "Frequent classes are hit harder"
     else:
-        opening = "That rarity plays a part is not shown"
+        opening = "No effect of rarity is shown"
     told = [
         effect(row.name, row["estimate"], row["ci_low"], row["ci_high"])
         for row in sorted(known, key=lambda row: row["verdict"] == claims.NOT_SHOWN)
@@ -155,9 +155,9 @@ def difficulty(trends: pd.DataFrame) -> str:
     row = trends.set_index("name").loc[class_evidence.BY_DIFFICULTY]
     if row["reason"]:
         return ""
-    opening = "That difficulty plays a part is not shown"
+    opening = "No effect of difficulty is shown"
     if row["ci_low"] > 0:
-        opening = "What the dense model finds badly is forgotten first"
+        opening = "Classes that are hard for the dense model are forgotten first"
     step = (row[name] * DIFFICULTY_STEP for name in ("slope", "ci_low", "ci_high"))
     return f"{opening}: of equally frequent classes, {effect(class_evidence.BY_DIFFICULTY, *step)}."
 
@@ -177,8 +177,8 @@ def trend_caption(row: pd.Series) -> str:
     """The coefficient, the classes' own scatter, n, and what is drawn."""
     over = "patients" if row["reason"] == ONE_RUN else "runs and patients"
     drawn = (
-        f"Dot and line: each class with its 95 % interval over {over}. Classes stand from frequent "
-        "to rare."
+        f"Dot and line: each class with its 95 % interval over {over}. Classes are sorted from "
+        "frequent to rare."
     )
     n = words.count(int(row["n"]), "class")
     if not words.known(row["slope"]):
@@ -187,8 +187,8 @@ def trend_caption(row: pd.Series) -> str:
     return (
         f"Meta-regression over {n}: b = {b} per tenfold frequency (95 % interval {low} to {high}, "
         f"{words.p_value(row['p_value'])}), scatter of classes \u03c4 = "
-        f"{words.number(row['tau'], 3)}. {drawn} Dashed: the trend. Light diamond: the class drawn "
-        "towards it by as much as its difference is noise."
+        f"{words.number(row['tau'], 3)}. {drawn} Dashed: the trend. Light diamond: the class "
+        "shrunk towards the trend by as much as its difference is noise."
     )
 
 

@@ -29,7 +29,7 @@ def headline(found: FirstForgotten) -> str:
     return "Which classes go first cannot be told"
 
 
-SOMERS_D = "Somers\u2019 D says how well a class is ranked; 100 % lost is chance, more is worse."
+SOMERS_D = "Somers\u2019 D measures how well a class is ranked; a loss of 100 % is chance level."
 
 
 def lost(changes: pd.DataFrame, sparsity: float) -> str:
@@ -105,7 +105,10 @@ def so_far(n_runs: int, n_wanted: int) -> str:
 
 def first_so_far(found: FirstDrops) -> str:
     """What the runs that are finished show, without a claim: the order may change."""
-    later = "More runs can change the order, so what is forgotten first is said when all are there."
+    later = (
+        "More runs can change the order; the classes forgotten first are named when all are "
+        "finished."
+    )
     if not found.first:
         return later
     return f"First to lose {LOST} in these: {_ranked(found.first)}. {later}"

@@ -17,8 +17,8 @@ WHAT_AGREEMENT_IS = (
     "pruned model: 1 where both order the classes alike, 0 where they have nothing in common."
 )
 NO_OPERATING_POINTS = (
-    "This study keeps no validation predictions, so no class has an operating point, and nothing "
-    "says which findings are lost or raised by it. They can be lost and raised by rank."
+    "This study keeps no validation predictions, so no class has an operating point. Findings can "
+    "be lost and raised only by rank."
 )
 UNTIL = (
     "The finding is lost, or raised, at this sparsity or a smaller one. Which images are PIEs does "
@@ -115,8 +115,8 @@ def fates_told(fates: list[FindingFate]) -> list[str]:
 
 
 SIMILAR = (
-    "X-rays of other patients whose predictions by the dense model are the most similar: distance "
-    "between the log-odds of all classes, means over runs. Alike to the model, not to the eye."
+    "X-rays of other patients with the most similar predictions by the dense model: distance "
+    "between the log-odds of all classes, means over runs. Similar to the model, not to the eye."
 )
 
 
@@ -215,14 +215,14 @@ def loosen(left: dict[str, int], badges: dict[str, str]) -> str:
     """Which filter to take away where nothing is left. left: `Gallery.loosening`."""
     helping = [(badges[name], n) for name, n in left.items() if n]
     if not helping:
-        return "No image meets these filters, and no single one of them is to blame: reset them."
+        return "No image meets these filters, and removing a single one would not help: reset them."
     text = "; ".join(f"without \u201c{badge}\u201d there are {n:,}" for badge, n in helping[:3])
     return f"No image meets all of these filters: {text}."
 
 
 def image_caption(agreement: float, rank: int, n_images: int) -> str:
     if math.isnan(agreement):
-        return "No agreement: all classes have one probability here, so nothing can be ranked."
+        return "No agreement: all classes have the same probability here, so nothing can be ranked."
     return (
         f"Agreement {words.number(agreement)}, the {_ordinal(rank)} lowest of "
         f"{words.count(n_images, 'test image')}. {WHAT_AGREEMENT_IS}"

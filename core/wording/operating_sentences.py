@@ -11,16 +11,16 @@ from core.wording import words
 
 MANY = 0.5  # a finding called on more than this share of the X-rays without it is called in vain
 IMPORTED = (
-    "No operating points: these predictions were imported, and none of validation images came "
-    "along. Sensitivity, specificity and false alarms cannot be told."
+    "No operating points: these predictions were imported without any for validation images. "
+    "Sensitivity, specificity and false alarms cannot be told."
 )
 NO_SPLIT = (
     "No operating points: this study has no validation images to fix them on. Sensitivity, "
     "specificity and false alarms cannot be told."
 )
-NOT_YET = "Sensitivity and specificity at this sparsity follow once every run has it."
+NOT_YET = "Sensitivity and specificity at this sparsity appear once every run has finished it."
 REFIXED_NOT_YET = (
-    "Operating points fixed again at this sparsity follow once every run has its validation "
+    "Operating points fixed again at this sparsity appear once every run has its validation "
     "predictions."
 )
 

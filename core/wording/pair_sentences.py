@@ -16,9 +16,8 @@ from core.wording import words
 Row = Mapping[str, Any]
 EDITIONS = {
     True: (
-        "Corrected: FCD of Somers\u2019 D without the distance that noise alone gives two curves, "
-        "so 0 is within noise; pairs are tested over runs and patients. Classes that cannot be "
-        "judged are left out."
+        "Corrected: FCD of Somers\u2019 D without what noise adds, so 0 is within noise; pairs "
+        "are tested over runs and patients. Classes that cannot be judged are left out."
     ),
     False: (
         "Paper: FCD as a Euclidean distance, which grows with noise and with the number of grid "
@@ -31,8 +30,8 @@ NOT_JUDGED = (
     "model"
 )
 IN_SUBGROUP = (
-    "In a subgroup pairs are not tested, because nothing is known of other patients there. FCD is "
-    "shown as measured, noise included: two classes that are forgotten alike do not have 0."
+    "In a subgroup pairs are not tested, because nothing is known about other patients there. FCD "
+    "is shown as measured, noise included: two classes that are forgotten alike do not have 0."
 )
 NOT_READ = (
     "Pairs are tested once all predictions of the study have been read. Until then FCD is shown as "
@@ -47,7 +46,7 @@ WITH_FREQUENCY = {
     "forgotten",
     verdicts.OPPOSITE: "The more two classes differ in frequency, the more alike they are "
     "forgotten",
-    verdicts.NOT_SHOWN: "That difference in frequency goes with FCD is not shown",
+    verdicts.NOT_SHOWN: "No link between difference in frequency and FCD is shown",
     verdicts.CANNOT_TELL: "Whether difference in frequency goes with FCD cannot be told here",
 }
 WITH_COOCCURRENCE = "Whether classes that occur together are forgotten alike cannot be told here"
@@ -140,7 +139,7 @@ def interaction(rows: pd.DataFrame) -> str:
             f"{_signed(both['coefficient'])} per unit of IoU^(1/4) ({p})."
         )
     return text + (
-        "That co-occurrence changes this is not shown: interaction "
+        "No effect of co-occurrence on this is shown: interaction "
         f"{_signed(both['coefficient'])}, {p}."
     )
 

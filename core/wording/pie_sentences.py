@@ -109,7 +109,7 @@ def _reason(claim: Claim | None) -> str:
     if claim.verdict == CANNOT_TELL:
         return f"Whether pruning is the reason cannot be told: {claim.reason or 'no interval'}."
     verdicts = {AS_CLAIMED: "Pruning does it", OPPOSITE: "Pruning makes it less so"}
-    verdict = verdicts.get(claim.verdict, "That pruning is the reason is not shown")
+    verdict = verdicts.get(claim.verdict, "It is not shown that pruning is the reason")
     # Nothing but that of dense against dense models is divided out of this claim.
     dense = claim.detail["pruned"] / claim.estimate
     return (
@@ -156,7 +156,7 @@ def _with_pruning(clear: pd.DataFrame, names: Mapping[str, str]) -> str:
     more = clear["difference_of_differences"] * np.sign(clear["difference"]) > 0
     by_pruning = clear[(clear["dod_q"] < SIGNIFICANT) & more]
     if by_pruning.empty:
-        return "; that pruning is the reason is not shown"
+        return "; it is not shown that pruning is the reason"
     if len(by_pruning) == len(clear):
         return "; more so than when nothing is pruned"
     return f"; more so than when nothing is pruned: {_measures(by_pruning, names)}"

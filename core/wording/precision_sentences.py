@@ -22,5 +22,5 @@ def choice(asked: str, precision: str, native_bf16: bool) -> str:
         return warning
     if asked != "auto":
         return ""
-    why = "computes in bf16 itself" if native_bf16 else "does not compute in bf16 itself"
-    return f"auto is {precision} here, as this machine {why}."
+    why = "has bf16 arithmetic" if native_bf16 else "has no bf16 arithmetic"
+    return f"auto means {precision} here: this machine {why}."

@@ -12,14 +12,14 @@ NOT_A_LICENCE = (
     "not a licence to deploy."
 )
 NO_DECISIONS = (
-    "By decisions: cannot tell. This study has no operating points, because it keeps no validation "
-    "predictions; so nothing is known of sensitivity and specificity."
+    "By decisions: cannot tell. This study has no operating points, because it keeps no "
+    "validation predictions; so nothing is known about sensitivity and specificity."
 )
 DECISIONS_ARE = (
-    "By decisions, each change is held against the dense model at its own operating point, with "
-    "the 95 % intervals over patients of both models. The bounds take the two as independent, "
-    "though they share their patients, so they are conservative. They say nothing of other "
-    "trainings."
+    "By decisions, each change is measured against the dense model at its own operating point, "
+    "with the 95 % intervals over patients of both models. The bounds treat the two as "
+    "independent although they share their patients, so they are conservative. They say nothing "
+    "about other trainings."
 )
 OTHER_FIRST = (
     "First here is the first class outside the margin with this confidence. \u201cForgotten "
@@ -156,7 +156,7 @@ def safe_caveats(
         )
     if answer.n_runs < 2:
         found.append(
-            "One run: the bounds are over patients only, and say nothing of other trainings."
+            "One run: the bounds are over patients only, and say nothing about other trainings."
         )
     return found
 

@@ -116,11 +116,11 @@ def overall_interval(overall: pd.DataFrame) -> str:
     n = words.count(int(overall["n_runs"].max()), "run")
     if (overall["interval_over"] == "runs").all():
         return (
-            f"95 % intervals over {n}: they speak for other trainings on these test images, not "
+            f"95 % intervals over {n}: they hold for other trainings on these test images, not "
             "for other patients."
         )
     return (
-        f"95 % intervals over {n} and patients: they speak for other trainings and other patients. "
+        f"95 % intervals over {n} and patients: they hold for other trainings and other patients. "
         "The p-values are over runs."
     )
 

@@ -30,8 +30,8 @@ TERMS = {
     "points of a curve that never rises.",
     "forgotten first": "The classes that are among the first three to lose a fifth of their "
     "Somers\u2019 D in at least 90 of 100 draws of runs and patients.",
-    "interval over runs and patients": "Made so that, over repeated studies with other trainings "
-    "and patients, 95 of 100 such intervals hold the true value.",
+    "interval over runs and patients": "Over repeated studies with other trainings and patients, "
+    "95 of 100 such intervals contain the true value.",
     "judged": "A class with at least 10 patients in the test set that the dense model finds.",
     "FCD": "Forgettability curve dissimilarity: how far apart the curves of two classes are. "
     "Corrected: without what noise adds, so 0 is within noise.",
@@ -43,23 +43,24 @@ TERMS = {
     "pruned model's probabilities (means over runs). 1: the same order.",
     "operating point": "The probability from which a finding counts as found, fixed on validation "
     "images at one specificity for all classes, by the dense model.",
-    "lost, raised": "A labelled finding is lost from the sparsity on from which, to the end of the "
-    "grid, the pruned model no longer calls it, though the dense model does. A finding that the "
-    "image does not have is raised where it is called from there on, though the dense model does "
-    "not: a false alarm. Called: at the operating point, or by rank.",
-    "safe sparsity": "The largest sparsity up to which every class judged is shown to lose no more "
-    "than the margin, with the confidence asked for.",
+    "lost, raised": "A labelled finding is lost if the dense model calls it and the pruned model, "
+    "from some sparsity to the end of the grid, does not. A finding that the "
+    "image does not have is raised if the pruned model calls it from some "
+    "sparsity on and the dense model does not: a false alarm. Called: at the "
+    "operating point, or by rank.",
+    "safe sparsity": "The largest sparsity up to which every class judged is shown to lose no "
+    "more than the margin, with the chosen confidence.",
     "margin": "The largest loss that still counts as being as good as dense, as a share of dense.",
     "by ranking, by decisions": "By ranking: whether images with the class still get higher "
     "probabilities than those without. By decisions: whether sensitivity and specificity at an "
     "operating point stay within 5 percentage points of dense.",
     "test patients": "Patients in the test set with an image that carries the class.",
-    "test positives": "Test images that carry the class. Where they are of fewer than 10 patients, "
-    "its numbers are unstable: shown, and marked.",
+    "test positives": "Test images that carry the class. If they come from fewer than 10 "
+    "patients, its numbers are unstable: shown, and marked.",
     "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend; "
     "Statistics in the documentation says why.",
-    "p and q": "p: how often chance would give as much. q: the same after Benjamini and "
-    "Hochberg, for many classes looked at together.",
+    "p and q": "p: how often chance would give as much. q: p corrected after Benjamini and "
+    "Hochberg, because many classes are tested together.",
     "preflight": "A look at the file before anything runs: what it is, and whether it fits the "
     "dataset.",
     "reading": "One reader's answers about one image.",

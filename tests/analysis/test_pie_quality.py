@@ -122,8 +122,8 @@ def test_no_difference_in_noise_is_no_finding():
 @pytest.mark.parametrize(
     ("ci_low", "pruned_ci_low", "opens"),
     [
-        (1.4, 0.2, "That pruning is the reason is not shown: "),
-        (0.8, 1.5, "That pruning is the reason is not shown: "),
+        (1.4, 0.2, "It is not shown that pruning is the reason: "),
+        (0.8, 1.5, "It is not shown that pruning is the reason: "),
         (1.4, 1.5, "Pruning does it: "),
     ],
 )

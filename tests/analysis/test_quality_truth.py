@@ -108,7 +108,7 @@ def test_the_headline_names_every_measure_that_differs_the_largest_side_first():
     )
     assert pie_sentences.image_quality(table, NAMES) == (
         "PIEs have lower contrast and entropy and higher blur than other images (n = 66 PIEs); "
-        "that pruning is the reason is not shown"
+        "it is not shown that pruning is the reason"
     )
 
 

@@ -131,7 +131,7 @@ def test_an_effect_is_told_with_its_direction(numbers, says):
          "is forgotten"),
         (("opposite", "cannot tell"), "Frequent classes are hit harder"),
         (("as claimed", "opposite"), "Rarity works both ways"),
-        (("not shown", "not shown"), "That rarity plays a part is not shown"),
+        (("not shown", "not shown"), "No effect of rarity is shown"),
         (("cannot tell", "cannot tell"), "Whether rarity plays a part cannot be told here: one run "
          "says nothing of other trainings."),
     ],

@@ -185,7 +185,7 @@ def test_a_saved_view_is_found_again_by_its_owner_alone(page, room):
     expect(counts).to_contain_text("Group tail", timeout=PATIENCE)
     page.wait_for_selector(IDLE)
     saved.get_by_role("button").click()
-    page.get_by_label("Name of the present view").fill("Tail by patient")
+    page.get_by_label("Name for this view").fill("Tail by patient")
     page.get_by_role("button", name="Save it").click()
     expect(page.get_by_text("Saved: Tail by patient.")).to_be_visible(timeout=PATIENCE)
     page.goto(f"{room.address}/pie_browser?study=tail")

@@ -63,8 +63,8 @@ def test_the_time_a_study_takes_follows_the_precision() -> None:
 def test_bf16_where_it_is_imitated_costs_and_auto_says_what_it_is() -> None:
     assert cost("bf16", native_bf16=False) == choice("bf16", "bf16", False) == COSTS
     assert cost("bf16", native_bf16=True) == cost("fp32", native_bf16=False) == ""
-    assert choice("auto", "bf16", True).startswith("auto is bf16 here")
-    assert choice("auto", "fp32", False).startswith("auto is fp32 here")
+    assert choice("auto", "bf16", True).startswith("auto means bf16 here")
+    assert choice("auto", "fp32", False).startswith("auto means fp32 here")
 
 
 @pytest.mark.parametrize("native", [False, True])

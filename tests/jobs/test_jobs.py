@@ -328,7 +328,7 @@ def test_a_killed_jobs_process_is_a_failed_attempt_in_words_and_the_worker_goes_
     (at_work,) = children_of(worker.pid)
     os.kill(at_work, signal.SIGKILL)
     until(lambda: job(job_id).status == "failed")
-    assert "ended by SIGKILL, perhaps for want of memory" in job(job_id).error
+    assert "ended by SIGKILL, perhaps because memory ran out" in job(job_id).error
     report = read_progress(study_dir(config))
     assert report is not None
     assert (report.state, report.message) == ("failed", job(job_id).error)

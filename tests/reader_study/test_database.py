@@ -176,7 +176,7 @@ def test_an_answer_that_did_not_reach_the_database_is_an_error_and_not_kept(of):
         other.execute(
             "CREATE TRIGGER full BEFORE INSERT ON answer BEGIN SELECT RAISE(ABORT, 'disk'); END"
         )
-    with pytest.raises(WorkError, match=r"did not take it \(disk\)"):
+    with pytest.raises(WorkError, match=r"could not save it \(disk\)"):
         readings.answer(of, ADA, 0, "difficulty", 1, None)
     assert readings.sheet(of, ADA).given == {}
 

@@ -199,7 +199,7 @@ def test_a_wrong_plan_is_refused_in_a_sentence(settings, message):
 
 
 def test_matching_needs_as_many_of_each():
-    with pytest.raises(InputError, match="Matched, there are as many non-PIEs as PIEs"):
+    with pytest.raises(InputError, match="A matched study has as many non-PIEs as PIEs"):
         wanted(matched=True)
 
 
@@ -270,7 +270,10 @@ def test_seven_blocks_of_which_three_are_read_are_a_balanced_design():
         ({"readers": ("guest",)}, "'guest' is no reader"),
         ({"readers": ("a b",)}, "'a b' is no reader"),
         ({"repeats": 0.5}, "repeats: "),
-        ({"readers": ("anna", "ben", "cy"), "readers_per_image": 2, "anchors": 12}, "fewer than"),
+        (
+            {"readers": ("anna", "ben", "cy"), "readers_per_image": 2, "anchors": 12},
+            "fewer of them",
+        ),
     ],
 )
 def test_a_design_that_cannot_be_is_refused(settings, message):

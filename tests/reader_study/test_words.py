@@ -22,7 +22,7 @@ def test_a_difference_is_told_with_its_side_its_interval_and_of_whom_it_holds():
     )
     told = words.answer(found(0.01, -0.5, generalises=False))
     assert "0.50 lower" in told
-    assert told.endswith("it is of these readers only.")
+    assert told.endswith("it holds for these readers only.")
 
 
 def test_no_difference_shown_is_not_told_as_none():

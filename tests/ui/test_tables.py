@@ -35,7 +35,7 @@ def test_a_column_in_which_no_row_has_anything_is_left_out_and_named():
     assert tables.empty_columns(TABLE.assign(b=[0.0, 0.0])) == ["q", "unstable"], "0 is a number"
     assert tables.empty_columns(TABLE[:0]) == []
     headers = [tables.header(COLUMNS, name) for name in ("q", "unstable")]
-    assert tables.left_out(headers) == "Left out, since no row has anything in it: q, Unstable."
+    assert tables.left_out(headers) == "Columns without any value are left out: q, Unstable."
 
 
 def test_whole_numbers_have_a_comma_after_each_thousand():

@@ -20,14 +20,14 @@ def trends(low: float = 0.33, reason: str = "") -> pd.DataFrame:
 
 def test_difficulty_is_said_for_a_tenth_of_somers_d():
     assert difficulty(trends()) == (
-        "What the dense model finds badly is forgotten first: of equally frequent classes, one "
-        "with 0.1 more dense Somers\u2019 D is forgotten 4.7 percentage points of sparsity later "
-        "(95 % interval 3.3 to 6.0 later)."
+        "Classes that are hard for the dense model are forgotten first: of equally frequent "
+        "classes, one with 0.1 more dense Somers\u2019 D is forgotten 4.7 percentage points of "
+        "sparsity later (95 % interval 3.3 to 6.0 later)."
     )
 
 
 def test_a_slope_that_may_be_nothing_is_no_finding():
-    assert difficulty(trends(low=-0.1)).startswith("That difficulty plays a part is not shown: ")
+    assert difficulty(trends(low=-0.1)).startswith("No effect of difficulty is shown: ")
 
 
 def test_nothing_is_said_where_no_trend_is_known():

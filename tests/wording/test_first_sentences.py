@@ -129,7 +129,8 @@ def test_where_nothing_is_lost_or_known_no_class_is_named():
 
 def test_while_runs_are_missing_what_fell_first_is_no_headline():
     assert first_sentences.so_far(2, 6) == "So far, 2 of 6 runs"
-    later = "More runs can change the order, so what is forgotten first is said when all are there."
+    later = "More runs can change the order; the classes forgotten first are named when all are "
+    later += "finished."
     drops = first_drops(summary(), corrected=True)
     assert first_sentences.first_so_far(drops) == (
         "First to lose a fifth of Somers\u2019 D in these: Unseen (26 %), Mass (58 %) and "

@@ -65,7 +65,7 @@ ADDRESS = {
     "group": ("PIE browser", "Groups of which a finding must be: `tail`, `medium`, `head`."),
     "findings": ("PIE browser", "Numbers of findings, `0` to `4+`."),
     "agreement": ("PIE browser", "Two values: the range of agreement."),
-    "patient": ("PIE browser", "Patient ids, divided by commas."),
+    "patient": ("PIE browser", "Patient ids, separated by commas."),
     "column": ("PIE browser", "A column of the labels, such as `view`."),
     "value": ("PIE browser", "Its value."),
     "raised": ("PIE browser", "An old name of `finding` with `fate=raised`, which still works."),

@@ -22,7 +22,9 @@ def show_studies(person: Person) -> None:
         return
     name = st.selectbox("Study to delete", list(studies), index=None)
     if name:
-        st.caption("Its models, predictions and tables go for good. Images and study files stay.")
+        st.caption(
+            "This deletes its models, predictions and tables for good. Images and study files stay."
+        )
         if confirm.named(name, "Delete", "deletion_typed"):
             delete_study(studies[name].folder, person.email)
             st.rerun()
@@ -32,7 +34,7 @@ def show_datasets(person: Person) -> None:
     """Everybody's and nobody's, by their folders, since two may have one name."""
     found = {one.folder.name: one for one in all_datasets()}
     if not found:
-        st.info("Nobody has brought images of their own.", icon=":material/info:")
+        st.info("Nobody has uploaded images.", icon=":material/info:")
         return
     rows = [
         (one.name, one.person or NOBODY, size(bytes_of(one)), folder)
@@ -42,7 +44,7 @@ def show_datasets(person: Person) -> None:
     st.dataframe(table, hide_index=True, column_config=HEADS, alt=alt)
     chosen = st.selectbox("Dataset to delete", list(found), index=None)
     if chosen:
-        st.caption("Its images and its table go for good, and so does what was made of them.")
+        st.caption("This deletes its images, its table and everything made from them for good.")
         named = confirm.named(found[chosen].name, "Delete the dataset", "dataset_typed")
         if named and confirm.delete_own(found[chosen], person):
             st.rerun()

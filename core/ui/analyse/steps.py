@@ -112,7 +112,7 @@ def preflight(upload: Upload, base: StudyConfig) -> Preflight | None:
         waiting.watch(look, partial(_cancel, question))
     elif answer.state == "broken":
         st.error(
-            "The preflight ended without an answer, perhaps for want of memory.",
+            "The preflight ended without an answer, perhaps because memory ran out.",
             icon=":material/error:",
         )
         if st.button("Try again", icon=":material/refresh:"):

@@ -71,7 +71,7 @@ def _standing(seen: Job) -> None:
     if job.status == "failed":
         st.error(f"It failed: {plain(job.error)}", icon=":material/error:")
     elif job.status == "cancelled":
-        st.markdown("What it had finished is kept; resumed, it goes on from there.")
+        st.markdown("What it had finished is kept. If you resume it, it continues from there.")
     elif job.status != "finished":
         if job.status == "queued":
             st.info(job_words.place_in_queue(job, jobs.jobs()), icon=":material/schedule:")

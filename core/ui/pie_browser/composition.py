@@ -144,7 +144,7 @@ def _offer_measuring(n_images: int) -> bool:
     st.markdown("### Image quality of PIEs")
     st.markdown(
         f"Sharpness and exposure of {words.count(n_images, 'test image')}, PIEs against others. "
-        "They are measured once and kept; stopped, it goes on where it was."
+        "They are measured once and kept. If you stop it, it continues from there next time."
     )
     return st.button("Measure the images", icon=":material/straighten:")
 

@@ -84,7 +84,7 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
             counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))
             agreement = _range()
             patients = st.text_input(
-                "Patient ids, divided by commas", key="patient", bind="query-params"
+                "Patient ids, separated by commas", key="patient", bind="query-params"
             )
             column, value = _column(view)
         with asked:

@@ -21,8 +21,8 @@ def explain_unknown(view: View, chosen: Gallery, images: Images) -> None:
     offer to do it, or where it has no answer for any image."""
     if chosen.needs_comparison(images):
         st.info(
-            "This definition compares the runs with each other, which takes a while the first time "
-            "at each sparsity. What is worked out is kept."
+            "This definition compares the runs with each other, which takes a while the first "
+            "time at each sparsity. The results are kept."
         )
         if st.button("Work it out", icon=":material/calculate:"):
             compare_runs(view)

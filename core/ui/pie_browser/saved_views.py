@@ -43,7 +43,7 @@ def show(shown: View, person: Person) -> None:
 
 def _show_new(study_id: str, person: Person) -> None:
     with st.form("save-view", border=False, clear_on_submit=True):
-        name = st.text_input("Name of the present view", max_chars=LONGEST_NAME, key="view-name")
+        name = st.text_input("Name for this view", max_chars=LONGEST_NAME, key="view-name")
         if not st.form_submit_button("Save it"):
             return
     try:
@@ -72,7 +72,7 @@ def _show_deleted(study_id: str, person: Person) -> None:
 def _show_saved(study_id: str, person: Person) -> None:
     views = saved_views.saved(person, study_id)
     if not views:
-        st.caption("No view of this study is saved yet. Yours are seen by you alone.")
+        st.caption("No view of this study is saved yet. Only you see your views.")
     for number, view in enumerate(views):
         with st.container(
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"

@@ -74,12 +74,12 @@ def _form(opened: View, person: Person, pruned: list[float]) -> None:
 def _images(found: drawing.Candidates) -> dict[str, Any]:
     """How many images of each kind, and whether they are matched."""
     matched = st.checkbox(
-        "Match each PIE with a non-PIE of the same labels; where there is none, with one of as "
-        "many findings and the same group (head, medium, tail)",
+        "Match each PIE with a non-PIE that has the same labels or, if there is none, as many "
+        "findings and the same group (head, medium, tail)",
         True,
         key="rs-matched",
-        help="9 of 10 PIEs may have no finding, and 4 of 10 other images: unmatched, readers "
-        "would compare images with findings to images without.",
+        help="Often 9 of 10 PIEs have no finding, but only 4 of 10 other images. Unmatched, "
+        "readers would compare images with findings with images without.",
     )
     most = max(min(20, found.n_pairs if matched else found.n_pie_patients), 2)
     with st.container(horizontal=True):
@@ -122,7 +122,7 @@ def _choices(n_readers: int) -> dict[str, Any]:
                 0,
                 key="rs-anchors",
                 disabled=not per_image,
-                help="They tie the readers' scales together.",
+                help="They make the readers' scales comparable.",
             )
             seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="rs-seed")
         reveal = st.checkbox(
@@ -146,7 +146,7 @@ def _form_label(form: Form) -> str:
 def _show_size(n_readers: int, n_pairs: int, shared: bool) -> None:
     """What a study of this size would find."""
     difference = st.number_input(
-        "Difference to find (points of 1 to 5)", 0.1, 2.0, reader_power.DIFFERENCE, 0.1,
+        "Difference to find (points on a scale of 1 to 5)", 0.1, 2.0, reader_power.DIFFERENCE, 0.1,
         key="rs-difference", width=280,
     )  # fmt: skip
     if n_readers >= 2:

@@ -31,8 +31,8 @@ KEYS_HELP = (
 STEPS = {"left": -1, "right": 1}
 KEYS = (
     "Keys: Y or N for each label, then 1 to 5 for image quality, then 1 to 5 for difficulty. The "
-    "next image comes by itself; left and right arrow go back and on. B, Q and T ask again for "
-    "labels, quality and difficulty."
+    "next image appears by itself; the left and right arrows go back and forward. B, Q and T ask "
+    "again for labels, quality and difficulty."
 )
 NAME = "reader"  # of whoever reads without signing in: in the address and in the session
 
@@ -64,7 +64,7 @@ def show_name(reader: str) -> None:
     if st.session_state.get(NAME) is None and not database.read_by_name():
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"You read as {plain(reader)}.")
+        st.caption(f"You are reading as {plain(reader)}.")
         st.button("Somebody else", type="tertiary", on_click=_forget_name)
 
 
