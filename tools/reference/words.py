@@ -8,6 +8,11 @@ from core.study import environment
 
 VARIABLES = {name: field.description or "" for name, field in environment.VARIABLES.items()}
 
+
+def _section(page: str, title: str) -> tuple[str, str]:
+    return page, f"`true`: the section *{title}* is open."
+
+
 ADDRESS = {
     "study": ("every page of a study", "Name of the study, or its id where two share a name."),
     "metric": (
@@ -20,10 +25,10 @@ ADDRESS = {
     "reading": ("Class AP, Forgettability", "`corrected` or `paper`."),
     "scale": ("Class AP", "`relative` (to dense) or `measured`."),
     "classes": ("Class AP, PIE browser", "Classes to name in the chart; labels to filter by."),
-    "losses": ("Class AP", "`true`: what each class has lost is open."),
-    "operating": ("Class AP", "`true`: sensitivity, specificity and false alarms are open."),
-    "rarity": ("Class AP", "`true`: whether rare classes lose more is open."),
-    "summary": ("Class AP", "`true`: the table of all classes is open."),
+    "losses": _section("Class AP", "What each class has lost"),
+    "operating": _section("Class AP", "Sensitivity, specificity and false alarms"),
+    "rarity": _section("Class AP", "Do rare classes lose more?"),
+    "summary": _section("Class AP", "Every class: when it is forgotten, and how sure that is"),
     "subgroup": (
         "Class AP, Forgettability",
         "Conditions that the test images in view meet, such as `sex:F,age:60-,view:PA`.",
@@ -34,8 +39,8 @@ ADDRESS = {
     "order": ("Forgettability", "`frequency` or `clustered`."),
     "first": ("Forgettability", "First class of the pair."),
     "second": ("Forgettability", "Second class of the pair."),
-    "goes_with": ("Forgettability", "`true`: what goes with being forgotten differently is open."),
-    "interaction": ("Forgettability", "`true`: the model of frequency and co-occurrence is open."),
+    "goes_with": _section("Forgettability", "What goes with being forgotten differently?"),
+    "interaction": _section("Forgettability", "Do frequency and co-occurrence act together?"),
     "margin": ("Safe sparsity", "In percent of dense that may be lost."),
     "confidence": ("Safe sparsity", "In percent, one-sided."),
     "min_patients": (
@@ -43,11 +48,11 @@ ADDRESS = {
         "Classes with fewer patients in the test set are not judged.",
     ),
     "positives": ("Safe sparsity", "The old name of `min_patients`, which still works."),
-    "groups": ("Safe sparsity", "`true`: the verdicts by group of classes are open."),
-    "verdicts": ("Safe sparsity", "`true`: the table of all verdicts is open."),
-    "claims": ("Overview", "`true`: the paper\u2019s claims are open."),
+    "groups": _section("Safe sparsity", "By group of classes"),
+    "verdicts": _section("Safe sparsity", "Every verdict as a table"),
+    "claims": _section("Overview", "The paper\u2019s claims, tested here"),
     "mean_ap": ("Overview", "`true` or `false`: whether mAP over sparsity is open."),
-    "frequencies": ("Overview", "`true`: how frequent each class is stands open."),
+    "frequencies": _section("Overview", "How frequent each class is"),
     "facts": ("Overview", "`true` or `false`: whether what was run is open."),
     "tour": ("Overview", "`true` or `false`: whether the three pictures are open."),
     "definition": (
@@ -78,17 +83,22 @@ ADDRESS = {
     "size": ("PIE browser", "Thumbnails: `small`, `medium` or `large`."),
     "page": ("PIE browser", "Page of the images, from 1."),
     "image": ("PIE browser", "Id of the image that is open."),
-    "composition": ("PIE browser", "`true`: what PIEs hold more of is open."),
-    "similar": ("PIE browser", "`true`: the X-rays with the most similar predictions are open."),
-    "upload": ("Analyse a checkpoint", "Id of the uploaded checkpoint; of use to who sent it."),
+    "composition": _section("PIE browser", "What PIEs hold more of"),
+    "similar": _section(
+        "PIE browser", "X-rays of other patients with the most similar predictions"
+    ),
+    "upload": (
+        "Analyse a checkpoint",
+        "Id of the uploaded checkpoint; it works only for the person who sent it.",
+    ),
     "dataset": ("Analyse a checkpoint", "Name of the dataset."),
     "own": ("Analyse a checkpoint", "Id of uploaded images that are not kept yet."),
     "look": ("Analyse a checkpoint", "Key of the preflight in view."),
     "grid": ("Analyse a checkpoint", "Sparsities of the study to start."),
-    "precision": ("Analyse a checkpoint", "`fp32` or `bf16`."),
+    "precision": ("Analyse a checkpoint", "`auto`, `fp32` or `bf16`."),
     "method": ("Analyse a checkpoint", "How weights are pruned."),
     "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),
     "job": ("Jobs", "Id of the job in view; without it the list."),
     "reader-study": ("Reader study, Reader results", "Name of the reader study."),
-    "reader": ("Reader study", "Name of whoever reads on a machine without sign-in."),
+    "reader": ("Reader study", "Name of the reader, on a machine without sign-in."),
 }
