@@ -102,6 +102,6 @@ USER 10001
 VOLUME /data
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import sys; from core.serve import answers; sys.exit(not answers('127.0.0.1', 8501))"]
+    CMD ["python", "-c", "import sys; from core.serve import APP, answers, base_path; sys.exit(not answers('127.0.0.1', 8501, base_path(APP.parent)))"]
 ENTRYPOINT ["tini", "--", "prunescope"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8501"]

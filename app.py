@@ -16,6 +16,7 @@ from core.people.gate import Gate, Site
 from core.pictures.xrays import xray_routes
 from core.reader_study.readings import to_read
 from core.ui import provider
+from core.ui.addresses import routes_below_base
 from core.ui.ahead import ahead
 from core.ui.document import document_routes
 from core.ui.sockets import send_at_once
@@ -46,11 +47,13 @@ async def warm(_: st.App) -> AsyncIterator[None]:
 app = st.App(
     "pages/shell.py",
     lifespan=warm,
-    routes=[
-        *xray_routes(provider.visitor_of, to_read),
-        *upload_routes(provider.visitor_of, site),
-        *library_routes(),
-        *document_routes(path.stem for path in Path(__file__).with_name("pages").glob("*.py")),
-    ],
+    routes=routes_below_base(
+        [
+            *xray_routes(provider.visitor_of, to_read),
+            *upload_routes(provider.visitor_of, site),
+            *library_routes(),
+            *document_routes(path.stem for path in Path(__file__).with_name("pages").glob("*.py")),
+        ]
+    ),
     middleware=[Middleware(Gate, site, provider.visitor_of, provider.leave)],
 )

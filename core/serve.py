@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -29,6 +30,7 @@ APP = ROOT / "app.py"
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
 PORTS_TO_TRY = 50
+BASE_PATH = "STREAMLIT_SERVER_BASE_URL_PATH"  # overrides server.baseUrlPath
 WORKER_NICENESS = 10  # a page that is asked for goes before a training step
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before a worker that died is started again
 SECONDS_OF_A_HEALTHY_WORKER = 60.0
@@ -59,7 +61,8 @@ def serve(
     stop: list[int] = []  # not an Event, whose lock a handler may find held by its own thread
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: stop.append(received))
-    dashboard = _start(_dashboard_command(host, port, app), app.parent)
+    base = base_path(app.parent)
+    dashboard = _start(_dashboard_command(host, port, app, base), app.parent)
     worker = WorkerKeeper(say) if open_worker else None
     answered = False
     try:
@@ -72,8 +75,8 @@ def serve(
                 )
             if worker:
                 worker.keep()
-            if not answered and (answered := answers(host, port)):
-                say(f"PruneScope is at {address(host, port)} (stop with Ctrl-C)")
+            if not answered and (answered := answers(host, port, base)):
+                say(f"PruneScope is at {address(host, port, base)} (stop with Ctrl-C)")
                 say(who_may_see(host, app.parent))
     finally:
         _end([dashboard, *([worker.process] if worker and worker.process else [])])
@@ -158,17 +161,30 @@ def choose_port(host: str, port: int | None, say: Callable[[str], None] = print)
     raise InputError(f"Ports {DEFAULT_PORT} to {candidate} of {host} are all taken; give --port.")
 
 
-def address(host: str, port: int) -> str:
-    """The address to open in a browser on this machine."""
+def base_path(folder: Path) -> str:
+    """The sub-path that a dashboard started in `folder` answers below, such as "/scope"; "" if it
+    answers at "/". Streamlit's server.baseUrlPath, read where Streamlit reads it."""
+    said = os.environ.get(BASE_PATH)
+    for path in (folder / ".streamlit/config.toml", Path.home() / ".streamlit/config.toml"):
+        if said is None:
+            with contextlib.suppress(OSError, ValueError):  # which Streamlit itself complains of
+                settings = tomllib.loads(path.read_text(encoding="utf-8"))
+                said = settings.get("server", {}).get("baseUrlPath")
+    base = str(said or "").strip("/")
+    return f"/{base}" if base else ""
+
+
+def address(host: str, port: int, base: str = "") -> str:
+    """The address to open in a browser on this machine; `base` as `base_path` gives it."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return f"http://[{name}]:{port}{base}" if ":" in name else f"http://{name}:{port}{base}"
 
 
-def answers(host: str, port: int) -> bool:
+def answers(host: str, port: int, base: str = "") -> bool:
     """Whether the dashboard there is up."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{address(host, port)}/_stcore/health", timeout=2) as answer:
+        with opener.open(f"{address(host, port, base)}/_stcore/health", timeout=2) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
@@ -187,10 +203,11 @@ def _taken(host: str, port: int) -> bool:
     return False
 
 
-def _dashboard_command(host: str, port: int, app: Path) -> list[str]:
+def _dashboard_command(host: str, port: int, app: Path, base: str) -> list[str]:
     settings = {
         "server.address": host,
         "server.port": str(port),
+        "server.baseUrlPath": base,
         "server.headless": "true",
         "browser.gatherUsageStats": "false",
         "logger.hideWelcomeMessage": "true",

@@ -15,7 +15,15 @@ import pytest
 
 from core import jobs
 from core.errors import InputError
-from core.serve import DEFAULT_PORT, address, answers, choose_port, who_may_see
+from core.serve import (
+    BASE_PATH,
+    DEFAULT_PORT,
+    address,
+    answers,
+    base_path,
+    choose_port,
+    who_may_see,
+)
 from tests.ports import free_port
 from tests.waiting import SECONDS, children_of, lives, until
 
@@ -36,7 +44,7 @@ def port() -> int:
 
 @pytest.fixture
 def server(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """`serve` with a one-line dashboard, in a process of its own."""
+    """`serve` with a one-line dashboard below a sub-path, in a process of its own."""
     app = tmp_path / "an app" / "app.py"
     app.parent.mkdir()
     app.write_text("import streamlit as st\nst.title('here')\n")
@@ -45,13 +53,14 @@ def server(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", code, str(port), str(app)],
         cwd=ROOT,
+        env=os.environ | {BASE_PATH: "scope"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     children: set[int] = set()
     try:
-        until(lambda: answers("127.0.0.1", port))
+        until(lambda: answers("127.0.0.1", port, "/scope"))
         until(jobs.worker_running)
         children = set(children_of(process.pid))
         yield process
@@ -86,10 +95,10 @@ def test_a_killed_worker_is_started_again_and_sigterm_ends_everything(
     server.terminate()
     assert server.wait(SECONDS) == 0
     assert not any(map(lives, children))
-    assert not answers("127.0.0.1", port)
+    assert not answers("127.0.0.1", port, "/scope")
     assert server.stdout is not None
     said = server.stdout.read()
-    assert f"PruneScope is at http://127.0.0.1:{port}" in said
+    assert f"PruneScope is at http://127.0.0.1:{port}/scope (" in said
     assert "Nobody signs in, so it answers only this machine." in said
     assert "The worker ended (status -9); a new one starts in 1 s." in said
     assert "Unfinished jobs go on" in said
@@ -177,3 +186,21 @@ def test_the_address_shown_is_one_a_browser_can_open() -> None:
     assert address("0.0.0.0", 80) == "http://127.0.0.1:80"
     assert address("::", 80) == "http://[::1]:80"
     assert address("localhost", 80) == "http://localhost:80"
+    assert address("localhost", 80, "/scope") == "http://localhost:80/scope"
+
+
+def test_the_sub_path_is_where_streamlit_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(BASE_PATH, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder, home = tmp_path / "app" / ".streamlit", tmp_path / "home" / ".streamlit"
+    assert base_path(folder.parent) == ""
+    for place, said in ((home, "at-home"), (folder, "/lab/scope/")):  # the later counts more
+        place.mkdir(parents=True)
+        (place / "config.toml").write_text(f'[server]\nbaseUrlPath = "{said}"\n')
+        assert base_path(folder.parent) == f"/{said.strip('/')}"
+    monkeypatch.setenv(BASE_PATH, "scope")
+    assert base_path(folder.parent) == "/scope"
+    (folder / "config.toml").write_text("this is no TOML")
+    assert base_path(folder.parent) == "/scope"

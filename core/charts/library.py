@@ -11,7 +11,7 @@ from pathlib import Path
 import plotly
 from starlette.requests import Request
 from starlette.responses import FileResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 ADDRESS = f"/plotly/{plotly.__version__}.js"
 _FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -19,7 +19,7 @@ _FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-def library_routes() -> list[BaseRoute]:
+def library_routes() -> list[Route]:
     return [Route(ADDRESS, _library, methods=["GET"])]
 
 

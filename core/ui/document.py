@@ -15,7 +15,7 @@ from pathlib import Path
 import streamlit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 _STATIC = Path(streamlit.__file__).parent / "static"
 _EARLY = ("Html.*.js", "purify.es.*.js", "StreamlitMarkdown.*.js", "PlotlyChart.*.js")
@@ -26,7 +26,7 @@ STYLE, SIDEBAR = (
 )
 
 
-def document_routes(pages: Iterable[str]) -> list[BaseRoute]:
+def document_routes(pages: Iterable[str]) -> list[Route]:
     """Home and the addresses of `pages`, such as "class_ap"; other addresses stay Streamlit's."""
     return [Route(f"/{page}", _document, methods=["GET"]) for page in ("", *pages)]
 
@@ -42,5 +42,5 @@ def document(page: str) -> str:
 
 
 def _document(request: Request) -> HTMLResponse:
-    page = request.url.path.removeprefix("/")
+    page = request.url.path.rpartition("/")[2]
     return HTMLResponse(document(page), headers={"Cache-Control": "no-cache"})

@@ -24,6 +24,7 @@ from core.people.access import (
 from core.people.gate import SIGN_OUT
 from core.people.sign_in import Claims, Nobody
 from core.ui import markup, provider
+from core.ui.addresses import below_base
 
 SECONDS_BETWEEN_LOOKS = 5
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def ask_to_sign_in(nobody: Nobody) -> NoReturn:
         label = f"Sign in with {name}" if name else "Sign in"
         st.button(label, on_click=st.login, args=(name,), key=f"sign-in-{name}")
     if nobody.signed_in:
-        st.html(markup.sign_out(SIGN_OUT))
+        st.html(markup.sign_out(below_base(SIGN_OUT)))
     st.caption("For research only. Not a medical device, not for diagnosis.")
     st.stop()
 
@@ -108,7 +109,7 @@ def show_person(looking: Person) -> None:
     """Who is signed in and the way out; or why nobody is, and what that means."""
     if provider.configured():
         st.text(f"{looking.email}, {looking.role}")
-        st.html(markup.sign_out(SIGN_OUT))
+        st.html(markup.sign_out(below_base(SIGN_OUT)))
     elif visitor().synthetic_only:
         st.info(
             "Only synthetic studies are shown: without sign-in, X-rays of patients are for people "
@@ -122,13 +123,13 @@ def show_person(looking: Person) -> None:
 
 def xray_address(study_id: str, image_id: str) -> str:
     """Where this person finds an image for the next minutes; `?size=` or `?pixels=1` may follow."""
-    return f"/xray/{sign_xray(XrayClaim(study_id, image_id, person().email))}"
+    return below_base(f"/xray/{sign_xray(XrayClaim(study_id, image_id, person().email))}")
 
 
 def reading_address(reader_study: int, position: int, reader: str) -> str:
     """As `xray_address`, of an image in a reader study, for this person, who reads as `reader`."""
     claim = ReadingClaim(reader_study, position, reader, person().email)
-    return f"/xray/{sign_xray(claim)}"
+    return below_base(f"/xray/{sign_xray(claim)}")
 
 
 def logged_export(study_id: str, table: str, make: Callable[[], T]) -> Callable[[], T]:

@@ -104,21 +104,30 @@ def provider(seconds: int) -> Iterator[str]:
 
 @contextmanager
 def running_app(
-    folder: Path, providers: Mapping[str, str], bound_to: str = "127.0.0.1"
+    folder: Path,
+    providers: Mapping[str, str],
+    bound_to: str = "127.0.0.1",
+    base: str = "",
+    typed: str = "",
 ) -> Iterator[SignedApp]:
     """`streamlit run app.py` over the cache folder/cache, with sign-in at these providers; without
-    any, nobody signs in."""
-    address = f"http://127.0.0.1:{free_port()}"
+    any, nobody signs in.
+
+    base: the sub-path it answers below, such as "/scope". typed: the address that people type, if
+    a proxy stands before it."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}{base}"
     secrets = folder / "secrets.toml"
     lines = ["[auth]", f'cookie_secret = "{COOKIE_SECRET}"']
-    lines.append(f'redirect_uri = "{address}/oauth2callback"')
+    lines.append(f'redirect_uri = "{typed or address}/oauth2callback"')
     for name, metadata in providers.items():
         lines += [f"[auth.{name}]", 'client_id = "prunescope"', 'client_secret = "hush"']
         lines.append(f'server_metadata_url = "{metadata}"')
     if providers:
         secrets.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-    command += ["--server.port", address.rpartition(":")[2], "--server.address", bound_to]
+    command += ["--server.port", str(port), "--server.address", bound_to]
+    command += ["--server.baseUrlPath", base] if base else []
     command += ["--secrets.files", str(secrets)]
     paths = folder / "cache", folder / "roles.toml", folder / "server.log"
     app = SignedApp(address, *paths, tuple(command))

@@ -16,6 +16,7 @@ import streamlit as st
 from core.charts import Chart
 from core.charts.library import ADDRESS
 from core.ui import file_stem
+from core.ui.addresses import below_base
 from core.ui.view import View
 from core.wording import columns
 
@@ -56,7 +57,7 @@ def figure_files(
             "colours": [list(pair) for pair in colours],
             "width": width,
             "height": chart.figure.layout.height,
-            "library": ADDRESS,
+            "library": below_base(ADDRESS),
         },
     )
 
@@ -69,7 +70,8 @@ def source(of: View) -> str:
 
 def file_name(key: str, of: View | None, about: Sequence[str]) -> str:
     """demo_class_ap_curves_ap_sparsity-85: study, page, chart, settings, subgroup."""
-    page = urlsplit(st.context.url or "").path.rpartition("/")[2] or "overview"
+    path = urlsplit(st.context.url or "").path.removeprefix(below_base(""))
+    page = path.rpartition("/")[2] or "overview"
     study = of.name if of else st.session_state.get("study", "")
     subgroup = columns.subgroup(of.subgroup) if of and of.subgroup else ""
     return file_stem(study, page, key.removesuffix("_chart"), *about, subgroup)

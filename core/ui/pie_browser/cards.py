@@ -18,6 +18,7 @@ from markupsafe import Markup
 from core.people import access
 from core.pictures import xrays
 from core.ui import markup, people, plain
+from core.ui.addresses import below_base
 from core.ui.view import View
 
 
@@ -38,7 +39,7 @@ def show(view: View, cards: list[Card], size: int, width: int) -> None:
 
     def addresses(image_id: str) -> tuple[str, str]:
         claim = access.XrayClaim(view.folder.name, image_id, person)
-        xray = f"/xray/{access.sign_xray(claim)}?size={asked}"
+        xray = below_base(f"/xray/{access.sign_xray(claim)}?size={asked}")
         return xray, address + urlencode({"image": image_id})
 
     drawn = [(one.image_id, *addresses(one.image_id), one.caption, one.is_open) for one in cards]

@@ -11,6 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.ui import people
+from core.ui.addresses import below_base
 from core.upload import uploads
 from core.upload.uploads import Kind
 from core.wording.amounts import size
@@ -35,7 +36,8 @@ def upload(kind: Kind, key: str, what: str, suffixes: tuple[str, ...]) -> str | 
     def asked() -> None:
         who = people.require("researcher", "admin").email
         number = (st.session_state.get(key) or {}).get("want")
-        st.session_state[held] = {"number": number, "address": uploads.address(kind, who)}
+        address = below_base(uploads.address(kind, who))
+        st.session_state[held] = {"number": number, "address": address}
 
     result = _component(
         key=key,
