@@ -19,7 +19,7 @@ with controls:
     which = switches.switch("map", "Map", sections.MAPS, **switches.QUIET)
     first = st.container(
         width="content"
-    )  # whether there is a metric to choose hangs on the reading
+    )  # whether there is a metric to choose depends on the reading
     view = filters.subgroup_filter(view)
     settings = widgets.settings()
     with settings:

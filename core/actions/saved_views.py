@@ -1,6 +1,6 @@
 """Views that people save under a name: what they had chosen on the PIE browser of a study.
 
-They are each person's own; where nobody signs in they are of whoever sits at the machine. They lie
+They are each person's own; without sign-in they belong to the person at the machine. They lie
 in the database of reader studies.
 """
 

@@ -1,5 +1,5 @@
 """The paper's claims, tested on a study: the paper's statistic and the corrected one, each with its
-interval, the null it was held against, and a verdict.
+interval, the null it was compared with, and a verdict.
 
 Claims of Holste et al., MICCAI 2023, section 3. The corrected statistics are those that keep their
 level on studies in which every class is forgotten alike (tests/analysis/test_gate.py).

@@ -119,7 +119,7 @@ class Gallery:
     these classes, and it is raised at or before `until`. until: None for `sparsity`. groups:
     carries a finding of one of these. counts: of groupings.FINDING_COUNTS. agreement: from, to;
     an image without one is in the whole range only.
-    patients: ids, divided by commas or blanks. by and value: one of `groupings` and its text.
+    patients: ids, separated by commas or blanks. by and value: one of `groupings` and its text.
     """
 
     definition: str = PAPER

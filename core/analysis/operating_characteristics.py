@@ -1,4 +1,4 @@
-"""How well each class is found, and how often it is called in vain, as the model is pruned."""
+"""How well each class is found, and how often it is called falsely, as the model is pruned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.analysis.lost import Cells, by_now, lost_at_sparsity, raised_at_sparsi
 from core.study.columns import SHARED, Column, Columns, Unit, interval
 from core.study.labels import FEW_PATIENTS, UNSTABLE
 
-# The operating point held against: that of the dense model, or one fixed again on validation for
+# The operating point to compare with: that of the dense model, or one fixed again on validation for
 # the pruned model at the same specificity.
 DENSE, REFIXED = "dense", "re-fixed"
 THRESHOLDS = (DENSE, REFIXED)
@@ -43,7 +43,7 @@ OPERATING_CHARACTERISTICS = Columns(
     Column("n_raised", "Images without the class, not called when dense, and from this sparsity "
            "or a smaller one on, to the end of the grid, called.", label="Raised"),
     UNSTABLE.meaning_here(f"True below {FEW_PATIENTS} of `n_positive_patients`: read with care."),
-    what="How well each class is found at its operating point, and how often it is called in vain.",
+    what="How well each class is found at its operating point, and how often it is called falsely.",
     row="a class, sparsity and operating point: the dense model's, or fixed again for the pruned",
 )  # fmt: skip
 

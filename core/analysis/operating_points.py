@@ -50,7 +50,7 @@ class OperatingPoints:
 
     Takes validation labels (images, classes) of 1, 0, NaN = left out, and the dense model's
     probabilities there, averaged over runs, so that the average over runs of the test images and
-    each run's own are held against one line. Missing where no validation image is certain
+    each run's own are compared with one line. Missing where no validation image is certain
     not to carry the class; validation_sensitivity also where none carries it.
     """
 

@@ -25,7 +25,7 @@ PAIR = Columns(Column("class_a", "One class."), Column("class_b", "The other."))
 PAIR_EVIDENCE = Columns(
     PAIR,
     Column("fcd_corrected", "Root mean square distance of the curves of Somers' D without what "
-           "noise alone gives; 0 is within noise (corrected). Missing, as all up to `q_value`, "
+           "noise adds; 0 is within noise (corrected). Missing, as all up to `q_value`, "
            "where a class is not judged."),
     Column("fcd_squared_debiased", "Its square before it is cut at 0: 0 on average for two classes "
            "that are forgotten alike, so sometimes below."),
@@ -55,7 +55,7 @@ class Relation(NamedTuple):
 
 @dataclass(frozen=True)
 class PairEvidence:
-    """What the corrected statistics of pairs need, of judged classes alone: those found by the
+    """What the corrected statistics of pairs need, only of judged classes: those found by the
     dense model and with enough patients.
 
     change and variance (classes, sparsities > 0) of the relative change of Somers' D; mean_change
@@ -213,7 +213,7 @@ def n_different(pairs: pd.DataFrame) -> int:
 def exchanged_distances(evidence: PairEvidence, draws: int, seed: int) -> np.ndarray:
     """(draws, pairs) of `PairEvidence.squared` where neither frequency nor co-occurrence matters:
     the curves, drawn towards their mean until only the scatter between classes is left, are dealt
-    out to the classes anew, each with the noise of the class that it is dealt to."""
+    out to the classes again, each with the noise of the class that it is dealt to."""
     first, second = np.triu_indices(len(evidence.class_names), k=1)
     centre = evidence.change.mean(axis=0)
     between = np.maximum(evidence.change.var(axis=0, ddof=1) - evidence.variance.mean(axis=0), 0)

@@ -67,7 +67,7 @@ def pie_claims_table(
     paper_*: ratio of the shares among the paper's PIEs and among other images, over all images, as
     `Ratio` has them (paper_p only for image quality: the paper has none for ratios). estimate: the
     ratio of ratios (difference of differences for image quality), pruned_estimate: that of dense
-    against pruned models, before it is held against dense ones. n: images compared. reason: why it
+    against pruned models, before it is compared with dense ones. n: images compared. reason: why it
     cannot be told; the corrected numbers are missing then.
     """
     patients = rows["patient_id"]

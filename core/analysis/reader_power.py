@@ -78,7 +78,7 @@ class ReaderPower:
 
 def paired_p(differences: np.ndarray) -> np.ndarray:
     """(studies,) two-sided p of the mean of (studies, readers, pairs) differences, pairs crossed
-    with readers, both random; below FEWEST_TO_GENERALISE readers, pairs alone.
+    with readers, both random; below FEWEST_TO_GENERALISE readers, pairs only.
 
     Degrees of freedom as in `reader.mixed_model`. 1 where all differences are equal.
     """

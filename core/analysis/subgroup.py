@@ -1,7 +1,7 @@
 """A subgroup of the test images: several conditions at once, such as women of 60 and over, seen PA.
 
 Its text stands in addresses, on the command line and in notebooks: `sex:F,age:60-,view:PA`. A value
-of an attribute, several divided by |, or of a number a range that includes both ends: `20-39`,
+of an attribute, several separated by |, or of a number a range that includes both ends: `20-39`,
 `60-`, `-40`. The characters , : | % within a name or value are written as in addresses, %2C.
 """
 

@@ -105,7 +105,7 @@ def _add_told(
     sparsity: float,
     drawn: _Drawn,
 ) -> None:
-    """The classes that are told of, in colour."""
+    """The classes that are named, in colour."""
     told = _told(fates)
     colours = [parts.GROUP_COLOURS[groups[name]] for name in told]
     parts.legend_above(figure, 1.02, itemclick=False)

@@ -286,7 +286,7 @@ class _Import:
 
     def _refuse_equal_run(self, cell: Cell, digest: str) -> None:
         """Two trainings never agree in every bit; a file copied to another seed's name would pass
-        for a run, and make whatever is said over runs look surer than it is.
+        for a run, and make whatever is said over runs look more certain than it is.
 
         `digest`: `_probabilities_digest`. Raises InputError that names both files.
         """

@@ -156,8 +156,8 @@ def _job(row: Any) -> Job:
 def _error_in_words(row: Any) -> str:
     if row.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return (
-            f"The worker died {MAX_RECOVERIES} times while at this job, perhaps for want of "
-            "memory. Lower the study's batch sizes, or resume the job to try again."
+            f"The worker died {MAX_RECOVERIES} times while at this job, perhaps because "
+            "memory ran out. Lower the study's batch sizes, or resume the job to try again."
         )
     if row.status == "CANCELLED":
         return ""

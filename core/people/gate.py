@@ -53,8 +53,8 @@ class Site:
 
 
 class Gate:
-    """ASGI middleware; `site` and `visitor` are asked again for every request, and `leave` is told
-    of one that signs out."""
+    """ASGI middleware; `site` and `visitor` are asked again for every request, and `leave` is
+    called for one that signs out."""
 
     def __init__(
         self,

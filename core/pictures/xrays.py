@@ -149,7 +149,7 @@ def _resolved(claim: Claim | None, visitor: Visitor | None, to_read: ToRead) -> 
     """The image a claim is about; None for one in a reader study that is not this visitor's."""
     if not isinstance(claim, ReadingClaim) or visitor is None:
         return claim if isinstance(claim, XrayClaim) else None
-    # Whoever sits at a machine without sign-in may read under the name they were invited by.
+    # A person at a machine without sign-in may read under the name of an invitation.
     if claim.reader != visitor.person.email and visitor.person != LOCAL:
         return None
     found = to_read(claim)

@@ -1,4 +1,4 @@
-"""Child processes for work that a page starts: one a folder, found again by whoever looks there.
+"""Child processes for work that a page starts: one a folder, found again by anyone who looks there.
 
 A child keeps a lock on its folder as long as it lives, so anyone can tell whether it works, waits
 for nothing any more, or died. It writes `answer.json`, whole or not at all, when it is done. What
@@ -150,7 +150,7 @@ def answer(folder: Path, read: Callable[[Any], Report]) -> Answer[Report]:
         return found
     if at_work(folder):
         return _working(folder)
-    # Whoever has just ended has answered before that.
+    # A child that has just ended has answered before that.
     return _finished(folder, read) or Answer("broken" if question(folder) else "absent")
 
 

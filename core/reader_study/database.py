@@ -214,7 +214,7 @@ def _lock(connection: Connection, of: ReaderStudy) -> None:
     """
     row = select(studies.c.id).where(studies.c.id == of.id).with_for_update()
     if connection.execute(row).first() is None:
-        raise InputError(f"The reader study {of.name} is no longer there.")
+        raise InputError(f"The reader study {of.name} no longer exists.")
 
 
 def _named(connection: Connection, name: str) -> bool:

@@ -88,7 +88,7 @@ def _sentence(found: Any) -> str:
 
 def reader_address(text: str) -> str:
     """An e-mail address in small letters; or, for a machine where nobody signs in, the name of
-    somebody who reads there, or "local", who is whoever sits there. Raises InputError."""
+    somebody who reads there, or "local", the person at that machine. Raises InputError."""
     address = text.strip().lower()
     if address != GUEST.email and (ADDRESS.fullmatch(address) or READER_NAME.fullmatch(address)):
         return address
@@ -105,5 +105,5 @@ def needs_no_sign_in(address: str) -> bool:
 
 
 def split_addresses(text: str) -> list[str]:
-    """Addresses as people type them: parted by commas, semicolons, spaces or new lines."""
+    """Addresses as people type them: separated by commas, semicolons, spaces or new lines."""
     return [part for part in re.split(r"[\s,;]+", text) if part]

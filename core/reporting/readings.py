@@ -59,7 +59,7 @@ def pie_composition(
             f"Ratio by number of findings: {'; '.join(counts)}.",
         ),
         (
-            "Such ratios alone say nothing of pruning: models that were only trained again have "
+            "Such ratios say nothing about pruning: models that were only trained again have "
             "PIEs with ratios of their own.",
         ),
     )

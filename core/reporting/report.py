@@ -309,7 +309,7 @@ def _provenance(study: Study, labels: Labels | None) -> list[tuple[str, str]]:
 
 
 def _settings(config: StudyConfig) -> list[tuple[str, str]]:
-    """The settings without the folders of this machine, and without what nobody told of."""
+    """The settings without the folders of this machine, and without what is not known."""
     told = [
         (f"{section}.{name}", _plain(value))
         for section, values in known_settings(config).items()

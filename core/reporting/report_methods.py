@@ -81,7 +81,7 @@ METHODS = (
     (
         "p-values over pairs of classes",
         "Pearson's and the regression's, which take pairs as independent.",
-        "Least squares with a term for the noise of each pair, held against classes dealt out "
+        "Least squares with a term for the noise of each pair, compared with classes dealt out "
         "again with their own noise; 98 % interval. Against co-occurrence no test keeps its error "
         "rate, so there is none.",
     ),

@@ -141,7 +141,7 @@ class PhantomSettings(ImageSettings):
         0.0,
         ge=0,
         le=0.2,
-        description="The same for test images alone. It gives rare findings enough test patients "
+        description="The same for test images only. It gives rare findings enough test patients "
         "and leaves them as rare in training as they are.",
     )
     strength: dict[str, Annotated[float, Field(ge=0.2, le=3)]] = Field(

@@ -11,7 +11,7 @@ from threading import Condition, Thread
 from typing import TypeVar
 
 MOST = 64  # that wait; older ones are of a page that somebody has left
-SECONDS_BETWEEN = 0.02  # whoever waits for an answer goes first
+SECONDS_BETWEEN = 0.02  # a person who waits for an answer goes first
 NEIGHBOURS = 2  # of a slider's value, on either side
 NAME = "ahead"
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Ahead:
                 task, self._at_work = self._waiting.pop(), True
             try:
                 task()
-            except Exception as error:  # whoever asks for it is told why
+            except Exception as error:  # the page that asks for it says why
                 log.debug("not made ahead: %s", error)
             time.sleep(SECONDS_BETWEEN)
 

@@ -155,7 +155,7 @@ def _range(
     now: Condition | None,
     take: Callable[[Callable[[], Condition | None]], Callable[[], None]],
 ) -> None:
-    """The two ends of a number, each included. One number alone is a range from it to itself."""
+    """The two ends of a number, each included. A single number is a range from it to itself."""
     assert attribute.ends
     kind = int if all(end.is_integer() for end in attribute.ends) else float
     ends: tuple[float | None, float | None] = (None, None)

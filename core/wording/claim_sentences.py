@@ -33,7 +33,7 @@ AGAINST = {
     claims.FIRST_DROP: "Frequent classes are forgotten at lower sparsity",
     claims.CHANGE: "Frequent classes lose more at 95 % sparsity",
 }
-# What a ratio of frequencies counts, and what the corrected one is held against.
+# What a ratio of frequencies counts, and what the corrected one is compared with.
 CARRIED = {
     claims.RARE: "PIEs carry a tail class",
     claims.MANY: "PIEs have two findings or more",
@@ -74,7 +74,7 @@ DIFFICULTY_STEP = 0.1  # of Somers' D; the table has the slope per 1
 
 
 def sentence(one: Claim) -> str:
-    """Verdict, estimate, interval, the null it was held against, and n."""
+    """Verdict, estimate, interval, the null it was compared with, and n."""
     verdict = VERDICTS[one.verdict]
     if one.reason:
         verdict = f"{verdict}: {one.reason}"

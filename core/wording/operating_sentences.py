@@ -1,4 +1,4 @@
-"""How often the pruned model calls a finding in vain, and how often it misses one, in sentences."""
+"""How often the pruned model calls a finding falsely, and how often it misses one, in sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.analysis.operating_characteristics import DENSE, REFIXED
 from core.study.labels import FEW_PATIENTS, NO_FINDING
 from core.wording import words
 
-MANY = 0.5  # a finding called on more than this share of the X-rays without it is called in vain
+MANY = 0.5  # a finding called on more than this share of the X-rays without it is called falsely
 IMPORTED = (
     "No operating points: these predictions were imported without any for validation images. "
     "Sensitivity, specificity and false alarms cannot be told."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Times as long as fp32: 4.9 with the AVX2 instructions alone (ResNet-50, 224 px, one core), 5.7 in
+# Times as long as fp32: 4.9 with only the AVX2 instructions (ResNet-50, 224 px, one core), 5.7 in
 # `python -m benchmarks sweep` on a processor without AVX-512.
 IMITATED_BF16 = 5
 COSTS = (

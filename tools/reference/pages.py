@@ -339,7 +339,7 @@ def _evaluated(node: ast.expr, names: dict[str, Any]) -> Any:
 
 def _dashboard() -> Iterator[str]:
     yield "# Pages\n"
-    yield "The address of a page holds its whole state: whoever opens it sees what you see, if "
+    yield "The address of a page holds its whole state: anyone who opens it sees what you see, if "
     yield "their role lets them. Without sign-in there is one person, who sees everything.\n"
     rows: list[tuple[str, ...]] = []
     for file, (title, roles) in dashboard_pages().items():

@@ -1,4 +1,4 @@
-"""How well each class is found at its operating point, and how often it is called in vain."""
+"""How well each class is found at its operating point, and how often it is called falsely."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORDER = (
 
 
 def show(view: View) -> None:
-    """The chart of a sparsity, what a new threshold would mend, the table and its download; where
+    """The chart of a sparsity, what a new threshold would repair, the table and its download; where
     there is nothing to show, why, and what to do."""
     table, sparsity = results.table(view, "operating_characteristics"), view.at
     if table.empty:
@@ -43,7 +43,7 @@ def show(view: View) -> None:
 
 
 def make(view: View) -> None:
-    """The chart, for whoever asks for it later."""
+    """The chart, before a page asks for it."""
     table = results.table(view, "operating_characteristics")
     if not table.empty and operating_sentences.has_sparsity(table, view.at):
         _chart(view)

@@ -47,7 +47,7 @@ def show(view: View) -> None:
 
 
 def show_other_sections(view: View, known: bool) -> None:
-    """The folded sections that do not hang on the slider, so its fragment leaves them as they are.
+    """The folded sections that do not depend on the slider, so its fragment leaves them alone.
     known: `evidence.is_known`."""
     widgets.fold("Do rare classes lose more?", "rarity", lambda: frequency.show(view, known))
     widgets.fold(

@@ -1,6 +1,6 @@
 """The grid of X-rays, and the one that is open beside it.
 
-What is open is a fragment: opening, stepping and closing draw it alone anew, and neither the grid
+What is open is a fragment: opening, stepping and closing draw only it again, and neither the grid
 nor the filters. Where there are images, a click on a card does not even wait for that: the viewer
 takes it (see `core.ui.viewer`); the link of the card is the way of who has no viewer yet.
 """
@@ -59,7 +59,7 @@ class Browsed:
 
 def show(browsed: Browsed) -> None:
     """The grid, and beside it the X-ray that the address names as `image`."""
-    # One beside the other by CSS: in columns the whole grid would be drawn anew for every image.
+    # One beside the other by CSS: in columns the whole grid would be drawn again for every image.
     with st.container(key="browser"):
         left = st.container(key="gallery")
         with st.container(key="inspector"):  # first, for it is what somebody waits for

@@ -41,7 +41,7 @@ def say_what_is_first(view: View, images: Images, shown: pd.DataFrame) -> None:
 
 
 def link_to_numbers(view: View) -> None:
-    """To the section of Class AP that says how many are called in vain, with its sentence."""
+    """To the section of Class AP that says how many are called falsely, with its sentence."""
     known = table(view, "operating_characteristics")
     if said := operating_sentences.false_alarms_sentence(known, view.at):
         at = {"study": view.name, "sparsity": str(percent(view.at))}

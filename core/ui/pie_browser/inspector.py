@@ -117,7 +117,7 @@ def chips(images: Images, row: int, sparsity: float, most_raised: int = RAISED_O
 
 
 def _show_way(shown: pd.DataFrame, image_id: str | None, choose: Choose, steps: bool) -> None:
-    """Where in the filter one is, and the way out; with `steps`, for want of a viewer that has
+    """Where in the filter one is, and the way out; with `steps`, where no viewer has
     its own, to the next image as well."""
     nowhere = None, None, None
     position, before, after = gallery.neighbours(shown, image_id) if image_id else nowhere

@@ -103,7 +103,7 @@ def _choices(n_readers: int) -> dict[str, Any]:
             30,
             round(100 * design.REPEATS),
             key="rs-repeats",
-            help="They show whether readers agree with themselves. Nobody is told which they are.",
+            help="They show whether readers agree with themselves. Readers do not know which.",
         )
         with st.container(horizontal=True):
             per_image = st.number_input(

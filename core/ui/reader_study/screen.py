@@ -34,7 +34,7 @@ KEYS = (
     "next image appears by itself; the left and right arrows go back and forward. B, Q and T ask "
     "again for labels, quality and difficulty."
 )
-NAME = "reader"  # of whoever reads without signing in: in the address and in the session
+NAME = "reader"  # of a person who reads without signing in: in the address and in the session
 
 
 def who_reads(person: Person) -> str:
@@ -244,7 +244,7 @@ def _called(place: int, known: Sheet) -> str:
 
 
 def _was(is_pie: bool, sparsity: float) -> str:
-    """What a reader who has closed their readings is told of an image."""
+    """What readers who have closed their readings learn about an image."""
     if not is_pie:
         return "This image was not a PIE."
     return (

@@ -86,7 +86,7 @@ def xray_viewer(
     page_keys: digits and small letters that the page itself answers to, also while the viewer has
     the focus.
     page_help: what these and other keys of the page do, for the list of keys: keys and meaning.
-    on_step: told of the image before the page runs, so that it need not run twice.
+    on_step: called with the image before the page runs, so that it need not run twice.
     cards: the CSS selector of an element around the viewer in which cards of
     `core.ui.pie_browser.cards` open here when they are clicked, before the page hears of it, as a
     step does. That element bears the
