@@ -47,8 +47,9 @@ ONE_RUN = "one run says nothing of other trainings"
 NO_EXTREME = "95 % sparsity is not on this study's grid"
 NO_GROUPS = "fewer than two tail or two head classes can be judged"
 NO_ONSETS = "too many classes lose no fifth by the end of the grid"
+IN_GAPS = "too many classes lose it between sparsities that are more than 10 points apart"
 TOO_FEW_CLASSES = "too few classes can be judged"
-# A trend of onsets of which more lie beyond a grid that ends early says more of the grid.
+# A trend of onsets of which more lie beyond the grid, or in its gaps, says more of the grid.
 MOST_UNKNOWN = 0.25
 
 
@@ -118,7 +119,8 @@ class ClassEvidence:
         return self._trend(frequency, *onsets, beside=self.curves.mean[:, 0])
 
     def _known_onsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """(classes,) onset and its variance; all missing where too many lie beyond the grid."""
+        """(classes,) onset and its variance; all missing where too many lie beyond the grid or
+        in its wide gaps."""
         table = self.onsets
         onset = table["onset"].to_numpy(float)
         if self._onsets_unknown:
@@ -141,6 +143,11 @@ class ClassEvidence:
         unknown = self.onsets["onset"].isna().to_numpy()[self.judged]
         return len(unknown) > 0 and unknown.mean() > MOST_UNKNOWN
 
+    def _why_unknown(self) -> str:
+        judged = self.onsets[self.judged]
+        unknown = judged.loc[judged["onset"].isna(), "onset_censored"]
+        return NO_ONSETS if unknown.mean() > 0.5 else IN_GAPS
+
     def reason(self, name: str) -> str:
         """Why the trend of this name carries no verdict; empty where it does."""
         if self.curves.n_runs < 2:
@@ -148,7 +155,7 @@ class ClassEvidence:
         if self.by_name[name].known:
             return ""
         if name in (ONSET, BY_DIFFICULTY, BY_RARITY):
-            return NO_ONSETS if self._onsets_unknown else TOO_FEW_CLASSES
+            return self._why_unknown() if self._onsets_unknown else TOO_FEW_CLASSES
         if self.change_at(EXTREME_SPARSITY)["change"].isna().all():
             return NO_EXTREME
         return NO_GROUPS if name == GROUPS_APART else TOO_FEW_CLASSES

@@ -26,7 +26,8 @@ CLASS_SUMMARY = Columns(
     Column("first_drop_sparsity", "Smallest sparsity of the grid with the metric's curve below "
            "-20 %; missing where it never is (paper).", Unit.SPARSITY, "First drop, grid (paper)"),
     Column("first_drop_interpolated", "Sparsity at which the curve falls below -20 %, read "
-           "between grid points.", Unit.SPARSITY, "First drop, interpolated"),
+           "between grid points; missing where those are more than 10 points apart.",
+           Unit.SPARSITY, "First drop, interpolated"),
     Column("first_drop_censored", "True where the curve is known and never falls that far.",
            label="Never dropped"),
     Column("relative_ap_change_at_95", "Relative change of AP at 95 % sparsity (paper).",

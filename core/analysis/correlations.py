@@ -27,7 +27,11 @@ CORRELATIONS = Columns(
     Column("spearman_rho", "Spearman's rank correlation.", label="rho"),
     Column("spearman_p", "Its p-value (paper).", Unit.P, "p of rho"),
     Column("permutation_p", "From permuting classes; Mantel's test for pairs.", Unit.P),
-    Column("kendall_tau_b", "Of the interpolated first drop, classes that never drop tied last."),
+    Column(
+        "kendall_tau_b",
+        "Of the interpolated first drop; classes that never drop are tied last, and so "
+        "are those that drop between the same sparsities more than 10 points apart.",
+    ),
     Column("kendall_p", "Its p-value.", Unit.P),
     Column("n_kendall", "Classes in it."),
     what="The paper's correlations, with p-values that know that pairs share classes.",
@@ -85,11 +89,12 @@ class Correlations:
         drops = InterpolatedFirstDrop()(curves).set_index("class_name").reindex(names)
         first = drops["first_drop_sparsity"].to_numpy(float)
         extreme = change_at(curves, EXTREME_SPARSITY).reindex(names).to_numpy(float)
-        interpolated = drops["first_drop_interpolated"].to_numpy(float)
+        # Those that drop in one wide gap of the grid are tied.
+        interpolated = drops["first_drop_interpolated"].fillna(drops["first_drop_sparsity"])
         censored = drops["first_drop_censored"].eq(True).to_numpy()
         return {
             "log_train_frequency~first_drop_sparsity": self._class_figures(log_train, first)
-            | censored_kendall(log_train, interpolated, censored),
+            | censored_kendall(log_train, interpolated.to_numpy(float), censored),
             "log_train_frequency~relative_ap_change_at_95": self._class_figures(log_train, extreme),
         }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.analysis import gaps
 from core.analysis.bootstrap import CONFIDENCE
 from core.analysis.class_changes import OVER_RUNS, ClassChanges, run_moments
 from core.analysis.decay import ForgettabilityCurves, RelativeChange
@@ -70,8 +71,8 @@ class InterpolatedFirstDrop:
     Takes forgettability curves. Returns class_name, first_drop_sparsity (paper: the smallest grid
     sparsity at which the curve lies below `-drop`; else missing), first_drop_interpolated and
     first_drop_censored. The interpolated one lies between the paper's grid point and the defined
-    point before it. A class whose curve is known but never lies below `-drop` is right-censored:
-    flagged, and without a first drop.
+    point before it, and is missing where those are far apart (`gaps`). A class whose curve is
+    known but never lies below `-drop` is right-censored: flagged, and without a first drop.
     """
 
     drop: float = 0.20
@@ -92,6 +93,8 @@ class InterpolatedFirstDrop:
         at = below[0]
         if at == 0:
             return float(sparsity[0]), float(sparsity[0]), False
+        if gaps.is_wide(sparsity[at - 1], sparsity[at]):
+            return float(sparsity[at]), np.nan, False
         share = (-self.drop - change[at - 1]) / (change[at] - change[at - 1])
         between = sparsity[at - 1] + share * (sparsity[at] - sparsity[at - 1])
         return float(sparsity[at]), float(between), False

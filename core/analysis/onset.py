@@ -3,7 +3,7 @@
 The curve of a class is D_s / D_0 - 1 of Somers' D averaged over runs, made to fall throughout
 (isotonic regression), and its onset is where that crosses -20 %, between grid points. The curve is
 drawn again for other runs and other patients, the same ones for all classes, so that the order of
-classes has a probability.
+classes has a probability. Where the grid has a wide gap (`gaps`), only its ends are known.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import scipy  # its submodules load when first used, not while the dashboard starts
 
+from core.analysis import gaps
 from core.analysis.bootstrap import CONFIDENCE, SEED
 from core.analysis.paired_moments import draw_column
 from core.study.columns import SHARED, Column, Columns, Unit
@@ -26,7 +28,10 @@ NEAR_THE_END = 0.9
 ONSETS = Columns(
     SHARED["class_name"],
     Column("onset", "Sparsity at which a fifth of Somers' D is gone, on the curve that never rises "
-           "nearest to the mean over runs (corrected).", Unit.SPARSITY, "Onset"),
+           "nearest to the mean over runs (corrected); missing where it lies between sparsities of "
+           "the grid more than 10 points apart.", Unit.SPARSITY, "Onset"),
+    Column("onset_by", "Smallest sparsity of the grid at which it is gone.", Unit.SPARSITY,
+           "Gone by"),
     Column("onset_ci_low", "Lower end of its 95 % interval over runs and patients.",
            Unit.SPARSITY, "Lower 95 %"),
     Column("onset_ci_high", "Upper end of that interval; missing where it lies beyond the grid.",
@@ -159,10 +164,12 @@ class Onsets:
     """ONSETS, one row per class of the curves, in their order.
 
     onset is a fraction of prunable weights. onset_censored: it lies beyond the end of the grid, so
-    it is shown as "later than", and its number is an interpolation to sparsity 1 or missing. The
-    interval is the central one of the draws; onset_se their spread without Student's tails, for
-    weighing classes against each other. p_among_first: in how many of the draws the class is among
-    the FIRST that drop, of the classes in `judged`; missing for the others.
+    it is shown as "later than", and its number is an interpolation to sparsity 1 or missing. In a
+    wide gap of the grid it is missing too, and onset_by says by when. The interval is the central
+    one of the draws, and reaches to the ends of a wide gap; onset_se is their spread without
+    Student's tails, for weighing classes against each other. p_among_first: in how many of the
+    draws the class is among the FIRST that drop, of the classes in `judged`, wherever in their gaps
+    others drop; missing for the others.
     """
 
     drop: float = DROP
@@ -177,28 +184,37 @@ class Onsets:
         spread = _spread(_in_parts(plain, grid, self.drop))
         drawn = _in_parts(curves.draws(self.seed), grid, self.drop)
         low, high = _percentiles(drawn, [tail, 100 - tail])
+        low, high = gaps.ends(low, grid)[0], gaps.ends(high, grid)[1]
         chance = np.full(n, np.nan)
-        chance[judged] = _among_first(drawn[:, judged], grid[-1])
+        chance[judged] = _among_first(gaps.ends(drawn[:, judged], grid)[1], grid[-1])
         known = (curves.n_patients > 1) & np.isfinite(curves.mean).all(axis=1)
+        read = np.isfinite(found) & np.equal(*gaps.ends(found, grid))
         return pd.DataFrame(
             {
                 "class_name": curves.class_names,
-                "onset": np.where(np.isinf(found), np.nan, found),
+                "onset": np.where(read, found, np.nan),
+                "onset_by": _gone_by(found, grid),
                 "onset_ci_low": np.where(known, low, np.nan),
                 "onset_ci_high": np.where(known, high, np.nan),
-                "onset_se": np.where(known, spread, np.nan),
+                "onset_se": np.where(known & read, spread, np.nan),
                 "onset_censored": found > grid[-1],
                 "p_among_first": chance,
             }
         )
 
 
+def _gone_by(found: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """The first grid point at or after each; missing beyond the grid."""
+    at = np.searchsorted(grid, found - gaps.TINY)
+    return np.where(found <= grid[-1], grid[np.minimum(at, len(grid) - 1)], np.nan)
+
+
 def _among_first(drawn: np.ndarray, last: float) -> np.ndarray:
     """(classes,) share of (draws, classes) in which a class is among the FIRST, and drops at all on
-    the grid."""
+    the grid. Classes that drop together are among the first only if all of them are."""
     values = np.where(np.isnan(drawn), np.inf, drawn)
-    places = values.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    return ((places < FIRST) & (values <= last)).mean(axis=0)
+    places = scipy.stats.rankdata(values, method="max", axis=1)
+    return ((places <= FIRST) & (values <= last)).mean(axis=0)
 
 
 def _in_parts(curves: np.ndarray, grid: np.ndarray, drop: float) -> np.ndarray:

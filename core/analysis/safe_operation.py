@@ -138,6 +138,7 @@ class OperatingAnswer:
     safe_up_to: largest sparsity with every class safe there and before, None: nowhere. first: the
     row of SAFE_OPERATION of the first that is not, the worst by its lower bounds; None: none.
     first_unsafe: of the first that is shown to be unsafe; n_unsafe: the classes that are, anywhere.
+    tried: the sparsities above 0.
     """
 
     threshold: str
@@ -147,6 +148,7 @@ class OperatingAnswer:
     first: dict[str, object] | None
     first_unsafe: dict[str, object] | None
     n_unsafe: int
+    tried: tuple[float, ...] = ()
 
 
 def operating_answers(operation: pd.DataFrame) -> dict[str, OperatingAnswer]:
@@ -174,5 +176,6 @@ def operating_answers(operation: pd.DataFrame) -> dict[str, OperatingAnswer]:
             first,
             first_unsafe,
             unsafe["class_name"].nunique(),
+            tuple(map(float, grid)),
         )
     return answers

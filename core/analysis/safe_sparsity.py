@@ -182,7 +182,7 @@ class SafeAnswer:
     there is none, or no class is judged. first: the class that breaks first, by sparsity, then
     by its lower bound. first_unsafe: the first demonstrably unsafe one. shown_at, smallest_margin:
     at safe_up_to, or at the lowest sparsity where there is none, the smallest margin at which
-    every class judged would be safe.
+    every class judged would be safe. tried: the sparsities of the grid above 0.
     """
 
     scope: str
@@ -197,6 +197,7 @@ class SafeAnswer:
     n_runs: int
     shown_at: float
     smallest_margin: float
+    tried: tuple[float, ...] = ()
 
 
 def class_breaks(table: pd.DataFrame) -> list[ClassBreak]:
@@ -236,6 +237,7 @@ def safe_answer(table: pd.DataFrame, scope: str = ALL) -> SafeAnswer | None:
         int(rows["n_runs"].min()),
         shown_at,
         float(rows.loc[rows["sparsity"] == shown_at, "smallest_margin"].max()),
+        tuple(map(float, grid)),
     )
 
 

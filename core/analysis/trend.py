@@ -98,7 +98,8 @@ def trend(
 
 def nothing_known(names: list[str], x: np.ndarray, y: np.ndarray, variance: np.ndarray) -> Trend:
     """Classes without a line through them."""
-    rows = pd.DataFrame({"class_name": names, "x": x, "y": y, "se": np.sqrt(variance)})
+    kept = pd.Series(names, dtype=str)  # also where there are none
+    rows = pd.DataFrame({"class_name": kept, "x": x, "y": y, "se": np.sqrt(variance)})
     nan = np.nan
     return Trend(nan, nan, nan, nan, nan, nan, len(x), rows.reindex(columns=EFFECTS.names))
 

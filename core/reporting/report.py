@@ -217,9 +217,8 @@ class _Contents:
     def _overview(self, claims: pd.DataFrame) -> None:
         """What Overview opens with."""
         summary = results.table(self._study, "class_summary", metric=PRIMARY)
-        n_runs, last = decay.complete_runs(self.metrics), max(self._pruned)
-        at = figures.preferred(self._pruned)
-        found = first_forgotten(summary, n_runs, last)
+        n_runs, at = decay.complete_runs(self.metrics), figures.preferred(self._pruned)
+        found = first_forgotten(summary, n_runs, self._pruned)
         operating = results.table(self._study, "operating_characteristics")
         told = (
             first_sentences.headline(found),

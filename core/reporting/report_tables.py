@@ -55,7 +55,7 @@ def summary_table(summary: pd.DataFrame) -> Table:
             f"{row.n_positive_patients:,}",
             words.percent(row.first_drop_sparsity),
             words.signed(row.relative_ap_change_at_95),
-            _onset(row.onset, row.onset_censored),
+            _onset(row.onset, row.onset_by, row.onset_censored),
             _percents(row.onset_ci_low, row.onset_ci_high),
             words.number(row.p_among_first),
         ]
@@ -134,9 +134,11 @@ def _between(low: float, high: float, digits: int) -> str:
     return f"{words.number(low, digits)} to {words.number(high, digits)}"
 
 
-def _onset(onset: float, censored: bool) -> str:
-    if pd.isna(onset) or censored is True:
-        return "later" if censored is True else words.NONE
+def _onset(onset: float, by: float, censored: bool) -> str:
+    if censored is True:
+        return "later"
+    if pd.isna(onset):  # in a wide gap of the grid, or not known
+        return words.NONE if pd.isna(by) else f"by {words.percent(by)}"
     return words.percent(onset, 1)
 
 

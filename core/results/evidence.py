@@ -35,6 +35,7 @@ CLASS_EVIDENCE = (
     "class_name",
     "judged",
     "onset",
+    "onset_by",
     "onset_ci_low",
     "onset_ci_high",
     "onset_se",
@@ -59,7 +60,7 @@ def _file(name: str) -> partial:
 class_onsets = Kept(
     _make,
     tuple(map(_file, ("class_onsets", "trends", "class_effects", "different_pairs"))),
-    version=10,
+    version=11,
     inputs=(METRICS,),
     uses=(moments,),
     columns=(TRENDS, CLASS_EFFECTS),

@@ -54,7 +54,12 @@ def lost(changes: pd.DataFrame, sparsity: float) -> str:
 
 
 def details(found: FirstForgotten) -> str:
-    """How sure it is, in one sentence with the numbers."""
+    """How sure it is, with the numbers, and what the grid leaves open."""
+    told = _how_sure(found)
+    return " ".join([told, *_of_gaps(found, "it" if told else LOST)]).strip()
+
+
+def _how_sure(found: FirstForgotten) -> str:
     if not found.n_judged:
         return (
             f"No class can be judged: each has fewer than {FEW_PATIENTS} patients in the test "
@@ -65,6 +70,8 @@ def details(found: FirstForgotten) -> str:
     if found.decided:
         return _of_likely(found)
     shown = found.candidates[:MOST_CANDIDATES]
+    if not shown and found.gaps:
+        return ""  # they say why
     if not shown:
         return (
             f"No class is among the first three to lose {LOST} in more than 10 of 100 "
@@ -78,6 +85,22 @@ def details(found: FirstForgotten) -> str:
         f"Candidates, by how often they are among the first three to lose {LOST} in 100 "
         f"{_draws(found)}, with the sparsity: {told}."
     )
+
+
+def _of_gaps(found: FirstForgotten, lost: str) -> list[str]:
+    """4 of the 5 judged classes lose it between 0 and 50 %, where nothing was measured, ..."""
+    told = []
+    for gap in found.gaps:
+        who = f"{gap.n_classes} of the {words.count(found.n_judged, 'judged class')}"
+        verb = "loses" if gap.n_classes == 1 else "lose"
+        text = f"{who} {verb} {lost} {between(gap.low, gap.high)}, where nothing was measured"
+        told.append(f"{text}{', so their order is not known' if gap.n_classes > 1 else ''}.")
+    return told
+
+
+def between(low: float, high: float) -> str:
+    """Between 0 and 50 %: the ends of a gap of the grid."""
+    return f"between {words.number(low * 100, 0)} and {words.percent(high)}"
 
 
 def not_judged(found: FirstForgotten) -> str:
@@ -141,9 +164,14 @@ def first_drops(found: FirstDrops, metric: str, corrected: bool) -> str:
 def _of_likely(found: FirstForgotten) -> str:
     likely = found.likely[:MOST_NAMED]
     times = words.names([str(_times(one)) for one in likely], MOST_NAMED)
-    at = words.names(_sparsities(likely, found.last), MOST_NAMED)
+    points = _sparsities(likely, found.last)
+    if any(math.isnan(one.onset) for one in likely):  # "by 50 %" stands among them
+        points = [one if one[0].isalpha() else f"at {one}" for one in points]
+        at = words.names(points, MOST_NAMED)
+    else:
+        at = f"at {words.names(points, MOST_NAMED)}"
     who = "It is" if len(likely) == 1 else "They are"
-    text = f"{who} among the first three to lose {LOST} in {times} of 100 {_draws(found)}, at {at}"
+    text = f"{who} among the first three to lose {LOST} in {times} of 100 {_draws(found)}, {at}"
     if len(likely) < FIRST:
         text += "; which other classes are cannot be told"
         if found.candidates:
@@ -173,7 +201,8 @@ def _sparsities(shown: tuple[Onset, ...], last: float) -> list[str]:
 
 def _point(one: Onset, last: float) -> str:
     if one.censored or math.isnan(one.onset):
-        return f"later than {words.percent(last)}"
+        beyond = one.censored or math.isnan(one.by)
+        return f"later than {words.percent(last)}" if beyond else f"by {words.percent(one.by)}"
     return words.percent(one.onset)
 
 
@@ -189,15 +218,16 @@ def _range(one: Onset, last: float) -> str:
 
 
 def _ranked(first: tuple[Drop, ...]) -> str:
-    """Edema (64 %), Fibrosis (68 %) and Mass (73 %); ties as Mass and Nodule (both 73 %)."""
-    by_sparsity: dict[int, list[str]] = {}
+    """Edema (64 %), Fibrosis (68 %) and Mass (73 %); ties as Mass and Nodule (both 73 %). In a wide
+    gap of the grid: Edema (by 50 %)."""
+    by_sparsity: dict[tuple[int, bool], list[str]] = {}
     for one in first:
-        by_sparsity.setdefault(one.percent, []).append(one.class_name)
+        by_sparsity.setdefault((one.percent, one.in_gap), []).append(one.class_name)
     every = {1: "", 2: "both "}
     parts = [
-        f"{words.names(tied, MOST_NAMED)} ({every.get(len(tied), 'all ')}{at} %)"
-        for at, tied in by_sparsity.items()
+        f"{words.names(tied, MOST_NAMED)} ({every.get(len(tied), 'all ')}{'by ' * in_gap}{at} %)"
+        for (at, in_gap), tied in by_sparsity.items()
     ]
-    if len(by_sparsity[first[-1].percent]) > 1 or len(parts) == 1:  # these have their own "and"
+    if len(list(by_sparsity.values())[-1]) > 1 or len(parts) == 1:  # these have their own "and"
         return ", ".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+from core.analysis import gaps
 from core.analysis.operating_characteristics import REFIXED
 from core.analysis.safe_operation import MARGIN_POINTS, OperatingAnswer
 from core.analysis.safe_sparsity import ALL, UNSAFE, SafeAnswer, SafeSparsity
-from core.wording import words
+from core.wording import first_sentences, words
 
 NOT_A_LICENCE = (
     "A finding about this test set and this way of training, for research only: "
@@ -37,22 +40,41 @@ def safe_headline(answer: SafeAnswer, settings: SafeSparsity) -> str:
     if answer.n_classes == 1:
         who = f"the one {kind}class with enough patients to tell"
     kept, first = _kept(settings), answer.first
-    if first is None:
-        return (
-            f"By ranking, {who} keeps {kept} up to {words.percent(answer.last_sparsity)} sparsity, "
-            "the end of the grid."
-        )
-    at = words.percent(first.breaks_at)
+    if first is None or first.breaks_at is None:
+        up_to = _up_to(answer.last_sparsity, answer.tried)
+        return f"By ranking, {who} keeps {kept} {up_to}, the end of the grid."
     if answer.safe_up_to is None:
-        everyone = who.replace("each of the", "all", 1)
-        opening = f"By ranking, no sparsity is shown to be safe for {everyone}: already at {at}"
+        everyone, at = who.replace("each of the", "all", 1), _already(first.breaks_at)
+        opening = f"By ranking, no sparsity is shown to be safe for {everyone}: {at}"
         if first.verdict == UNSAFE:
             return f"{opening} {first.class_name} no longer keeps {kept}."
         return f"{opening} it cannot be told whether {first.class_name} keeps {kept}."
-    kept_up_to = f"By ranking, {who} keeps {kept} up to {words.percent(answer.safe_up_to)} sparsity"
+    at = _next(answer.safe_up_to, first.breaks_at)
+    kept_up_to = f"By ranking, {who} keeps {kept} {_up_to(answer.safe_up_to, answer.tried)}"
     if first.verdict == UNSAFE:
-        return f"{kept_up_to}; {first.class_name} breaks first, at {at}."
-    return f"{kept_up_to}; at {at} it cannot be told whether {first.class_name} still does."
+        return f"{kept_up_to}; {first.class_name} breaks first, {at}."
+    return f"{kept_up_to}; {at} it cannot be told whether {first.class_name} still does."
+
+
+def _up_to(last: float, tried: tuple[float, ...]) -> str:
+    """Up to 50 % sparsity: of a grid with wide gaps, nothing is said of what lies in them."""
+    grid = [0.0, *(sparsity for sparsity in tried if sparsity <= last)]
+    if any(gaps.is_wide(*ends) for ends in pairwise(grid)):
+        return f"at every sparsity tried up to {words.percent(last)}"
+    return f"up to {words.percent(last)} sparsity"
+
+
+def _already(lowest: float) -> str:
+    """At the lowest sparsity of the grid; "already" only where less would hardly be pruning."""
+    at = words.percent(lowest)
+    return f"at {at}, the lowest sparsity tried," if gaps.is_wide(0, lowest) else f"already at {at}"
+
+
+def _next(before: float, at: float) -> str:
+    """At the next sparsity of the grid, or by it where nothing in a wide gap was tried."""
+    if not gaps.is_wide(before, at):
+        return f"at {words.percent(at)}"
+    return f"by {words.percent(at)} ({first_sentences.between(before, at)} nothing was tried)"
 
 
 def safe_details(answer: SafeAnswer, settings: SafeSparsity) -> str:
@@ -102,15 +124,15 @@ def _decided(answer: OperatingAnswer) -> str:
     within = f"within {100 * MARGIN_POINTS:.0f} points of dense"
     kept = f"{who} keeps sensitivity and specificity {within}"
     if answer.first is None:
-        safe = f"{kept} up to {words.percent(answer.last_sparsity)} sparsity."
-    elif answer.safe_up_to is None:
-        everyone = f"{'all ' if answer.n_classes > 1 else 'the '}{_classes(answer.n_classes)}"
-        safe = (
-            f"no sparsity is shown to be safe for {everyone}: already at {_told_of(answer.first)}."
-        )
+        safe = f"{kept} {_up_to(answer.last_sparsity, answer.tried)}."
     else:
-        safe = f"{kept} up to {words.percent(answer.safe_up_to)} sparsity; at "
-        safe += f"{_told_of(answer.first)}."
+        at, told = float(str(answer.first["sparsity"])), _told_of(answer.first)
+        if answer.safe_up_to is None:
+            everyone = f"{'all ' if answer.n_classes > 1 else 'the '}{_classes(answer.n_classes)}"
+            safe = f"no sparsity is shown to be safe for {everyone}: {_already(at)} {told}."
+        else:
+            up_to, here = _up_to(answer.safe_up_to, answer.tried), _next(answer.safe_up_to, at)
+            safe = f"{kept} {up_to}; {here} {told}."
     text = f"By decisions at {threshold}, {safe}"
     unsafe = answer.first_unsafe
     if unsafe is None:
@@ -127,10 +149,9 @@ def _decided(answer: OperatingAnswer) -> str:
 
 
 def _told_of(first: dict[str, object]) -> str:
-    at, name = words.percent(float(str(first["sparsity"]))), first["class_name"]
     if first["verdict"] == UNSAFE:
-        return f"{at} {name} does not"
-    return f"{at} it cannot be told for {name}"
+        return f"{first['class_name']} does not"
+    return f"it cannot be told for {first['class_name']}"
 
 
 def safe_caveats(

@@ -26,8 +26,9 @@ TERMS = {
     "sparsity: the median over runs (paper), or the ratio of means (corrected).",
     "first drop": "The sparsity at which the forgettability curve falls below \u221220 %: read "
     "between grid points (corrected), or the first grid point below it (paper).",
-    "onset": "The sparsity at which a fifth of a class's Somers\u2019 D is gone, read between grid "
-    "points of a curve that never rises.",
+    "onset": "The sparsity at which a fifth of a class's Somers\u2019 D is gone, on a curve that "
+    "never rises: read between grid points at most 10 points apart, else only the grid point by "
+    "which it is gone.",
     "forgotten first": "The classes that are among the first three to lose a fifth of their "
     "Somers\u2019 D in at least 90 of 100 draws of runs and patients.",
     "interval over runs and patients": "Over repeated studies with other trainings and patients, "

@@ -116,7 +116,8 @@ def bare_p(p: float | None) -> str:
 def count(n: int, noun: str) -> str:
     """1 run, 2 runs, 1,000 test images."""
     plurals = {"class": "classes", "sparsity": "sparsities", "study": "studies"}
-    plural = noun if n == 1 else plurals.get(noun, noun + "s")
+    before, _, last = noun.rpartition(" ")
+    plural = noun if n == 1 else f"{before} {plurals.get(last, last + 's')}".strip()
     return f"{n:,} {plural}"
 
 

@@ -69,7 +69,9 @@ def test_a_grid_that_ends_before_classes_drop_has_no_trend_of_onsets():
 def test_one_run_carries_no_verdict(n_runs, reason):
     found, claims = known((0.0, 0.5, 0.95), n_runs)
     assert reasons(claims)[CHANGE] == reason
-    assert set(found.trends().set_index("name")["reason"][["onset", "change_at_95"]]) == {reason}
+    told = found.trends().set_index("name")["reason"]
+    assert told["change_at_95"] == reason
+    assert told["onset"] == (reason or evidence.IN_GAPS), "nothing between 50 and 95 % was measured"
 
 
 def test_without_tail_classes_there_is_no_difference_of_groups():
@@ -93,7 +95,7 @@ def in_a_study(onset_of, n: int = 16) -> evidence.ClassEvidence:
     and frequency have nothing to do with each other."""
     rng, names = np.random.default_rng(1), [f"c{i}" for i in range(n)]
     dense, frequency = rng.permutation(np.linspace(0.3, 0.95, n)), np.geomspace(0.003, 0.3, n)
-    grid = np.array([0.0, 0.3, 0.5, 0.7, 0.9])
+    grid = np.arange(0, 0.95, 0.1)
     onset = onset_of(dense, np.log10(frequency))
     mean = dense[:, None] * (1 - 0.2 * grid / onset[:, None])
     noise = 0.004 * rng.standard_normal((2, 400, n, len(grid))).astype(np.float32)

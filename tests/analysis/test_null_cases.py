@@ -113,26 +113,29 @@ def test_identical_classes_have_iou_one_and_a_third_in_the_papers_form():
 
 def test_a_class_that_never_drops_is_censored_and_counts_as_latest_for_kendall():
     losses = np.array([[0, 0.1, 0.3, 0.6], [0, 0.2, 0.5, 0.7], [0, 0.4, 0.6, 0.9], [0, 0, 0, 0.1]])
-    metrics = metrics_frame(np.repeat(0.5 * (1 - losses)[None], 3, axis=0), SHORT)
+    metrics = metrics_frame(np.repeat(0.5 * (1 - losses)[None], 3, axis=0), (0.0, 0.1, 0.2, 0.3))
     names = names_of(metrics)
     frequencies = frequencies_of(names, train=[0.1, 0.05, 0.01, 0.4])
     table = Correlations(permutations=20)(metrics, frequencies, labels_of(4), names)
     row = table.set_index("name").loc["log_train_frequency~first_drop_sparsity"]
     assert (row["n"], row["n_kendall"]) == (3, 4)
     assert row["kendall_tau_b"] == pytest.approx(1)
+    coarse = metrics_frame(np.repeat(0.5 * (1 - losses)[None], 3, axis=0), SHORT)
+    row = Correlations(permutations=20)(coarse, frequencies, labels_of(4), names).iloc[0]
+    assert row["kendall_tau_b"] < 1, "those that drop in one wide gap of the grid are tied"
 
 
 def test_the_interpolated_first_drop_lies_on_the_line_between_two_grid_points():
     curves = pd.DataFrame(
         {
             "class_name": ["A"] * 3 + ["B"] * 3 + ["C"] * 3,
-            "sparsity": [0.0, 0.5, 0.9] * 3,
+            "sparsity": [0.0, 0.08, 0.16] * 3,
             "relative_ap_change": [0, -0.1, -0.5, 0, -0.4, -0.5, np.nan, np.nan, np.nan],
         }
     )
     table = InterpolatedFirstDrop()(curves).set_index("class_name")
-    assert table["first_drop_sparsity"].tolist()[:2] == [0.9, 0.5]
-    assert table["first_drop_interpolated"].tolist()[:2] == pytest.approx([0.6, 0.25])
+    assert table["first_drop_sparsity"].tolist()[:2] == [0.16, 0.08]
+    assert table["first_drop_interpolated"].tolist()[:2] == pytest.approx([0.1, 0.04])
     assert table.loc["C"].isna().sum() == 2
     assert not table["first_drop_censored"].any()
 

@@ -104,7 +104,8 @@ def test_the_answer_names_the_first_class_and_both_changes():
     assert (answer.first_unsafe["sparsity"], answer.n_unsafe) == (0.7, 1)
     sentence = safety_sentences.by_decisions({"dense": answer})[0]
     assert "dense model\u2019s thresholds" in sentence
-    assert "up to 50 % sparsity; at 70 % A does not." in sentence
+    assert "at every sparsity tried up to 50 %; by 70 % (between 50 and 70 %" in sentence
+    assert "nothing was tried) A does not." in sentence
     assert "Shown to be unsafe: 1 of 2, first A, from 70 % on" in sentence
     assert "specificity \u221270.0 points" in sentence
 

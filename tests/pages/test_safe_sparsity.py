@@ -56,7 +56,8 @@ def test_the_class_that_collapses_is_named_in_the_answer():
     text = spoken(open_page(PAGE))
     assert (
         "## By ranking, each of the 3 classes with enough patients to tell keeps 90 % of its "
-        "Somers\u2019 D up to 25 % sparsity; Mass breaks first, at 50 %." in text
+        "Somers\u2019 D at every sparsity tried up to 25 %; Mass breaks first, by 50 % (between 25 "
+        "and 50 % nothing was tried)." in text
     )
     assert "shown to be unsafe" in text
     assert "The smallest margin shown at 25 %: with 95 % confidence" in text
@@ -69,7 +70,7 @@ def test_the_class_that_collapses_is_named_in_the_answer():
 def test_identical_models_are_safe_to_the_end():
     write_known_study("null", collapses=False)
     text = spoken(open_page(PAGE))
-    assert "keeps 90 % of its Somers\u2019 D up to 75 % sparsity, the end of the grid." in text
+    assert "Somers\u2019 D at every sparsity tried up to 75 %, the end of the grid." in text
 
 
 def test_margin_confidence_patients_and_metric_stand_in_the_address():
@@ -81,14 +82,14 @@ def test_margin_confidence_patients_and_metric_stand_in_the_address():
     assert "keeps 80 % of its AUROC" in text
     assert "99 % one-sided lower bound" in text
     at.number_input(key="margin").set_value(5.0).run()
-    assert "keeps 95 % of its AUROC up to 25 % sparsity" in spoken(at)
+    assert "keeps 95 % of its AUROC at every sparsity tried up to 25 %" in spoken(at)
 
 
 def test_addresses_of_before_keep_working():
     write_known_study("known", collapses=True)
     at = open_page(PAGE, positives="30", metric="AP")
     assert at.number_input(key="min_patients").value == 30
-    assert "keeps 90 % of its AP up to 25 % sparsity" in spoken(at)
+    assert "keeps 90 % of its AP at every sparsity tried up to 25 %" in spoken(at)
     assert "Mass breaks first" in spoken(open_page(PAGE, positives="<b>"))
 
 

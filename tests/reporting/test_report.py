@@ -220,7 +220,7 @@ def test_overview_and_report_say_the_same_with_the_same_verdicts(pages):
     claims = results.table(study, "claims")
     summary = results.table(study, "class_summary", metric=PRIMARY)
     n_runs = decay.complete_runs(study.class_metrics)
-    found = first_forgotten(summary, n_runs, 0.95)
+    found = first_forgotten(summary, n_runs, decay.pruned_sparsities(study.class_metrics))
     for line in (
         first_sentences.headline(found),
         first_sentences.details(found),

@@ -17,6 +17,7 @@ def summary(**columns) -> pd.DataFrame:
             "judged": [True, True, True, True, False, False],
             "p_among_first": [0.92, 0.97, 0.3, 0.04, math.nan, math.nan],
             "onset": [0.7, 0.6, 0.8, math.nan, 0.2, 0.3],
+            "onset_by": [0.7, 0.6, 0.8, math.nan, 0.2, 0.3],
             "onset_ci_low": [0.55, 0.5, 0.7, 0.9, 0.1, 0.1],
             "onset_ci_high": [math.nan, 0.72, 0.97, math.nan, 0.9, 0.9],
             "onset_censored": [False, False, False, True, False, False],
@@ -30,7 +31,7 @@ def summary(**columns) -> pd.DataFrame:
 
 
 def found(n_runs: int = 3, **columns):
-    return first_forgotten(summary(**columns), n_runs, 0.95)
+    return first_forgotten(summary(**columns), n_runs, (0.5, 0.6, 0.7, 0.8, 0.9, 0.95))
 
 
 def test_classes_are_named_by_probability_with_their_intervals():
@@ -136,5 +137,35 @@ def test_while_runs_are_missing_what_fell_first_is_no_headline():
         "First to lose a fifth of Somers\u2019 D in these: Unseen (26 %), Mass (58 %) and "
         f"Hernia (66 %). {later}"
     )
-    none = first_drops(summary(first_drop_interpolated=math.nan), corrected=True)
+    nowhere = {"first_drop_sparsity": math.nan, "first_drop_interpolated": math.nan}
+    none = first_drops(summary(**nowhere), corrected=True)
     assert first_sentences.first_so_far(none) == later
+
+
+def test_across_an_unmeasured_gap_no_sparsity_is_named():
+    """A grid of 0, 50, 70: that Edema loses a quarter at 5 % can not be seen."""
+    coarse = {"onset": math.nan, "onset_by": [0.5, 0.5, 0.7, math.nan, 0.5, 0.5]}
+    ends = {"onset_ci_low": [0, 0, 0.5, math.nan, 0, 0], "onset_ci_high": [0.5, 0.7, 0.7] * 2}
+    known = first_forgotten(summary(**coarse, **ends), 3, (0.5, 0.7))
+    assert first_sentences.headline(known) == "Forgotten first: Mass and Hernia"
+    assert first_sentences.details(known) == (
+        "They are among the first three to lose a fifth of Somers\u2019 D in 97 and 92 of 100 "
+        "draws of runs and patients, by 50 % (95 % interval 0 to 70 %) and by 50 % (0 to 50 %); "
+        "which other classes are cannot be told (next: Edema, in 30). 2 of the 4 judged classes "
+        "lose it between 0 and 50 %, where nothing was measured, so their order is not known. 1 of "
+        "the 4 judged classes loses it between 50 and 70 %, where nothing was measured."
+    )
+    none = first_forgotten(summary(p_among_first=0.0, **coarse, **ends), 3, (0.5, 0.7))
+    assert first_sentences.headline(none) == "Which classes go first cannot be told"
+    assert first_sentences.details(none).startswith("2 of the 4 judged classes lose a fifth")
+
+
+def test_a_first_drop_in_a_gap_is_told_by_the_sparsity_that_ends_it():
+    known = summary(
+        first_drop_sparsity=[0.5, 0.5, 0.7, 0.72, 0.2, 0.9],
+        first_drop_interpolated=[math.nan, math.nan, math.nan, 0.71, 0.15, math.nan],
+    )
+    text = first_sentences.first_drops(first_drops(known, True), "ap", True)
+    assert "Hernia and Mass (both by 50 %) and Edema (by 70 %) \u2013 a fifth is gone." in text
+    paper = first_sentences.first_drops(first_drops(known, False), "ap", False)
+    assert "Hernia and Mass (both 50 %) and Edema (70 %) \u2013 the first grid point" in paper

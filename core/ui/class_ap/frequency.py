@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.analysis import claims, decay
 from core.analysis.class_changes import PRIMARY
-from core.analysis.class_evidence import effects_of
+from core.analysis.class_evidence import ONSET, effects_of
 from core.analysis.class_summary import EXTREME_SPARSITY
 from core.analysis.correlations import named_row
 from core.charts import Chart
@@ -40,15 +40,15 @@ def show(view: View, known: bool) -> None:
         st.caption(WHY_NOT_AP)
     groups, about = view.config.groups, view.about[1:2]
     charts = _forests(view) if view.corrected else _scatters(view.of("ap"))
-    drawn = {group for chart in charts.values() if chart for group in chart.groups}
+    drawn = {group for one in charts.values() if isinstance(one, Chart) for group in one.groups}
     st.html(markup.group_legend(groups, results.split_of_groups(view), drawn))
     grid = st.grid(2, min_column_width=300, gap="medium")
     for key, chart in charts.items():
         with grid.cell():
-            if chart:
+            if isinstance(chart, Chart):
                 widgets.draw(chart, key, level=3, shared_legend=groups, of=view, about=about)
             else:
-                st.info(NOT_ON_THE_GRID)
+                st.info(chart)
     if view.corrected:
         with st.container(horizontal=True):
             widgets.downloads(view, "trends")
@@ -57,16 +57,23 @@ def show(view: View, known: bool) -> None:
         widgets.downloads(view, "correlations")
 
 
-def _forests(view: View) -> dict[str, Chart | None]:
-    return {
-        "forest_change": forest(view, claims.CHANGE) if _has_extreme(view) else None,
-        "forest_onset": forest(view, claims.FIRST_DROP),
-    }
+def _forests(view: View) -> dict[str, Chart | str]:
+    """The charts, or why there is none."""
+    effects = table(view, "class_effects")
+    onsets: Chart | str
+    if (effects["name"] == ONSET).any():
+        onsets = forest(view, claims.FIRST_DROP)
+    else:
+        reason = table(view, "trends").set_index("name")["reason"][ONSET]
+        onsets = f"Onsets of rare and frequent classes are not compared: {reason}."
+    change = forest(view, claims.CHANGE) if _has_extreme(view) else NOT_ON_THE_GRID
+    return {"forest_change": change, "forest_onset": onsets}
 
 
-def _scatters(view: View) -> dict[str, Chart | None]:
+def _scatters(view: View) -> dict[str, Chart | str]:
     beside = {} if view.subgroup else published(view.config)
-    extreme = extreme_change(view, beside.get(EXTREME)) if _has_extreme(view) else None
+    known = _has_extreme(view)
+    extreme = extreme_change(view, beside.get(EXTREME)) if known else NOT_ON_THE_GRID
     return {"first_drop_ap": first_drop(view, beside.get(FIRST_DROP)), "extreme_ap": extreme}
 
 

@@ -33,6 +33,8 @@ def show(view: View, known: bool) -> None:
     names: tuple[str, ...] = (*FIRST, *DROPS, *LAST)
     if with_onsets := view.corrected and known:
         names = (*FIRST, *ONSETS, *LAST, *DROPS)
+        if (summary["onset"].isna() & summary["onset_by"].notna()).any():  # in a wide gap
+            names = (*FIRST, *ONSETS[:2], "onset_by", *ONSETS[2:], *LAST, *DROPS)
         summary = summary.sort_values("p_among_first", ascending=False, kind="stable")
     else:
         drops = first_drops(summary, view.corrected)

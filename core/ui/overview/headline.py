@@ -90,8 +90,8 @@ def _show_claims(view: View) -> None:
 @cached("metric")
 def _first_forgotten(view: View) -> FirstForgotten:
     metrics = class_metrics(view)
-    last = max(decay.pruned_sparsities(metrics))
-    return first_forgotten(table(view, "class_summary"), decay.complete_runs(metrics), last)
+    pruned = decay.pruned_sparsities(metrics)
+    return first_forgotten(table(view, "class_summary"), decay.complete_runs(metrics), pruned)
 
 
 @cached("metric", "sparsity")
