@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -19,12 +18,15 @@ def send_at_once() -> int:
     told = 0
     for number in [int(path.name) for path in OPEN_FILES.iterdir()]:
         try:
-            with socket.socket(fileno=os.dup(number)) as found:
-                if found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockopt(
-                    socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-                ):
-                    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    told += 1
+            found = socket.socket(fileno=number)
         except OSError:  # no socket, or closed by now
             continue
+        try:
+            if found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            ):
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                told += 1
+        finally:
+            found.detach()  # it stays its owner's
     return told

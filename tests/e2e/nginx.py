@@ -7,7 +7,6 @@ import ipaddress
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.waiting import stop, until
+
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "deploy.md"
 PROGRAM = shutil.which("nginx")
-SECONDS_TO_START = 60
 # Around the documented server: one process that writes only below its own folder.
 FRAME = """
 daemon off;
@@ -66,15 +66,11 @@ def proxy(folder: Path, listen: int, passed_to: int, base: str) -> Iterator[None
     config.write_text(FRAME.format(server=documented(listen, passed_to, base, folder)))
     process = subprocess.Popen([PROGRAM, "-p", str(folder), "-c", str(config)])
     try:
-        end = time.monotonic() + SECONDS_TO_START
-        while not (folder / "nginx.pid").exists():
-            assert process.poll() is None, (folder / "error.log").read_text()
-            assert time.monotonic() < end, "nginx did not start"
-            time.sleep(0.05)
+        until(lambda: process.poll() is not None or (folder / "nginx.pid").exists())
+        assert process.poll() is None, (folder / "error.log").read_text()
         yield
     finally:
-        process.terminate()
-        process.wait(10)
+        stop(process)
 
 
 def _write_certificate(folder: Path) -> None:

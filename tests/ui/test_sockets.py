@@ -2,7 +2,7 @@
 
 import socket
 
-from core.ui.sockets import send_at_once
+from core.ui.sockets import OPEN_FILES, send_at_once
 
 
 def waits(connection: socket.socket) -> bool:
@@ -24,6 +24,8 @@ def test_connections_to_a_listening_socket_wait_for_no_receipt() -> None:
 
 def test_other_files_are_left_as_they_are() -> None:
     with socket.socket(socket.AF_INET) as silent, open(__file__, encoding="utf-8") as file:
+        before = len(list(OPEN_FILES.iterdir()))
         send_at_once()
+        assert len(list(OPEN_FILES.iterdir())) == before, "none is opened a second time"
         assert waits(silent)
         assert file.readline().startswith('"""')
