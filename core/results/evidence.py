@@ -72,7 +72,7 @@ different_pairs = class_onsets.beside(3)
 
 @kept(
     _file("claims"),
-    version=1,
+    version=2,
     inputs=(QUALITY,),
     uses=(class_onsets, pies.definitions),
     columns=CLAIMS,

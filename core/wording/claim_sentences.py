@@ -49,24 +49,22 @@ SUBJECT = "a class ten times as frequent"
 # How an effect over classes is said, and what a rising and a falling one are called.
 EFFECTS = {
     claims.FIRST_DROP: (
-        f"{SUBJECT} is forgotten {{points}} percentage points of sparsity {{which}}",
+        f"{SUBJECT} is forgotten {{points}} points of sparsity {{which}}",
         ("later", "earlier"),
     ),
     claims.CHANGE: (
-        f"{SUBJECT} loses {{points}} percentage points {{which}} of its dense Somers\u2019 D at "
-        "95 % sparsity",
+        f"{SUBJECT} loses {{points}} points {{which}} of its Somers\u2019 D at 95 % sparsity",
         ("less", "more"),
     ),
     claims.TAIL: (
-        "a tail class loses {points} percentage points {which} of its dense Somers\u2019 D at 95 % "
-        "sparsity than a head class",
+        "a tail class loses {points} points {which} of its Somers\u2019 D at 95 % sparsity than a "
+        "head class",
         ("less", "more"),
     ),
 }
 EFFECTS |= {
     class_evidence.BY_DIFFICULTY: (
-        "one with 0.1 more dense Somers\u2019 D is forgotten {points} percentage points of "
-        "sparsity {which}",
+        "one with 0.1 more dense Somers\u2019 D is forgotten {points} points of sparsity {which}",
         ("later", "earlier"),
     )
 }
@@ -97,8 +95,8 @@ def sentence(one: Claim) -> str:
 
 def effect(claim: str, estimate: float, ci_low: float, ci_high: float) -> str:
     """A corrected effect over classes with its interval, in words: "a class ten times as frequent
-    loses 11.5 percentage points more of its dense Somers\u2019 D (95 % interval 26.1 more to 3.1
-    less)". claim: of EFFECTS; the numbers as in the table `claims`, fractions."""
+    loses 11.5 points more of its Somers\u2019 D (95 % interval 26.1 more to 3.1 less)". claim: of
+    EFFECTS; the numbers as in the table `claims`, fractions."""
     said, (rising, falling) = EFFECTS[claim]
 
     def which(value: float) -> str:
@@ -140,26 +138,26 @@ def rarity(table: pd.DataFrame) -> tuple[str, str]:
     else:
         opening = "No effect of rarity is shown"
     told = [
-        effect(row.name, row["estimate"], row["ci_low"], row["ci_high"])
+        _as_sentence(effect(row.name, row["estimate"], row["ci_low"], row["ci_high"]))
         for row in sorted(known, key=lambda row: row["verdict"] == claims.NOT_SHOWN)
     ]
     if opening == BOTH_WAYS:
-        return f"{opening}: {', and '.join(told)}.", ""
-    further = " ".join(f"{one[0].upper()}{one[1:]}." for one in told[1:])
-    return f"{opening}: {told[0]}.", further
+        return f"{opening}. {' '.join(told)}", ""
+    return f"{opening}. {told[0]}", " ".join(told[1:])
 
 
-def difficulty(trends: pd.DataFrame) -> str:
-    """Whether classes that the dense model finds badly go sooner, from the table `trends`; empty
-    where that cannot be told."""
+def difficulty(trends: pd.DataFrame) -> tuple[str, str]:
+    """Whether classes that the dense model finds badly go sooner, from the table `trends`, and the
+    number it rests on; empty where that cannot be told."""
     row = trends.set_index("name").loc[class_evidence.BY_DIFFICULTY]
     if row["reason"]:
-        return ""
+        return "", ""
     opening = "No effect of difficulty is shown"
     if row["ci_low"] > 0:
         opening = "Classes that are hard for the dense model are forgotten first"
     step = (row[name] * DIFFICULTY_STEP for name in ("slope", "ci_low", "ci_high"))
-    return f"{opening}: of equally frequent classes, {effect(class_evidence.BY_DIFFICULTY, *step)}."
+    told = effect(class_evidence.BY_DIFFICULTY, *step)
+    return f"{opening}.", f"Of equally frequent classes, {told}."
 
 
 def trend_title(claim: str, row: pd.Series) -> str:
@@ -212,6 +210,10 @@ def _reason(row: pd.Series) -> str:
     return said.split(". ")[0].removesuffix(".")
 
 
+def _as_sentence(said: str) -> str:
+    return f"{said[0].upper()}{said[1:]}."
+
+
 def _points(value: float) -> str:
     return words.number(abs(value) * 100, 1)
 
@@ -241,7 +243,7 @@ def _estimate(one: Claim) -> str:
 
 def _interval(one: Claim) -> str:
     low, high = (_value(one, value) for value in (one.ci_low, one.ci_high))
-    return f"{low.removesuffix(' percentage points')} to {high}"
+    return f"{low.removesuffix(' points')} to {high}"
 
 
 def _null(one: Claim) -> str:
@@ -251,7 +253,7 @@ def _null(one: Claim) -> str:
 def _value(one: Claim, value: float) -> str:
     """In the unit of the estimate: percentage points of dense, or a plain number."""
     if one.claim == claims.TAIL:
-        return words.signed(value, 1).replace(" %", " percentage points")
+        return words.points(value)
     if one.claim == claims.FREQUENCY and one.reading == claims.CORRECTED:
         return words.number(value, 4)
     return words.number(value)

@@ -7,7 +7,8 @@ import math
 
 import pandas as pd
 
-from core.analysis.first_forgotten import Drop, FirstDrops, FirstForgotten, Onset
+from core.analysis import first_forgotten
+from core.analysis.first_forgotten import CANDIDATE, Drop, FirstDrops, FirstForgotten, Onset
 from core.analysis.onset import FIRST  # three: the sentences say so
 from core.study.labels import FEW_PATIENTS
 from core.wording import words
@@ -16,6 +17,8 @@ LOST = "a fifth of Somers\u2019 D"
 MOST_NAMED = 6
 MOST_CANDIDATES = 4
 MOST_LEFT_OUT = 12
+LIKELY = words.percent(first_forgotten.LIKELY)
+THE_OTHERS = {1: "The third", 2: "The other two"}
 NUMBERS = {1: "one class", 2: "two classes", 3: "three classes"}
 
 
@@ -54,9 +57,9 @@ def lost(changes: pd.DataFrame, sparsity: float) -> str:
 
 
 def details(found: FirstForgotten) -> str:
-    """How sure it is, with the numbers, and what the grid leaves open."""
-    told = _how_sure(found)
-    return " ".join([told, *_of_gaps(found, "it" if told else LOST)]).strip()
+    """How sure it is: probabilities, the sparsity with its interval, and what the grid leaves
+    open."""
+    return " ".join([_how_sure(found), *_of_gaps(found)]).strip()
 
 
 def _how_sure(found: FirstForgotten) -> str:
@@ -74,26 +77,19 @@ def _how_sure(found: FirstForgotten) -> str:
         return ""  # they say why
     if not shown:
         return (
-            f"No class is among the first three to lose {LOST} in more than 10 of 100 "
-            f"{_draws(found)}."
+            f"No class is among the first three to lose {LOST} with more than "
+            f"{words.percent(CANDIDATE)} probability{_one_run(found)}"
         )
-    told = "; ".join(
-        f"{one.class_name} in {_times(one)}, {at}"
-        for one, at in zip(shown, _sparsities(shown, found.last), strict=True)
-    )
-    return (
-        f"Candidates, by how often they are among the first three to lose {LOST} in 100 "
-        f"{_draws(found)}, with the sparsity: {told}."
-    )
+    return f"No class is among the first three with {LIKELY} probability. {_of_each(shown, found)}"
 
 
-def _of_gaps(found: FirstForgotten, lost: str) -> list[str]:
-    """4 of the 5 judged classes lose it between 0 and 50 %, where nothing was measured, ..."""
+def _of_gaps(found: FirstForgotten) -> list[str]:
+    """4 of the 5 judged classes lose a fifth between 0 and 50 %, where nothing was measured, ..."""
     told = []
     for gap in found.gaps:
         who = f"{gap.n_classes} of the {words.count(found.n_judged, 'judged class')}"
         verb = "loses" if gap.n_classes == 1 else "lose"
-        text = f"{who} {verb} {lost} {between(gap.low, gap.high)}, where nothing was measured"
+        text = f"{who} {verb} {LOST} {between(gap.low, gap.high)}, where nothing was measured"
         told.append(f"{text}{', so their order is not known' if gap.n_classes > 1 else ''}.")
     return told
 
@@ -163,40 +159,50 @@ def first_drops(found: FirstDrops, metric: str, corrected: bool) -> str:
 
 def _of_likely(found: FirstForgotten) -> str:
     likely = found.likely[:MOST_NAMED]
-    times = words.names([str(_times(one)) for one in likely], MOST_NAMED)
-    points = _sparsities(likely, found.last)
-    if any(math.isnan(one.onset) for one in likely):  # "by 50 %" stands among them
-        points = [one if one[0].isalpha() else f"at {one}" for one in points]
-        at = words.names(points, MOST_NAMED)
-    else:
-        at = f"at {words.names(points, MOST_NAMED)}"
-    who = "It is" if len(likely) == 1 else "They are"
-    text = f"{who} among the first three to lose {LOST} in {times} of 100 {_draws(found)}, {at}"
-    if len(likely) < FIRST:
-        text += "; which other classes are cannot be told"
-        if found.candidates:
-            next_one = found.candidates[0]
-            text += f" (next: {next_one.class_name}, in {_times(next_one)})"
-    return f"{text}."
+    text = _of_each(likely, found)
+    if len(likely) == FIRST:
+        return text
+    text += f" {THE_OTHERS[FIRST - len(likely)]} cannot be told"
+    if not found.candidates:
+        return f"{text}."
+    next_one = found.candidates[0]
+    return f"{text}; next is {next_one.class_name}, with {_chance(next_one)}."
 
 
-def _draws(found: FirstForgotten) -> str:
-    if found.n_runs < 2:
-        return "draws of patients (one run: nothing is known of other trainings)"
-    return "draws of runs and patients"
-
-
-def _times(one: Onset) -> int:
-    """Of 100 draws; never 100 of what is only nearly certain."""
-    return min(round(one.among_first * 100), 99) if one.among_first < 1 else 100
-
-
-def _sparsities(shown: tuple[Onset, ...], last: float) -> list[str]:
-    """72 % (95 % interval 56 to 92 %), and the next ones shorter."""
-    return [
-        f"{_point(one, last)} ({'95 % interval ' if at == 0 else ''}{_range(one, last)})"
-        for at, one in enumerate(shown)
+def _of_each(shown: tuple[Onset, ...], found: FirstForgotten) -> str:
+    """Mass is among the first three with 97 % probability, Hernia with 92 %. A fifth of their
+    Somers' D is gone at 60 % sparsity (95 % interval 50 to 72 %) and 70 % (55 to 80 %)."""
+    first, *others = shown
+    chances = [
+        f"{first.class_name} is among the first three with {_chance(first)} probability",
+        *(f"{one.class_name} with {_chance(one)}" for one in others),
     ]
+    points = [_point(one, found.last) for one in shown]
+    if any(math.isnan(one.onset) for one in shown):  # "by 50 %" stands among them
+        points = [point if point[0].isalpha() else f"at {point}" for point in points]
+    else:
+        points[0] = f"at {points[0]}"
+    at = [
+        f"{point}{' sparsity' if one is first else ''} "
+        f"({'95 % interval ' if one is first else ''}{_range(one, found.last)})"
+        for one, point in zip(shown, points, strict=True)
+    ]
+    whose = "their" if others else "its"
+    return (
+        f"{words.names(chances, MOST_NAMED)}. A fifth of {whose} Somers\u2019 D is gone "
+        f"{words.names(at, MOST_NAMED)}{_one_run(found)}"
+    )
+
+
+def _one_run(found: FirstForgotten) -> str:
+    """The end of a sentence about draws of runs and patients."""
+    return ". One run: nothing is known of other trainings." if found.n_runs < 2 else "."
+
+
+def _chance(one: Onset) -> str:
+    """Never 100 % of what is only nearly certain."""
+    nearly = one.among_first < 1
+    return words.percent(min(one.among_first, 0.99) if nearly else 1)
 
 
 def _point(one: Onset, last: float) -> str:

@@ -30,7 +30,7 @@ TERMS = {
     "never rises: read between grid points at most 10 points apart, else only the grid point by "
     "which it is gone.",
     "forgotten first": "The classes that are among the first three to lose a fifth of their "
-    "Somers\u2019 D in at least 90 of 100 draws of runs and patients.",
+    "Somers\u2019 D with at least 90 % probability, over draws of runs and patients.",
     "interval over runs and patients": "Over repeated studies with other trainings and patients, "
     "95 of 100 such intervals contain the true value.",
     "judged": "A class with at least 10 patients in the test set that the dense model finds.",
@@ -60,6 +60,7 @@ TERMS = {
     "patients, its numbers are unstable: shown, and marked.",
     "paper, corrected": "Paper: the statistic as published. Corrected: the one we recommend; "
     "Statistics in the documentation says why.",
+    "points": "Percentage points: 30 % is 10 points more than 20 %.",
     "p and q": "p: how often chance would give as much. q: p corrected after Benjamini and "
     "Hochberg, because many classes are tested together.",
     "preflight": "A look at the file before anything runs: what it is, and whether it fits the "
@@ -69,19 +70,19 @@ TERMS = {
 OF_PAGE = {
     "Overview": (
         "sparsity", "dense", "run", "Somers\u2019 D", "forgotten first", "judged",
-        "interval over runs and patients", "paper, corrected", "head, medium, tail", "AP", "mAP",
-        "FCD", "PIE",
+        "interval over runs and patients", "points", "paper, corrected", "head, medium, tail",
+        "AP", "mAP", "FCD", "PIE",
     ),
     "Class AP": (
         "AP", "calibrated AP", "AUROC", "Somers\u2019 D", "sparsity", "dense", "paper, corrected",
         "forgettability curve", "onset", "first drop", "forgotten first", "judged",
-        "interval over runs and patients", "head, medium, tail", "test positives", "p and q",
-        "operating point",
+        "interval over runs and patients", "points", "head, medium, tail", "test positives",
+        "p and q", "operating point",
     ),
     "Forgettability": (
         "forgettability curve", "FCD", "told apart", "judged", "co-occurrence IoU", "AP",
-        "calibrated AP", "AUROC", "Somers\u2019 D", "paper, corrected", "head, medium, tail",
-        "test positives", "run",
+        "calibrated AP", "AUROC", "Somers\u2019 D", "points", "paper, corrected",
+        "head, medium, tail", "test positives", "run",
     ),
     "Safe sparsity": (
         "sparsity", "dense", "safe sparsity", "margin", "by ranking, by decisions",

@@ -103,9 +103,9 @@ def test_no_name_enters_a_figure_unescaped():
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [
-        ((0.115, 0.03, 0.2), "11.5 percentage points less of its dense Somers\u2019 D at 95 % "
+        ((0.115, 0.03, 0.2), "11.5 points less of its Somers\u2019 D at 95 % "
          "sparsity (95 % interval 3.0 to 20.0 less)"),
-        ((-0.115, -0.2, -0.03), "11.5 percentage points more of its dense Somers\u2019 D at 95 % "
+        ((-0.115, -0.2, -0.03), "11.5 points more of its Somers\u2019 D at 95 % "
          "sparsity (95 % interval 3.0 to 20.0 more)"),
         ((-0.115, -0.26, 0.03), "sparsity (95 % interval 26.0 more to 3.0 less)"),
     ],
@@ -125,9 +125,9 @@ def test_an_effect_is_told_with_its_direction(numbers, says):
 @pytest.mark.parametrize(
     ("verdicts", "opening"),
     [
-        (("as claimed", "not shown"), "Rare classes are hit harder: a class ten times as frequent "
+        (("as claimed", "not shown"), "Rare classes are hit harder. A class ten times as frequent "
          "loses"),
-        (("not shown", "as claimed"), "Rare classes are hit harder: a class ten times as frequent "
+        (("not shown", "as claimed"), "Rare classes are hit harder. A class ten times as frequent "
          "is forgotten"),
         (("opposite", "cannot tell"), "Frequent classes are hit harder"),
         (("as claimed", "opposite"), "Rarity works both ways"),

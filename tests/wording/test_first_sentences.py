@@ -37,9 +37,9 @@ def found(n_runs: int = 3, **columns):
 def test_classes_are_named_by_probability_with_their_intervals():
     assert first_sentences.headline(found()) == "Forgotten first: Mass and Hernia"
     assert first_sentences.details(found()) == (
-        "They are among the first three to lose a fifth of Somers\u2019 D in 97 and 92 of 100 "
-        "draws of runs and patients, at 60 % (95 % interval 50 to 72 %) and 70 % (55 % or later "
-        "than 95 %); which other classes are cannot be told (next: Edema, in 30)."
+        "Mass is among the first three with 97 % probability and Hernia with 92 %. A fifth of "
+        "their Somers\u2019 D is gone at 60 % sparsity (95 % interval 50 to 72 %) and 70 % (55 % "
+        "or later than 95 %). The third cannot be told; next is Edema, with 30 %."
     )
 
 
@@ -47,10 +47,10 @@ def test_no_class_is_named_that_is_not_probable():
     unsure = found(p_among_first=[0.62, 0.81, 0.3, 0.04, math.nan, math.nan])
     assert first_sentences.headline(unsure) == "Which classes go first cannot be told"
     assert first_sentences.details(unsure) == (
-        "Candidates, by how often they are among the first three to lose a fifth of Somers\u2019 D "
-        "in 100 draws of runs and patients, with the sparsity: Mass in 81, 60 % (95 % interval 50 "
-        "to 72 %); Hernia in 62, 70 % (55 % or later than 95 %); Edema in 30, 80 % (70 % or later "
-        "than 95 %)."
+        "No class is among the first three with 90 % probability. Mass is among the first three "
+        "with 81 % probability, Hernia with 62 % and Edema with 30 %. A fifth of their "
+        "Somers\u2019 D is gone at 60 % sparsity (95 % interval 50 to 72 %), 70 % (55 % or later "
+        "than 95 %) and 80 % (70 % or later than 95 %)."
     )
 
 
@@ -62,8 +62,13 @@ def test_what_is_not_judged_is_said_with_the_reason():
 
 
 def test_one_run_is_said_to_be_over_patients_only():
-    assert "draws of patients (one run: nothing is known of other trainings)" in (
-        first_sentences.details(found(n_runs=1))
+    one, two = (first_sentences.details(found(n_runs=n)) for n in (1, 2))
+    assert "One run: nothing is known of other trainings. The third" in one
+    assert "One run" not in two
+    nobody = found(n_runs=1, p_among_first=[0.05, 0.02, 0.01, 0.0, math.nan, math.nan])
+    assert first_sentences.details(nobody) == (
+        "No class is among the first three to lose a fifth of Somers\u2019 D with more than 10 % "
+        "probability. One run: nothing is known of other trainings."
     )
 
 
@@ -83,7 +88,16 @@ def test_classes_that_lose_no_fifth_on_the_grid_are_a_finding():
 
 def test_what_rounds_to_certain_is_not_called_certain():
     nearly = found(p_among_first=[0.998, 1.0, 0.9, 0.0, math.nan, math.nan])
-    assert "in 100, 99 and 90 of 100" in first_sentences.details(nearly)
+    assert first_sentences.details(nearly).startswith(
+        "Mass is among the first three with 100 % probability, Hernia with 99 % and Edema with 90 %"
+    )
+    assert "cannot be told" not in first_sentences.details(nearly)
+
+
+def test_of_one_class_the_other_two_are_open():
+    one = found(p_among_first=[0.92, 0.05, 0.05, 0.04, math.nan, math.nan])
+    assert "of its Somers\u2019 D is gone at 70 % sparsity" in first_sentences.details(one)
+    assert first_sentences.details(one).endswith("The other two cannot be told.")
 
 
 def test_first_drops_are_observed_and_called_so():
@@ -149,11 +163,12 @@ def test_across_an_unmeasured_gap_no_sparsity_is_named():
     known = first_forgotten(summary(**coarse, **ends), 3, (0.5, 0.7))
     assert first_sentences.headline(known) == "Forgotten first: Mass and Hernia"
     assert first_sentences.details(known) == (
-        "They are among the first three to lose a fifth of Somers\u2019 D in 97 and 92 of 100 "
-        "draws of runs and patients, by 50 % (95 % interval 0 to 70 %) and by 50 % (0 to 50 %); "
-        "which other classes are cannot be told (next: Edema, in 30). 2 of the 4 judged classes "
-        "lose it between 0 and 50 %, where nothing was measured, so their order is not known. 1 of "
-        "the 4 judged classes loses it between 50 and 70 %, where nothing was measured."
+        "Mass is among the first three with 97 % probability and Hernia with 92 %. A fifth of "
+        "their Somers\u2019 D is gone by 50 % sparsity (95 % interval 0 to 70 %) and by 50 % (0 to "
+        "50 %). The third cannot be told; next is Edema, with 30 %. 2 of the 4 judged classes lose "
+        "a fifth of Somers\u2019 D between 0 and 50 %, where nothing was measured, so their order "
+        "is not known. 1 of the 4 judged classes loses a fifth of Somers\u2019 D between 50 and "
+        "70 %, where nothing was measured."
     )
     none = first_forgotten(summary(p_among_first=0.0, **coarse, **ends), 3, (0.5, 0.7))
     assert first_sentences.headline(none) == "Which classes go first cannot be told"

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from core import results
+from core.analysis.pair_evidence import most_apart
 from core.reporting.report import report_html
 from core.results import export
 from core.study import store
@@ -57,8 +58,8 @@ def percent_number(value: float) -> str:
     return words.number(value * 100, 0)
 
 
-def of_hundred(value: float) -> str:
-    return f"{round(value * 100)}"
+def chance(value: float) -> str:
+    return words.percent(min(value, 0.99) if value < 1 else value)
 
 
 def points(value: float) -> str:
@@ -67,14 +68,13 @@ def points(value: float) -> str:
 
 three = partial(words.number, digits=3)
 whole = partial(signed, digits=0)
-tenth = partial(signed, digits=1)
 OVERVIEW: tuple[str, dict[str, str]] = ("overview.py", {})
 CORRECTED: tuple[str, dict[str, str]] = ("class_ap.py", {})
 PAPER: tuple[str, dict[str, str]] = ("class_ap.py", {"reading": "Paper"})
 PAIRS: tuple[str, dict[str, str]] = ("forgettability.py", {})
 PAPER_PAIRS: tuple[str, dict[str, str]] = ("forgettability.py", {"reading": "Paper"})
 NAMED = CLASSES[1]
-SUREST = {"p_value": LEAST}
+MOST = {"pair": HIGHEST}  # that the map begins with
 FIRST = {"p_among_first": HIGHEST}
 CHANGE = {"claim": "frequency~change_at_95", "reading": "corrected"}
 ONSET = {"claim": "frequency~first_drop", "reading": "corrected"}
@@ -83,7 +83,7 @@ SENTENCES = (
     *(
         Said(*OVERVIEW, "among the first three", "class_summary", None, FIRST, column, shown)
         for column, shown in (
-            ("p_among_first", of_hundred),
+            ("p_among_first", chance),
             ("onset", words.percent),
             ("onset_ci_low", percent_number),
             ("onset_ci_high", words.percent),
@@ -117,7 +117,7 @@ SENTENCES = (
          {**AT_90, "class_name": NAMED}, "mean_change", lambda v: words.percent(-v)),
     *(
         Said(*CORRECTED, part, "trends", None, {"name": name}, column, points)
-        for name, part in (("change_at_95", "of its dense"), ("onset", "is forgotten"))
+        for name, part in (("change_at_95", "of its Somers"), ("onset", "is forgotten"))
         for column in ("slope", "ci_low", "ci_high")
     ),
     *(
@@ -138,13 +138,13 @@ SENTENCES = (
     Said("class_ap.py", {"reading": "Paper", "classes": NAMED}, "by 90 % sparsity",
          "forgettability", "ap", {**AT_90, "class_name": NAMED}, "relative_ap_change",
          lambda v: words.percent(-v)),
-    Said(*PAIRS, ": FCD ", "class_pairs", "somers_d", SUREST, "fcd_corrected", words.number),
+    Said(*PAIRS, ": FCD ", "class_pairs", "somers_d", MOST, "fcd_corrected", words.number),
     *(
-        Said(*PAIRS, "averaged over sparsities", "class_pairs", "somers_d", SUREST, column, shown)
+        Said(*PAIRS, "Averaged over sparsities", "class_pairs", "somers_d", MOST, column, shown)
         for column, shown in (
-            ("difference", tenth),
-            ("difference_ci_low", tenth),
-            ("difference_ci_high", tenth),
+            ("difference", points),
+            ("difference_ci_low", points),
+            ("difference_ci_high", points),
             ("q_value", words.bare_p),
         )
     ),
@@ -215,7 +215,10 @@ def chosen(table: pd.DataFrame, row: dict[str, object], judged: set[str]) -> pd.
     if "relative_ap_change" in row:
         rows = table[table["class_name"].ne("Rare")]
     for column, value in row.items():
-        if value in (LEAST, HIGHEST):
+        if row is MOST:
+            first, second = most_apart(rows)
+            rows = rows[(rows["class_a"] == first) & (rows["class_b"] == second)]
+        elif value in (LEAST, HIGHEST):
             at = rows[column].idxmin() if value == LEAST else rows[column].idxmax()
             rows = rows.loc[[at]]
         elif isinstance(value, float):
@@ -261,7 +264,7 @@ def test_the_classes_that_are_named_are_those_of_the_exported_table(lines, expor
 def test_pairs_are_counted_as_the_exported_table_has_them(lines, exported) -> None:
     table = exported("class_pairs", "somers_d")
     n_judged, n_apart = table["fcd_corrected"].notna().sum(), (table["q_value"] < 0.05).sum()
-    title = next(line for line in lines(*PAIRS) if "told apart" in line and "###" in line)
+    title = next(line for line in lines(*PAIRS) if "pairs of classes" in line and "###" in line)
     assert f"of {n_judged} pairs of classes" in title
     assert (f"{n_apart} of" if n_apart else "None of") in title
     left_out = next(line for line in lines(*PAIRS) if "Blank:" in line)
@@ -277,7 +280,7 @@ def test_forgettability_and_the_report_say_the_sentences_of_the_exported_claims(
     report = html.unescape(report_html(Study(folder)))
     for sentence in claims:
         assert sentence in report
-    title = next(line for line in lines(*PAIRS) if "told apart" in line and "###" in line)
+    title = next(line for line in lines(*PAIRS) if "pairs of classes" in line and "###" in line)
     assert f". {title.removeprefix('### ')}</h3>" in report
 
 

@@ -58,8 +58,9 @@ def _show_sentences(view: View, heading: DeltaGenerator) -> None:
     st.markdown(f"**What is lost?** {nowrap(first_sentences.lost(_changes(view), view.at))}")
     first, further = claim_sentences.rarity(claims)
     st.markdown(f"**Is it rarity?** {nowrap(first)}", help=nowrap(further) or None)
-    if difficulty := claim_sentences.difficulty(table(view, "trends")):
-        st.markdown(f"**Or difficulty?** {nowrap(difficulty)}")
+    difficulty, by_how_much = claim_sentences.difficulty(table(view, "trends"))
+    if difficulty:
+        st.markdown(f"**Or difficulty?** {nowrap(difficulty)}", help=nowrap(by_how_much))
     left_out = first_sentences.not_judged(found)
     sure = nowrap(first_sentences.details(found))
     st.markdown(f"**How sure?** {sure}", help=nowrap(left_out) or None)
