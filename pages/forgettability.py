@@ -50,7 +50,8 @@ tested = corrected and evidence.is_known(view)
 pair = sections.chosen_pair(view, by_frequency, tested)
 map_of_pairs, of_pair = st.columns([11, 9], gap="medium")
 with map_of_pairs:
-    sections.show_map(view, which, clustered if order == "clustered" else by_frequency, pair)
+    in_order = clustered if order == "clustered" else by_frequency
+    sections.show_map(view, which, in_order, pair, tested)
 with of_pair:
     pair.pick()
     sections.show_pair(view, pair, tested)

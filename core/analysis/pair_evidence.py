@@ -198,11 +198,13 @@ def told_apart(pairs: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def most_apart(pairs: pd.DataFrame) -> tuple[str, str] | None:
-    """The pair that is told apart most surely; None where none is tested."""
+    """Of the pairs that are told apart the one with the largest FCD; where there is none, the one
+    with the smallest p; None where none is tested."""
     tested = pairs[pairs["p_value"].notna()]
     if tested.empty:
         return None
-    row = tested.loc[tested["p_value"].idxmin()]
+    apart = tested[tested["q_value"] < SIGNIFICANT]
+    row = tested.loc[apart["fcd_corrected"].idxmax() if len(apart) else tested["p_value"].idxmin()]
     return str(row["class_a"]), str(row["class_b"])
 
 

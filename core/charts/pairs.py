@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.analysis.pair_evidence import SIGNIFICANT, told_apart
+from core.analysis.pair_evidence import SIGNIFICANT, most_apart, told_apart
 from core.charts import parts
 from core.study.labels import FEW_PATIENTS
 from core.wording import pair_sentences, words
@@ -71,7 +71,7 @@ def evidence_heatmap(
     figure.data = (figure.data[0], figure.data[2], figure.data[1])
     n_judged = int(table["fcd_corrected"].notna().sum())
     apart = told_apart(table)
-    title = pair_sentences.pairs_apart(len(apart), n_judged)
+    title = pair_sentences.pairs_apart(len(apart), n_judged, most_apart(table))
     caption = pair_sentences.pairs_caption(apart, n_judged, len(table), n_grid, n_runs)
     return parts.Chart(title, figure, caption)
 

@@ -65,6 +65,11 @@ def group_legend(
     return _macros().legend(group_meanings(groups, split, drawn))
 
 
+def signs(meanings: dict[str, str]) -> Markup:
+    """What is drawn in a map of pairs, by the name of its sign in the stylesheet."""
+    return _macros().signs(meanings)
+
+
 def facts(pairs: dict[str, str]) -> Markup:
     """A list of terms and their values."""
     return _macros().facts(pairs)

@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+import plotly.io
 import streamlit as st
+from plotly.basedatatypes import BaseFigure
 
 from core.charts import Chart
 
@@ -23,9 +26,36 @@ def _plotly_chart(chart: Chart, key: str) -> None:
 
 def plotly_chart(chart: Chart, key: str, **clicks: Any) -> Any:
     """A chart without Plotly's own buttons. clicks: what `st.plotly_chart` takes of selections."""
-    if clicks:  # what was clicked is the session's own
-        return st.plotly_chart(chart.figure, **_options(chart, key), **clicks)
+    if clicks:  # what was clicked is the session's own, so no replay; but the JSON is kept
+        return st.plotly_chart(_Written(_json(chart)), **_options(chart, key), **clicks)
     return _plotly_chart(chart, key)
+
+
+@st.cache_resource(
+    max_entries=MOST, show_spinner=False, hash_funcs={Chart: lambda chart: chart.serial}
+)
+def _json(chart: Chart) -> str:
+    return plotly.io.to_json(chart.figure, validate=False)
+
+
+class _Written(BaseFigure):
+    """A figure as its JSON, for `st.plotly_chart`, which asks a figure for its parts and these, as
+    Plotly's own encoder does, for what is to be written."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def to_dict(self) -> dict[str, Any]:
+        return _Parts(self._text)
+
+
+class _Parts(dict[str, Any]):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def to_plotly_json(self) -> orjson.Fragment:
+        return orjson.Fragment(self._text)
 
 
 def _options(chart: Chart, key: str) -> dict[str, Any]:

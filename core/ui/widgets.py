@@ -41,12 +41,14 @@ def draw(
     about: Sequence[str] = (),
     also: Callable[[], None] | None = None,
     help: str | None = None,
+    signs: dict[str, str] | None = None,
     **options: Any,
 ) -> Any:
     """A chart below its finding, with its caption, and the figure as SVG and PNG.
 
     legend: says what its colours mean; `shared_legend`: the page says so for several, the files
-    for each. level: of the heading; below 2 a chart shares its row.
+    for each. signs: what its signs mean, for `markup.signs`. level: of the heading; below 2 a chart
+    shares its row.
     of, about: the study, and what of the settings it shows, for the names of the files.
     also: draws more beside the files, such as the downloads of its table. help: what a word of the
     finding means, on hover.
@@ -56,6 +58,8 @@ def draw(
     split = results.split_of_groups(of) if said and of else "train"
     if legend:
         st.html(markup.group_legend(legend, split, chart.groups))
+    if signs:
+        st.html(markup.signs(signs))
     event = replayed.plotly_chart(chart, key, **options)
     caption(chart.caption)
     name = figure_files.file_name(key, of, about)

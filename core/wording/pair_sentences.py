@@ -51,6 +51,12 @@ WITH_FREQUENCY = {
 }
 WITH_COOCCURRENCE = "Whether classes that occur together are forgotten alike cannot be told here"
 MOST_NAMED = 3
+SCALES = {
+    "fcd": "FCD: how differently two classes are forgotten (0: alike)",
+    "iou": "IoU: how often two classes occur together (0: never)",
+    "frequency": "how differently frequent two classes are (0: alike)",
+}
+NO_DISTANCE = "FCD 0, within noise"
 TERMS = {
     "intercept": "where both classes are equally frequent and never meet",
     "log_frequency_difference": "frequency difference",
@@ -59,14 +65,29 @@ TERMS = {
 }
 
 
-def pairs_apart(n_different: int, n_pairs: int) -> str:
-    """How many pairs are told apart: the title of the map."""
+def pairs_apart(n_different: int, n_pairs: int, most: tuple[str, str] | None = None) -> str:
+    """How many pairs are told apart: the title of the map. most: `most_apart`."""
+    pairs = f"{words.count(n_pairs, 'pair')} of classes"
     if not n_pairs:
         return "No pair of classes can be judged"
-    if not n_different:
-        return f"None of {words.count(n_pairs, 'pair')} of classes is told apart"
-    are = "is" if n_different == 1 else "are"
-    return f"{n_different:,} of {words.count(n_pairs, 'pair')} of classes {are} told apart"
+    if not n_different or most is None:
+        return f"None of {pairs} is shown to be forgotten differently"
+    names = " and ".join(most)
+    if n_different == 1:
+        return f"1 of {pairs} is forgotten differently: {names}"
+    return f"{n_different:,} of {pairs} are forgotten differently, {names} most of all"
+
+
+def signs(which: str, tested: pd.DataFrame | None) -> dict[str, str]:
+    """What is drawn in a map: the sign, by its name in the stylesheet, to its meaning. which: the
+    map; tested: the table of pairs, where they are tested."""
+    found = {"scale": SCALES[which]}
+    if which == "fcd" and tested is not None:
+        if (tested["q_value"] >= SIGNIFICANT).any():
+            found["dot"] = "not told apart: may be chance"
+        if tested["fcd_corrected"].isna().any():
+            found["blank"] = "* not judged"
+    return found | {"pair": "the pair shown; click any square"}
 
 
 def pairs_caption(
@@ -94,15 +115,19 @@ def pairs_caption(
 
 
 def pair_title(first: str, second: str, row: Row) -> str:
-    """The distance of two classes and whether it is more than noise, above their curves."""
+    """Which of two classes loses more, where that is more than noise, and their distance."""
+    if words.known(row["q_value"]) and row["q_value"] < SIGNIFICANT:
+        more, less = _by_loss(row)
+        return f"{more} loses more than {less}: {_distance(row)}"
+    if words.known(row["q_value"]):
+        return f"{first} and {second} are not told apart: {_distance(row)}"
     return f"{first} and {second}: {pair_in_short(row)}"
 
 
 def pair_in_short(row: Row) -> str:
     if not words.known(row["fcd_corrected"]):
         return "FCD not judged"
-    distance = words.number(row["fcd_corrected"])
-    value = f"FCD {distance}" if row["fcd_corrected"] > 0 else "FCD 0, within noise"
+    value = _distance(row)
     if not words.known(row["q_value"]):
         return f"{value}, not tested"
     return f"{value}, {'told apart' if row['q_value'] < SIGNIFICANT else 'not told apart'}"
@@ -112,13 +137,28 @@ def pair_apart(row: Row, n_runs: int) -> str:
     """How the losses of two classes differ, with the interval and q."""
     if not words.known(row["fcd_corrected"]):
         return f"Not judged: one of the two has {NOT_JUDGED}."
-    low, high = (words.signed(row[f"difference_ci_{end}"], 1) for end in ("low", "high"))
+    more, less = _by_loss(row)
+    ends = sorted(
+        row[f"difference_ci_{end}"] * (1 if row["difference"] > 0 else -1)
+        for end in ("low", "high")
+    )
+    low, high = (words.number(end * 100, 1) for end in ends)
     over = "runs and patients" if n_runs > 1 else "patients"
     return (
-        f"Change of Somers\u2019 D averaged over sparsities, {row['class_a']} minus "
-        f"{row['class_b']}: {words.signed(row['difference'], 1)} (95 % interval over {over} {low} "
-        f"to {high}; no difference is 0; {words.p_value(row['q_value'], 'q')})."
+        f"Averaged over sparsities, {more} loses {words.number(abs(row['difference']) * 100, 1)} "
+        f"points more of its Somers\u2019 D than {less} (95 % interval over {over} {low} to "
+        f"{high}; {words.p_value(row['q_value'], 'q')})."
     )
+
+
+def _by_loss(row: Row) -> tuple[str, str]:
+    """The class of a pair that loses more, and the other."""
+    pair = str(row["class_a"]), str(row["class_b"])
+    return pair if row["difference"] < 0 else pair[::-1]
+
+
+def _distance(row: Row) -> str:
+    return f"FCD {words.number(row['fcd_corrected'])}" if row["fcd_corrected"] > 0 else NO_DISTANCE
 
 
 def interaction(rows: pd.DataFrame) -> str:

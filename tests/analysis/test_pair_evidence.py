@@ -99,6 +99,15 @@ def test_classes_that_differ_are_told_apart_and_only_they():
     assert most_apart(table.assign(p_value=np.nan)) is None
 
 
+def test_a_map_begins_with_the_largest_distance_of_those_told_apart():
+    table = pd.DataFrame(
+        [("A", "B", 0.2, 1e-9), ("A", "C", 0.6, 1e-4), ("B", "C", 0.9, 0.2)],
+        columns=["class_a", "class_b", "fcd_corrected", "p_value"],
+    ).assign(q_value=lambda rows: rows["p_value"])
+    assert most_apart(table) == ("A", "C")
+    assert most_apart(table.assign(q_value=0.5)) == ("A", "B"), "none is: the surest"
+
+
 def test_equal_runs_without_any_spread_are_no_evidence():
     one = simulated(0)
     still = replace(one, of_runs=0 * one.of_runs, of_patients=0 * one.of_patients)

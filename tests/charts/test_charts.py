@@ -167,7 +167,7 @@ def test_pairs_that_are_not_told_apart_carry_a_dot_and_others_that_are_not_judge
         columns=["class_a", "class_b", "fcd_corrected", "q_value"],
     ).assign(p_value=lambda rows: rows["q_value"])
     chart = evidence_heatmap(table, ["A", "B", "C", "D"], 3, 19)
-    assert chart.title == "1 of 3 pairs of classes is told apart"
+    assert chart.title == "1 of 3 pairs of classes is forgotten differently: A and B"
     assert "Blank: 3 pairs" in chart.caption
     colours, dots, squares = chart.figure.data
     assert set(zip(dots.x, dots.y, strict=True)) == {(0, 2), (2, 0), (1, 2), (2, 1)}

@@ -54,27 +54,61 @@ def pair(**columns) -> dict:
 )
 def test_a_pair_is_told_apart_by_its_test_alone(row, short):
     assert pair_sentences.pair_in_short(row) == short
-    assert pair_sentences.pair_title("Edema", "Mass", row) == f"Edema and Mass: {short}"
+
+
+@pytest.mark.parametrize(
+    ("row", "title"),
+    [
+        (pair(), "Mass loses more than Edema: FCD 0.15"),
+        (pair(difference=-0.1), "Edema loses more than Mass: FCD 0.15"),
+        (pair(q_value=0.2), "Edema and Mass are not told apart: FCD 0.15"),
+        (pair(q_value=math.nan), "Edema and Mass: FCD 0.15, not tested"),
+        (pair(fcd_corrected=math.nan, q_value=math.nan), "Edema and Mass: FCD not judged"),
+    ],
+)
+def test_which_class_loses_more_is_said_only_of_two_that_are_told_apart(row, title):
+    assert pair_sentences.pair_title("Edema", "Mass", row) == title
 
 
 def test_a_pair_is_told_with_interval_null_and_over_what():
     said = pair_sentences.pair_apart(pair(), n_runs=3)
-    assert "Edema minus Mass: +9.5 %" in said
-    assert "95 % interval over runs and patients +6.0 % to +13.1 %; no difference is 0" in said
-    assert "over patients +6.0 %" in pair_sentences.pair_apart(pair(), n_runs=1)
+    assert said == (
+        "Averaged over sparsities, Mass loses 9.5 points more of its Somers\u2019 D "
+        "than Edema (95 % interval over runs and patients 6.0 to 13.1; q = 0.001)."
+    )
+    assert "over patients 6.0 to 13.1" in pair_sentences.pair_apart(pair(), n_runs=1)
+    less = pair(difference=-0.02, difference_ci_low=-0.06, difference_ci_high=0.011)
+    assert "Edema loses 2.0 points more" in pair_sentences.pair_apart(less, 3)
+    assert "\u22121.1 to 6.0;" in pair_sentences.pair_apart(less, 3)
     assert "Not judged" in pair_sentences.pair_apart(pair(fcd_corrected=math.nan), 3)
 
 
 def test_the_title_of_the_map_counts_the_pairs_that_are_told_apart():
-    assert pair_sentences.pairs_apart(2, 153) == "2 of 153 pairs of classes are told apart"
-    assert pair_sentences.pairs_apart(1, 153) == "1 of 153 pairs of classes is told apart"
-    assert pair_sentences.pairs_apart(0, 153) == "None of 153 pairs of classes is told apart"
+    pairs = "153 pairs of classes"
+    assert pair_sentences.pairs_apart(2, 153, ("A", "B")) == (
+        f"2 of {pairs} are forgotten differently, A and B most of all"
+    )
+    assert pair_sentences.pairs_apart(1, 153, ("A", "B")) == (
+        f"1 of {pairs} is forgotten differently: A and B"
+    )
+    assert pair_sentences.pairs_apart(0, 153, ("A", "B")) == (
+        f"None of {pairs} is shown to be forgotten differently"
+    )
     assert pair_sentences.pairs_apart(0, 0) == "No pair of classes can be judged"
     assert "Blank: 37 pairs" in pair_sentences.pairs_caption([], 153, 190, 19, 3)
     said = pair_sentences.pairs_caption([("A", "B")] * 5, 190, 190, 19, 1)
     assert "Blank" not in said
     assert "one run: nothing of other trainings" in said
     assert "Told apart: A and B; A and B; A and B; 2 more." in said
+
+
+def test_a_map_explains_the_signs_that_it_draws_and_no_others():
+    every = pd.DataFrame({"q_value": [0.01, 0.2, math.nan], "fcd_corrected": [0.3, 0.0, math.nan]})
+    assert list(pair_sentences.signs("fcd", every)) == ["scale", "dot", "blank", "pair"]
+    assert list(pair_sentences.signs("fcd", every[:1])) == ["scale", "pair"]
+    for which in ("fcd", "iou", "frequency"):
+        assert list(pair_sentences.signs(which, None)) == ["scale", "pair"]
+    assert list(pair_sentences.signs("iou", every)) == ["scale", "pair"]
 
 
 @pytest.mark.parametrize(

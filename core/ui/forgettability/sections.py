@@ -16,19 +16,21 @@ from core.charts import Chart
 from core.charts.pairs import outlined
 from core.charts.scatter import ringed
 from core.ui import nowrap, plain, results, tables, widgets
+from core.ui.curves import MOST
 from core.ui.forgettability import figures
 from core.ui.results import cached, table
 from core.ui.view import View
 from core.wording import pair_sentences, terms, words
-from core.wording.published import COOCCURRENCE, FREQUENCY, published
+from core.wording.published import COOCCURRENCE, FREQUENCY, Figures, published
 
 MAPS = {"fcd": "Forgettability", "iou": "Co-occurrence", "frequency": "Frequency"}
 HEATMAPS = {"fcd": figures.fcd, "iou": figures.cooccurrence, "frequency": figures.frequency}
 ABOUT_MAPS = {
-    "fcd": f"{terms.TERMS['FCD']} A click on a square shows the curves of its two classes.",
-    "iou": terms.TERMS["co-occurrence IoU"],
+    "fcd": f"FCD: {terms.TERMS['FCD']} Told apart: {terms.TERMS['told apart']}",
+    "iou": f"Co-occurrence IoU: {terms.TERMS['co-occurrence IoU']}",
     "frequency": "How many times as frequent one of two classes is, as a logarithm.",
 }
+ABOUT_CURVES = f"Curve: {terms.TERMS['forgettability curve']}"
 SCATTERS = {
     "frequency": (FREQUENCY, figures.pairs_against_frequency),
     "iou": (COOCCURRENCE, figures.pairs_against_cooccurrence),
@@ -75,11 +77,22 @@ def _draw_clickable(view: View, chart: Chart, key: str, **more: Any) -> None:
     widgets.draw(chart, key=key, level=3, of=view, about=view.about, **click, **more)
 
 
-def show_map(view: View, which: str, order: list[str], pair: Pair) -> None:
+def show_map(view: View, which: str, order: list[str], pair: Pair, tested: bool) -> None:
     """One of MAPS, with both squares of the pair outlined."""
-    chart = outlined(HEATMAPS[which](view, tuple(order)), order, pair.names)
-    table = partial(widgets.downloads, view, "class_pairs", tag=view.tag)
-    _draw_clickable(view, chart, f"{which}_heatmap", also=table, help=ABOUT_MAPS[which])
+    chart = _outlined(view, which, tuple(order), pair.names)
+    _draw_clickable(
+        view,
+        chart,
+        f"{which}_heatmap",
+        also=partial(widgets.downloads, view, "class_pairs", tag=view.tag),
+        help=ABOUT_MAPS[which],
+        signs=pair_sentences.signs(which, table(view, "class_pairs") if tested else None),
+    )
+
+
+@cached("metric", "corrected", entries=MOST, shared=True)
+def _outlined(view: View, which: str, order: tuple[str, ...], pair: tuple[str, str]) -> Chart:
+    return outlined(HEATMAPS[which](view, order), list(order), pair)
 
 
 def show_pair(view: View, pair: Pair, tested: bool) -> None:
@@ -88,7 +101,9 @@ def show_pair(view: View, pair: Pair, tested: bool) -> None:
         return
     chart = figures.two_curves(view, pair.names)
     groups, about = view.config.groups, (*view.about, *pair.names)
-    widgets.draw(chart, key="pair_chart", legend=groups, level=3, of=view, about=about)
+    widgets.draw(
+        chart, key="pair_chart", legend=groups, level=3, of=view, about=about, help=ABOUT_CURVES
+    )
     if tested:
         row = pair_row(table(view, "class_pairs"), pair.names)
         n_runs = decay.n_runs(results.class_metrics(view))
@@ -96,9 +111,10 @@ def show_pair(view: View, pair: Pair, tested: bool) -> None:
     facts = _facts(view, pair.names)
     first, second = pair.names
     st.caption(
-        f"Together on **{words.count(facts.n_both, 'test image')}**; {plain(first)} on "
-        f"{facts.n_first:,}, {plain(second)} on {facts.n_second:,}. "
-        f"Co-occurrence IoU **{words.number(facts.iou)}**."
+        f"Together on {words.count(facts.n_both, 'test image')}, co-occurrence IoU "
+        f"{words.number(facts.iou)}.",
+        help=f"{plain(first)}: {words.count(facts.n_first, 'test image')}, {plain(second)}: "
+        f"{facts.n_second:,}. {plain(terms.TERMS['co-occurrence IoU'])}",
     )
 
 
@@ -121,16 +137,21 @@ def fold_interaction(view: View) -> None:
 def _show_scatters(view: View, pair: Pair) -> None:
     beside = {} if view.subgroup or view.metric != "ap" else published(view.config)
     cells = st.grid(2, min_column_width=300, gap="medium")
-    for key, (correlation, draw) in SCATTERS.items():
-        chart = draw(view, beside.get(correlation))
+    for key, (correlation, _) in SCATTERS.items():
+        chart = _ringed(view, key, beside.get(correlation), pair.names)
         with cells.cell():
-            shown = chart if pair.is_one else ringed(chart, pair.names)
-            _draw_clickable(view, shown, f"scatter_{key}")
+            _draw_clickable(view, chart, f"scatter_{key}")
     if view.corrected:
         widgets.downloads(view, "claims")
         st.caption(pair_sentences.NO_INTERACTION)
     else:
         widgets.downloads(view, "correlations")
+
+
+@cached("metric", "corrected", entries=MOST, shared=True)
+def _ringed(view: View, key: str, beside: Figures | None, pair: tuple[str, str]) -> Chart:
+    _, draw = SCATTERS[key]
+    return ringed(draw(view, beside), pair)
 
 
 def _show_interaction(view: View) -> None:
