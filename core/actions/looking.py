@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from core.datasets import columns, load_labels, presets, table
 from core.errors import InputError
 from core.importing.predictions import prediction_files
-from core.pictures.images import is_dicom, read_grey, read_samples, stored_size
+from core.pictures.images import is_dicom, read_samples, stored_size
 from core.pictures.repairs import REPAIRS
 from core.pictures.samples import BadImage
 from core.study.config import StudyConfig
@@ -140,7 +139,6 @@ def _image(path: Path) -> tuple[dict[str, Any], set[str]]:
     try:
         width, height = stored_size(path)
         samples = read_samples(path, repairs)
-        grey = read_grey(path, None, repairs)
     except BadImage as error:
         raise InputError(str(error)) from error
     facts = {
@@ -152,7 +150,6 @@ def _image(path: Path) -> tuple[dict[str, Any], set[str]]:
             {"name": one.name, "center": float(one.center), "width": float(one.width)}
             for one in samples.windows
         ],
-        "mean_grey": round(float(np.mean(grey)), 1),
     }
     return facts, repairs
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from core.actions.looking import look, look_at_study
 from core.cli.command import app
 from core.errors import InputError
+from core.pictures import dicom
 from core.pictures.images import read_grey
 from core.study.config import parse_config
 from tests.dicoms import write_dicom
@@ -80,6 +81,14 @@ def test_an_image_is_shown_as_the_model_sees_it(tmp_path):
     out = tmp_path / "out.png"
     assert asked(tmp_path / "deep.png", "--out", out).exit_code == 0
     assert np.array_equal(np.asarray(Image.open(out)), read_grey(tmp_path / "deep.png"))
+
+
+def test_an_image_is_decoded_once(tmp_path, monkeypatch):
+    path = write_dicom(tmp_path / "x", np.arange(64, dtype=np.uint16).reshape(8, 8))
+    decoded, decode = [], dicom._decoded
+    monkeypatch.setattr(dicom, "_decoded", lambda *given: decoded.append(given) or decode(*given))
+    look(path)
+    assert len(decoded) == 1
 
 
 def test_repairs_of_a_dicom_are_said(tmp_path):
