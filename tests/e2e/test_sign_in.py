@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import page_studies
-from tests.e2e.axe import serious
+from tests.e2e.axe import serious, show_in
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.oidc import ROLES, UNVERIFIED, provider, running_app, write_roles
+from tests.waiting import until
 
 SHORT_SECONDS = 12
 ADMIN, RESEARCHER, READER = ROLES
@@ -47,9 +48,8 @@ def shown(page: Page, heading: str) -> None:
 def usable(page: Page) -> None:
     """No serious violation that axe can see, in the light and in the dark theme."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.wait_for_timeout(300)  # the theme fades over
-        assert serious(page) == [], (scheme, page.url)
+        show_in(page, scheme)
+        until(lambda: not serious(page), told=lambda: (serious(page), page.url))
 
 
 def audit(signed) -> list[tuple[str, str]]:

@@ -244,10 +244,13 @@ def test_a_step_taken_just_before_the_source_changes_goes_with_it(page, viewer_a
     page.keyboard.press("ArrowRight")
     page.get_by_text("other", exact=True).evaluate("label => label.click()")
     page.wait_for_function(SETTLED)
-    page.wait_for_timeout(500)
-    image = page.locator(".viewer .stage").get_attribute("data-image")
-    drawn = {"grey100": 255, "grey50": 255 * 1000 / 4000}[image]  # of the other source
-    assert middle(page) == pytest.approx(drawn, abs=1)
+
+    def as_the_other_source_has_it() -> bool:
+        image = page.locator(".viewer .stage").get_attribute("data-image")  # none meanwhile
+        greys = {"grey100": 255, "grey50": 255 / 4}
+        return image in greys and middle(page) == pytest.approx(greys[image], abs=1)
+
+    until(as_the_other_source_has_it)
 
 
 def test_a_picture_in_place_of_samples_is_shown_as_it_is(page, viewer_address):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from core.ui.analyse import steps
 from core.upload import datasets, uploads
 from core.upload.uploads import Upload
 from tests.pages.test_pages import open_page, said
+from tests.waiting import until
 
 STUDY_FILE = """
 study = { name = "grey-lungs", title = "Grey lungs" }
@@ -87,10 +87,7 @@ def answered(upload: Upload, base: StudyConfig, options: PreflightOptions) -> pr
     """A question the real child has answered."""
     question = preflights.Question(upload, base, options)
     preflights.ask(question)
-    end = time.monotonic() + 90
-    while preflights.answer(question).state == "working":
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: preflights.answer(question).state != "working")
     return question
 
 
@@ -243,9 +240,7 @@ def test_a_child_that_died_can_be_asked_again(cache: Path, arrived: Upload) -> N
     question = preflights.Question(arrived, base(), PreflightOptions(image_size=64))
     preflights.ask(question)
     preflights.children.end(question.folder)
-    end = time.monotonic() + 10
-    while preflights.answer(question).state == "working" and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: preflights.answer(question).state != "working")
     address = {"upload": arrived.id, "dataset": "grey-lungs", "look": question.key}
     at = open_page("analyse.py", **address)
     assert "ended without an answer" in at.error[0].value

@@ -160,7 +160,8 @@ def test_a_job_that_waits_says_so_and_can_be_cancelled_and_resumed(worker: None)
 def test_a_running_job_shows_stage_speed_time_left_curves_and_log(
     worker: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.study.progress.SECONDS_BEFORE_AN_ESTIMATE", 0)
+    for limit in ("SECONDS_BEFORE_AN_ESTIMATE", "SECONDS_BETWEEN_WRITES"):
+        monkeypatch.setattr(f"core.study.progress.{limit}", 0)
     caplog.set_level("INFO")  # as a worker's
     folder = write_toy_study()
     job_id = jobs.submit(toy_config("toy", paths.cache_dir() / "toy-images"))
@@ -170,7 +171,7 @@ def test_a_running_job_shows_stage_speed_time_left_curves_and_log(
         advance = progress.start("Training run 1 of 2", "images")
         time.sleep(0.05)
         advance(50, 400)
-        time.sleep(0.5)
+        time.sleep(0.05)
         advance(100, 400)
     at = open_jobs(job_id)
     text = said(at)

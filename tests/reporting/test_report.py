@@ -31,6 +31,7 @@ from core.wording.published import PUBLISHED
 from tests import page_studies
 from tests.charts.contrast import contrast
 from tests.toys import write_toy_study
+from tests.waiting import until
 
 MEGABYTE = 2**20
 PATIENCE = 180_000  # ms; every chart is drawn before a page counts as loaded
@@ -281,12 +282,11 @@ def test_on_paper_nothing_is_cut_off_or_dark_and_tables_say_their_columns_on_eac
     page.wait_for_selector(".js-plotly-plot .main-svg")
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size({"width": 688, "height": 1000})  # between the margins of A4
-    page.wait_for_timeout(1500)
-    wide = page.evaluate(
-        "[...document.querySelectorAll('table, .main-svg')]"
-        ".map(one => one.getBoundingClientRect().right - innerWidth)"
+    beyond = (
+        "Math.max(...[...document.querySelectorAll('table, .main-svg')]"
+        ".map(one => one.getBoundingClientRect().right - innerWidth))"
     )
-    assert max(wide) <= 1
+    until(lambda: page.evaluate(beyond) <= 1, told=lambda: page.evaluate(beyond))
     style = "getComputedStyle(document.querySelector('{}')).{}"
     assert page.evaluate(style.format("body", "backgroundColor")) == "rgb(255, 255, 255)"
     assert page.evaluate(style.format("thead", "display")) == "table-header-group"
