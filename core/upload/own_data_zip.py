@@ -17,7 +17,8 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.study.progress import Advance
-from core.upload.uploads import SPARE_DISK, shown_name
+from core.upload.names import shown_name
+from core.upload.uploads import SPARE_DISK
 from core.wording.amounts import size
 
 MAX_FILES = 200_000

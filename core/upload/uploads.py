@@ -16,7 +16,6 @@ import secrets
 import shutil
 import threading
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from core.study import store
 from core.study.environment import UPLOAD_LIMIT, environment
 from core.study.paths import cache_dir
 from core.upload.datasets import bytes_below, datasets_of
+from core.upload.names import shown_name
 from core.wording.amounts import size as shown_size
 
 Kind = Literal["checkpoint", "dataset"]
@@ -46,7 +46,6 @@ AT_ONCE = 3  # uploads of one person
 SPARE_DISK = 512 * 2**20  # left for studies that run meanwhile
 MINUTES_TO_BEGIN = 15
 SECONDS_TO_OPEN = 60
-LONGEST_NAME = 200
 
 _begin_lock = threading.Lock()
 
@@ -289,17 +288,25 @@ def refuse_size(n_bytes: int) -> None:
 
 
 def refuse_over_quota(person: str, n_bytes: int) -> None:
-    """Raise InputError where a person keeps too much here, or the disk has no room."""
+    """Raise InputError where a person keeps too much here, or the disk has no room. What was
+    refused when it was looked at does not count: it makes way once its room is needed."""
     coming = list(_coming())
     mine = [size for who, size, _ in coming if who == person]
     if len(mine) >= AT_ONCE:
         raise InputError(f"{AT_ONCE} uploads of yours are on their way; wait until one has ended.")
-    n_kept = len(uploads_of(person)) + len(datasets_of(person)) + len(mine)
+
+    def kept() -> tuple[int, int]:
+        n_files = len(uploads_of(person)) + len(datasets_of(person)) + len(mine)
+        return n_files, kept_bytes(person) + sum(mine)
+
+    n_kept, total = kept()
+    if n_kept >= QUOTA_IN_FILES or total + n_bytes > allowed_bytes():
+        _remove_refused(person)
+        n_kept, total = kept()
     if n_kept >= QUOTA_IN_FILES:
         raise InputError(
             f"You keep {n_kept} uploads and datasets here, which is the most; delete one first."
         )
-    total = kept_bytes(person) + sum(mine)
     if total + n_bytes > allowed_bytes():
         raise InputError(
             f"You keep {shown_size(total)} here, and {shown_size(allowed_bytes())} are the most; "
@@ -313,6 +320,20 @@ def refuse_over_quota(person: str, n_bytes: int) -> None:
             f"The file has {shown_size(n_bytes)}, and the server's disk has room for "
             f"{shown_size(max(free, 0))}."
         )
+
+
+def is_refused(upload: Upload) -> bool:
+    """Whether everybody who looked into it refused to read it, and nobody looks now."""
+    answers = [children.answer(folder, dict) for folder in upload.folder.glob("*/*")]
+    return bool(answers) and all(one.refusal for one in answers)
+
+
+def _remove_refused(person: str) -> None:
+    for one in uploads_of(person):
+        if is_refused(one):
+            audit.record(person, "deletion", {"upload": one.id, "file": one.name, "why": "refused"})
+            note_path(one.id).unlink(missing_ok=True)  # first: half a deletion is half an upload
+            shutil.rmtree(one.folder, ignore_errors=True)
 
 
 def kept_bytes(person: str) -> int:
@@ -329,17 +350,6 @@ def bytes_of(upload: Upload) -> int:
 def allowed_bytes() -> int:
     """The most that one person may keep."""
     return QUOTA_IN_LIMITS * limit()
-
-
-def shown_name(name: str) -> str:
-    """A file's name as it may be shown: its last part, printable, of bounded length."""
-    last = re.split(r"[\\/]", unicodedata.normalize("NFC", name))[-1]
-    # Also what turns the writing direction round, so that "gpj.exe" could read as a picture.
-    clean = "".join(c if c.isprintable() and unicodedata.category(c) != "Cf" else "?" for c in last)
-    clean = clean.strip() or "unnamed"
-    if len(clean) <= LONGEST_NAME:
-        return clean
-    return f"{clean[: LONGEST_NAME - 25]}...{clean[-20:]}"
 
 
 def _begin(ticket: Ticket, n_bytes: int) -> BinaryIO:

@@ -262,3 +262,25 @@ def test_guests_and_readers_may_not() -> None:
     assert not uploads.may_upload(Visitor(Person(READER, "reader")))
     assert uploads.may_upload(Visitor(Person(RESEARCHER, "researcher")))
     assert "people who sign in" in uploads.why_not(Visitor(GUEST, synthetic_only=True))
+
+
+def test_what_was_refused_makes_way_and_nothing_else_does(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "QUOTA_IN_FILES", 3)
+    refused, fit, unseen = (keep(name=name) for name in ("refused.pt", "fit.pt", "unseen.pt"))
+
+    def answered(upload: Upload, question: str, said: dict[str, Any]) -> None:
+        folder = upload.folder / "preflights" / question
+        folder.mkdir(parents=True)
+        (folder / "answer.json").write_text(json.dumps(said))
+
+    answered(refused, "a", {"refusal": "It is a JPEG image and no checkpoint."})
+    answered(fit, "a", {"refusal": "The dataset has no test images."})
+    answered(fit, "b", {"report": {"refusal": None}})
+    assert [uploads.is_refused(one) for one in (refused, fit, unseen)] == [True, False, False]
+    keep(name="next.pt")
+    kept = sorted(one.name for one in uploads.uploads_of("local"))
+    assert kept == ["fit.pt", "next.pt", "unseen.pt"]
+    with pytest.raises(InputError, match="You keep 3 uploads and datasets here"):
+        keep()
