@@ -18,7 +18,7 @@ from torch import nn
 from torch.fx.experimental.optimization import fuse
 
 from core.analysis.metrics import metrics_table
-from core.engine.checkpoints import device, load_checkpoint
+from core.engine.checkpoints import CheckpointInfo, device, load_checkpoint
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import IMAGENET, Normalisation, to_input, to_unit
 from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prunable_weights
@@ -71,7 +71,7 @@ def sweep_run(
         to_predict = _to_make(path, ids, class_names)
         to_validate = len(validation) > 0 and _to_make(beside, validation, class_names)
         if to_predict or to_validate or cell not in with_achieved:
-            pruned = _pruned(model, config.pruning.method, sparsity, info.seed)
+            pruned = pruned_copy(model, config.pruning.method, sparsity, info)
             repair(pruned, material)
             network = for_inference(pruned, config.sweep.precision)
         if to_predict or cell not in with_achieved:
@@ -91,10 +91,25 @@ def sweep_run(
         advance(before + len(ids), total)
 
 
-def _pruned(model: nn.Module, method: str, sparsity: float, seed: int) -> nn.Module:
+def pruned_copy(model: nn.Module, method: str, sparsity: float, info: CheckpointInfo) -> nn.Module:
+    """Which of equal weights go depends on their places, so a given network's are ranked where its
+    file had them, as its owner's own pruning would."""
     network, dense = copy.deepcopy(model), prunable_weights(model)
-    apply_masks(network, dense, make_masks(dense, method, sparsity, seed))
+    in_file = rows_in_file(info)
+    head = list(dense)[-1]
+    if in_file is None:
+        masks = make_masks(dense, method, sparsity, info.seed)
+    else:
+        masks = make_masks(dense | {head: dense[head][in_file]}, method, sparsity, info.seed)
+        masks[head] = masks[head][np.argsort(in_file)]
+    apply_masks(network, dense, masks)
     return network
+
+
+def rows_in_file(info: CheckpointInfo) -> list[int] | None:
+    """The rows of the last layer in the order of the file they came from; None of our own."""
+    classes = (info.source or {}).get("classes")
+    return [info.class_names.index(name) for name in classes if name] if classes else None
 
 
 def for_inference(model: nn.Module, precision: str) -> nn.Module:
