@@ -16,6 +16,7 @@ has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(view)
 if has_losses:
     headline.show(view)
+facts.say_caveats(view)
 tour.show(view.config.synthetic and not has_losses)
 if metrics.empty:
     st.info("mAP appears here as soon as the first (run, sparsity) is finished.")

@@ -24,6 +24,7 @@ from core.pictures.samples import BadImage
 from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.settings import PUBLISHED, TableColumns
+from core.wording import data_sentences
 
 TABLES = (".csv", ".csv.gz", ".parquet")
 READERS = ("core.datasets", "core.importing", "core.pictures")
@@ -55,7 +56,7 @@ def look(path: Path, settings: dict[str, Any] | None = None) -> Look:
         if path.is_dir() and "preset" not in settings:
             return Look("predictions", _predictions(path), warnings)
         if path.is_dir() or path.name.lower().endswith(TABLES):
-            return Look("labels", _labels(_settings(path, settings)), warnings)
+            return Look("labels", _labels(_settings(path, settings), warnings), warnings)
         facts, repairs = _image(path)
         return Look("image", facts, [REPAIRS[name] for name in REPAIRS if name in repairs])
 
@@ -66,7 +67,8 @@ def look_at_study(config: StudyConfig) -> Look:
     if config.dataset.kind == "phantom":  # not there before a run draws them
         return Look("study file", facts | {"n_patients": config.dataset.n_patients})
     with _warnings() as warnings:
-        return Look("study file", facts | summary(load_labels(config.dataset)), warnings)
+        labels = load_labels(config.dataset)
+        return Look("study file", facts | summary(labels), warnings + _caveats(labels))
 
 
 def summary(labels: Labels) -> dict[str, Any]:
@@ -97,9 +99,14 @@ def _settings(path: Path, chosen: dict[str, Any]) -> TableColumns:
         raise InputError(f"dataset.{'.'.join(map(str, one['loc']))}: {one['msg']}.") from error
 
 
-def _labels(settings: TableColumns) -> dict[str, Any]:
+def _caveats(labels: Labels) -> list[str]:
+    return data_sentences.one_valued(labels.split("test"), labels.class_names)
+
+
+def _labels(settings: TableColumns, warnings: list[str]) -> dict[str, Any]:
     rows, read_by = presets.read(settings)
     labels = table.load(settings, lambda done, total: None)
+    warnings += _caveats(labels)
     return {
         "preset": settings.preset,
         "columns": list(map(str, rows.columns)),

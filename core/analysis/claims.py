@@ -18,6 +18,7 @@ from core.analysis.class_evidence import CHANGE as CHANGE_TREND
 from core.analysis.class_evidence import (
     GROUPS_APART,
     NO_EXTREME,
+    NO_FREQUENCIES,
     ONE_RUN,
     ONSET,
     TOO_FEW_CLASSES,
@@ -135,6 +136,8 @@ def pair_claims(
     reason = "" if np.isfinite(found.p_value) else TOO_FEW_CLASSES
     if len(evidence.of_runs) < 2:
         reason = ONE_RUN
+    if n and np.isnan(evidence.log_frequency).all():
+        reason = NO_FREQUENCIES
     frequency = Claim(
         FREQUENCY,
         CORRECTED,

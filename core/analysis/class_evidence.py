@@ -16,7 +16,7 @@ from core.analysis.losses import changes_at
 from core.analysis.onset import Curves, Onsets, somers_curves
 from core.analysis.trend import EFFECTS, LEAST_CLASSES, Trend, trend
 from core.study.columns import Column, Columns, Unit, interval
-from core.study.labels import known_split, untrained
+from core.study.labels import known_split, training_known, untrained
 
 TRENDS = Columns(
     Column("name", "Of what: the onset, the change of Somers' D at 95 % sparsity against log10 "
@@ -49,6 +49,7 @@ NO_GROUPS = "fewer than two tail or two head classes can be judged"
 NO_ONSETS = "too many classes lose no fifth by the end of the grid"
 IN_GAPS = "too many classes lose it between sparsities that are more than 10 points apart"
 TOO_FEW_CLASSES = "too few classes can be judged"
+NO_FREQUENCIES = "how frequent the classes were in training is not known"
 # A trend of onsets of which more lie beyond the grid, or in its gaps, says more of the grid.
 MOST_UNKNOWN = 0.25
 
@@ -79,8 +80,10 @@ class ClassEvidence:
     @cached_property
     def log_frequency(self) -> pd.Series:
         """class_name to log10 of the train frequency; of the test images where no training image
-        is known; missing for a class that never occurs."""
+        is known; missing for a class that never occurs, and where nobody knows of the training."""
         table = self.frequencies.set_index("class_name").reindex(self.names)
+        if not training_known(table):
+            return pd.Series(np.nan, self.names)
         frequency = table[f"{known_split(table)}_frequency"].to_numpy(float)
         logs = np.full(len(frequency), np.nan)
         np.log10(frequency, out=logs, where=frequency > 0)
@@ -150,6 +153,8 @@ class ClassEvidence:
 
     def reason(self, name: str) -> str:
         """Why the trend of this name carries no verdict; empty where it does."""
+        if not training_known(self.frequencies):
+            return NO_FREQUENCIES
         if self.curves.n_runs < 2:
             return ONE_RUN
         if self.by_name[name].known:

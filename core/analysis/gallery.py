@@ -10,12 +10,12 @@ import pandas as pd
 
 from core.analysis.groupings import FINDINGS, grouping, patient_list
 from core.analysis.lost import OPERATING_POINT, LostBy, by_now
-from core.study.labels import GROUPS, findings, label_matrix
+from core.study.labels import GROUPS, UNKNOWN_GROUP, findings, label_matrix
 
 PAPER, MODAL, Z_SCORE, EVERY = "paper", "modal", "z_score", "every"  # definitions of a PIE
 LOW_Z = -2.0  # an image whose agreement_z is below this is a PIE by z-score
 WHOLE_RANGE = (-1.0, 1.0)
-RAREST_FIRST = GROUPS[::-1]
+RAREST_FIRST = (*GROUPS[::-1], UNKNOWN_GROUP)
 OWN_COLUMNS = (
     *("agreement", "is_pie", "is_pie_modal", "agreement_z", "n_modal_disagreements", "rank"),
     *("test_order", "n_findings", "fewer_findings", "finding_count", "earliest_lost"),
@@ -80,7 +80,7 @@ def at_every_sparsity(
     of_group = np.array([RAREST_FIRST.index(groups[name]) for name in class_names])
     is_finding = np.isin(class_names, findings(class_names))
     n_findings = present[:, is_finding].sum(axis=1)
-    rarest = np.where(present & is_finding, of_group, len(GROUPS)).min(axis=1)
+    rarest = np.where(present & is_finding, of_group, len(RAREST_FIRST)).min(axis=1)
     table = test.drop(columns=taken).assign(
         test_order=np.arange(len(test)),
         n_findings=n_findings,

@@ -90,7 +90,7 @@ class PairEvidence:
 
 def pair_evidence(moments: pd.DataFrame, curves: Curves, log_frequency: pd.Series) -> PairEvidence:
     """moments: PAIRED_MOMENTS; log_frequency: class_name to log10 of the frequency, missing where
-    it never occurs."""
+    it never occurs, or for every class."""
     changes = ClassChanges(PRIMARY)(moments)
     changes = changes[changes["found"] & ~changes["unstable"]]
     changes = changes.assign(
@@ -103,7 +103,8 @@ def pair_evidence(moments: pd.DataFrame, curves: Curves, log_frequency: pd.Serie
         for column in ("change", "variance")
     }
     logs = log_frequency.reindex(curves.class_names).to_numpy(float)
-    known = np.isfinite(logs) & np.isfinite(of_class["change"]).all(axis=1)
+    occurs = np.isfinite(logs) | np.isnan(logs).all()
+    known = occurs & np.isfinite(of_class["change"]).all(axis=1)
     rows = np.flatnonzero(known & (of_class["change"].shape[1] > 0))
     names = [curves.class_names[row] for row in rows]
     dense, pruned = curves.mean[rows, 0], curves.mean[rows, 1:]
@@ -254,7 +255,8 @@ class FrequencyAndDistance:
         logs = evidence.log_frequency
         terms = (np.abs(logs[first] - logs[second]), evidence.noise[first, second])
         design = np.column_stack([np.ones(len(first)), *terms])
-        if len(logs) < LEAST_CLASSES or np.linalg.matrix_rank(design) < design.shape[1]:
+        few = len(logs) < LEAST_CLASSES or np.isnan(design).any()
+        if few or np.linalg.matrix_rank(design) < design.shape[1]:
             nan = np.nan
             return Relation(nan, nan, nan, nan, len(first))
         coefficient, t = _second_term(design, evidence.squared[first, second][None])

@@ -7,14 +7,17 @@ import pandas as pd
 
 from core.charts import parts
 from core.charts.whiskers import add_arrows, intervals, reach, whiskers
-from core.study.labels import GROUPS, known_split
+from core.study.labels import GROUPS, known_split, training_known
 from core.wording import words
 
 RUNS_FOR_A_RANGE = 6  # of fewer runs a range is no estimate of the spread
 
 
-def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int) -> parts.Chart:
-    """Frequency of every class, a long tail on a log axis; n_images: of `known_split`."""
+def frequency_chart(
+    frequencies: pd.DataFrame, tail_below: float, n_images: int | None
+) -> parts.Chart:
+    """Frequency of every class, a long tail on a log axis; n_images: of `known_split`, None where
+    frequencies were given without it."""
     split = known_split(frequencies)
     frequency = frequencies[f"{split}_frequency"]
     figure = parts.empty_figure(max(260, parts.ROW_HEIGHT * len(frequencies) + 70))
@@ -32,7 +35,7 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int)
             "{name}<br>{group}: %{text}<br>positives: {train} in training, {test} in test",
             name=parts.escaped(frequencies["class_name"]),
             group=frequencies["group"],
-            train=frequencies["train_positives"],
+            train=frequencies["train_positives"].astype(object).fillna(words.UNKNOWN),
             test=frequencies["test_positives"],
         ),
     )
@@ -46,12 +49,20 @@ def frequency_chart(frequencies: pd.DataFrame, tail_below: float, n_images: int)
     high = np.log10(shown.max() * 100) if shown.notna().any() else 2
     parts.share_axis(figure, f"Share of {split} images (log scale)", low - 0.4, high + 0.35)
     n_tail = int((frequencies["group"] == "tail").sum())
+    caption = f"n = {n_images:,} {split} images." if n_images else "As given by the model's owner."
+    if not training_known(frequencies):
+        return parts.Chart(
+            f"How frequent the {words.count(len(frequencies), 'class')} were in training is not "
+            "known: their shares of the test images",
+            figure,
+            caption,
+        )
     title = (
         f"{n_tail} of {words.count(len(frequencies), 'class')} "
         f"{'is' if n_tail == 1 else 'are'} tail: in fewer than "
         f"{words.frequency(tail_below)} of {split} images"
     )
-    return parts.Chart(title, figure, f"n = {n_images:,} {split} images.")
+    return parts.Chart(title, figure, caption)
 
 
 def changes_chart(
@@ -263,7 +274,7 @@ def _groups_title(known: pd.DataFrame, metric: str) -> str:
     known = known[~known["unstable"]] if not known["unstable"].all() else known
     medians = known.groupby("group")["relative_change"].median()
     ends = [group for group in reversed(GROUPS) if group in medians.index]
-    if len(ends) == 1:
+    if len(ends) < 2:
         worst = known.sort_values("unstable", kind="stable").iloc[0]
         return f"{worst['class_name']} {words.loss(worst['relative_change'], metric)}"
     rare, frequent = ends[0], ends[-1]

@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.study.labels import UNKNOWN_GROUP
 from core.wording import words
 
 GROUP_COLOURS = {"head": "#0072B2", "medium": "#009E73", "tail": "#D55E00"}
+GROUP_COLOURS[UNKNOWN_GROUP] = "#7a828c"  # a class of a network trained nobody knows on what
 # Of what is no class: PIEs, the mean over classes, a pair that was picked.
 OTHER = "#8c6bb1"
 TEXT = 12  # pixels of the smallest letters; their colour is the page's

@@ -63,7 +63,7 @@ def load(settings: TableColumns, advance: Advance) -> Labels:
         refuse_missing_columns(rows, list(class_names), path)
         negative = blank_is_negative(rows, settings, path)
         labels = pd.DataFrame({name: with_uncertain(rows[name], negative) for name in class_names})
-        say_one_valued(rows, labels, settings, path)
+        refuse_unmeant_blanks(rows, labels, settings, path)
     table = pd.DataFrame({"image_id": given.astype(str), "path": paths})
     table["patient_id"] = _patients(rows, patients, table, path)
     if settings.images:  # imported predictions may come without
@@ -191,24 +191,20 @@ def blank_is_negative(rows: pd.DataFrame, settings: TableColumns, path: Path) ->
     return True
 
 
-def say_one_valued(
+def refuse_unmeant_blanks(
     rows: pd.DataFrame, labels: pd.DataFrame, settings: TableColumns, path: Path
 ) -> None:
-    """Say which classes have one value only. Raises InputError where that is so because of blanks
-    of which nobody told the meaning: such a class has AP 1 whatever a network does."""
+    """Raises InputError where a class has no negatives because of blanks of which nobody told the
+    meaning: such a class has AP 1 whatever a network does."""
     for name in labels:
         values = pd.to_numeric(labels[name], errors="coerce").dropna()
-        if values.nunique() > 1:
-            continue
         n_blank = int(rows[name].isna().sum())
-        if len(values) and values.iloc[0] == 1 and n_blank and settings.blank is None:
+        if len(values) and (values == 1).all() and n_blank and settings.blank is None:
             raise InputError(
                 f"{path}: the class {name!r} has {len(values):,} positives, {n_blank:,} blanks and "
                 'no negatives. If a blank means negative, set dataset.blank = "negative"; if it '
                 'means uncertain, set dataset.blank = "uncertain".'
             )
-        what = "no value" if values.empty else "no negatives" if values.iloc[0] else "no positives"
-        log.warning("%s: the class %r has %s, so nothing can be told of it", path, name, what)
 
 
 def _patients(rows: pd.DataFrame, column: str | None, table: pd.DataFrame, path: Path) -> pd.Series:

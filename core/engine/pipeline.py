@@ -25,11 +25,12 @@ from core.errors import InputError, WorkError
 from core.results.preparation import make_ready
 from core.study import paths, store
 from core.study.config import NOT_PART_OF_ID, StudyConfig, training_id
+from core.study.known_settings import known_settings
 from core.study.labels import Labels
 from core.study.progress import Advance, Cancelled, Progress, Report
 from core.study.study import Study
 from core.study.trainings import refer, trained_checkpoint
-from core.wording import precision_sentences
+from core.wording import data_sentences, precision_sentences
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +98,14 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         labels = studied_labels(labels, config.checkpoint)
     data = {"dataset_fingerprint": labels.fingerprint(), "pixels_digest": pixels.digest}
     _refuse_other_data(provenance, data, config)
+    for caveat in data_sentences.caveats(labels.split("test"), labels.class_names):
+        log.warning("%s", caveat)
     # Only now: a refused request leaves the record as it was. Images and labels may have moved.
     provenance |= {
         **data,
         "skipped_images": pixels.skipped,
         "image_repairs": pixels.repairs,
-        "config": config.model_dump(mode="json"),
+        "config": known_settings(config),
         "versions": _versions(),
     }
     if config.checkpoint:
@@ -261,10 +264,11 @@ def _refuse_other_data(
 
 
 def _first_provenance(config: StudyConfig) -> dict[str, Any]:
+    seeds = [config.runs.first_seed + run for run in range(config.runs.count)]
     return {
-        "config": config.model_dump(mode="json"),
+        "config": known_settings(config),
         "versions": _versions(),
-        "seeds": [config.runs.first_seed + run for run in range(config.runs.count)],
+        **({} if config.checkpoint else {"seeds": seeds}),
         "started": _now(),
     }
 

@@ -42,6 +42,7 @@ from core.study.labels import Labels
 from core.study.progress import Advance, Cancelled, Progress, Report
 from core.study.settings import DEFAULT_SPARSITIES, Architecture
 from core.study.study import Study
+from core.wording import data_sentences
 
 log = logging.getLogger(__name__)
 Cell = tuple[int, float]
@@ -184,6 +185,8 @@ class _Import:
         test = TestSplit.of(labels, settings)
         if test.rows.empty:
             raise InputError(f"{self.config.dataset.labels} has no image in the test split.")
+        for caveat in data_sentences.caveats(labels.split("test"), labels.class_names):
+            log.warning("%s", caveat)
         store.write_labels(labels, self.target)
         self._drop_what_is_gone()
         for run, seed in enumerate(self.seeds):

@@ -17,7 +17,7 @@ from core.reader_study.schedule import deal
 from core.results.agreements import paper_pies
 from core.study import store
 from core.study.config import StudyConfig
-from core.study.labels import GROUPS, Labels, findings
+from core.study.labels import EVERY_GROUP, Labels, findings
 from core.study.paths import images_dir
 from core.study.study import Study
 
@@ -223,7 +223,7 @@ def _described(labels: Labels, groups: dict[str, str]) -> pd.DataFrame:
     certain = test[list(labels.class_names)].eq(1).fillna(False).to_numpy(bool)
     names = np.array(labels.class_names, dtype=object)
     found = certain & np.isin(names, findings(labels.class_names))
-    rarity = np.array([GROUPS.index(groups[name]) for name in names])
+    rarity = np.array([EVERY_GROUP.index(groups[name]) for name in names])
     rarest = np.where(found, rarity, -1).max(axis=1)  # -1, the last one, without a finding
     return pd.DataFrame(
         {
@@ -231,6 +231,6 @@ def _described(labels: Labels, groups: dict[str, str]) -> pd.DataFrame:
             "patient_id": test["patient_id"].astype(str),
             "labelled": [list(names[row]) for row in certain],
             "finding_count": found.sum(axis=1).clip(max=MOST_FINDINGS),
-            "group": np.array([*GROUPS, "none"], dtype=object)[rarest],
+            "group": np.array([*EVERY_GROUP, "none"], dtype=object)[rarest],
         }
     )

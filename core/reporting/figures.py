@@ -29,7 +29,6 @@ from core.charts.scatter import (
 )
 from core.errors import InputError
 from core.results import safe
-from core.study.labels import known_split
 from core.study.study import Study
 from core.wording import claim_sentences, statistic_sentences
 from core.wording.published import FIRST_DROP
@@ -147,9 +146,8 @@ def distance_and_cooccurrence(study: Study) -> Chart:
 
 def class_frequencies(study: Study) -> Chart:
     """How many images carry each class."""
-    table, groups = study.frequencies, study.config.groups
-    n_images = len(study.labels.split(known_split(table)))
-    return frequency_chart(table, groups.tail_below, n_images)
+    tail_below = study.config.groups.tail_below
+    return frequency_chart(study.frequencies, tail_below, study.n_of_frequencies)
 
 
 FIGURES = {

@@ -30,11 +30,12 @@ from core.results.safe import safe_operation
 from core.study import store
 from core.study.config import NOT_PART_OF_ID, StudyConfig
 from core.study.known_settings import known_settings, unknown_names
-from core.study.labels import Labels, known_split
+from core.study.labels import Labels, known_split, training_known
 from core.study.progress import read_progress
 from core.study.study import Study, find_study
 from core.wording import (
     claim_sentences,
+    data_sentences,
     first_sentences,
     operating_sentences,
     safety_sentences,
@@ -129,6 +130,9 @@ class _Contents:
         self.labels = self._try("Labels", lambda: study.labels)
         self.metrics = study.class_metrics
         self._pruned = decay.pruned_sparsities(self.metrics)
+        if self.labels is not None:
+            test = self.labels.split("test")
+            self.caveats += data_sentences.one_valued(test, self.labels.class_names)
         self.safety: pd.DataFrame | None = None
         self.claims: pd.DataFrame | None = None
         self._over_patients = False
@@ -253,7 +257,8 @@ class _Contents:
     def charts(self) -> list[ShownChart]:
         if self.labels is None:
             return []
-        legend = words.groups(self.config.groups, known_split(self._study.frequencies))
+        rows = self._study.frequencies
+        legend = words.groups(self.config.groups, known_split(rows), training_known(rows))
         shown: list[ShownChart] = []
         for name in self._figures():
             with suppress(InputError):  # of what it lacks the rest of the report speaks
@@ -285,10 +290,11 @@ def _provenance(study: Study, labels: Labels | None) -> list[tuple[str, str]]:
         "Dataset": config.dataset.title,
         "Dataset fingerprint": known.get("dataset_fingerprint"),
         "Model": words.model(config),
+        "Class frequencies in training": words.trained_on(config),
         "Predictions": origin,
         "Pruning": words.pruning(config),
         "Precision": words.precision(config),
-        "Seeds": ", ".join(map(str, known.get("seeds", []))) or words.runs(config),
+        "Runs": words.runs(config, known.get("seeds", ())),
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Finished": words.finished(len(study.cells), config),
         "Skipped images": str(len(known.get("skipped_images", []))),

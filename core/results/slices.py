@@ -25,7 +25,7 @@ from core.analysis.slice_metrics import even_ranks, ranks_type, slice_metrics, s
 from core.analysis.subgroup import Subgroup
 from core.errors import InputError
 from core.study import paths, store
-from core.study.labels import Labels, class_frequencies
+from core.study.labels import Labels
 from core.study.study import PREDICTIONS, Study
 
 METRICS = ("n_positive", "ap", "auroc", "calibrated_ap")
@@ -75,7 +75,7 @@ class Slice:
     def frequencies(self) -> pd.DataFrame:
         if self.subgroup is None:
             return self.study.frequencies
-        return class_frequencies(self.labels, self.study.config.groups)
+        return self.study.frequencies_of(self.labels)
 
     @cached_property
     def class_metrics(self) -> pd.DataFrame:

@@ -112,12 +112,14 @@ def _begun(label: str, end: str) -> str:
 SHARED = Columns(
     Column("image_id", "The image, as in the study's labels."),
     Column("class_name", "The class, as the dataset calls it.", label="Class"),
-    Column("group", "head, medium or tail, by train frequency and the study's `[groups]`.",
+    Column("group", "head, medium or tail, by train frequency and the study's `[groups]`; \"not "
+           "known\" where the train frequency is missing.",
            label="Group"),
     Column("run", "Number of the run, from 0; runs differ only by seed."),
     Column("sparsity", "Fraction of the prunable weights that are zero; 0 is dense.",
            Unit.SPARSITY, "Sparsity"),
-    Column("train_frequency", "Share of the training images that carry the class.", Unit.SHARE,
+    Column("train_frequency", "Share of the training images that carry the class; missing of a "
+           "given checkpoint whose training is not known.", Unit.SHARE,
            "Train frequency"),
     Column("test_frequency", "Share of the test images that carry the class.", Unit.SHARE,
            "Test frequency"),

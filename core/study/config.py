@@ -7,7 +7,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -97,6 +97,12 @@ class StudyConfig(Settings):
     def id(self) -> str:
         """`<name>-<hash>`: defaults stay out of the hash, so a new setting leaves old ids valid."""
         return f"{self.study.name}-{config_hash(self)}"
+
+    @property
+    def trained_on(self) -> Literal["unknown", "train"] | dict[str, float]:
+        """Where the class frequencies of the training come from: the train split, but of a given
+        checkpoint only where its owner says so."""
+        return self.checkpoint.class_frequencies if self.checkpoint else "train"
 
     @property
     def synthetic(self) -> bool:

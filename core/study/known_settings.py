@@ -24,7 +24,11 @@ def unknown_settings(config: StudyConfig) -> dict[str, Any]:
     """The settings of which nobody told; empty for a study that trains its own networks."""
     if config.dataset.kind == "imported":
         return OF_IMPORTED
-    return OF_CHECKPOINT if config.checkpoint else {}
+    if config.checkpoint is None:
+        return {}
+    # The seed is not that of its training; only random pruning draws from it.
+    drawn = config.pruning.method == "random_global"
+    return OF_CHECKPOINT if drawn else OF_CHECKPOINT | {"runs": {"first_seed"}}
 
 
 def is_known(config: StudyConfig, name: str) -> bool:

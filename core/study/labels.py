@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ KEYS = ("image_id", "patient_id", "path", "split")
 SPLITS = ("train", "validation", "test")
 NO_FINDING = "No Finding"
 GROUPS = ("head", "medium", "tail")
+# Of every class of a network of which nobody knows what it was trained on.
+UNKNOWN_GROUP = "not known"
+EVERY_GROUP = (*GROUPS, UNKNOWN_GROUP)
 # Below this many patients with the class, a metric is shown, but marked as unstable: the images of
 # one patient are no independent evidence.
 FEW_PATIENTS = 10
@@ -26,13 +30,14 @@ UNSTABLE = Column(
 )
 CLASS_FREQUENCIES = Columns(
     SHARED.only("class_name", "group", "train_frequency"),
-    Column("train_positives", "Number of them."),
+    Column("train_positives", "Number of them; missing of a given checkpoint that was not "
+           "trained on the train split."),
     SHARED["test_frequency"],
     Column("test_positives", "Number of them."),
     Column("test_positive_patients", "Patients with a test image that carries the class."),
     what="How long the tail is.",
     row="a class, the most frequent in training first",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,14 @@ def findings(class_names: tuple[str, ...] | list[str]) -> list[str]:
     return [name for name in class_names if name != NO_FINDING]
 
 
-def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
+def class_frequencies(
+    labels: Labels, groups: GroupSettings, trained_on: str | Mapping[str, float] = "train"
+) -> pd.DataFrame:
     """CLASS_FREQUENCIES.
 
     A frequency is positives over images of that split. Groups and order, the most frequent class
-    first, go by the frequency in `known_split`.
+    first, go by the frequency in `known_split`. trained_on: "train", the split; the share of the
+    training images by class; or "unknown", and then no class has a group.
     """
     columns = {}
     for split in ("train", "test"):
@@ -109,10 +117,25 @@ def class_frequencies(labels: Labels, groups: GroupSettings) -> pd.DataFrame:
         columns[f"{split}_frequency"] = positives / max(len(rows), 1)
         columns[f"{split}_positives"] = positives
     columns["test_positive_patients"] = positive_patients(labels.split("test"), labels.class_names)
+    if trained_on != "train":
+        told = {} if isinstance(trained_on, str) else trained_on
+        columns["train_frequency"] = pd.Series(
+            [told.get(name, np.nan) for name in labels.class_names], labels.class_names, float
+        )
+        columns["train_positives"] = pd.Series(pd.NA, labels.class_names, "Int64")
     table = pd.DataFrame(columns).rename_axis("class_name").reset_index()
     known = f"{known_split(table)}_frequency"
-    table.insert(1, "group", [group_of(f, groups) for f in table[known]])
+    of_class = [UNKNOWN_GROUP] * len(table)
+    if training_known(table):
+        of_class = [group_of(f, groups) for f in table[known]]
+    table.insert(1, "group", of_class)
     return table.sort_values(known, ascending=False, kind="stable", ignore_index=True)
+
+
+def training_known(frequencies: pd.DataFrame) -> bool:
+    """Whether anybody knows how frequent the classes were in training; where they do not, classes
+    have no groups, and nothing is said of rare ones."""
+    return bool(frequencies["train_frequency"].notna().any())
 
 
 def known_split(frequencies: pd.DataFrame) -> str:

@@ -37,6 +37,7 @@ Architecture = Literal[
 ]
 # How 8-bit grey becomes what a given network was trained on; see core.engine.preprocessing.
 PreprocessingName = Literal["imagenet", "xrv", "half", "unit"]
+Share = Annotated[float, Field(ge=0, le=1)]
 PUBLISHED = {"nih-cxr-lt": "NIH-CXR-LT", "mimic-cxr-lt": "MIMIC-CXR-LT"}
 DEFAULT_SPARSITIES = tuple(percent / 100 for percent in range(0, 100, 5))
 
@@ -287,6 +288,12 @@ class CheckpointSettings(Settings):
     preprocessing: PreprocessingName = Field(
         "imagenet", description="How 8-bit grey becomes what the network was trained on."
     )
+    class_frequencies: Literal["unknown", "train"] | dict[str, Share] = Field(
+        "unknown",
+        description="How frequent each class was in what the network was trained on, which makes "
+        "head, medium and tail: `unknown`; `train`, as in the dataset's train split, where it was "
+        "trained on that; or a share by class.",
+    )
 
     @field_validator("classes")
     @classmethod
@@ -295,6 +302,14 @@ class CheckpointSettings(Settings):
         if not named or len(set(named)) < len(named):
             raise ValueError("classes names at least one class, and none twice")
         return names
+
+    @model_validator(mode="after")
+    def a_frequency_for_each_class(self) -> Self:
+        if isinstance(self.class_frequencies, dict):
+            lacking = [one for one in self.classes if one and one not in self.class_frequencies]
+            if lacking:
+                raise ValueError(f"checkpoint.class_frequencies lacks {', '.join(lacking[:4])}")
+        return self
 
 
 class TrainingSettings(Settings):

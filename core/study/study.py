@@ -16,7 +16,7 @@ import pandas as pd
 from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig
-from core.study.labels import Labels, class_frequencies, label_matrix
+from core.study.labels import Labels, class_frequencies, known_split, label_matrix
 
 # What tables are made of, as `Study.stamp` takes it.
 LABELS, METRICS, PREDICTIONS = "labels", "class_metrics", "predictions"
@@ -78,7 +78,18 @@ class Study:
     @cached_property
     def frequencies(self) -> pd.DataFrame:
         """`class_frequencies` with the study's groups."""
-        return class_frequencies(self.labels, self.config.groups)
+        return self.frequencies_of(self.labels)
+
+    def frequencies_of(self, labels: Labels) -> pd.DataFrame:
+        """The same of some of its images."""
+        return class_frequencies(labels, self.config.groups, self.config.trained_on)
+
+    @property
+    def n_of_frequencies(self) -> int | None:
+        """How many images the frequencies in `known_split` are over; None where nobody knows."""
+        split = known_split(self.frequencies)
+        given = isinstance(self.config.trained_on, dict)
+        return None if given and split == "train" else len(self.labels.split(split))
 
     @cached_property
     def class_metrics(self) -> pd.DataFrame:
@@ -169,6 +180,8 @@ class Study:
         """A line for every file of an input."""
         if of == VALIDATION:  # operating points are fixed on it
             yield f"{self.config.operating_point.specificity}\n"
+        if of == LABELS and self.config.checkpoint:  # the classes' groups go by it
+            yield f"{self.config.trained_on}\n"
         one = {
             LABELS: paths.labels_path,
             METRICS: paths.class_metrics_path,

@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from core.charts.parts import GROUP_COLOURS
-from core.study.labels import GROUPS
+from core.study.labels import EVERY_GROUP, GROUPS, UNKNOWN_GROUP
 from core.study.settings import GroupSettings
 from core.wording import words
 
@@ -54,8 +54,9 @@ def group_meanings(
         "head": f"head: over {head} of {split} images",
         "medium": "medium",
         "tail": f"tail: under {tail}",
+        UNKNOWN_GROUP: words.FREQUENCIES_UNKNOWN,
     }
-    return [(GROUP_COLOURS[group], meaning[group]) for group in GROUPS if group in drawn]
+    return [(GROUP_COLOURS[group], meaning[group]) for group in EVERY_GROUP if group in drawn]
 
 
 def group_legend(

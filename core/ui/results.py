@@ -19,7 +19,7 @@ from core.analysis.subgroup import Attribute, SliceFacts, attributes, slice_fact
 from core.study.labels import FEW_PATIENTS, SPLITS, known_split
 from core.ui import show_progress
 from core.ui.view import View
-from core.wording import words
+from core.wording import data_sentences, words
 
 ENTRIES = 64  # results kept of each kind; those of a study are small
 RESAMPLING = "Resampling runs for the intervals …"
@@ -160,6 +160,13 @@ def columns_of_labels(view: View) -> dict[str, dict[str, int]]:
     """The attributes that divide the test images, and for each its values with their images."""
     labels = view.study.labels
     return {by: values(labels, by) for by in groupings(labels)}
+
+
+@cached()
+def data_caveats(view: View) -> list[str]:
+    """`data_sentences.caveats` of the whole test set."""
+    test = view.study.test
+    return data_sentences.caveats(test.rows, test.class_names)
 
 
 @cached()

@@ -30,6 +30,7 @@ METRICS = {
     "somers_d": "Somers\u2019 D",
 }
 UNKNOWN = "not known"
+FREQUENCIES_UNKNOWN = "how frequent a class was in training is not known"
 OWN_PATIENTS = "Each image counts as its own patient: no patient ids are known."
 FEW_IMAGES = 50  # of so few test images nothing is concluded anyway
 FEW = f"fewer than {FEW_PATIENTS} patients with the class in the test set"
@@ -166,6 +167,19 @@ def pruning(config: StudyConfig) -> str:
     return f"{PRUNING_METHODS[config.pruning.method]} ({config.pruning.method})"
 
 
+def trained_on(config: StudyConfig) -> str | None:
+    """Where class frequencies in the training of a given checkpoint come from; None of our own."""
+    if config.checkpoint is None:
+        return None
+    if config.trained_on == "unknown":
+        return f"{UNKNOWN}, so no class is called head, medium or tail"
+    return (
+        "those of the dataset's train split, by the checkpoint's owner"
+        if config.trained_on == "train"
+        else "given by the checkpoint's owner"
+    )
+
+
 def precision(config: StudyConfig) -> str:
     return config.sweep.precision if is_known(config, "sweep.precision") else UNKNOWN
 
@@ -173,6 +187,10 @@ def precision(config: StudyConfig) -> str:
 def runs(config: StudyConfig, seeds: Sequence[int] = ()) -> str:
     """2 runs, seed 0 to 1; `seeds` are those of the study, where they are on record: imported ones
     need not be counted up."""
+    if config.checkpoint:
+        pruned = f"; pruned with seed {config.runs.first_seed}"
+        known = pruned if is_known(config, "runs.first_seed") else ""
+        return f"1 run, seed of its training {UNKNOWN}{known}"
     first, n = config.runs.first_seed, config.runs.count
     seeds = list(seeds) or list(range(first, first + n))
     if len(seeds) < 2:
@@ -217,9 +235,11 @@ def skipped(images: list[Any]) -> str:
     return f"{len(names):,}: {', '.join(names[:3])}" + (" …" if len(names) > 3 else "")
 
 
-def groups(settings: GroupSettings, split: str = "train") -> str:
+def groups(settings: GroupSettings, split: str = "train", known: bool = True) -> str:
     """What the colours of the charts mean, where no coloured legend can stand; `split`: of which
-    images the shares are."""
+    images the shares are; `known`: whether classes have groups."""
+    if not known:
+        return f"Grey: {FREQUENCIES_UNKNOWN}."
     return (
         f"Blue: head, over {frequency(settings.head_above)} of {split} images; green: medium; "
         f"orange: tail, under {frequency(settings.tail_below)}."

@@ -11,7 +11,7 @@ from core.charts.classes import frequency_chart
 from core.pictures import repairs
 from core.study import store
 from core.study.paths import labels_path
-from core.ui import markup, results, widgets
+from core.ui import markup, plain, results, widgets
 from core.ui.view import View
 from core.wording import words
 
@@ -20,16 +20,23 @@ def show(view: View) -> None:
     st.html(markup.facts(_facts(view)))
 
 
+def say_caveats(view: View) -> None:
+    """What the labels cannot answer, where there is such a thing."""
+    if labels_path(view.folder).exists() and (said := results.data_caveats(view)):
+        st.info(plain(" ".join(said)), icon=":material/info:")
+
+
 def _facts(view: View) -> dict[str, str]:
     config, has_labels = view.config, labels_path(view.folder).exists()
     provenance = store.read_provenance(view.folder)
-    origin = words.origin(config)
+    origin, trained_on = words.origin(config), words.trained_on(config)
     repaired = " ".join(repairs.sentences(provenance.get("image_repairs", [])))
     patients = results.patients_caveat(view) if has_labels else ""
     return {
         "Dataset": config.dataset.title,
         "Model": words.model(config),
         **({"Predictions": origin} if origin else {}),
+        **({"Class frequencies in training": trained_on} if trained_on else {}),
         "Runs": words.runs(config, provenance.get("seeds", ())),
         "Sparsity grid": words.grid(config.sweep.sparsities),
         "Pruning": words.pruning(config),
@@ -51,6 +58,5 @@ def show_frequencies(view: View) -> None:
 
 @results.cached(shared=True)
 def _chart(view: View) -> Chart:
-    frequencies, n_images = results.table(view, "class_frequencies"), results.split_sizes(view)
-    n_known = n_images[results.split_of_groups(view)]
-    return frequency_chart(frequencies, view.config.groups.tail_below, n_known)
+    frequencies = results.table(view, "class_frequencies")
+    return frequency_chart(frequencies, view.config.groups.tail_below, view.study.n_of_frequencies)

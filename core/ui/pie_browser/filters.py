@@ -12,7 +12,7 @@ from core.analysis import gallery
 from core.analysis.gallery import EVERY, WHOLE_RANGE, Gallery, Images
 from core.analysis.groupings import FINDING_COUNTS
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
-from core.study.labels import GROUPS
+from core.study.labels import EVERY_GROUP, GROUPS, UNKNOWN_GROUP
 from core.ui import plain, results, set_address, widgets
 from core.ui.pie_browser import finding_filter
 from core.ui.pie_browser.finding_filter import FindingFilter
@@ -69,7 +69,7 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
     """
     st.toggle("Filters and order", key="show_filters")  # seen on narrow screens, and beside X-rays
     by_group = results.groups_of_classes(view)
-    rarest = sorted(by_group.items(), key=lambda item: GROUPS[::-1].index(item[1]))
+    rarest = sorted(by_group.items(), key=lambda item: EVERY_GROUP[::-1].index(item[1]))
     with st.container(key="filters", horizontal=True, vertical_alignment="bottom", gap="small"):
         definition = switch("definition", "Show", DEFINITIONS, folded=True, width=165)
         with st.container(key="at-sparsity", width=150):
@@ -80,7 +80,8 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
         with st.popover("More", icon=":material/tune:", help="More filters", key="more-filters"):
             by = _lost_by(view)
             labelled = widgets.class_picker("Labelled with all of these", view.part.class_names)
-            groups = _pills("group", "Group", list(GROUPS[::-1]))
+            known = [one for one in GROUPS[::-1] if UNKNOWN_GROUP not in by_group.values()]
+            groups = _pills("group", "Group", known) if known else []
             counts = _pills("findings", "Number of findings", list(FINDING_COUNTS))
             agreement = _range()
             patients = st.text_input(
