@@ -26,13 +26,17 @@ CHANGEABLE = ("study", "sweep", "pruning", "groups")
 
 
 def analysis_config(
-    report: Preflight, name: str | None = None, overrides: tuple[str, ...] = ()
+    report: Preflight,
+    name: str | None = None,
+    overrides: tuple[str, ...] = (),
+    class_frequencies: str | dict[str, float] = "unknown",
 ) -> StudyConfig:
     """The study of a checkpoint that is fit, as `run_study` and `jobs.submit` take it.
 
     `overrides` are `section.key=value` of grid, precision, pruning and groups; what the preflight
     has looked at cannot be changed after it. AUTO_PRECISION is bf16 where the machine of the
-    preflight computes in it. Equal reports and choices give equal ids.
+    preflight computes in it. class_frequencies: of the training, as in `CheckpointSettings`. Equal
+    reports and choices give equal ids.
     """
     if report.refusal or report.config is None:
         raise InputError(report.refusal or "The checkpoint's preflight did not end.")
@@ -44,10 +48,11 @@ def analysis_config(
             )
     asked = tuple(override for override in overrides if override != AUTO_PRECISION)
     config = with_overrides(report.config, asked)
+    raw = config.model_dump(mode="json", exclude_none=True)
+    raw["checkpoint"]["class_frequencies"] = class_frequencies
     if name is not None:
-        raw = config.model_dump(mode="json", exclude_none=True)
         raw["study"]["name"] = name
-        config = parse_config(raw, "The study's name")
+    config = parse_config(raw, "The new study")
     return _at_auto(config, report) if AUTO_PRECISION in overrides else config
 
 

@@ -6,6 +6,7 @@ import re
 
 from core.checkpoints.preflight import Outputs
 from core.errors import InputError
+from core.study.labels import NO_FINDING
 from core.wording.amounts import some
 
 # torchxrayvision's `default_pathologies`, the order of its 18 outputs.
@@ -51,7 +52,26 @@ def map_outputs(
         return _named(n_outputs, dataset_classes, XRV_CLASSES, "torchxrayvision")
     if n_outputs == len(dataset_classes):
         return Outputs(n_outputs, "order", dataset_classes, (), (), dataset_classes)
+    found = tuple(name for name in dataset_classes if _plain(name) != _plain(NO_FINDING))
+    if n_outputs == len(found):  # many networks have an output for each finding, and none for that
+        return _outputs(n_outputs, dataset_classes, (), found, "order")
     raise InputError(_explanation(n_outputs, dataset_classes))
+
+
+def as_far_as_known(
+    n_outputs: int,
+    dataset_classes: tuple[str, ...],
+    file_names: tuple[str, ...] = (),
+    given: tuple[str, ...] | None = None,
+) -> Outputs:
+    """The same where `map_outputs` refuses: what a person has to put right is all that is shown
+    wrong, be it a class that two outputs have."""
+    by, names = ("nobody", file_names) if given is None else ("person", given)
+    classes = in_words_of(dataset_classes, names)
+    if len(classes) != n_outputs:
+        by, classes = "nobody", ("",) * n_outputs
+    without = tuple(name for name in dataset_classes if name not in classes)
+    return Outputs(n_outputs, by, classes, file_names, without, dataset_classes)  # type: ignore[arg-type]
 
 
 def _explanation(n_outputs: int, dataset_classes: tuple[str, ...]) -> str:

@@ -11,13 +11,14 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from core.checkpoints.checks import Moved, ReferenceCheck
 from core.study.config import StudyConfig
 from core.study.settings import PreprocessingName
 from core.wording.amounts import size, some
 from core.wording.words import duration
 
 # Raise when the same file and data would give another report.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class PreflightOptions:
     preprocessing: PreprocessingName | None = None
     image_size: int | None = None
     n_images: int = 200
+    # The owner's own probabilities of a few images, as CSV.
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -207,8 +210,9 @@ class Estimate:
 class Preflight:
     """Everything known about a checkpoint and the dataset it is to be studied on.
 
-    `config` is the study that would run; `analyses.analysis_config` finishes it with what else is
-    chosen.
+    `moved` are outputs that seem to stand for other classes, and `proposed` the class of each
+    output if they do. `config` is the study that would run; `analyses.analysis_config` finishes it
+    with what else is chosen.
     """
 
     key: str
@@ -220,6 +224,9 @@ class Preflight:
     outputs: Outputs | None = None
     seen: Seen | None = None
     check: DenseCheck | None = None
+    reference: ReferenceCheck | None = None
+    moved: tuple[Moved, ...] = ()
+    proposed: tuple[str, ...] = ()
     estimate: Estimate | None = None
     warnings: tuple[str, ...] = ()
     refusal: str | None = None
@@ -265,6 +272,8 @@ def lines(report: Preflight) -> list[str]:
         )
     if report.check:
         found += _check_lines(report.check)
+    if report.reference:
+        found.append(f"Probabilities: {report.reference.sentence}")
     if report.estimate:
         e = report.estimate
         found.append(
@@ -272,7 +281,10 @@ def lines(report: Preflight) -> list[str]:
             f"({e.n_predictions:,} predictions), {size(e.disk_bytes)} of disk "
             f"({size(e.free_bytes)} free)"
         )
-    return found + [f"Warning: {warning}" for warning in report.warnings]
+    found += [f"Warning: {warning}" for warning in report.warnings]
+    if report.proposed:
+        found.append(f'  That order is --classes "{",".join(c or "-" for c in report.proposed)}"')
+    return found
 
 
 def _file_line(file: FileFacts) -> str:

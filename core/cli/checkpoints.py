@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,11 +30,19 @@ Dataset = Annotated[
 Architecture = Annotated[
     str | None, typer.Option("--arch", help="Such as resnet50; guessed if not given.")
 ]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of your own probabilities for a few images (image_id and a column for each "
+        "class), to be compared with those computed here."
+    ),
+]
 Classes = Annotated[
     str | None,
     typer.Option(help='The class of each output, in order: "Hernia,Mass,-"; - for none.'),
 ]
 PRECISION = "sweep.precision"
+MOST_BYTES = 2**20
 Preprocessing = Annotated[
     str | None, typer.Option(help="imagenet, xrv, half or unit; chosen if not given.")
 ]
@@ -47,13 +56,14 @@ def preflight(
     arch: Architecture = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
+    reference: Reference = None,
 ) -> None:
     """Say what a checkpoint is, whether it fits a dataset, and what a study of it would take.
 
     Exit status 0: fit to run; 2: refused. Nothing in the file is run: .safetensors, or what
     torch.save made of a state_dict. model.image_size may be changed with --set.
     """
-    _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing)
+    _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing, reference)
 
 
 @app.command(epilog="Example: prunescope analyze model.pt --dataset nih-sample --study mine")
@@ -64,7 +74,18 @@ def analyze(
     arch: Architecture = None,
     classes: Classes = None,
     preprocessing: Preprocessing = None,
+    reference: Reference = None,
     study: Annotated[str | None, typer.Option(help="What the new study is called.")] = None,
+    class_frequencies: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE_OR_TRAIN",
+            help="How frequent each class was in the network's own training: `train` if it was "
+            "trained on the dataset's train split, or a CSV of class and frequency. If not given, "
+            "no class is called head, medium or tail.",
+            show_default=False,
+        ),
+    ] = "unknown",
     background: Background = False,
 ) -> None:
     """Prune a given checkpoint over the whole grid, as a study like any other.
@@ -77,9 +98,10 @@ def analyze(
     from core.wording.precision_sentences import choice
 
     chosen = tuple(settings or ())
-    report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing)
+    report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing, reference)
     asked = "" if any(_key_of(one) == PRECISION and not _is_auto(one) for one in chosen) else "auto"
-    config = analysis_config(report, study, (AUTO_PRECISION,) if asked else ())
+    frequencies = _frequencies(class_frequencies, report)
+    config = analysis_config(report, study, (AUTO_PRECISION,) if asked else (), frequencies)
     if said := choice(asked, config.sweep.precision, has_bf16(report)):
         typer.echo(f"Precision: {said}")
     if background:
@@ -89,6 +111,27 @@ def analyze(
         run_here(config)
 
 
+def _frequencies(given: str, report: Preflight) -> str | dict[str, float]:
+    from core.checkpoints.frequencies import read_frequencies
+
+    if given in ("unknown", "train"):
+        return given
+    assert report.outputs
+    return read_frequencies(_small_text(Path(given)), report.outputs.classes)
+
+
+def _small_text(path: Path) -> str:
+    """A small CSV, as people write it; a larger file is none that is asked for here."""
+    with path.open("rb") as file:
+        found = file.read(MOST_BYTES + 1)
+    if len(found) > MOST_BYTES:
+        raise InputError(f"{path} has more than {MOST_BYTES:,} bytes; a small CSV is needed here.")
+    try:
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return found.decode("cp1252", errors="replace")
+
+
 def _preflight(
     checkpoint: Path,
     dataset: str,
@@ -96,12 +139,15 @@ def _preflight(
     arch: str | None,
     classes: str | None,
     preprocessing: str | None,
+    reference: Path | None,
 ) -> Preflight:
     """Print the report; raises InputError with its refusal."""
     from core.checkpoints.preflight import lines
     from core.engine.foreign.reading import Reader
 
     options, others = _options(settings, arch, classes, preprocessing)
+    if reference is not None:
+        options = replace(options, reference=_small_text(reference))
     base = _base(dataset, others)
     with Reader() as reader:  # its process starts while this one imports torch
         from core.engine.foreign.preflight import preflight

@@ -86,6 +86,12 @@ def predict_timed(
     return Timed(found, quick, rate, quick_rate if native else None)
 
 
+def predict_exactly(model: nn.Module, pixels: Pixels, normalise: Normalisation) -> np.ndarray:
+    """(images, classes) probabilities in fp32, to be held against somebody else's."""
+    network = for_inference(model, "fp32")
+    return predict(network, pixels, np.arange(len(pixels)), BATCH, _silent, normalise)
+
+
 def _timed(
     network: nn.Module, pixels: Pixels, rows: np.ndarray, normalise: Normalisation, report: Advance
 ) -> tuple[np.ndarray, float]:

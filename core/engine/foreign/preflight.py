@@ -19,7 +19,7 @@ from torch import get_num_threads, nn
 
 from core.checkpoints.analyses import study_settings
 from core.checkpoints.formats import shown
-from core.checkpoints.mapping import map_outputs
+from core.checkpoints.mapping import as_far_as_known, map_outputs
 from core.checkpoints.preflight import (
     VERSION,
     ArchitectureFacts,
@@ -36,7 +36,7 @@ from core.checkpoints.preflight import (
 )
 from core.datasets import load_labels
 from core.engine.checkpoints import is_complete
-from core.engine.foreign import checking
+from core.engine.foreign import against, checking
 from core.engine.foreign.adopting import (
     adopt,
     keep_outputs,
@@ -55,6 +55,7 @@ from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
+from core.wording import data_sentences
 from core.wording.amounts import size, some
 
 log = logging.getLogger(__name__)
@@ -174,6 +175,11 @@ class _Preflight:
         check = checking.check_dense(sample, timed.probabilities, timed.precision)
         self.found["check"] = check
         self._warn(check)
+        order = against.order_of_outputs(sample, timed.probabilities, classes)
+        reference = against.the_owners(self.options.reference, model, labels, config)
+        self.found |= order.found | reference.found
+        self.warnings += order.warnings + reference.warnings
+        self.warnings += data_sentences.caveats(labels.split("test"), labels.class_names)
         self.found["estimate"] = estimate = self._estimate(config, labels, sample, timed)
         if estimate.disk_bytes > estimate.free_bytes:
             raise _Refused(
@@ -223,8 +229,9 @@ class _Preflight:
         names = self.given.class_names or self.sidecar.class_names
         classes = self.labels.class_names
         # What a person needs to say which class each stands for, where the next line cannot.
-        unnamed = ("",) * found.n_outputs
-        self.found["outputs"] = Outputs(found.n_outputs, "nobody", unnamed, names, classes, classes)
+        self.found["outputs"] = as_far_as_known(
+            found.n_outputs, classes, names, self.options.classes
+        )
         outputs: Outputs = map_outputs(
             found.n_outputs, classes, names, self.options.classes, densenet
         )

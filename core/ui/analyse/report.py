@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pandas as pd
 import streamlit as st
 
+from core.checkpoints.checks import ReferenceCheck
 from core.checkpoints.class_orders import known_orders
 from core.checkpoints.preflight import (
     ArchitectureFacts,
@@ -34,6 +35,7 @@ from core.wording.words import duration
 
 BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 LEFT_OUT = "(no class: left out)"
+AS_SUGGESTED = "what these images suggest"
 PREPROCESSING: dict[PreprocessingName, str] = {
     "imagenet": "ImageNet's mean and deviation, as torchvision",
     "xrv": "-1024 to 1024, as torchxrayvision",
@@ -121,9 +123,11 @@ def order(report: Preflight) -> tuple[str, ...]:
     """What the outputs of a file that names none stand for, in a published order that a person
     chose; empty where they chose none. Outside the form, so that its table is filled at once."""
     outputs = report.outputs
-    if outputs is None or outputs.named_by in ("file", "torchxrayvision"):
+    if outputs is None:
         return ()
-    orders = known_orders(outputs)
+    orders = {AS_SUGGESTED: report.proposed} if report.proposed else {}
+    if outputs.named_by not in ("file", "torchxrayvision"):
+        orders |= known_orders(outputs)
     known = {name: order for name, order in orders.items() if order != outputs.classes}
     if not known:
         return ()
@@ -155,7 +159,27 @@ def details(
         options = _preprocessing(report.seen, report.architecture, options)
     if report.check:
         _check(report.check)
+        options = _reference(report.reference, options)
     return options
+
+
+def _reference(found: ReferenceCheck | None, options: PreflightOptions) -> PreflightOptions:
+    with st.expander("Compare with your own probabilities"):
+        if found:
+            st.markdown(plain(_sentence(found.sentence)))
+            rows = [(one.class_name, one.largest, one.rank_correlation) for one in found.classes]
+            names = ["Class", "Largest difference", "Rank correlation"]
+            formats = dict.fromkeys(names[1:], st.column_config.NumberColumn(format="%.3g"))
+            table(rows, names, "Our probabilities against yours", column_config=formats)
+        text = st.text_area(
+            "Your probabilities of a few images, as CSV",
+            value=options.reference or "",
+            key="reference",
+            placeholder="image_id,Hernia,Mass\n00000001_000.png,0.013,0.270",
+            help="Up to 50 images of the dataset and a column for each class. That they are the "
+            "same shows that the network sees here what it was trained on.",
+        )
+    return replace(options, reference=text.strip() or None)
 
 
 def on_page(text: str) -> str:

@@ -15,7 +15,7 @@ from core.study.config import StudyConfig
 from core.study.settings import PRUNING_METHODS
 from core.ui import confirm, people, plain, set_address, visible_studies
 from core.ui.analyse import report as shown
-from core.ui.analyse import waiting
+from core.ui.analyse import training, waiting
 from core.ui.analyse.own_data import own_data
 from core.ui.upload import upload as upload_zone
 from core.upload import uploads
@@ -31,7 +31,7 @@ LONGEST_STUDY_NAME = 63
 # The widgets whose values belong to one report, and are forgotten with it.
 OF_A_REPORT = (
     *("architecture", "preprocessing", "image_size", STUDY_NAME),
-    *("order_of_outputs", "classes_of_outputs"),
+    *("order_of_outputs", "classes_of_outputs", "training", "table_of_frequencies", "reference"),
 )
 GRIDS = {
     "every 5 %": tuple(value / 100 for value in range(0, 100, 5)),
@@ -155,6 +155,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
         key="method",
         bind="query-params",
     )
+    frequencies = training.frequencies(report.outputs)
     computed = analyses.auto_precision(report) if precision == analyses.AUTO else precision
     st.caption(precision_sentences.choice(precision, computed, analyses.has_bf16(report)))
     if report.estimate:
@@ -169,9 +170,15 @@ def run(report: Preflight, base: StudyConfig) -> None:
         f"sweep.precision={precision}",
         f"pruning.method={method}",
     )
-    if st.button("Start the study", type="primary", icon=":material/play_arrow:"):
+    start = st.button(
+        "Start the study",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=frequencies is None,
+    )
+    if start and frequencies is not None:
         who = people.require("researcher", "admin").email
-        config = analyses.analysis_config(report, name.strip() or None, overrides)
+        config = analyses.analysis_config(report, name.strip() or None, overrides, frequencies)
         st.switch_page(JOBS, query_params={"job": jobs.submit(config, who)})
 
 

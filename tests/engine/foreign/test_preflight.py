@@ -146,6 +146,37 @@ def test_outputs_in_another_order_are_put_right_by_their_names(base, brought, re
     pd.testing.assert_frame_equal(pruned, expected, atol=1e-5)
 
 
+def test_what_a_person_gave_stays_in_the_report_that_refuses_it(base, brought, reader):
+    names = store.read_labels(paths.study_dir(base)).class_names
+    given = (names[1], *names[1:])
+    report = preflight(brought, base, PreflightOptions(classes=given), reader=reader)
+    assert (
+        report.refusal == f"Two outputs stand for the class {names[1]!r}; one has to be left out."
+    )
+    assert report.outputs.classes == given
+
+
+def test_the_owners_probabilities_are_compared_with_ours(base, brought, reader):
+    theirs = predictions(paths.study_dir(base))["sparsity=00.parquet"].head(6)
+    report = preflight(
+        brought, base, PreflightOptions(reference=theirs.to_csv(index=False)), reader=reader
+    )
+    assert report.reference.agrees
+    assert report.reference.largest < 1e-5
+    assert report.reference.n_images == 6
+    assert Preflight.from_json(report.to_json()) == report
+    assert any(line.startswith("Probabilities: equal to the owner's") for line in lines(report))
+
+    flipped = theirs.assign(Mass=1 - theirs["Mass"]).to_csv(index=False)
+    report = preflight(brought, base, PreflightOptions(reference=flipped), reader=reader)
+    assert report.fit
+    assert any("different from the owner's on 6 images" in one for one in report.warnings)
+    unknown = PreflightOptions(reference="image_id,Mass\nelsewhere.png,0.5")
+    report = preflight(brought, base, unknown, reader=reader)
+    assert report.fit
+    assert any("'elsewhere.png', which is no image" in one for one in report.warnings)
+
+
 def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought, reader, tmp_path):
     first = preflight(brought, base, reader=reader)
     stages = []

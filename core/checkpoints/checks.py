@@ -1,0 +1,65 @@
+"""What a preflight found out about the order of outputs, and against the owner's own numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.wording.words import count
+
+# What rounding, another decoder of JPEG and bf16 come to between two programs.
+SAME_PROBABILITY = 0.01
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An output, counted from 1, that is taken for `class_name` and seems to stand for `seems`,
+    with its AUROC for either; see `order_check`."""
+
+    output: int
+    class_name: str
+    seems: str
+    auroc: float
+    auroc_of_seems: float
+
+    def __str__(self) -> str:
+        return (
+            f"output {self.output} is taken for {self.class_name} (AUROC {self.auroc:.2f}) and "
+            f"ranks {self.seems} better ({self.auroc_of_seems:.2f})"
+        )
+
+
+@dataclass(frozen=True)
+class ReferenceClass:
+    """By how much our probabilities of a class are off at most, and Spearman's correlation."""
+
+    class_name: str
+    largest: float
+    rank_correlation: float | None
+
+
+@dataclass(frozen=True)
+class ReferenceCheck:
+    """Our probabilities, in fp32, against the owner's; `image_id` is where they differ most."""
+
+    n_images: int
+    image_id: str
+    classes: tuple[ReferenceClass, ...]
+
+    @property
+    def largest(self) -> float:
+        return max(one.largest for one in self.classes)
+
+    @property
+    def agrees(self) -> bool:
+        return self.largest <= SAME_PROBABILITY
+
+    @property
+    def sentence(self) -> str:
+        worst = max(self.classes, key=lambda one: one.largest)
+        ranks = [one.rank_correlation for one in self.classes if one.rank_correlation is not None]
+        alike = f"; rank correlation {min(ranks):.3f} or more in each class" if ranks else ""
+        return (
+            f"{'equal to' if self.agrees else 'different from'} the owner's on "
+            f"{count(self.n_images, 'image')}: by at most {self.largest:.2g} ({worst.class_name}, "
+            f"{self.image_id}){alike}"
+        )

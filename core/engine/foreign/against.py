@@ -1,0 +1,62 @@
+"""A network's probabilities against the labels, output by output, and against its owner's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from core.checkpoints.order_check import moved_outputs, proposal
+from core.checkpoints.reference import compare, read_reference
+from core.engine.foreign import checking
+from core.engine.preprocessing import normalisation
+from core.errors import InputError
+from core.study.config import StudyConfig
+from core.study.labels import Labels, label_matrix
+
+MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Found:
+    """Parts of a `Preflight` by name, and its further warnings."""
+
+    found: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def order_of_outputs(sample: Labels, probabilities: np.ndarray, classes: tuple[str, ...]) -> Found:
+    """Whether outputs seem to stand for other classes. probabilities: (images, classes) of the
+    sample; classes: of each output in the file's order."""
+    truth = label_matrix(sample.table, sample.class_names)
+    patients = sample.table["patient_id"].to_numpy()
+    if not (found := moved_outputs(truth, probabilities, patients)):
+        return Found()
+    moved, proposed = proposal(classes, sample.class_names, found)
+    said = [str(one) for one in moved[:MOST_NAMED]]
+    if len(moved) > MOST_NAMED:
+        said.append(f"and {len(moved) - MOST_NAMED} more")
+    warning = f"{len(moved)} outputs seem to be in another order: {'; '.join(said)}"
+    return Found({"moved": moved, "proposed": proposed}, [warning])
+
+
+def the_owners(text: str | None, model: nn.Module, labels: Labels, config: StudyConfig) -> Found:
+    """The probabilities of `read_reference`'s images, in fp32, against the owner's."""
+    if not text:
+        return Found()
+    assert config.checkpoint
+    seen = normalisation(config.checkpoint.preprocessing, config.model.channels)
+    try:
+        theirs = read_reference(text, labels)
+        rows = labels.table[labels.table["image_id"].isin(theirs.index)]
+        few = Labels(rows, labels.class_names)
+        few, pixels = checking.decode_sample(few, config, lambda done, n: None)
+        ours = checking.predict_exactly(model, pixels, seen)
+        found = compare(theirs, few.table["image_id"].tolist(), labels.class_names, ours)
+    except InputError as error:
+        return Found(warnings=[f"not compared with the owner's probabilities: {error}"])
+    advice = "check preprocessing, image size and the order of outputs"
+    warnings = [] if found.agrees else [f"probabilities are {found.sentence}; {advice}"]
+    return Found({"reference": found}, warnings)
