@@ -169,7 +169,7 @@ def _cxr_lt_2026(settings: TableColumns) -> pd.DataFrame:
 
 
 MENTIONED = {"blank": "negative", "patient_column": "PatientID"}
-# All that `dataset.preset` may be; `core.study.settings.PRESETS` has their meanings.
+# All that `dataset.preset` may be; `core.study.preset_names` has their meanings.
 PRESETS: dict[str, Preset] = {
     "chexpert": Preset(_chexpert, {"image_column": "Path", "blank": "negative"}, CHEXPERT_CLASSES),
     "mimic-cxr-jpg": Preset(

@@ -11,7 +11,7 @@ import pytest
 from core.datasets import load_labels
 from core.datasets.presets import CHEXPERT_CLASSES, PRESETS
 from core.errors import InputError
-from core.study import settings as sections
+from core.study import preset_names
 from core.study.labels import NO_FINDING
 from core.study.settings import TableSettings
 from tests.datasets.test_datasets import put_images
@@ -48,7 +48,7 @@ def mentioned(column: pd.Series) -> tuple[int, int, int]:
 
 
 def test_every_preset_is_described():
-    assert set(PRESETS) == set(sections.PRESETS)
+    assert set(PRESETS) == set(preset_names.PRESETS)
 
 
 @pytest.mark.parametrize("unpacked", ["CheXpert-v1.0-small/", ""])
