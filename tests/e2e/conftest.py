@@ -17,7 +17,7 @@ from tests.waiting import stop
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS_TO_START = 120
-PATIENCE = 60_000  # ms until something is there; long, for a machine that does much else
+PATIENCE = 120_000  # ms until something is there; long, for a machine that does much else
 
 
 @pytest.fixture(autouse=True, scope="session")
