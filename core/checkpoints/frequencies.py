@@ -10,7 +10,7 @@ from core.checkpoints.mapping import in_words_of
 from core.datasets.columns import folded
 from core.errors import InputError
 
-LARGEST = 2**20  # letters; a row has about thirty
+LARGEST = 2**20  # characters; a row has about thirty
 NAMES = ("classname", "class", "name", "finding", "label")
 SHARES = ("trainfrequency", "frequency", "share", "prevalence")
 COUNTS = ("trainpositives", "positives", "npositive", "count")
@@ -29,7 +29,7 @@ def read_frequencies(text: str, classes: tuple[str, ...]) -> dict[str, float]:
     the row, or the classes that are missing.
     """
     if len(text) > LARGEST:
-        raise InputError(f"The table of frequencies has more than {LARGEST:,} letters.")
+        raise InputError(f"The table of frequencies has more than {LARGEST:,} characters.")
     rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), restkey="", strict=True)
     try:
         heads = {folded(one): one for one in rows.fieldnames or ()}

@@ -18,7 +18,7 @@ from core.datasets.columns import IMAGES, known_column
 from core.errors import InputError
 from core.study.labels import Labels
 
-LARGEST = 2**18  # letters
+LARGEST = 2**18  # characters
 MOST_IMAGES = 50
 LEAST_FOR_RANKS = 3  # images, below which a rank correlation says nothing
 
@@ -31,7 +31,7 @@ def read_reference(text: str, labels: Labels) -> pd.DataFrame:
     """
     if len(text) > LARGEST:
         raise InputError(
-            f"The reference has more than {LARGEST:,} letters; a few images are enough."
+            f"The reference has more than {LARGEST:,} characters; a few images are enough."
         )
     try:
         rows = pd.DataFrame(list(csv.DictReader(io.StringIO(text.lstrip("\ufeff")), strict=True)))

@@ -28,9 +28,9 @@ def one_valued(test: pd.DataFrame, class_names: Sequence[str]) -> list[str]:
     unknown = some.isna()
     none, every = some.eq(0) & ~unknown, most.eq(1) & ~unknown
     kinds = (
-        (every, "Without a negative test image, so that AP is 1 whatever a network answers"),
-        (none, "Without a positive test image, so that nothing can be said"),
-        (unknown, "Without a certain label in the test images, so that nothing can be said"),
+        (every, "No negative test image, so AP is 1 whatever a network answers"),
+        (none, "No positive test image, so nothing can be said"),
+        (unknown, "No certain label in the test images, so nothing can be said"),
     )
     return [
         f"{opening}: {words.names(named, MOST_NAMED)}."

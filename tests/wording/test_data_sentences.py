@@ -11,15 +11,15 @@ CHEXPERT_READ_LITERALLY = pd.DataFrame(  # blanks are not negatives there
 
 def test_a_class_without_negatives_is_named_with_what_becomes_of_its_ap():
     assert one_valued(CHEXPERT_READ_LITERALLY, ("Edema", "Mass")) == [
-        "Without a negative test image, so that AP is 1 whatever a network answers: Edema."
+        "No negative test image, so AP is 1 whatever a network answers: Edema."
     ]
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([0, 0, None], ["Without a positive test image, so that nothing can be said: Mass."]),
-        ([None] * 3, ["Without a certain label in the test images, so that nothing can be said: "
+        ([0, 0, None], ["No positive test image, so nothing can be said: Mass."]),
+        ([None] * 3, ["No certain label in the test images, so nothing can be said: "
                       "Mass."]),
         ([0, 1, None], []),
     ],

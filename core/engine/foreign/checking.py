@@ -87,7 +87,7 @@ def predict_timed(
 
 
 def predict_exactly(model: nn.Module, pixels: Pixels, normalise: Normalisation) -> np.ndarray:
-    """(images, classes) probabilities in fp32, to be held against somebody else's."""
+    """(images, classes) probabilities in fp32, to compare with somebody else's."""
     network = for_inference(model, "fp32")
     return predict(network, pixels, np.arange(len(pixels)), BATCH, _silent, normalise)
 

@@ -171,7 +171,7 @@ def _warnings(report: DataReport) -> list[str]:
         said.append(f"{report.n_unused:,} images are not in the table and will not be used.")
     for what, share in (("positives", 0), ("negatives", 1)):
         if names := [one.class_name for one in report.classes if one.frequency == share]:
-            said.append(f"Without {what}, so that nothing can be said of them: {some(names)}.")
+            said.append(f"No {what}, so nothing can be said about: {some(names)}.")
     if _patients_by(report) == "image":
         said.append(
             "No column names patients, so each image counts as a patient of its own. If patients "

@@ -176,8 +176,8 @@ def _reference(found: ReferenceCheck | None, options: PreflightOptions) -> Prefl
             value=options.reference or "",
             key="reference",
             placeholder="image_id,Hernia,Mass\n00000001_000.png,0.013,0.270",
-            help="Up to 50 images of the dataset and a column for each class. That they are the "
-            "same shows that the network sees here what it was trained on.",
+            help="Up to 50 images of the dataset and a column for each class. If they agree, the "
+            "network gets the same input here as in your own code.",
         )
     return replace(options, reference=text.strip() or None)
 

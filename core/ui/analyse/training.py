@@ -13,7 +13,7 @@ from core.wording.words import count, frequency
 TABLE = "As in a table of mine"
 KNOWN = {
     "Not known": "unknown",
-    "As in the dataset\u2019s train split: it was trained on it": "train",
+    "As in the dataset\u2019s train split, on which it was trained": "train",
     TABLE: "",
 }
 
