@@ -37,10 +37,9 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
     person = people.person()
     who = person.email
     st.caption(
-        "One .zip of images (PNG, JPEG, DICOM and others) and one .csv: a row for each image, with "
-        "its file name, and a column of 1 and 0 for each class, or one of names joined by |. "
-        "Columns called patient_id and split are used where there are any. Nothing leaves this "
-        "server."
+        "One .zip of images (PNG, JPEG, DICOM and others) and one .csv: a row for each image, "
+        "with its file name, and a column of 1 and 0 for each class, or one of names joined by |. "
+        "Columns called patient_id and split are used if present. Nothing leaves this server."
     )
     found = uploads.find(st.query_params.get("own"), who)
     if found is None or found.kind != "dataset":
@@ -58,7 +57,7 @@ def own_data(taken: Collection[str]) -> StudyConfig | None:
     elif answer.refusal:
         waiting.refuse(answer.refusal)
     elif answer.report is None:
-        st.error("The look at this zip ended without an answer.", icon=":material/error:")
+        st.error("Checking this zip ended without an answer.", icon=":material/error:")
     kept = _report(found, columns, answer.report, who, taken) if answer.report else None
     if kept is None:
         _others(found, columns, who, usable=answer.report is not None)

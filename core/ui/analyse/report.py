@@ -89,8 +89,8 @@ def _verdict_of_the_fit(report: Preflight) -> None:
         return
     how = "No better than chance" if check.verdict == "chance" else "Worse than chance"
     st.warning(
-        f"**{how}: check class order and preprocessing** ({numbers}). It can be run, but what "
-        "pruning takes from a network that knows nothing means nothing.",
+        f"**{how}: check class order and preprocessing** ({numbers}). You can run it, but the "
+        "losses of a network that knows nothing mean nothing.",
         icon=":material/warning:",
     )
 
@@ -195,7 +195,7 @@ def _architecture(
     st.markdown("#### File and architecture")
     notes = [f"{count} tensors of {name}" for name, count in file.dtypes.items()] + file.notes
     if {"float16", "bfloat16"} & {name.removeprefix("torch.") for name in file.dtypes}:
-        notes.append("half precision, taken up to full precision without loss")
+        notes.append("half precision, converted to full precision without loss")
     if notes:
         st.markdown(plain("; ".join(notes)) + ".")
     if found:

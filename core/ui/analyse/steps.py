@@ -144,8 +144,8 @@ def run(report: Preflight, base: StudyConfig) -> None:
         (analyses.AUTO, *analyses.PRECISIONS),
         key="precision",
         bind="query-params",
-        help="auto: bf16 where this machine computes in it itself, as it halves the time and moves "
-        "probabilities by about 0.01; else fp32.",
+        help="auto: bf16 if this machine has bf16 arithmetic, because that halves the time and "
+        "moves probabilities by about 0.01; otherwise fp32.",
     )
     method = right.selectbox(
         "Pruning",
@@ -162,8 +162,8 @@ def run(report: Preflight, base: StudyConfig) -> None:
         seconds = analyses.seconds_on_grid(report, len(grids[grid]), computed)
         st.caption(
             f"About {duration(seconds)} for {len(grids[grid])} sparsities "
-            f"({', '.join(percent(value) for value in grids[grid][:3])}, ...) by what was measured "
-            "just now on this machine with nothing else running. You can close the page meanwhile."
+            f"({', '.join(percent(value) for value in grids[grid][:3])}, ...) as measured just "
+            "now on this machine, if nothing else runs. You can close the page meanwhile."
         )
     overrides = (
         f"sweep.sparsities={list(grids[grid])}",

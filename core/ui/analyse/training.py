@@ -25,8 +25,8 @@ def frequencies(outputs: Outputs | None) -> str | dict[str, float] | None:
         list(KNOWN),
         key="training",
         width=480,
-        help="They decide which classes are called head, medium and tail. Where they are not "
-        "known, no class is, and nothing is said of rare classes.",
+        help="They decide which classes are called head, medium and tail. If they are not known, "
+        "no class is called so, and nothing is said about rare classes.",
     )
     if chosen != TABLE or outputs is None:
         return KNOWN[chosen] or None
