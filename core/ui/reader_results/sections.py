@@ -70,12 +70,12 @@ def show_results(opened: View, of: ReaderStudy) -> None:
     st.markdown("## Paper and corrected, side by side")
     st.dataframe(reader_words.side_by_side(table), hide_index=True, height="content")
     st.caption(reader_words.METHODS)
-    st.markdown("## Each reader by themselves")
+    st.markdown("## Each reader")
     tables.show(results.results_by_reader(given), BY_READER)
 
 
 def show_downloads(opened: View, of: ReaderStudy, person: Person) -> None:
-    st.markdown("## Take it along")
+    st.markdown("## Downloads")
     cells = st.grid(3, min_column_width=280, gap="small")
     for name in results.TABLES:
         with cells.cell():
