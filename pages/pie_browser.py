@@ -7,8 +7,9 @@ import streamlit as st
 from core import ui
 from core.analysis import gallery
 from core.ui import people
+from core.ui.filters import say_all_images, show_conditions
 from core.ui.pie_browser import browser, composition, filters, found, saved_views
-from core.ui.pie_browser.images import has_points, images
+from core.ui.pie_browser.images import has_points, images, of_subgroup
 
 looking = people.require("researcher", "admin")
 view = ui.open_study()
@@ -21,7 +22,8 @@ if 0 not in ensembles or len(ensembles) < 2:
 
 chosen = filters.choose(view, ensembles[1:], has_points(view))
 view = replace(view, sparsity=chosen.gallery.sparsity)
-known = images(view, chosen.by)
+show_conditions(chosen.of)
+known = of_subgroup(images(view, chosen.by), chosen.of)
 found.explain_unknown(view, chosen.gallery, known)
 
 with st.container(key="above-grid", horizontal=True, vertical_alignment="center"):
@@ -38,10 +40,12 @@ browser.show(browser.Browsed(view, known, chosen, shown, thumbnail))
 
 if order == gallery.FINDINGS_FIRST and len(shown):
     found.say_what_is_first(view, known, shown)
-found.link_to_numbers(view)
+if chosen.of.subgroup is None:
+    found.link_to_numbers(view)
 found.count_constant(known)
 with st.expander(
     "What PIEs hold more of", on_change="rerun", key="composition", bind="query-params"
 ) as opened:
     if opened.open:
+        say_all_images()
         composition.show(view, known)

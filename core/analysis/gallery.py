@@ -51,6 +51,7 @@ class Images:
     image is certain not to carry), rarest_group (0 is tail).
     present: (images, classes) bool, labelled for certain; absent: certain not to be there. lost and
     raised: (images, classes) sparsities, NaN where a class is not lost or raised; by: what by.
+    inside: (images,) bool of a subgroup, None for all: only of its images a gallery is made.
     """
 
     test: pd.DataFrame
@@ -62,6 +63,12 @@ class Images:
     class_names: tuple[str, ...]
     groups: dict[str, str]
     by: LostBy
+    inside: np.ndarray | None = None
+
+    @property
+    def within(self) -> np.ndarray:
+        """(images,) bool of the subgroup, or of all."""
+        return np.ones(len(self.table), bool) if self.inside is None else self.inside
 
 
 def at_every_sparsity(
@@ -154,7 +161,11 @@ class Gallery:
         return found.sort_values(ORDERS[self.order], kind="stable", ignore_index=True)[[*SHOWN]]
 
     def defined(self, images: Images) -> np.ndarray:
-        """(images,) bool: the definition's PIEs, before any filter."""
+        """(images,) bool: the definition's PIEs of the subgroup, before any filter. What a PIE is
+        follows from all test images."""
+        return images.within & self._by_definition(images)
+
+    def _by_definition(self, images: Images) -> np.ndarray:
         table = images.table
         if self.definition == EVERY:
             return np.ones(len(table), bool)

@@ -47,8 +47,18 @@ def subgroup_filter(view: View) -> View:
 
 
 def show_subgroup(view: View) -> None:
-    """The conditions, each with a way out of it, how many images meet them all, and their mAP; ends
-    the page where none does."""
+    """The conditions as of `show_conditions`, and the mAP of the images that meet them."""
+    show_conditions(view)
+    if view.subgroup is None:
+        return
+    _prepare(view)
+    if said := _mean_ap(view):
+        st.markdown(plain(said), help=statistic_sentences.MEAN_AP_OF_SUBGROUP)
+
+
+def show_conditions(view: View) -> None:
+    """The conditions, each with a way out of it, and how many images meet them all; ends the page
+    where none does."""
     chosen = view.subgroup
     if chosen is None:
         return
@@ -82,9 +92,6 @@ def show_subgroup(view: View) -> None:
             "is nothing to compute. Remove a condition, or show all test images."
         )
         st.stop()
-    _prepare(view)
-    if said := _mean_ap(view):
-        st.markdown(plain(said), help=statistic_sentences.MEAN_AP_OF_SUBGROUP)
 
 
 def say_all_images() -> None:

@@ -74,6 +74,7 @@ VIEWS: dict[str, dict[str, tuple[str | list[str], Any]]] = {
         "sort": ("patient", "patient"),
         "size": ("small", "small"),
         "composition": ("true", True),
+        "subgroup": ("view:PA", None),
     },
 }
 

@@ -30,11 +30,14 @@ ADDRESS = {
     "rarity": _section("Class AP", "Do rare classes lose more?"),
     "summary": _section("Class AP", "Every class: when it is forgotten, and how sure that is"),
     "subgroup": (
-        "Class AP, Forgettability",
+        "Class AP, Forgettability, PIE browser",
         "Conditions that the test images in view meet, such as `sex:F,age:60-,view:PA`.",
     ),
-    "by": ("Class AP, Forgettability", "With `is`, the old form of `subgroup`, which still works."),
-    "is": ("Class AP, Forgettability", "The value of `by`."),
+    "by": (
+        "Class AP, Forgettability, PIE browser",
+        "With `is`, the old form of `subgroup`, which still works.",
+    ),
+    "is": ("Class AP, Forgettability, PIE browser", "The value of `by`."),
     "map": ("Forgettability", "`fcd`, `iou` (co-occurrence) or `frequency`: which map is shown."),
     "order": ("Forgettability", "`frequency` or `clustered`."),
     "first": ("Forgettability", "First class of the pair."),

@@ -14,6 +14,7 @@ from core.analysis.groupings import FINDING_COUNTS
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.study.labels import EVERY_GROUP, GROUPS, UNKNOWN_GROUP
 from core.ui import plain, results, set_address, widgets
+from core.ui.filters import subgroup_filter
 from core.ui.pie_browser import finding_filter
 from core.ui.pie_browser.finding_filter import FindingFilter
 from core.ui.switches import choose as choose_in_switch
@@ -55,11 +56,13 @@ CALLED = {"lost": "finding", "raised": "finding"}
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the filters hold. by: what findings are lost and raised by."""
+    """What the filters hold. by: what findings are lost and raised by; of: the study with the
+    subgroup that goes from page to page."""
 
     gallery: Gallery
     finding: FindingFilter
     by: LostBy
+    of: View
 
 
 def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
@@ -77,6 +80,7 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
         asked = st.container(
             key="changed", horizontal=True, vertical_alignment="bottom", gap="small"
         )
+        of = subgroup_filter(view)
         with st.popover("More", icon=":material/tune:", help="More filters", key="more-filters"):
             by = _lost_by(view)
             labelled = widgets.class_picker("Labelled with all of these", view.part.class_names)
@@ -95,7 +99,7 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
         definition, sparsity, tuple(labelled), lost, raised, finding.until, tuple(groups),
         tuple(counts), agreement, patients, column, value,
     )  # fmt: skip
-    return Chosen(gallery, finding, by)
+    return Chosen(gallery, finding, by, of)
 
 
 def choose_order() -> str:
@@ -114,9 +118,10 @@ def show_counts(chosen: Chosen, images: Images, n_shown: int) -> None:
     badges = _badges(chosen)
     masks = gallery.masks(images)
     in_force = [CALLED.get(name, name) for name in masks]
-    n_defined, n_images = int(gallery.defined(images).sum()), len(images.table)
+    n_defined, n_images = int(gallery.defined(images).sum()), int(images.within.sum())
     said = image_sentences.shown(gallery.definition, n_defined, n_images, n_shown, bool(in_force))
-    st.markdown(f"**{said}**", width="content")
+    where = " in this subgroup" if chosen.of.subgroup else ""
+    st.markdown(f"**{said}{where}**", width="content")
     for name in in_force:
         st.button(
             plain(badges[name]),
@@ -135,7 +140,7 @@ def show_counts(chosen: Chosen, images: Images, n_shown: int) -> None:
             on_click=_clear,
             args=(list(WIDGETS),),
         )
-        n_every = int(np.logical_and.reduce(list(masks.values())).sum())
+        n_every = int(np.logical_and.reduce([images.within, *masks.values()]).sum())
         if n_every > n_shown:
             st.button(
                 f"All {n_every:,} that match, PIE or not",
@@ -156,7 +161,8 @@ def explain_nothing(chosen: Chosen, images: Images) -> None:
     elif chosen.gallery.definition == EVERY:
         st.info("This study has no test image.")
     else:
-        st.info("No test image is a PIE by this definition at this sparsity.")
+        where = "No test image of this subgroup" if chosen.of.subgroup else "No test image"
+        st.info(f"{where} is a PIE by this definition at this sparsity.")
 
 
 def _badges(chosen: Chosen) -> dict[str, str]:

@@ -54,5 +54,5 @@ def link_to_numbers(view: View) -> None:
 
 
 def count_constant(images: Images) -> None:
-    if n_constant := gallery.count_pies(images.table).n_constant:
+    if n_constant := gallery.count_pies(images.table[images.within]).n_constant:
         st.caption(words.constant_vectors(n_constant))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -36,6 +38,16 @@ def pies(view: View) -> pd.DataFrame:
 def images(view: View, by: LostBy) -> gallery.Images:
     """All that the gallery filters by; shared by all sessions, so for reading only."""
     return _images(view, by, is_compared(view))
+
+
+def of_subgroup(known: gallery.Images, view: View) -> gallery.Images:
+    """The images with those of the view's subgroup marked."""
+    return known if view.subgroup is None else replace(known, inside=_inside(view))
+
+
+@cached(shared=True)
+def _inside(view: View) -> np.ndarray:
+    return view.part.chosen
 
 
 @cached("sparsity", entries=MOST_GALLERIES, spinner=COMPARING, shared=True)

@@ -22,6 +22,7 @@ KEYS = (
     *(key for keys in filters.WIDGETS.values() for key in keys),
 )
 SWITCHES = (*switches.BEFORE_IDS, finding_filter.FATE)
+SUBGROUP = "subgroup"
 DELETED = "deleted_view"  # in the session: the study and the view, until something else is done
 
 
@@ -95,7 +96,8 @@ def _show_saved(study_id: str, person: Person) -> None:
 
 
 def _present() -> dict[str, Any]:
-    return {key: st.session_state[key] for key in KEYS if key in st.session_state}
+    held = {key: st.session_state[key] for key in KEYS if key in st.session_state}
+    return held | {SUBGROUP: switches.asked(SUBGROUP)}
 
 
 def _choose(view: SavedView) -> None:
@@ -103,6 +105,7 @@ def _choose(view: SavedView) -> None:
     st.session_state.pop(DELETED, None)
     before = finding_filter.of_before(view.settings)
     settings = {finding_filter.FINDING: []} | view.settings | before
+    switches.choose(SUBGROUP, str(settings.get(SUBGROUP, "")))
     switches.choose("lost_by", OPERATING_POINT)  # of views that were saved without it
     for key in KEYS:
         if key in settings:
