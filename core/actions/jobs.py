@@ -19,13 +19,13 @@ NOT_YOURS = "Only the person who started a job, or an administrator, can do that
 
 def visible_jobs(visitor: Visitor) -> list[Job]:
     """The jobs whose studies this visitor may see, newest first."""
-    return [job for job in jobs.jobs() if _may_see(job, visitor)]
+    return [job for job in jobs.jobs() if may_see(job, visitor)]
 
 
 def find_visible(job_id: str, visitor: Visitor) -> Job:
     """One job. Raises the same InputError if there is none and if it is not this visitor's."""
     job = jobs.find(job_id)
-    if not _may_see(job, visitor):
+    if not may_see(job, visitor):
         raise InputError(f"There is no job {job_id!r}. The command prunescope jobs lists them.")
     return job
 
@@ -81,7 +81,8 @@ def delete(job: Job, person: Person) -> None:
         weights.forget(digest)  # which the jobs needed until now
 
 
-def _may_see(job: Job, visitor: Visitor) -> bool:
+def may_see(job: Job, visitor: Visitor) -> bool:
+    """Whether the job's study is one that this visitor may see."""
     try:
         return access.may_see(jobs.config_of(job), visitor)
     except InputError:  # settings of another version: whose they are cannot be told

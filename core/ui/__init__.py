@@ -61,8 +61,14 @@ def visible_studies() -> dict[str, View]:
 def pick_study() -> None:
     """The study picker. Its choice stands in the address as `study`, and the address decides."""
     studies = visible_studies()
-    if not studies:
-        return
+    if studies:
+        _pick_of(studies)
+    for job_id, said in standing.waiting(people.visitor()).items():
+        at = {"job": job_id}
+        st.page_link("jobs.py", label=plain(said), icon=":material/schedule:", query_params=at)
+
+
+def _pick_of(studies: dict[str, View]) -> None:
     chosen = _study_in_view(studies)
     names = list(studies)
     labels = {name: standing.label(view) for name, view in studies.items()}

@@ -11,6 +11,9 @@ from functools import lru_cache
 import streamlit as st
 
 from core import jobs
+from core.actions.jobs import may_see
+from core.errors import InputError, WorkError
+from core.people.access import Visitor
 from core.study import paths
 from core.study.progress import read_progress
 from core.ui.view import View, modified
@@ -81,7 +84,21 @@ def _complete_runs(view: View, metrics: int) -> int:
     return sum(n >= len(view.config.sweep.sparsities) for n in n_files.values())
 
 
+def waiting(visitor: Visitor) -> dict[str, str]:
+    """The studies that wait for a worker and have no folder yet, so no page: by the id of their
+    job, in the words of the study picker. None where the queue cannot be read: pages do without."""
+    try:
+        queued = _queued()
+    except (InputError, WorkError):
+        return {}
+    return {
+        job.id: f"{job.settings['study'].get('title') or job.study_name} \u00b7 queued"
+        for study_id, job in queued.items()
+        if not (paths.studies_dir() / study_id).exists() and may_see(job, visitor)
+    }
+
+
 @st.cache_data(ttl=SECONDS_BETWEEN_LOOKS, show_spinner=False)
-def _queued() -> frozenset[str]:
-    """Ids of the studies that wait for a worker."""
-    return frozenset(job.study_id for job in jobs.jobs() if job.status == "queued")
+def _queued() -> dict[str, jobs.Job]:
+    """By the ids of the studies that wait for a worker."""
+    return {job.study_id: job for job in jobs.jobs() if job.status == "queued"}

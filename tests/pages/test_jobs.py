@@ -22,6 +22,7 @@ from core.people.access import GUEST, LOCAL, Person, Visitor
 from core.results import export
 from core.study import paths, store
 from core.study.progress import Progress
+from core.ui import standing
 from tests.pages.test_pages import open_page, said
 from tests.toys import toy_config, write_toy_study
 
@@ -99,6 +100,17 @@ def test_jobs_are_listed_newest_first_with_who_and_when_and_why_they_failed() ->
     assert "mia in a terminal" in text
     assert r"labels\.csv lacks the column 'Image Index'" in text
     assert "No worker is at work" in text
+
+
+def test_a_study_that_waits_and_has_no_folder_yet_stands_below_the_study_picker() -> None:
+    job_id = jobs.submit(toy_config("patient"), ROLF.email)
+    standing._queued.clear()  # what the page before has seen
+    (link,) = open_jobs().sidebar.get("page_link")
+    assert link.proto.label == "Toy study patient \u00b7 queued"
+    assert link.proto.query_string == f"job={job_id}"
+    put(job_id, "SUCCESS")
+    standing._queued.clear()
+    assert not open_jobs().sidebar.get("page_link")
 
 
 def test_a_title_with_markdown_and_html_is_shown_as_it_is() -> None:
