@@ -76,9 +76,17 @@ def n_runs(class_metrics: pd.DataFrame) -> int:
 
 
 def complete_runs(class_metrics: pd.DataFrame, sparsities: tuple[float, ...] = ()) -> int:
-    """Runs that have every sparsity of the grid; without one, every sparsity that any run has."""
+    """How many runs `of_complete_runs` has."""
+    return int(of_complete_runs(class_metrics, sparsities)["run"].nunique())
+
+
+def of_complete_runs(
+    class_metrics: pd.DataFrame, sparsities: tuple[float, ...] = ()
+) -> pd.DataFrame:
+    """The rows of runs that have every sparsity of the grid; without one, every sparsity that any
+    run has."""
     wanted = len(sparsities) or class_metrics["sparsity"].nunique()
-    return int((class_metrics.groupby("run")["sparsity"].nunique() >= wanted).sum())
+    return class_metrics[class_metrics.groupby("run")["sparsity"].transform("nunique") >= wanted]
 
 
 def defined_classes(class_metrics: pd.DataFrame, metric: str = "ap") -> tuple[int, int]:

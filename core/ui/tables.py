@@ -90,15 +90,28 @@ def left_out(headers: list[str]) -> str:
 
 def told(table: pd.DataFrame, columns: Columns) -> pd.DataFrame | Styler:
     """`table` with the numbers whose unit has words in words, and three digits of those without a
-    unit, a dash for none; the others as they are."""
+    unit; the others as they are. A dash stands for no value, where a grid would write None."""
     tellings = {
         name: TELLINGS[how]
         for name in table.columns
         if name in columns and (how := _shown(columns[name], table[name])) in TELLINGS
     }
+    for name in table.columns[table.isna().any()]:
+        if name not in tellings and (tell := _plainly(columns.get(name), table[name])):
+            tellings[name] = tell
     if not tellings:
         return table
     return table.style.format(tellings, na_rep=words.NONE, subset=list(tellings))
+
+
+def _plainly(column: Column | None, values: pd.Series) -> Callable[[Any], str] | None:
+    """How a value is written in a column that lacks some; None of ticks and times."""
+    if infer_dtype(values) == "boolean" or (column and column.unit == Unit.TIME):
+        return None
+    if is_integer_dtype(values):
+        return "{:,}".format
+    shown = column.unit.shown if column else ""
+    return (lambda value: shown % value) if shown.startswith("%") else str
 
 
 def _shown(column: Column, values: pd.Series) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.analysis.class_evidence import ONE_RUN
-from core.analysis.decay import complete_runs
+from core.analysis.decay import complete_runs, of_complete_runs
 from core.analysis.losses import CHANGES
 from core.charts.classes import changes_chart
 from core.charts.forest import forest_chart
@@ -154,4 +154,5 @@ def test_whether_it_is_rarity_follows_the_verdicts(verdicts, opening):
 def test_a_run_counts_once_it_has_every_sparsity():
     table = pd.DataFrame({"run": [0, 0, 1], "sparsity": [0.0, 0.9, 0.0]})
     assert complete_runs(table) == 1
+    assert set(of_complete_runs(table)["run"]) == {0}
     assert complete_runs(table, (0.0, 0.5, 0.9)) == 0

@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import asdict
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -279,6 +280,14 @@ def test_an_unfinished_study_has_no_answer_yet():
     assert "So far, 2 of 3 runs" in text.replace("\\", "")
     assert "Forgotten first" not in text
     assert "tested here" not in text
+    first = next(line for line in text.split("\n") if "First to lose" in line)
+    metrics = pd.read_parquet(paths.class_metrics_path(folder))
+    half = metrics[(metrics["run"] == 0) & (metrics["sparsity"] < 0.9)]  # of a run at work
+    half = half.assign(run=2, auroc=half["auroc"].where(half["sparsity"] == 0, 0.5))
+    store.write_table(pd.concat([metrics, half]), paths.class_metrics_path(folder))
+    again = said(open_page("overview.py"))
+    assert "So far, 2 of 3 runs" in again.replace("\\", "")
+    assert first in again
 
 
 def test_class_ap_calls_observed_first_drops_by_another_name(full_cache):

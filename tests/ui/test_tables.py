@@ -60,3 +60,18 @@ def test_numbers_have_three_digits_that_mean_something():
 )  # fmt: skip
 def test_significant_digits(value, expected):
     assert words.significant(value) == expected
+
+
+def test_no_value_is_a_dash_and_not_none():
+    columns = Columns(
+        Column("name", "A name."), Column("n", "Images."), Column("ap", "AP.", Unit.METRIC),
+    )  # fmt: skip
+    table = pd.DataFrame(
+        {"name": ["a", None], "n": pd.array([12345, pd.NA], "Int64"), "ap": [0.12345, np.nan]}
+    )
+    text = tables.told(table, columns).to_html()
+    assert text.count(f">{words.NONE}<") == 3
+    for shown in (">a<", ">12,345<", ">0.123<"):
+        assert shown in text
+    assert "None" not in text
+    assert "nan" not in text

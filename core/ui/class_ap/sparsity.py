@@ -20,6 +20,9 @@ from core.ui.results import cached
 from core.ui.view import View
 from core.wording import terms, words
 
+# What the table of losses begins with: what a class had, has, and has lost.
+LOST = ("class_name", "group", "dense", "pruned", "relative_change", "lower", "upper")
+
 
 @st.fragment  # moving the slider draws this again, and nothing above it
 def show(view: View) -> None:
@@ -106,6 +109,7 @@ def _losses_table(view: View) -> None:
     tables.show(
         losses,
         LOSSES,
+        [*LOST, *(name for name in losses if name not in LOST)],
         labels={
             "dense": f"{label}, dense",
             "pruned": f"{label}, pruned",

@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.analysis import decay, losses
 from core.analysis.class_changes import PRIMARY
+from core.analysis.class_summary import ClassSummary
 from core.analysis.first_forgotten import FirstForgotten, first_drops, first_forgotten
 from core.charts import Chart
 from core.charts.classes import changes_chart
@@ -72,10 +73,12 @@ def _show_so_far(view: View, heading: DeltaGenerator) -> None:
         heading.markdown("## What is forgotten first cannot be told")
         st.markdown("No run has predictions of both the dense and a pruned model.")
         return
-    n_runs = decay.complete_runs(class_metrics(view), config.sweep.sparsities)
+    metrics = decay.of_complete_runs(class_metrics(view), config.sweep.sparsities)
+    n_runs = metrics["run"].nunique()
     heading.markdown(f"## {nowrap(first_sentences.so_far(n_runs, config.runs.count))}")
     if n_runs:
-        drops = first_drops(table(view, "class_summary"), corrected=True)
+        summary = ClassSummary(PRIMARY)(metrics, table(view, "class_frequencies"))
+        drops = first_drops(summary, corrected=True)
         st.markdown(nowrap(first_sentences.first_so_far(drops)))
 
 
