@@ -55,7 +55,7 @@ def map_outputs(
     found = tuple(name for name in dataset_classes if _plain(name) != _plain(NO_FINDING))
     if n_outputs == len(found):  # many networks have an output for each finding, and none for that
         return _outputs(n_outputs, dataset_classes, (), found, "order")
-    raise InputError(_explanation(n_outputs, dataset_classes))
+    raise InputError(_explanation(n_outputs, dataset_classes, file_names))
 
 
 def as_far_as_known(
@@ -74,10 +74,13 @@ def as_far_as_known(
     return Outputs(n_outputs, by, classes, file_names, without, dataset_classes)  # type: ignore[arg-type]
 
 
-def _explanation(n_outputs: int, dataset_classes: tuple[str, ...]) -> str:
+def _explanation(
+    n_outputs: int, dataset_classes: tuple[str, ...], file_names: tuple[str, ...]
+) -> str:
     n = len(dataset_classes)
     outputs = "1 output" if n_outputs == 1 else f"{n_outputs} outputs"
-    start = f"The network has {outputs}, the dataset {n} classes, and the file names no classes."
+    named = f"{len(file_names)} ({some(file_names)})" if file_names else "no classes"
+    start = f"The network has {outputs}, the dataset {n} classes, and the file names {named}."
     if n_outputs < n:
         advice = "If they are some of these classes, say which, in order"
         example = ",".join(dataset_classes[:n_outputs])

@@ -33,13 +33,26 @@ class PreflightOptions:
     n_images: int = 200
     # The owner's own probabilities of a few images, as CSV.
     reference: str | None = None
+    # Which of several networks in the file, by its name there.
+    network: str | None = None
+    # "old=new" for the beginning of weights' names, "/pattern/=new" for a regular expression.
+    rename: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkInFile:
+    """`name` is where it lies: keys and prefixes, "" for the whole file."""
+
+    name: str
+    n_weights: int
 
 
 @dataclass(frozen=True)
 class FileFacts:
     """`wrapper` is the key that held the weights, `prefix` what every name began with; `beside`
     lies in the file next to them and is not used; `joined` came as weight_orig and weight_mask;
-    `not_finite` counts NaN and infinite values per tensor that has any."""
+    `not_finite` counts NaN and infinite values per tensor that has any; `networks` are all that the
+    file holds."""
 
     name: str
     sha256: str
@@ -51,12 +64,31 @@ class FileFacts:
     beside: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     not_finite: dict[str, int] = field(default_factory=dict)
+    networks: tuple[NetworkInFile, ...] = ()
+    network: str | None = None
+
+    @property
+    def listed(self) -> str:
+        """Its networks in words, where there are several."""
+        named = [f"{one.name} ({one.n_weights:,} weights)" for one in self.networks]
+        said = f"{len(named)} networks: {', '.join(named[:-1])} and {named[-1]}" if named else ""
+        return said if len(named) > 1 else ""
+
+    @property
+    def question(self) -> str:
+        """What a person has to answer before anything else is known of the file."""
+        if self.network is not None or not self.listed:
+            return ""
+        known = " or ".join(f'--network "{one.name}"' for one in self.networks[:3])
+        return f"The file holds {self.listed}. Say which to study: {known}."
 
     @property
     def notes(self) -> list[str]:
         """Where in the file the weights were, and what else is in it."""
         joined = f"{len(self.joined)} weights joined with their pruning masks"
         return [
+            *([self.listed] if self.listed else []),
+            *([f"{self.network!r} taken"] if self.network else []),
             *([f"weights under {self.wrapper!r}"] if self.wrapper else []),
             *([f"prefix {self.prefix!r} taken off"] if self.prefix else []),
             *([joined] if self.joined else []),
@@ -330,7 +362,8 @@ def _output_lines(outputs: Outputs) -> list[str]:
         "file": "named in the file",
         "torchxrayvision": "in torchxrayvision's own order",
         "person": "as given",
-        "order": "in the dataset's own order, since the file names none",
+        "order": "in the dataset's own order, since the file names "
+        + (f"{len(outputs.file_names)} classes" if outputs.file_names else "none"),
         "nobody": "since nothing says which output stands for which",
     }
     used = sum(bool(name) for name in outputs.classes)

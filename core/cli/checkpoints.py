@@ -41,6 +41,17 @@ Classes = Annotated[
     str | None,
     typer.Option(help='The class of each output, in order: "Hernia,Mass,-"; - for none.'),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option(help="Which network to study where the file holds several, by its name there."),
+]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Weights under other names: old=new for the beginning of names, /pattern/=new for a "
+        "regular expression. Can be given several times.",
+    ),
+]
 PRECISION = "sweep.precision"
 MOST_BYTES = 2**20
 Preprocessing = Annotated[
@@ -57,13 +68,18 @@ def preflight(
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     reference: Reference = None,
+    network: Network = None,
+    rename: Rename = None,
 ) -> None:
     """Say what a checkpoint is, whether it fits a dataset, and what a study of it would take.
 
     Exit status 0: fit to run; 2: refused. Nothing in the file is run: .safetensors, or what
     torch.save made of a state_dict. model.image_size may be changed with --set.
     """
-    _preflight(checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing, reference)
+    parts = network, tuple(rename or ())
+    _preflight(
+        checkpoint, dataset, tuple(settings or ()), arch, classes, preprocessing, reference, parts
+    )
 
 
 @app.command(epilog="Example: prunescope analyze model.pt --dataset nih-sample --study mine")
@@ -75,6 +91,8 @@ def analyze(
     classes: Classes = None,
     preprocessing: Preprocessing = None,
     reference: Reference = None,
+    network: Network = None,
+    rename: Rename = None,
     study: Annotated[str | None, typer.Option(help="What the new study is called.")] = None,
     class_frequencies: Annotated[
         str,
@@ -98,7 +116,8 @@ def analyze(
     from core.wording.precision_sentences import choice
 
     chosen = tuple(settings or ())
-    report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing, reference)
+    parts = network, tuple(rename or ())
+    report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing, reference, parts)
     asked = "" if any(_key_of(one) == PRECISION and not _is_auto(one) for one in chosen) else "auto"
     frequencies = _frequencies(class_frequencies, report)
     config = analysis_config(report, study, (AUTO_PRECISION,) if asked else (), frequencies)
@@ -140,14 +159,17 @@ def _preflight(
     classes: str | None,
     preprocessing: str | None,
     reference: Path | None,
+    parts: tuple[str | None, tuple[str, ...]],
 ) -> Preflight:
-    """Print the report; raises InputError with its refusal."""
+    """Print the report; raises InputError with its refusal. `parts` are which network of the file,
+    and the rules by which its weights are renamed."""
     from core.checkpoints.preflight import lines
     from core.engine.foreign.reading import Reader
 
     options, others = _options(settings, arch, classes, preprocessing)
     if reference is not None:
         options = replace(options, reference=_small_text(reference))
+    options = replace(options, network=parts[0], rename=parts[1])
     base = _base(dataset, others)
     with Reader() as reader:  # its process starts while this one imports torch
         from core.engine.foreign.preflight import preflight

@@ -271,9 +271,7 @@ class CheckpointSettings(Settings):
     )
     # Outputs without a class are left out, and so are the dataset's classes without an output.
     classes: tuple[str, ...] = Field(
-        min_length=1,
-        max_length=10_000,
-        description="The dataset's class of each output, empty for none.",
+        min_length=1, max_length=10_000, description="The class of each output, empty for none."
     )
     preprocessing: PreprocessingName = Field(
         "imagenet", description="How 8-bit grey becomes what the network was trained on."
@@ -284,6 +282,8 @@ class CheckpointSettings(Settings):
         "head, medium and tail: `unknown`; `train`, as in the dataset's train split, where it was "
         "trained on that; or a share by class.",
     )
+    network: str | None = Field(None, description="Which of several networks in the file.")
+    rename: tuple[str, ...] = Field((), max_length=20, description="Rules that renamed weights.")
 
     @field_validator("classes")
     @classmethod

@@ -6,6 +6,8 @@ classes, in the dataset's order. Outputs without a class are left out before any
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 from torch import nn
@@ -19,6 +21,7 @@ from core.engine.checkpoints import (
 )
 from core.engine.foreign.guessing import Match, match
 from core.engine.foreign.reading import Given, Reader
+from core.engine.foreign.stated import order_of
 from core.engine.models import build_model
 from core.engine.preprocessing import describe, normalisation
 from core.errors import InputError
@@ -41,9 +44,20 @@ def network_of(found: Match) -> nn.Module:
     return model.eval()
 
 
-def adopt(given: Given, found: Match, name: str, model: nn.Module) -> None:
+def adopted_path(checkpoint: CheckpointSettings, architecture: str) -> Path:
+    """Where the cache has its weights: one file for each network of a file, and way to name it."""
+    if not (checkpoint.network or checkpoint.rename):
+        return paths.adopted_path(checkpoint.sha256, architecture)
+    chosen = json.dumps([checkpoint.network, checkpoint.rename]).encode()
+    which = hashlib.sha256(chosen).hexdigest()[:8]
+    return paths.adopted_path(checkpoint.sha256, f"{which}-{architecture}")
+
+
+def adopt(
+    given: Given, found: Match, name: str, model: nn.Module, checkpoint: CheckpointSettings
+) -> None:
     """Write `model`, which is `network_of(found)`, into the cache in our own format."""
-    path = paths.adopted_path(given.sha256, found.settings.architecture)
+    path = adopted_path(checkpoint, found.settings.architecture)
     if is_complete(path):
         return
     info = CheckpointInfo(
@@ -60,6 +74,8 @@ def adopt(given: Given, found: Match, name: str, model: nn.Module) -> None:
             "file": name,
             "format": given.format,
             "wrapper": given.wrapper,
+            "network": checkpoint.network,
+            "rename": list(checkpoint.rename),
             "prefix": found.prefix,
             "library": found.library,
             "joined_masks": list(given.joined),
@@ -69,8 +85,9 @@ def adopt(given: Given, found: Match, name: str, model: nn.Module) -> None:
 
 
 def _output_names(given: Given, n_outputs: int) -> list[str]:
-    if len(given.class_names) == n_outputs:
-        return list(given.class_names)
+    names, _ = order_of(given.orders, n_outputs)
+    if len(names) == n_outputs and all(names):
+        return list(names)
     return [f"output {number}" for number in range(1, n_outputs + 1)]
 
 
@@ -88,7 +105,7 @@ def adopt_run(
     checkpoint = config.checkpoint
     if checkpoint is None:
         raise ValueError("the study has no checkpoint")
-    path = paths.adopted_path(checkpoint.sha256, config.model.architecture)
+    path = adopted_path(checkpoint, config.model.architecture)
     if not is_complete(path):
         _adopt_again(config, checkpoint)
     advance(1, 2)
@@ -118,19 +135,21 @@ def _adopt_again(config: StudyConfig, checkpoint: CheckpointSettings) -> None:
             "Run prunescope preflight with the file once more."
         )
     with Reader() as reader:
-        given = reader.read(checkpoint.path)
+        given = reader.read(checkpoint.path, network=checkpoint.network, rename=checkpoint.rename)
     if given.sha256 != checkpoint.sha256:
         raise InputError(
             f"{checkpoint.path} is not the file the study was set up with (SHA-256 "
             f"{given.sha256[:16]}, not {checkpoint.sha256[:16]})."
         )
+    if given.wrong_choice:
+        raise InputError(given.wrong_choice)
     found = match(given.tensors, config.model.architecture, None)
     if not found.keys.fit or given.not_finite:
         raise InputError(
             f"{checkpoint.path} does not fit {config.model.architecture}; "
             "prunescope preflight says where."
         )
-    adopt(given, found, checkpoint.path.name, network_of(found))
+    adopt(given, found, checkpoint.path.name, network_of(found), checkpoint)
 
 
 def output_rows(

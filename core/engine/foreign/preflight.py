@@ -5,13 +5,10 @@ The same file on the same data with the same choices gives the report that is ke
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,6 @@ from core.checkpoints.analyses import study_settings
 from core.checkpoints.formats import shown
 from core.checkpoints.mapping import as_far_as_known, map_outputs
 from core.checkpoints.preflight import (
-    VERSION,
     ArchitectureFacts,
     DenseCheck,
     Estimate,
@@ -35,8 +31,7 @@ from core.checkpoints.preflight import (
     WeightFacts,
 )
 from core.datasets import load_labels
-from core.engine.checkpoints import is_complete
-from core.engine.foreign import against, checking
+from core.engine.foreign import against, checking, kept
 from core.engine.foreign.adopting import (
     adopt,
     keep_outputs,
@@ -47,7 +42,7 @@ from core.engine.foreign.adopting import (
 from core.engine.foreign.guessing import Match, match
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
-from core.engine.precision import native_bf16
+from core.engine.foreign.stated import order_of, unnamed_outputs
 from core.engine.preprocessing import normalisation
 from core.engine.pruning import prunable_weights
 from core.errors import InputError
@@ -58,7 +53,6 @@ from core.study.settings import CheckpointSettings, ModelSettings, Preprocessing
 from core.wording import data_sentences
 from core.wording.amounts import size, some
 
-log = logging.getLogger(__name__)
 # (stage in words, done, total)
 Listener = Callable[[str, int, int], None]
 # Seconds that ranking and masking takes, per prunable weight and sparsity.
@@ -88,11 +82,16 @@ def preflight(
     with Reader() if reader is None else nullcontext(reader) as running:
         # The child is starting meanwhile.
         labels = load_labels(base.dataset, lambda done, n: tell("Reading the dataset", done, n))
-        given = running.read(path, lambda done, n: tell("Reading the file", done, n))
+        given = running.read(
+            path,
+            lambda done, n: tell("Reading the file", done, n),
+            options.network,
+            options.rename,
+        )
     sidecar = read_sidecar(path)
-    key = _key(path, given.sha256, labels.fingerprint(), base, options, sidecar)
-    if (kept := _kept(key)) is not None:
-        return kept
+    key = kept.key_of(path, given.sha256, labels.fingerprint(), base, options, sidecar)
+    if (known := kept.report(key)) is not None:
+        return known
     report = _Preflight(path, given, sidecar, labels, base, options, tell, key).run()
     where = paths.preflight_path(key)
     with store.whole_file(where) as temporary:
@@ -136,6 +135,8 @@ class _Preflight:
         return replace(report, config=None) if refusal else report
 
     def _steps(self) -> None:
+        if question := self.given.wrong_choice or self._file().question:
+            raise _Refused(question)
         self._refuse_not_finite()
         size_wanted = self.options.image_size or self.sidecar.image_size
         found = match(self.given.tensors, self.options.architecture, size_wanted)
@@ -149,7 +150,7 @@ class _Preflight:
         self._outputs(found)
         name, reason = self._preprocessing(found)
         config = self.found["config"] = self._config(found, name)
-        adopt(self.given, found, shown(self.path.name), model)
+        adopt(self.given, found, shown(self.path.name), model, _checkpoint(config))
         self.tell("Comparing weights", 1, 1)
         labels = studied_labels(self.labels, _checkpoint(config))
         sample = checking.sample_of_test(labels, self.options.n_images)
@@ -200,6 +201,8 @@ class _Preflight:
             beside=given.beside,
             joined=given.joined,
             not_finite=given.not_finite,
+            networks=given.networks,
+            network=self.options.network,
         )
 
     def _refuse_not_finite(self) -> None:
@@ -226,7 +229,10 @@ class _Preflight:
 
     def _outputs(self, found: Match) -> None:
         densenet = found.settings.architecture == "densenet121" and found.settings.channels == 1
-        names = self.given.class_names or self.sidecar.class_names
+        orders = (*self.given.orders, *self.sidecar.orders)
+        names, doubt = order_of(orders, found.n_outputs)
+        if doubt and self.options.classes is None:
+            self.warnings.append(doubt)
         classes = self.labels.class_names
         # What a person needs to say which class each stands for, where the next line cannot.
         self.found["outputs"] = as_far_as_known(
@@ -238,8 +244,8 @@ class _Preflight:
         self.found["outputs"] = outputs
         if outputs.named_by == "order":
             self.warnings.append(
-                "the file names no classes, so its outputs are taken in the dataset's own order; "
-                "give --classes if they are in another"
+                f"{unnamed_outputs(found.n_outputs, names)}, so its outputs are taken in the "
+                "dataset's own order; give --classes if they are in another"
             )
 
     def _preprocessing(self, found: Match) -> tuple[PreprocessingName, str]:
@@ -276,6 +282,8 @@ class _Preflight:
                 sha256=self.given.sha256,
                 classes=outputs.classes,
                 preprocessing=name,
+                network=self.options.network,
+                rename=self.options.rename,
             ),
         )
 
@@ -354,43 +362,6 @@ def _weights(model: nn.Module) -> WeightFacts:
 def _checkpoint(config: StudyConfig) -> CheckpointSettings:
     assert config.checkpoint
     return config.checkpoint
-
-
-def _key(
-    path: Path,
-    sha256: str,
-    fingerprint: str,
-    base: StudyConfig,
-    options: PreflightOptions,
-    sidecar: Sidecar,
-) -> str:
-    decisive = [
-        VERSION,
-        path.name,  # which the study is named after
-        sha256,
-        fingerprint,
-        base.model_dump(mode="json", exclude={"training", "runs", "model", "checkpoint"}),
-        asdict(options),
-        asdict(sidecar),
-        native_bf16(),  # what was measured elsewhere says nothing of this machine
-    ]
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _kept(key: str) -> Preflight | None:
-    """The report made earlier, where the weights it took up are still there."""
-    try:
-        report = Preflight.from_json(paths.preflight_path(key).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        log.warning("Made again: %s", str(error).splitlines()[0])
-        return None
-    if report.config is None:
-        return report
-    config = report.config
-    adopted = paths.adopted_path(_checkpoint(config).sha256, config.model.architecture)
-    return report if is_complete(adopted) else None
 
 
 def _existing(path: Path) -> Path:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.checkpoints.formats import format_of, shown
+from core.checkpoints.preflight import NetworkInFile
+from core.engine.foreign.stated import Stated
 from core.errors import InputError, WorkError
 from core.processes import limited
 from core.study.progress import Advance
@@ -25,17 +28,21 @@ SPARE_BYTES = 2 * 2**30
 
 @dataclass(frozen=True)
 class Given:
-    """What a file holds: float32 tensors (counters are int64) by the file's own names."""
+    """What a file holds: float32 tensors (counters are int64) by the file's own names, or by those
+    that a person gave them; none where nobody said which of several `networks` to take."""
 
     sha256: str
     n_bytes: int
     format: str
     wrapper: str
     beside: tuple[str, ...]
-    class_names: tuple[str, ...]
+    orders: tuple[Stated, ...]  # of classes, as the file states them
+    stated: str | None  # what the file calls its network, such as timm's "resnet50.a1_in1k"
+    networks: tuple[NetworkInFile, ...]
     joined: tuple[str, ...]  # names that were a pair of weight_orig and weight_mask
     dtypes: dict[str, int]
     not_finite: dict[str, int]
+    wrong_choice: str  # why the network or the new names that were asked for cannot be had
     tensors: dict[str, torch.Tensor]
 
 
@@ -53,8 +60,15 @@ class Reader(AbstractContextManager["Reader"]):
     def __exit__(self, *_: Any) -> None:
         limited.end(CHILD)
 
-    def read(self, path: Path, advance: Advance | None = None) -> Given:
-        """The weights in a file. `advance(done, total)` counts bytes of its digest.
+    def read(
+        self,
+        path: Path,
+        advance: Advance | None = None,
+        network: str | None = None,
+        rename: Sequence[str] = (),
+    ) -> Given:
+        """The weights in a file: of `network` where it holds several, with names changed by the
+        rules of `rename`. `advance(done, total)` counts bytes of its digest.
 
         Raises InputError in one sentence for a file that cannot or may not be read.
         """
@@ -65,22 +79,25 @@ class Reader(AbstractContextManager["Reader"]):
             self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="prunescope-", dir=self._scratch) as folder:
             out = Path(folder) / "weights.safetensors"
-            answer = _ask(path, out)
+            asked = {"path": str(path.absolute()), "out": str(out), "network": network}
+            answer = _ask(path, asked | {"rename": list(rename)})
             if "error" in answer:
                 raise InputError(answer["error"])
             from safetensors.torch import load_file
 
             tensors = load_file(out)
-        for name in ("beside", "class_names", "joined"):
+        for name in ("beside", "joined"):
             answer[name] = tuple(answer[name])
+        answer["orders"] = tuple(Stated(o["where"], tuple(o["names"])) for o in answer["orders"])
+        answer["networks"] = tuple(NetworkInFile(*one) for one in answer["networks"])
         return Given(sha256=digest, n_bytes=path.stat().st_size, tensors=tensors, **answer)
 
 
-def _ask(path: Path, out: Path) -> dict[str, Any]:
+def _ask(path: Path, question: dict[str, Any]) -> dict[str, Any]:
     """What the process says of a file, which may take a little time, and memory and disk in
     proportion to it."""
     name, size = shown(path.name), path.stat().st_size
-    asked = json.dumps({"path": str(path.absolute()), "out": str(out)}).encode()
+    asked = json.dumps(question).encode()
     memory, output = 6 * size + SPARE_BYTES, 4 * size + 2**20
     try:
         return json.loads(limited.ask(CHILD, asked, SECONDS, memory, clock=SECONDS, output=output))

@@ -56,6 +56,9 @@ REWORDED = (
     (r"give --classes if they are in another", "change them below if they are in another"),
     (r"give --classes", "say so in the table below"),
     (r"(with |give )?--arch\b", "the architecture below"),
+    (r"Say which to study: --network .*", "Choose one below."),
+    (r"leave --network out", "choose it below"),
+    (r"--rename ", "The rule "),
 )
 
 
@@ -203,9 +206,36 @@ def _architecture(
             f"**{plain(found.architecture)}**: {found.share:.1%} of the weights agree in name and "
             f"shape, names of {plain(found.library)}. Next: {plain(found.next)}."
         )
+    if file.networks[1:]:
+        options = _network(file, options)
     known = {"As guessed": None} | {name: name for name in get_args(Architecture)}
     chosen = pick("Architecture", known, options.architecture, key="architecture", width=320)
-    return replace(options, architecture=chosen)
+    return replace(options, architecture=chosen, rename=_renaming(options.rename))
+
+
+def _network(file: FileFacts, options: PreflightOptions) -> PreflightOptions:
+    known: dict[str, str | None] = {
+        f"{one.name} ({one.n_weights:,} weights)": one.name for one in file.networks
+    }
+    if options.network is None:
+        known = {"Choose one": None, **known}
+    chosen = pick("Network in the file", known, options.network, key="network_in_file", width=480)
+    return replace(options, network=chosen)
+
+
+def _renaming(rules: tuple[str, ...]) -> tuple[str, ...]:
+    """Of use to few: weights under names that no library gives them."""
+    with st.expander("Weights under other names", expanded=bool(rules)):
+        typed = st.text_area(
+            "Rules, one a line",
+            "\n".join(rules),
+            key="rename_weights",
+            max_chars=6000,
+            placeholder="encoder.=",
+            help="old=new changes the beginning of every name that begins with old; /pattern/=new "
+            "is a regular expression. Empty after = takes it away.",
+        )
+    return tuple(line.strip() for line in typed.splitlines() if line.strip())
 
 
 def _keys(keys: Keys) -> None:
@@ -243,7 +273,7 @@ def _outputs(
     st.markdown(
         "In the order chosen above. Change what differs, then look again."
         if classes
-        else NAMED_BY[outputs.named_by]
+        else _named_by(outputs)
     )
     if outputs.n_outputs > len(outputs.dataset_classes):
         st.caption("Outputs without a class are left out before anything is pruned.")
@@ -269,6 +299,13 @@ def _outputs(
     )
     chosen = tuple("" if name == LEFT_OUT else str(name) for name in edited["Class"])
     return options if chosen == outputs.classes else replace(options, classes=chosen)
+
+
+def _named_by(outputs: Outputs) -> str:
+    if outputs.named_by == "order" and outputs.file_names:
+        n = len(outputs.file_names)
+        return NAMED_BY["order"].replace("names no classes", f"names {n} classes, which do not fit")
+    return NAMED_BY[outputs.named_by]
 
 
 def _preprocessing(

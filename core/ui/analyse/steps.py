@@ -32,6 +32,7 @@ LONGEST_STUDY_NAME = 63
 OF_A_REPORT = (
     *("architecture", "preprocessing", "image_size", STUDY_NAME),
     *("order_of_outputs", "classes_of_outputs", "training", "table_of_frequencies", "reference"),
+    *("network_in_file", "rename_weights"),
 )
 GRIDS = {
     "every 5 %": tuple(value / 100 for value in range(0, 100, 5)),

@@ -142,7 +142,7 @@ def test_a_file_that_takes_too_much_memory_ends_its_child_alone(tmp_path, reader
 
     storage = torch.zeros(2_000_000)
     path = tmp_path / "views.pt"
-    torch.save({f"w{n}": storage.view(-1) for n in range(3000)}, path)
+    torch.save({f"w{n}.weight": storage.view(2, -1) for n in range(3000)}, path)
     with pytest.raises(InputError, match=r"weights; 500,000,000 are the most"):
         reader.read(path)
 

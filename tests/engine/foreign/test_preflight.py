@@ -14,7 +14,6 @@ from torch import nn
 from core.checkpoints.analyses import analysis_config
 from core.checkpoints.mapping import XRV_CLASSES, map_outputs
 from core.checkpoints.preflight import Preflight, PreflightOptions, lines
-from core.engine.foreign.checking import check_dense
 from core.engine.foreign.preflight import preflight
 from core.engine.foreign.reading import Reader
 from core.engine.pipeline import run_study
@@ -23,9 +22,7 @@ from core.engine.preprocessing import Normalisation, to_input
 from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig, read_config, with_overrides
-from core.study.labels import label_matrix
 from core.study.trainings import trained_checkpoint
-from tests.toys import TOY_CLASSES, toy_labels
 
 STUDY = """
 [study]
@@ -177,6 +174,55 @@ def test_the_owners_probabilities_are_compared_with_ours(base, brought, reader):
     assert any("'elsewhere.png', which is no image" in one for one in report.warnings)
 
 
+def test_of_two_networks_the_chosen_one_is_studied_in_the_order_that_the_file_states(
+    base, brought, reader, tmp_path
+):
+    names = store.read_labels(paths.study_dir(base)).class_names
+    order = np.random.default_rng(1).permutation(len(names))
+    state = load_file(brought)
+    average = {f"net.{name}": weight.clone() for name, weight in state.items()}
+    for key in ("net.classifier.weight", "net.classifier.bias"):
+        average[key] = average[key][torch.from_numpy(order)].contiguous()
+    noise = {name: torch.randn(weight.shape) for name, weight in state.items()}
+    saved = {
+        "state_dict": noise,
+        "state_dict_ema": average,
+        "class_to_idx": {names[i]: place for place, i in enumerate(order)},
+    }
+    path = tmp_path / "two.pt"
+    torch.save(saved, path, pickle_protocol=4)
+    asked = preflight(path, base, PreflightOptions(image_size=32), reader=reader)
+    assert asked.refusal.startswith("The file holds 2 networks: state_dict (")
+    assert asked.refusal.endswith('--network "state_dict" or --network "state_dict_ema".')
+    chosen = PreflightOptions(image_size=32, network="state_dict_ema", rename=("net.=",))
+    report = preflight(path, base, chosen, reader=reader)
+    assert (report.outputs.named_by, report.outputs.classes) == (
+        "file",
+        tuple(names[i] for i in order),
+    )
+    config = analysis_config(report)
+    for adopted in paths.adopted_paths(report.file.sha256):
+        adopted.unlink()  # the study finds the same network in the file again
+    pruned = predictions(run_study(config))["sparsity=50.parquet"]
+    expected = predictions(paths.study_dir(base))["sparsity=50.parquet"]
+    pd.testing.assert_frame_equal(pruned, expected, atol=1e-5)
+
+
+def test_a_choice_that_the_file_does_not_have_is_said_in_the_report(brought, base, reader):
+    options = PreflightOptions(image_size=32, rename=("absent.=",))
+    refused = preflight(brought, base, options, reader=reader)
+    assert "'absent.=' changes no name" in refused.refusal
+    options = PreflightOptions(image_size=32, network="ema")
+    assert "leave --network out" in preflight(brought, base, options, reader=reader).refusal
+
+
+def test_a_stated_order_of_another_length_is_said(brought, base, reader, tmp_path):
+    saved = {"weights": load_file(brought), "class_names": ["Mass", "Hernia"]}
+    torch.save(saved, tmp_path / "short.pt")
+    report = preflight(tmp_path / "short.pt", base, PreflightOptions(image_size=32), reader=reader)
+    assert "the file names 2 classes (Mass, Hernia) where the network has 20" in report.warnings[0]
+
+
 def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought, reader, tmp_path):
     first = preflight(brought, base, reader=reader)
     stages = []
@@ -288,47 +334,6 @@ def test_a_preflight_needs_images(base, brought, reader):
     }  # fmt: skip
     with pytest.raises(InputError, match="needs a dataset with images"):
         preflight(brought, StudyConfig.model_validate(raw), reader=reader)
-
-
-# Chance
-
-
-def sample(n: int = 200):
-    return toy_labels(n, seed=5, frequencies=(0.3, 0.2, 0.15, 0.1))
-
-
-def knowing(strength: float, seed: int = 0) -> np.ndarray:
-    truth = label_matrix(sample().table, TOY_CLASSES)
-    noise = np.random.default_rng(seed).normal(size=truth.shape)
-    return (1 / (1 + np.exp(-(strength * truth + noise)))).astype(np.float32)
-
-
-def test_knowing_guessing_and_confusing_are_told_apart():
-    assert check_dense(sample(), knowing(2.0), "fp32").verdict == "better"
-    assert check_dense(sample(), knowing(-2.0), "fp32").verdict == "worse"
-    verdicts = [check_dense(sample(), knowing(0, seed), "fp32").verdict for seed in range(60)]
-    assert verdicts.count("chance") >= 54  # 95 % intervals
-
-
-def test_a_shared_brightness_is_not_mistaken_for_knowledge():
-    """Untrained outputs rise or fall with one property of an image, that labels go along with."""
-    rng = np.random.default_rng(3)
-    verdicts = []
-    for _ in range(40):
-        labels = sample()
-        truth = label_matrix(labels.table, TOY_CLASSES)
-        bright = truth @ rng.normal(size=truth.shape[1]) + rng.normal(size=len(truth))
-        signs = rng.choice([-1.0, 1.0], truth.shape[1])
-        scores = bright[:, None] * signs + 0.3 * rng.normal(size=truth.shape)
-        outputs = (1 / (1 + np.exp(-scores))).astype(np.float32)
-        verdicts.append(check_dense(labels, outputs, "fp32").verdict)
-    assert verdicts.count("better") <= 5
-
-
-def test_too_few_positives_are_not_a_verdict():
-    labels = toy_labels(20, frequencies=(0.01,) * 4)
-    outputs = np.full((20, 5), 0.5, np.float32)
-    assert check_dense(labels, outputs, "fp32").verdict == "unknown"
 
 
 # Outputs and classes
