@@ -180,7 +180,7 @@ def _refuse_integers(tensors: dict[str, Any]) -> None:
         kind = _dtype(tensors[whole[0]])
         raise InputError(
             f"{len(whole)} weights ({some([shown(name) for name in whole], 2)}) are stored as "
-            f"whole numbers ({kind}), without what each step stands for. Save them as "
+            f"whole numbers ({kind}), without a scale. Save them as "
             "floating-point numbers, or bring predictions made elsewhere: prunescope "
             "import-predictions."
         )
