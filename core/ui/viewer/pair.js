@@ -70,6 +70,22 @@ Object.assign(Viewer.prototype, {
     this.list();
   },
 
+  oneKind() { // whether a window means the same in both, as of two PNGs
+    if (this.panes.length < 2) return false;
+    const kinds = this.panes.map(({ image }) => image && JSON.stringify([image.bits, image.slope,
+      image.intercept, image.units, image.padding, image.curves.length]));
+    const curves = this.panes.some(({ image }) => image?.curves.length);
+    return Boolean(kinds[0]) && kinds[0] === kinds[1] && !curves;
+  },
+
+  windowed(pane) { // the other one shows the same greys
+    if (!this.together || !this.oneKind()) return;
+    for (const other of this.panes) {
+      if (other === pane) continue;
+      [other.window, other.inverted, other.stale] = [{ ...pane.window }, pane.inverted, true];
+    }
+  },
+
   moved(pane) { // the other one goes with it
     if (this.linked && this.panes.length > 1) {
       for (const other of this.panes) if (other !== pane) other.follow(pane);

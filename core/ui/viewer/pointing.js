@@ -71,6 +71,7 @@ Object.assign(Viewer.prototype, {
       this.lensAt(event);
     } else {
       pane.shift(dx / DRAG_FOR_WHOLE_WIDTH, dy / DRAG_FOR_WHOLE_WIDTH);
+      this.windowed(pane);
       this.draw();
     }
     [finger.x, finger.y] = [event.clientX, event.clientY];

@@ -11,6 +11,7 @@ const KEYS = {
   h: "mirror", o: "rotate", p: "pan", m: "ruler", z: "lens", g: "screen", c: "compare",
   l: "keep", "?": "help", a: "narrower", d: "wider", s: "lower", w: "higher", Escape: "leave",
 };
+const WINDOWS = ["invert", "reset", "narrower", "wider", "lower", "higher"]; // what changes greys
 const PANS = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
 const viewers = new WeakMap();
 
@@ -37,7 +38,7 @@ class Viewer {
     this.kept = new Map(); // image_id -> { address, control, promise, image, trouble }
     [this.images, this.priors, this.current, this.given] = [[], [], null, null];
     [this.untold, this.fingers, this.comparing] = [[], new Map(), null];
-    [this.keep, this.linked, this.tool] = [false, true, "window"];
+    [this.keep, this.linked, this.together, this.tool] = [false, true, true, "window"];
     this.owed = 0; // steps beyond the images that the page has named
     this.shownOf = null; // the source of the images, as the page names it
     this.addresses = new Map(); // by image_id, the last that the page gave
@@ -191,6 +192,11 @@ class Viewer {
     }
     const pane = this.active;
     if (!pane.image) return;
+    if (what === "together") {
+      this.together = !this.together;
+      this.windowed(pane);
+      return this.draw();
+    }
     if (what === "invert") pane.inverted = !pane.inverted;
     else if (what === "mirror") pane.mirror();
     else if (what === "rotate") pane.rotate();
@@ -201,6 +207,7 @@ class Viewer {
     else if (what === "narrower" || what === "wider") pane.shift(what === "wider" ? 0.05 : -0.05, 0);
     else if (what === "lower" || what === "higher") pane.shift(0, what === "higher" ? 0.05 : -0.05);
     pane.stale ||= what === "invert";
+    if (WINDOWS.includes(what)) this.windowed(pane);
     this.moved(pane);
   }
 
@@ -240,6 +247,7 @@ class Viewer {
 
   preset(index) {
     this.active.preset(index);
+    this.windowed(this.active);
     this.draw();
   }
 
@@ -265,12 +273,14 @@ class Viewer {
   showState() {
     const { image, window, inverted, ruler } = this.active;
     const pressed = { invert: image && inverted, keep: this.keep, link: this.linked,
+      together: this.together,
       screen: this.root.getRootNode().fullscreenElement };
     for (const tool of TOOLS) pressed[tool] = this.tool === tool;
     for (const [name, is] of Object.entries(pressed)) {
       this.button(name).setAttribute("aria-pressed", String(Boolean(is)));
     }
     this.button("link").hidden = !this.comparing;
+    this.button("together").hidden = !this.comparing || !this.oneKind();
     if (!image) return;
     this.select.selectedIndex = 1 + image.windows.findIndex((p) => alike(p, window));
     const turned = this.active.turnWords();
