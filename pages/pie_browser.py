@@ -7,7 +7,7 @@ import streamlit as st
 from core import ui
 from core.analysis import gallery
 from core.ui import people
-from core.ui.filters import say_all_images, show_conditions
+from core.ui.filters import say_all_images, show_conditions, subgroup_filter
 from core.ui.pie_browser import browser, composition, filters, found, saved_views
 from core.ui.pie_browser.images import has_points, images, of_subgroup
 
@@ -22,8 +22,7 @@ if 0 not in ensembles or len(ensembles) < 2:
 
 chosen = filters.choose(view, ensembles[1:], has_points(view))
 view = replace(view, sparsity=chosen.gallery.sparsity)
-show_conditions(chosen.of)
-known = of_subgroup(images(view, chosen.by), chosen.of)
+known = images(view, chosen.by)
 found.explain_unknown(view, chosen.gallery, known)
 
 with st.container(key="above-grid", horizontal=True, vertical_alignment="center"):
@@ -31,8 +30,11 @@ with st.container(key="above-grid", horizontal=True, vertical_alignment="center"
     with st.container(
         key="order", horizontal=True, vertical_alignment="center", width="content", gap="small"
     ):
+        of = subgroup_filter(view, "Subgroup")
         order, thumbnail = filters.choose_order(), filters.choose_size()
         saved_views.show(view, looking)
+show_conditions(of)
+known, chosen = of_subgroup(known, of), replace(chosen, of=of)
 shown = replace(chosen.gallery, order=order)(known)
 with counts:
     filters.show_counts(chosen, known, len(shown))
@@ -40,7 +42,7 @@ browser.show(browser.Browsed(view, known, chosen, shown, thumbnail))
 
 if order == gallery.FINDINGS_FIRST and len(shown):
     found.say_what_is_first(view, known, shown)
-if chosen.of.subgroup is None:
+if of.subgroup is None:
     found.link_to_numbers(view)
 found.count_constant(known)
 with st.expander(

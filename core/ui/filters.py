@@ -26,11 +26,11 @@ LONGEST_TITLE = 40  # characters of conditions on the button; of longer ones it 
 MOST_PILLS = 6  # values shown side by side; more are chosen from a list
 
 
-def subgroup_filter(view: View) -> View:
-    """The study with the chosen subgroup."""
+def subgroup_filter(view: View, everything: str = EVERYTHING) -> View:
+    """The study with the chosen subgroup. everything: what the button says where none is."""
     known = results.attributes_of_test_images(view)
     chosen = _chosen(view, known)
-    titles = [columns.condition(one) for one in chosen.conditions] if chosen else [EVERYTHING]
+    titles = [columns.condition(one) for one in chosen.conditions] if chosen else [everything]
     title = ", ".join(titles)
     if len(title) > LONGEST_TITLE:
         title = words.count(len(titles), "condition")

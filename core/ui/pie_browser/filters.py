@@ -14,7 +14,6 @@ from core.analysis.groupings import FINDING_COUNTS
 from core.analysis.lost import OPERATING_POINT, RANK, LostBy
 from core.study.labels import EVERY_GROUP, GROUPS, UNKNOWN_GROUP
 from core.ui import plain, results, set_address, widgets
-from core.ui.filters import subgroup_filter
 from core.ui.pie_browser import finding_filter
 from core.ui.pie_browser.finding_filter import FindingFilter
 from core.ui.switches import choose as choose_in_switch
@@ -66,7 +65,7 @@ class Chosen:
 
 
 def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
-    """The filters' widgets, and what is chosen in them; the order is chosen elsewhere.
+    """The filters' widgets, and what is chosen in them; order and subgroup are chosen elsewhere.
 
     has_points: whether any class has an operating point.
     """
@@ -80,7 +79,6 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
         asked = st.container(
             key="changed", horizontal=True, vertical_alignment="bottom", gap="small"
         )
-        of = subgroup_filter(view)
         with st.popover("More", icon=":material/tune:", help="More filters", key="more-filters"):
             by = _lost_by(view)
             labelled = widgets.class_picker("Labelled with all of these", view.part.class_names)
@@ -99,11 +97,11 @@ def choose(view: View, sparsities: list[float], has_points: bool) -> Chosen:
         definition, sparsity, tuple(labelled), lost, raised, finding.until, tuple(groups),
         tuple(counts), agreement, patients, column, value,
     )  # fmt: skip
-    return Chosen(gallery, finding, by, of)
+    return Chosen(gallery, finding, by, view)
 
 
 def choose_order() -> str:
-    drawn: dict[str, Any] = {"width": 215, "label_visibility": "collapsed"}
+    drawn: dict[str, Any] = {"width": 205, "label_visibility": "collapsed"}
     return switch("sort", "Sort by", ORDERS, folded=True, icon=":material/sort:", **drawn)
 
 
