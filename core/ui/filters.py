@@ -26,15 +26,15 @@ LONGEST_TITLE = 40  # characters of conditions on the button; of longer ones it 
 MOST_PILLS = 6  # values shown side by side; more are chosen from a list
 
 
-def subgroup_filter(view: View, everything: str = EVERYTHING) -> View:
-    """The study with the chosen subgroup. everything: what the button says where none is."""
+def subgroup_filter(view: View, label: str = "") -> View:
+    """The study with the chosen subgroup. label: of the button, in place of the conditions."""
     known = results.attributes_of_test_images(view)
     chosen = _chosen(view, known)
-    titles = [columns.condition(one) for one in chosen.conditions] if chosen else [everything]
+    titles = [columns.condition(one) for one in chosen.conditions] if chosen else [EVERYTHING]
     title = ", ".join(titles)
     if len(title) > LONGEST_TITLE:
         title = words.count(len(titles), "condition")
-    with st.popover(plain(title), icon=":material/filter_alt:"):
+    with st.popover(plain(label or title), icon=":material/filter_alt:"):
         st.caption("Every number is recomputed for the test images you choose.")
         if refused := st.session_state.pop(REFUSED, ""):
             st.warning(plain(refused))

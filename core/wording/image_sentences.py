@@ -165,13 +165,28 @@ def most_changed(changes: pd.DataFrame, sparsity: float) -> str:
     )
 
 
-def shown(definition: str, n_defined: int, n_images: int, n_shown: int, filtered: bool) -> str:
-    """How many images a definition takes, and how many of them the filters leave."""
+def shown(
+    definition: str,
+    n_defined: int,
+    n_images: int,
+    n_shown: int,
+    filtered: bool,
+    of_all: bool = True,
+) -> str:
+    """How many images a definition takes, and how many of them the filters leave; `of_all` test
+    images, or of those in a subgroup."""
+    said = _shown(definition, n_defined, n_images, n_shown, filtered, of_all)
+    return said if of_all else f"{said} in this subgroup"
+
+
+def _shown(
+    definition: str, n_defined: int, n_images: int, n_shown: int, filtered: bool, of_all: bool
+) -> str:
     if definition == EVERY:
         text = f"{words.count(n_images, 'test image')}"
         return f"{n_shown:,} shown of {text}" if filtered else text
     if definition == PAPER:
-        return words.pies_shown(n_defined, n_images, n_shown if filtered else None)
+        return words.pies_shown(n_defined, n_images, n_shown if filtered else None, of_all)
     by = {MODAL: "modal disagreement", Z_SCORE: "z-score below \u22122"}[definition]
     text = f"PIEs by {by}: {n_defined:,} of {words.count(n_images, 'test image')}"
     return f"{n_shown:,} shown of {text}" if filtered else text

@@ -246,9 +246,11 @@ def groups(settings: GroupSettings, split: str = "train", known: bool = True) ->
     )
 
 
-def pies_shown(n_pies: int, n_images: int, n_shown: int | None) -> str:
-    """PIEs: 50 of 1,000 test images (5 % by definition); n_shown: left by a filter, if any."""
-    text = f"PIEs: {n_pies:,} of {count(n_images, 'test image')} (5 % by definition)"
+def pies_shown(n_pies: int, n_images: int, n_shown: int | None, of_all: bool = True) -> str:
+    """PIEs: 50 of 1,000 test images (5 % by definition); n_shown: left by a filter, if any. of_all:
+    of all test images, not of a subgroup, which may hold more or fewer."""
+    by_definition = " (5 % by definition)" if of_all else ""
+    text = f"PIEs: {n_pies:,} of {count(n_images, 'test image')}{by_definition}"
     return text if n_shown is None else f"{n_shown:,} shown of {text}"
 
 

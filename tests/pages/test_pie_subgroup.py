@@ -39,7 +39,9 @@ def test_a_subgroup_of_other_pages_leaves_its_own_pies_with_their_counts():
     assert f"**{inside.sum()}** of 200 test images" in text
     at = browse(subgroup="view:PA", sparsity="90")
     n_pies = int((is_pie & inside).sum())
-    assert f"PIEs: {n_pies} of {inside.sum()} test images" in said(at).replace("\\", "")
+    text = said(at).replace("\\", "")
+    assert f"PIEs: {n_pies} of {inside.sum()} test images in this subgroup" in text
+    assert "by definition" not in text, "5 % are PIEs of all test images, not of a part"
     assert set(cards(at)) <= set(test.loc[is_pie & inside, "image_id"])
     assert len(cards(at)) == n_pies > 0
     next(b for b in at.button if b.label == "Show all test images").click().run()

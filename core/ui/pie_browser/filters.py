@@ -117,9 +117,11 @@ def show_counts(chosen: Chosen, images: Images, n_shown: int) -> None:
     masks = gallery.masks(images)
     in_force = [CALLED.get(name, name) for name in masks]
     n_defined, n_images = int(gallery.defined(images).sum()), int(images.within.sum())
-    said = image_sentences.shown(gallery.definition, n_defined, n_images, n_shown, bool(in_force))
-    where = " in this subgroup" if chosen.of.subgroup else ""
-    st.markdown(f"**{said}{where}**", width="content")
+    of_all = chosen.of.subgroup is None
+    said = image_sentences.shown(
+        gallery.definition, n_defined, n_images, n_shown, bool(in_force), of_all
+    )
+    st.markdown(f"**{said}**", width="content")
     for name in in_force:
         st.button(
             plain(badges[name]),
