@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 
 from core.checkpoints.preflight import Candidate, Keys, Reshaped
+from core.engine.foreign.heads import BESIDE, head_beside
 from core.engine.foreign.layouts import LAYOUTS, Layout, Tensors
 from core.engine.models import MODELS, build_model
 from core.errors import InputError
@@ -100,7 +101,7 @@ def _compare(
         if name.startswith(prefix)
     }
     outside = [name for name in tensors if not name.startswith(prefix)]
-    named = layout.rename(inside)
+    named = layout.rename(inside) | head_beside(tensors, prefix)
     size = _image_size(architecture, named, image_size)
     channels = _channels(named, _expected(architecture, 3, size, 1)[1])
     head, expected = _expected(architecture, channels, size, 1)
@@ -180,13 +181,13 @@ def _with_plain_head(named: Tensors, head: str, expected: Shapes) -> Tensors:
     others = [
         name
         for name, tensor in named.items()
-        if name.partition(".")[0] == top
+        if (name.partition(".")[0] == top or name.startswith(BESIDE))
         and name.endswith(".weight")
         and tensor.dim() == 2
         and name not in expected
     ]
     if head in named or len(others) != 1 or named[others[0]].shape[1] != expected[head][1]:
-        return named
+        return {name: tensor for name, tensor in named.items() if not name.startswith(BESIDE)}
     old, new = others[0].removesuffix("weight"), head.removesuffix("weight")
     return {
         f"{new}{name.removeprefix(old)}" if name.startswith(old) else name: tensor

@@ -42,6 +42,12 @@ def densenet_of_old(tensors: Tensors) -> Tensors:
     return {pattern.sub(r"\1\2.", name): tensor for name, tensor in tensors.items()}
 
 
+def densenet_of_monai(tensors: Tensors) -> Tensors:
+    """MONAI 1.x, `networks/nets/densenet.py`: a layer's parts under `layers`, another head."""
+    renamed = {re.sub(r"(denselayer\d+)\.layers\.", r"\1.", n): t for n, t in tensors.items()}
+    return {n.replace("class_layers.out.", "classifier."): t for n, t in renamed.items()}
+
+
 def vit_of_timm(tensors: Tensors) -> Tensors:
     words = {
         "cls_token": "class_token",
@@ -146,6 +152,12 @@ LAYOUTS: tuple[Layout, ...] = (
         "features.denseblock1.denselayer1.conv.1.weight",
         DENSENETS,
         densenet_of_old,
+    ),
+    Layout(
+        "MONAI",
+        "features.denseblock1.denselayer1.layers.conv1.weight",
+        DENSENETS,
+        densenet_of_monai,
     ),
     Layout("PruneScope", "stages.0.conv1.weight", ("resnet_small",)),
     Layout("torchvision", "features.1.0.block.0.0.weight", EFFICIENTNETS),

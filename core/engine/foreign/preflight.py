@@ -22,7 +22,6 @@ from core.checkpoints.preflight import (
     DenseCheck,
     Estimate,
     FileFacts,
-    Keys,
     LayerZeros,
     Outputs,
     Preflight,
@@ -40,6 +39,7 @@ from core.engine.foreign.adopting import (
     studied_labels,
 )
 from core.engine.foreign.guessing import Match, match
+from core.engine.foreign.heads import several_layers
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of, unnamed_outputs
@@ -55,6 +55,9 @@ from core.wording.amounts import size, some
 
 # (stage in words, done, total)
 Listener = Callable[[str, int, int], None]
+ELSEWHERE = (
+    "If it is another network, bring predictions made elsewhere: prunescope import-predictions."
+)
 # Seconds that ranking and masking takes, per prunable weight and sparsity.
 SECONDS_PER_WEIGHT = 6e-8
 
@@ -143,7 +146,7 @@ class _Preflight:
         self.found["prefix"] = found.prefix
         self.found["architecture"] = _architecture(found, self.options)
         self.found["keys"] = found.keys
-        self._refuse_unfit(found.keys, found.settings.architecture)
+        self._refuse_unfit(found)
         self.tell("Comparing weights", 0, 1)
         model = network_of(found)
         self.found["weights"] = _weights(model)
@@ -211,9 +214,12 @@ class _Preflight:
             named = [f"{name} ({count:,})" for name, count in bad.items()]
             raise _Refused(f"Weights are NaN or infinite: {some(named)}.")
 
-    def _refuse_unfit(self, keys: Keys, architecture: str) -> None:
+    def _refuse_unfit(self, found: Match) -> None:
+        keys, architecture = found.keys, found.settings.architecture
         if keys.fit:
             return
+        if layers := several_layers(found.tensors, keys.unexpected):
+            raise _Refused(f"{layers} {ELSEWHERE}")
         parts = []
         if keys.missing:
             parts.append(f"{len(keys.missing)} weights are missing ({some(keys.missing, 2)})")
@@ -225,7 +231,9 @@ class _Preflight:
                 f"{len(keys.reshaped)} have another shape ({one.name} is {one.in_file}, not "
                 f"{one.expected})"
             )
-        raise _Refused(f"The weights are not those of {architecture}: {', '.join(parts)}.")
+        raise _Refused(
+            f"The weights are not those of {architecture}: {', '.join(parts)}. {ELSEWHERE}"
+        )
 
     def _outputs(self, found: Match) -> None:
         densenet = found.settings.architecture == "densenet121" and found.settings.channels == 1

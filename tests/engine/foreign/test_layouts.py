@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import OrderedDict
 
 import pytest
@@ -14,6 +15,7 @@ from torch.nn.utils import prune
 
 from core.engine.foreign.adopting import keep_outputs, network_of
 from core.engine.foreign.guessing import match
+from core.engine.foreign.heads import several_layers
 from core.engine.foreign.layouts import densenet_of_old
 from core.engine.foreign.reading import Reader
 from core.engine.models import build_model
@@ -173,6 +175,45 @@ def test_a_densenet_of_before_torch_04_is_renamed(networks):
     assert old.keys() != state.keys()
     assert densenet_of_old(old).keys() == state.keys()
     assert match(old, None, 64).keys.fit
+
+
+def test_monais_densenet_is_torchvisions_under_other_names(networks):
+    state = networks["densenet121"].state_dict()
+    theirs = {
+        re.sub(r"(denselayer\d+)\.", r"\1.layers.", name).replace(
+            "classifier", "class_layers.out"
+        ): t
+        for name, t in state.items()
+    }
+    found = match(theirs, None, 64)
+    assert (found.library, found.keys.fit) == ("MONAI", True)
+    assert torch.equal(network_of(found).classifier.weight, state["classifier.weight"])
+
+
+@pytest.mark.parametrize("head", ["head.", "classifier.1.", "probe.linear."])
+def test_a_classifier_beside_its_backbone_is_found(head, networks):
+    state = networks["resnet50"].state_dict()
+    apart = {
+        name.replace("fc.", head) if name.startswith("fc.") else f"backbone.{name}": tensor
+        for name, tensor in state.items()
+    }
+    found = match(apart, None, 64)
+    assert (found.prefix, found.n_outputs, found.keys.fit) == ("backbone.", len(CLASSES), True)
+    assert torch.equal(network_of(found).fc.weight, state["fc.weight"])
+    whole = {f"backbone.{name}": tensor for name, tensor in state.items()}
+    assert match(whole | {"projector.weight": torch.ones(128, 2048)}, None, 64).keys.fit
+
+
+def test_a_classifier_of_two_layers_is_said_to_be_one(networks):
+    state = networks["resnet50"].state_dict()
+    del state["fc.weight"], state["fc.bias"]
+    two = {"fc.0.weight": torch.ones(8, 2048), "fc.2.weight": torch.ones(3, 8)}
+    found = match(state | two, None, 64)
+    said = several_layers(found.tensors, found.keys.unexpected)
+    assert said.startswith(
+        "Its classifier has 2 layers (fc.0.weight 2048 to 8, fc.2.weight 8 to 3)"
+    )
+    assert several_layers(found.tensors, ("fc.0.weight",)) == ""
 
 
 def test_a_classifier_inside_a_sequential_is_found(networks):
