@@ -309,3 +309,25 @@ def test_the_engines_words_are_a_pages_words() -> None:
 
 def test_the_study_file_of_the_tests_is_one() -> None:
     assert read_config(preflights.STUDY_FILES / "grey-lungs.toml").study.name == "grey-lungs"
+
+
+def test_of_two_networks_in_a_file_one_is_chosen_and_its_weights_are_renamed() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from core.checkpoints.preflight import FileFacts, NetworkInFile, Preflight, PreflightOptions
+        from core.ui.analyse import report
+
+        two = (NetworkInFile("model", 9), NetworkInFile("ema", 9))
+        file = FileFacts("two.pt", "0" * 64, 10, "torch archive", {}, networks=two)
+        found = Preflight("key", file, "fingerprint", refusal=file.question)
+        report.verdict(found)
+        st.session_state["options"] = report.details(found, PreflightOptions())
+
+    at = AppTest.from_function(page, default_timeout=120).run()
+    asked = at.error[0].value.replace("\\", "")
+    assert "2 networks: model (9 weights) and ema (9 weights). Choose one below." in asked
+    at.selectbox(key="network_in_file").select("ema (9 weights)")
+    at.text_area(key="rename_weights").input("net.=\n").run()
+    options = at.session_state["options"]
+    assert (options.network, options.rename) == ("ema", ("net.=",))
