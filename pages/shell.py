@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str, tuple[Role, ...]]]] = {
     },
     "Work": {
         "analyse.py": ("Analyse a checkpoint", ":material/upload_file:", SEES_STUDIES),
+        "look.py": ("Look at a file", ":material/visibility:", SEES_STUDIES),
         "jobs.py": ("Jobs", ":material/pending_actions:", SEES_STUDIES),
     },
     "Administration": {

@@ -15,6 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.checkpoints.formats import format_of
+from core.checkpoints.preflight import Preflight
 from core.datasets import columns, load_labels, presets, table
 from core.errors import InputError
 from core.importing.predictions import prediction_files
@@ -25,8 +27,13 @@ from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.settings import PUBLISHED, TableColumns
 from core.wording import data_sentences
+from core.wording.amounts import size
 
+CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar", ".onnx")
 TABLES = (".csv", ".csv.gz", ".parquet")
+PREDICTIONS = (".pkl", ".npy")
+MOST_NAMED = 12
+TABLED = ("classes", "layers")  # facts with a row for each name
 READERS = ("core.datasets", "core.importing", "core.pictures")
 
 
@@ -34,13 +41,15 @@ READERS = ("core.datasets", "core.importing", "core.pictures")
 class Look:
     """What was understood.
 
-    what: "labels", "image", "predictions" or "study file". facts: names to numbers, texts, lists
-    or one more such level, fit for JSON. warnings: what was guessed, left out or repaired.
+    what: "labels", "image", "predictions", "checkpoint" or "study file". facts: names to numbers,
+    texts, lists or one more such level, fit for JSON. warnings: what was guessed, left out or
+    repaired. picture: of an image, for a page: what the model sees, a PNG in base64.
     """
 
     what: str
     facts: dict[str, Any]
     warnings: list[str] = field(default_factory=list)
+    picture: str = ""
 
 
 def look(path: Path, settings: dict[str, Any] | None = None) -> Look:
@@ -69,6 +78,73 @@ def look_at_study(config: StudyConfig) -> Look:
     with _warnings() as warnings:
         labels = load_labels(config.dataset)
         return Look("study file", facts | summary(labels), warnings + _caveats(labels))
+
+
+def is_checkpoint(path: Path, name: str = "") -> bool:
+    """By its name (or the one that its person gave it), or by its first bytes where that says
+    nothing."""
+    name = (name or path.name).lower()
+    if not path.is_file() or name.endswith((*TABLES, *PREDICTIONS, ".toml")):
+        return False
+    if name.endswith(CHECKPOINTS):
+        return True
+    try:
+        return bool(format_of(path))
+    except InputError:
+        return False
+
+
+def of_checkpoint(report: Preflight) -> Look:
+    """What a checkpoint is by itself, from a report that asked no dataset."""
+    file, found, outputs = report.file, report.architecture, report.outputs
+    facts: dict[str, Any] = {"format": file.format, "n_bytes": file.n_bytes, "tensors": file.dtypes}
+    facts |= {"in_the_file": file.notes}
+    if found:
+        candidates = {found.architecture: found.share}
+        candidates |= {other.architecture: other.share for other in found.runner_ups}
+        facts |= {
+            "architecture": found.architecture,
+            "names_of": found.library,
+            "candidates": {name: f"{share:.1%}" for name, share in candidates.items()},
+            "channels": found.channels,
+            "image_size": found.image_size,
+        }
+    if report.keys:
+        facts["not_used"] = list(report.keys.ignored)
+    if outputs:
+        facts |= {"outputs": outputs.n_outputs, "output_names": list(outputs.file_names)}
+    if weights := report.weights:
+        facts |= {
+            "prunable_weights": weights.n_weights,
+            "zero_already": f"{weights.sparsity:.1%}",
+            "layers": {
+                one.layer: {"weights": one.n_weights, "zeros": one.n_zero} for one in weights.layers
+            },
+        }
+    return Look("checkpoint", facts, [report.refusal] if report.refusal else [])
+
+
+def in_words(found: Look) -> dict[str, str]:
+    """The facts that are no table, as a person reads them: a name and a line for each."""
+    rows = {name: value for name, value in found.facts.items() if name not in TABLED}
+    return {
+        name.removeprefix("n_").replace("_", " "): size(value) if name == "n_bytes" else text(value)
+        for name, value in rows.items()
+    }
+
+
+def text(value: Any) -> str:
+    """A fact on one line: at most twelve of a list, and how many more there are."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {text(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        texts = (f"({text(v)})" if isinstance(v, dict) else text(v) for v in value[:MOST_NAMED])
+        shown = ", ".join(texts)
+        more = f" and {len(value) - MOST_NAMED:,} more" if len(value) > MOST_NAMED else ""
+        return (shown or "none") + more
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def summary(labels: Labels) -> dict[str, Any]:

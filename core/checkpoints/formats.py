@@ -6,6 +6,7 @@ Nothing here reads more than it needs, and nothing is unpacked: that comes after
 from __future__ import annotations
 
 import os
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -40,6 +41,9 @@ KNOWN = {
     b"SQLite": "an SQLite database",
 }
 
+# ModelProto of onnx.proto: ir_version (field 1), then one of the other fields.
+ONNX = re.compile(rb"\x08[\x01-\x3f][\x12\x1a\x22\x28\x32\x3a\x42]")
+
 
 def format_of(path: Path) -> str:
     """ "safetensors", "torch archive" or "torch file of old" (without a zip around it).
@@ -69,6 +73,12 @@ def format_of(path: Path) -> str:
     if start[8:9] == b"{":
         _check_header_length(start, size, name)
         return "safetensors"
+    if ONNX.match(start):
+        raise InputError(
+            f"{name} is an ONNX network, and those are not pruned here. Prune it where it was "
+            "trained, predict the test images at each sparsity, and bring the predictions: "
+            "prunescope import-predictions."
+        )
     kind = "text" if _is_text(start) else "of no known kind"
     raise InputError(f"{name} is {kind} and no checkpoint. {ALLOWED}")
 

@@ -161,9 +161,32 @@ def _preflight(
     reference: Path | None,
     parts: tuple[str | None, tuple[str, ...]],
 ) -> Preflight:
-    """Print the report; raises InputError with its refusal. `parts` are which network of the file,
-    and the rules by which its weights are renamed."""
+    """Print the report; raises InputError with its refusal."""
     from core.checkpoints.preflight import lines
+
+    report = preflight_report(
+        checkpoint, dataset, settings, arch, classes, preprocessing, reference, parts
+    )
+    for line in lines(report):
+        typer.echo(line)
+    if report.refusal:
+        raise InputError(report.refusal)
+    typer.echo("Fit to run.")
+    return report
+
+
+def preflight_report(
+    checkpoint: Path,
+    dataset: str,
+    settings: tuple[str, ...] = (),
+    arch: str | None = None,
+    classes: str | None = None,
+    preprocessing: str | None = None,
+    reference: Path | None = None,
+    parts: tuple[str | None, tuple[str, ...]] = (None, ()),
+) -> Preflight:
+    """The preflight's report, with how far it is on standard error meanwhile. `parts` are which
+    network of the file, and the rules by which its weights are renamed."""
     from core.engine.foreign.reading import Reader
 
     options, others = _options(settings, arch, classes, preprocessing)
@@ -174,13 +197,7 @@ def _preflight(
     with Reader() as reader:  # its process starts while this one imports torch
         from core.engine.foreign.preflight import preflight
 
-        report = preflight(checkpoint, base, options, _line_writer(), reader)
-    for line in lines(report):
-        typer.echo(line)
-    if report.refusal:
-        raise InputError(report.refusal)
-    typer.echo("Fit to run.")
-    return report
+        return preflight(checkpoint, base, options, _line_writer(), reader)
 
 
 def _options(

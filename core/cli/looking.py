@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.cli.checkpoints import preflight_report
 from core.cli.command import app
 from core.cli.studies import read_study
 from core.errors import InputError
 
 if TYPE_CHECKING:
     from core.actions.looking import Look
-
-CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
-MOST_NAMED = 12
 
 
 @app.command(epilog="Example: prunescope look labels.csv --set class_columns=Hernia,Mass")
@@ -34,6 +32,12 @@ def look(
     preset: Annotated[
         str | None, typer.Option(help="Of labels: the published data set, as in a study file.")
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY_OR_TOML", help="Of a checkpoint: the data it is to be studied on."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Of labels: a setting of [dataset]."),
@@ -43,17 +47,24 @@ def look(
 
     Of labels: columns, patients, splits, and each class's positives, negatives and uncertain
     images. Of an X-ray: size, depth, windows, what was repaired. Of a folder of predictions:
-    runs and sparsities. Of a study file: its dataset, as a run would read it. A checkpoint is
-    looked at by `prunescope preflight`.
+    runs and sparsities. Of a checkpoint: the likely networks, outputs, zeros by layer, what is not
+    used; with --dataset, what `prunescope preflight` says. Of a study file: its dataset, as a run
+    would read it.
     """
     from core.actions import looking
+    from core.checkpoints.preflight import lines
 
-    if path.suffix in CHECKPOINTS:
-        raise InputError(
-            f"{path} looks like a checkpoint. It is looked at together with a dataset: prunescope "
-            f"preflight {path} --dataset STUDY_OR_TOML"
-        )
-    if path.suffix == ".toml":
+    if dataset is not None:
+        report = preflight_report(path, dataset)
+        typer.echo(report.to_json().decode() if as_json else "\n".join(lines(report)))
+        if report.refusal:
+            raise InputError(report.refusal)
+        return
+    if looking.is_checkpoint(path):
+        from core.engine.foreign.facts import facts
+
+        found = looking.of_checkpoint(facts(path))
+    elif path.suffix == ".toml":
         found = looking.look_at_study(read_study(str(path), ()))
     else:
         chosen = _settings(settings or [])
@@ -90,28 +101,18 @@ def _as_json(found: Look) -> str:
 
 
 def _lines(found: Look) -> list[str]:
+    from core.actions.looking import TABLED, in_words
+
     lines = [f"This is: {found.what}"]
-    for name, value in found.facts.items():
-        label = name.removeprefix("n_").replace("_", " ")
-        if name == "classes":
-            lines += [f"{'class':32}{'positive':>10}{'negative':>10}{'uncertain':>10}"]
-            lines += [
-                f"{one[:31]:32}{n['positives']:>10,}{n['negatives']:>10,}{n['uncertain']:>10,}"
-                for one, n in value.items()
-            ]
-        else:
-            lines.append(f"{label}: {_text(value)}")
+    lines += [f"{name}: {value}" for name, value in in_words(found).items()]
+    for name in TABLED:
+        rows = found.facts.get(name, {})
+        columns = [*next(iter(rows.values()), ())]
+        if rows:
+            singular = name.removesuffix("es" if name == "classes" else "s")
+            lines.append(f"{singular:32}" + "".join(f"{column:>12}" for column in columns))
+        lines += [
+            f"{row[:31]:32}" + "".join(f"{cells[column]:>12,}" for column in columns)
+            for row, cells in rows.items()
+        ]
     return lines + [f"Warning: {warning}" for warning in found.warnings]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
-    if isinstance(value, list):
-        texts = (f"({_text(v)})" if isinstance(v, dict) else _text(v) for v in value[:MOST_NAMED])
-        shown = ", ".join(texts)
-        more = f" and {len(value) - MOST_NAMED:,} more" if len(value) > MOST_NAMED else ""
-        return (shown or "none") + more
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -35,8 +35,8 @@ from core.upload.datasets import bytes_below, datasets_of
 from core.upload.names import shown_name
 from core.wording.amounts import size as shown_size
 
-Kind = Literal["checkpoint", "dataset"]
-KINDS: tuple[Kind, ...] = ("checkpoint", "dataset")
+Kind = Literal["checkpoint", "dataset", "look"]
+KINDS: tuple[Kind, ...] = ("checkpoint", "dataset", "look")
 
 LIMIT = 2_000_000_000
 UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -46,6 +46,7 @@ AT_ONCE = 3  # uploads of one person
 SPARE_DISK = 512 * 2**20  # left for studies that run meanwhile
 MINUTES_TO_BEGIN = 15
 SECONDS_TO_OPEN = 60
+SECONDS_OF_A_LOOK = 1800
 
 _begin_lock = threading.Lock()
 
@@ -180,6 +181,9 @@ def sweep() -> None:
     for folder in uploads_dir().iterdir():
         if is_id(folder.name) and not note_path(folder.name).exists() and _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)
+    for one in all_uploads():  # looked at by nobody who waited for the answer
+        if one.kind == "look" and time.time() - one.when > SECONDS_OF_A_LOOK:
+            shutil.rmtree(one.folder, ignore_errors=True)
     for folder in uploads_dir().glob("*/preflights/*"):
         children.sweep(folder)
 

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from core.actions.looking import look, look_at_study
-from core.cli.command import app
+from core.cli import app
+from core.engine.models import build_model
 from core.errors import InputError
 from core.pictures import dicom
 from core.pictures.images import read_grey
 from core.study.config import parse_config
+from core.study.settings import ModelSettings
 from tests.dicoms import write_dicom
 
+SMALL = ModelSettings(architecture="resnet_small")
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64" / "Data_Entry.csv"
 TABLE = {
     "path": [f"p{n // 2}/{n}.png" for n in range(20)],
@@ -129,10 +133,81 @@ def test_a_study_file_is_read_as_a_run_would_read_it(tmp_path):
     assert look_at_study(parse_config(phantoms, "test")).facts["n_patients"] == 50
 
 
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """Weights of a small ResNet with three named outputs, under a wrapper, half of a layer zero."""
+    weights = build_model(SMALL, 3, seed=0).state_dict()
+    weights["stem.0.weight"].view(-1)[::2] = 0
+    weights["classifier.weight"][0] = 0
+    path = tmp_path_factory.mktemp("given") / "mine"  # whatever its name is
+    torch.save({"net": weights, "classes": ["Mass", "Hernia", "Nodule"], "epoch": 3}, path)
+    return path
+
+
+def test_a_checkpoint_is_described_without_a_dataset(network):
+    printed = asked(network, "--json")
+    assert printed.exit_code == 0, printed.stderr
+    found = json.loads(printed.stdout)
+    assert (found["what"], found["format"]) == ("checkpoint", "torch archive")
+    assert "weights under 'net'" in found["in_the_file"]
+    assert (found["architecture"], found["channels"]) == ("resnet_small", 3)
+    assert found["candidates"]["resnet_small"] == "100.0%"
+    assert (found["outputs"], found["output_names"]) == (3, ["Mass", "Hernia", "Nodule"])
+    layer, last = found["layers"]["stem.0"], found["layers"]["classifier"]
+    assert layer["zeros"] == layer["weights"] / 2
+    assert last["zeros"] == last["weights"] / 3
+    assert sum(one["zeros"] for one in found["layers"].values()) == layer["zeros"] + last["zeros"]
+    assert found["warnings"] == []
+
+
+def test_a_checkpoint_is_said_in_lines(network):
+    lines = asked(network).stdout.splitlines()
+    assert lines[0] == "This is: checkpoint"
+    assert "architecture: resnet_small" in lines
+    assert "output names: Mass, Hernia, Nodule" in lines
+    assert any(line.split()[:1] == ["stem.0"] for line in lines)
+
+
+def test_weights_of_no_known_network_are_described_all_the_same(tmp_path):
+    torch.save({"a.weight": torch.ones(3, 4)}, tmp_path / "odd.pt")
+    found = json.loads(asked(tmp_path / "odd.pt", "--json").stdout)
+    assert found["tensors"] == {"float32": 1}
+    assert "No known architecture" in found["warnings"][0]
+
+
+@pytest.mark.parametrize("start", [b"\x08\x0a\x12\x07pytorch\x1a\x05", b"\x08\x04\x3a\x90\x01"])
+def test_an_onnx_network_is_named_and_the_way_on(tmp_path, start):
+    (tmp_path / "model.onnx").write_bytes(start + bytes(range(256)))
+    refused = asked(tmp_path / "model.onnx")
+    assert refused.exit_code == 2
+    assert "is an ONNX network" in refused.stderr
+    assert "prunescope import-predictions" in refused.stderr
+
+
+def test_with_a_dataset_it_is_the_preflight(tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    pd.DataFrame(TABLE).to_csv(tmp_path / "labels.csv", index=False)
+    for name in TABLE["path"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    study = tmp_path / "mine.toml"
+    study.write_text(
+        f'study = {{ name = "mine" }}\nmodel = {{ architecture = "resnet_small" }}\n[dataset]\n'
+        f'kind = "table"\nimages = "{tmp_path}"\nlabels = "{tmp_path}/labels.csv"\n'
+    )
+    torch.save({"a.weight": torch.ones(3, 4)}, tmp_path / "odd.pt")
+    refused = asked(tmp_path / "odd.pt", "--dataset", study, "--json")
+    assert refused.exit_code == 2
+    said = json.loads(refused.stdout)
+    assert said["dataset_fingerprint"]
+    assert "No known architecture" in said["refusal"]
+    assert said["refusal"] in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("model.pt", "prunescope preflight"),
+        ("model.pt", "no checkpoint"),
         ("gone.csv", "There is no file"),
         ("empty.csv", "readable CSV|no rows"),
         ("text.png", "no image in a known format"),

@@ -22,6 +22,7 @@ PAGES = {
     "/safe_sparsity?study=large": "Safe sparsity",
     "/pie_browser?study=large&composition=true": "PIE browser",
     "/analyse": "Analyse a checkpoint",
+    "/look": "Look at a file",
     "/jobs": "Jobs",
     "/reader_study?study=large": "My readings",
     "/reader_results?study=large": "Reader results",

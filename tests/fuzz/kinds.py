@@ -26,6 +26,7 @@ KINDS: dict[str, Entry] = {
     "dicom": Entry("dicoms", "Dicoms"),
     "jpeg-ls": Entry("dicoms", "JpegLs"),
     "pictures": Entry("pictures", "Pictures"),
+    "look": Entry("looks", "Looks"),
 }
 
 

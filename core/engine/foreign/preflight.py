@@ -6,23 +6,19 @@ The same file on the same data with the same choices gives the report that is ke
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import get_num_threads, nn
+from torch import get_num_threads
 
 from core.checkpoints.analyses import study_settings
 from core.checkpoints.formats import shown
 from core.checkpoints.mapping import as_far_as_known, map_outputs
 from core.checkpoints.preflight import (
-    ArchitectureFacts,
     DenseCheck,
     Estimate,
-    FileFacts,
-    LayerZeros,
     Outputs,
     Preflight,
     PreflightOptions,
@@ -38,26 +34,28 @@ from core.engine.foreign.adopting import (
     output_rows,
     studied_labels,
 )
+from core.engine.foreign.facts import (
+    Listener,
+    architecture_facts,
+    file_facts,
+    refuse_not_finite,
+    refuse_unclear,
+    refuse_unfit,
+    weight_facts,
+)
 from core.engine.foreign.guessing import Match, match
-from core.engine.foreign.heads import several_layers
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of, unnamed_outputs
 from core.engine.preprocessing import normalisation
-from core.engine.pruning import prunable_weights
 from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
 from core.wording import data_sentences
-from core.wording.amounts import size, some
+from core.wording.amounts import size
 
-# (stage in words, done, total)
-Listener = Callable[[str, int, int], None]
-ELSEWHERE = (
-    "If it is another network, bring predictions made elsewhere: prunescope import-predictions."
-)
 # Seconds that ranking and masking takes, per prunable weight and sparsity.
 SECONDS_PER_WEIGHT = 6e-8
 
@@ -129,7 +127,7 @@ class _Preflight:
             refusal = str(refused)
         report = Preflight(
             key=self.key,
-            file=self._file(),
+            file=file_facts(self.path, self.given, self.found.get("prefix", ""), self.options),
             dataset_fingerprint=self.labels.fingerprint(),
             warnings=tuple(self.warnings),
             refusal=refusal,
@@ -138,18 +136,17 @@ class _Preflight:
         return replace(report, config=None) if refusal else report
 
     def _steps(self) -> None:
-        if question := self.given.wrong_choice or self._file().question:
-            raise _Refused(question)
-        self._refuse_not_finite()
+        refuse_unclear(self.given, self.options)
+        refuse_not_finite(self.given)
         size_wanted = self.options.image_size or self.sidecar.image_size
         found = match(self.given.tensors, self.options.architecture, size_wanted)
         self.found["prefix"] = found.prefix
-        self.found["architecture"] = _architecture(found, self.options)
+        self.found["architecture"] = architecture_facts(found, self.options)
         self.found["keys"] = found.keys
-        self._refuse_unfit(found)
+        refuse_unfit(found)
         self.tell("Comparing weights", 0, 1)
         model = network_of(found)
-        self.found["weights"] = _weights(model)
+        self.found["weights"] = weight_facts(model)
         self._outputs(found)
         name, reason = self._preprocessing(found)
         config = self.found["config"] = self._config(found, name)
@@ -190,50 +187,6 @@ class _Preflight:
                 f"The study needs about {size(estimate.disk_bytes)} of disk, and "
                 f"{size(estimate.free_bytes)} are free."
             )
-
-    def _file(self) -> FileFacts:
-        given = self.given
-        return FileFacts(
-            name=shown(self.path.name),
-            sha256=given.sha256,
-            n_bytes=given.n_bytes,
-            format=given.format,
-            dtypes=given.dtypes,
-            wrapper=given.wrapper,
-            prefix=self.found.get("prefix", ""),
-            beside=given.beside,
-            joined=given.joined,
-            not_finite=given.not_finite,
-            networks=given.networks,
-            network=self.options.network,
-        )
-
-    def _refuse_not_finite(self) -> None:
-        bad = self.given.not_finite
-        if bad:
-            named = [f"{name} ({count:,})" for name, count in bad.items()]
-            raise _Refused(f"Weights are NaN or infinite: {some(named)}.")
-
-    def _refuse_unfit(self, found: Match) -> None:
-        keys, architecture = found.keys, found.settings.architecture
-        if keys.fit:
-            return
-        if layers := several_layers(found.tensors, keys.unexpected):
-            raise _Refused(f"{layers} {ELSEWHERE}")
-        parts = []
-        if keys.missing:
-            parts.append(f"{len(keys.missing)} weights are missing ({some(keys.missing, 2)})")
-        if keys.unexpected:
-            parts.append(f"{len(keys.unexpected)} are unexpected ({some(keys.unexpected, 2)})")
-        if keys.reshaped:
-            one = keys.reshaped[0]
-            parts.append(
-                f"{len(keys.reshaped)} have another shape ({one.name} is {one.in_file}, not "
-                f"{one.expected})"
-            )
-        raise _Refused(
-            f"The weights are not those of {architecture}: {', '.join(parts)}. {ELSEWHERE}"
-        )
 
     def _outputs(self, found: Match) -> None:
         densenet = found.settings.architecture == "densenet121" and found.settings.channels == 1
@@ -340,31 +293,6 @@ class _Preflight:
             + n_all * side**2,
             free_bytes=shutil.disk_usage(_existing(paths.cache_dir())).free,
         )
-
-
-def _architecture(found: Match, options: PreflightOptions) -> ArchitectureFacts:
-    return ArchitectureFacts(
-        architecture=found.settings.architecture,
-        chosen_by="chosen" if options.architecture else "guessed",
-        library=found.library,
-        share=found.share,
-        channels=found.settings.channels,
-        image_size=found.settings.image_size,
-        runner_ups=found.runner_ups,
-    )
-
-
-def _weights(model: nn.Module) -> WeightFacts:
-    weights = prunable_weights(model)
-    layers = tuple(
-        LayerZeros(name.removesuffix(".weight"), w.numel(), int((w == 0).sum()))
-        for name, w in weights.items()
-    )
-    return WeightFacts(
-        n_weights=sum(layer.n_weights for layer in layers),
-        n_zero=sum(layer.n_zero for layer in layers),
-        layers=layers,
-    )
 
 
 def _checkpoint(config: StudyConfig) -> CheckpointSettings:

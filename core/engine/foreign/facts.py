@@ -1,0 +1,163 @@
+"""What a checkpoint is by itself: the facts of a preflight for which no dataset is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from core.checkpoints.formats import shown
+from core.checkpoints.preflight import (
+    ArchitectureFacts,
+    FileFacts,
+    LayerZeros,
+    Outputs,
+    Preflight,
+    PreflightOptions,
+    WeightFacts,
+)
+from core.engine.foreign.adopting import network_of
+from core.engine.foreign.guessing import Match, match
+from core.engine.foreign.heads import several_layers
+from core.engine.foreign.reading import Given, Reader
+from core.engine.foreign.sidecar import Sidecar, read_sidecar
+from core.engine.foreign.stated import order_of
+from core.engine.pruning import prunable_weights
+from core.errors import InputError
+from core.wording.amounts import some
+
+# (stage in words, done, total)
+Listener = Callable[[str, int, int], None]
+ELSEWHERE = (
+    "If it is another network, bring predictions made elsewhere: prunescope import-predictions."
+)
+
+
+def facts(
+    path: Path,
+    options: PreflightOptions | None = None,
+    listener: Listener | None = None,
+    reader: Reader | None = None,
+) -> Preflight:
+    """A report that ends where the preflight would begin to ask the dataset. Nothing is kept.
+
+    Raises InputError, in one sentence, for a file that cannot be read; weights that are of no
+    known network are the report's `refusal`.
+    """
+    options, path = options or PreflightOptions(), Path(path)
+    tell = listener or (lambda stage, done, total: None)
+    with Reader() if reader is None else nullcontext(reader) as running:
+        given = running.read(
+            path,
+            lambda done, n: tell("Reading the file", done, n),
+            options.network,
+            options.rename,
+        )
+    sidecar = read_sidecar(path)
+    found: dict[str, Any] = {}
+    refusal, prefix = None, ""
+    try:
+        refuse_unclear(given, options)
+        refuse_not_finite(given)
+        tell("Comparing weights", 0, 1)
+        matched = match(
+            given.tensors, options.architecture, options.image_size or sidecar.image_size
+        )
+        prefix = matched.prefix
+        found["architecture"] = architecture_facts(matched, options)
+        found["keys"] = matched.keys
+        found["outputs"] = _outputs(matched, given, sidecar)
+        refuse_unfit(matched)
+        found["weights"] = weight_facts(network_of(matched))
+    except InputError as refused:
+        refusal = str(refused)
+    file = file_facts(path, given, prefix, options)
+    return Preflight(key="", file=file, dataset_fingerprint="", refusal=refusal, **found)
+
+
+def file_facts(path: Path, given: Given, prefix: str, options: PreflightOptions) -> FileFacts:
+    return FileFacts(
+        name=shown(path.name),
+        sha256=given.sha256,
+        n_bytes=given.n_bytes,
+        format=given.format,
+        dtypes=given.dtypes,
+        wrapper=given.wrapper,
+        prefix=prefix,
+        beside=given.beside,
+        joined=given.joined,
+        not_finite=given.not_finite,
+        networks=given.networks,
+        network=options.network,
+    )
+
+
+def architecture_facts(found: Match, options: PreflightOptions) -> ArchitectureFacts:
+    return ArchitectureFacts(
+        architecture=found.settings.architecture,
+        chosen_by="chosen" if options.architecture else "guessed",
+        library=found.library,
+        share=found.share,
+        channels=found.settings.channels,
+        image_size=found.settings.image_size,
+        runner_ups=found.runner_ups,
+    )
+
+
+def weight_facts(model: nn.Module) -> WeightFacts:
+    weights = prunable_weights(model)
+    layers = tuple(
+        LayerZeros(name.removesuffix(".weight"), w.numel(), int((w == 0).sum()))
+        for name, w in weights.items()
+    )
+    return WeightFacts(
+        n_weights=sum(layer.n_weights for layer in layers),
+        n_zero=sum(layer.n_zero for layer in layers),
+        layers=layers,
+    )
+
+
+def refuse_unclear(given: Given, options: PreflightOptions) -> None:
+    """Raise InputError where nobody said which of several networks, or it is not there."""
+    if question := given.wrong_choice or file_facts(Path(), given, "", options).question:
+        raise InputError(question)
+
+
+def refuse_not_finite(given: Given) -> None:
+    """Raise InputError where a weight is NaN or infinite."""
+    bad = given.not_finite
+    if bad:
+        named = [f"{name} ({count:,})" for name, count in bad.items()]
+        raise InputError(f"Weights are NaN or infinite: {some(named)}.")
+
+
+def refuse_unfit(found: Match) -> None:
+    """Raise InputError where names or shapes differ from the architecture's."""
+    keys, architecture = found.keys, found.settings.architecture
+    if keys.fit:
+        return
+    if layers := several_layers(found.tensors, keys.unexpected):
+        raise InputError(f"{layers} {ELSEWHERE}")
+    parts = []
+    if keys.missing:
+        parts.append(f"{len(keys.missing)} weights are missing ({some(keys.missing, 2)})")
+    if keys.unexpected:
+        parts.append(f"{len(keys.unexpected)} are unexpected ({some(keys.unexpected, 2)})")
+    if keys.reshaped:
+        one = keys.reshaped[0]
+        parts.append(
+            f"{len(keys.reshaped)} have another shape ({one.name} is {one.in_file}, not "
+            f"{one.expected})"
+        )
+    raise InputError(
+        f"The weights are not those of {architecture}: {', '.join(parts)}. {ELSEWHERE}"
+    )
+
+
+def _outputs(found: Match, given: Given, sidecar: Sidecar) -> Outputs:
+    """Which class an output stands for is a question of the dataset's classes."""
+    names, _ = order_of((*given.orders, *sidecar.orders), found.n_outputs)
+    return Outputs(found.n_outputs, "nobody", ("",) * found.n_outputs, names, (), ())

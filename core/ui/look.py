@@ -1,0 +1,71 @@
+"""What a file is understood to be: it is brought, looked at, shown, and deleted again."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from core.actions import looks
+from core.actions.deletion import delete_upload
+from core.actions.looking import TABLED, Look, in_words
+from core.actions.looks import Answer
+from core.ui import markup, plain
+from core.ui.analyse import waiting
+from core.ui.analyse.report import table
+from core.ui.upload import upload as upload_zone
+from core.upload import uploads
+from core.upload.uploads import Upload
+
+HELD = "look_at_a_file"  # name and answer, in the session alone
+
+
+def show(who: str) -> None:
+    """The whole way from a file to what was understood; what is shown lives in the session."""
+    coming = next(iter(uploads.uploads_of(who, "look")), None)
+    if coming is not None:
+        _wait_for(coming, who)
+        return
+    if upload_zone("look", "look_upload", "a file", ()):
+        st.rerun()
+    st.caption("The file is deleted from this server as soon as it was looked at.")
+    if held := st.session_state.get(HELD):
+        _answer(*held)
+
+
+def _wait_for(coming: Upload, who: str) -> None:
+    look = partial(looks.answer, coming)
+    answer = waiting.asked(look, partial(looks.ask, coming))
+    st.markdown(f"**{plain(coming.name)}**")
+    if answer.state in ("absent", "working"):
+        waiting.watch(look, partial(delete_upload, coming, who))
+        return
+    st.session_state[HELD] = coming.name, answer
+    delete_upload(coming, who)
+    st.rerun()
+
+
+def _answer(name: str, answer: Answer) -> None:
+    st.header(plain(name))
+    if answer.refusal:
+        waiting.refuse(answer.refusal)
+    elif answer.report is None:
+        st.error(
+            "The look ended without an answer, perhaps for want of memory.", icon=":material/error:"
+        )
+    else:
+        _report(name, answer.report)
+
+
+def _report(name: str, found: Look) -> None:
+    for warning in found.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+    said = {"This is": found.what, **in_words(found)}
+    st.html(markup.facts({f"{term[:1].upper()}{term[1:]}": text for term, text in said.items()}))
+    if found.picture:
+        st.html(markup.previews([(name, found.picture)]))
+    for fact in TABLED:
+        rows = found.facts.get(fact, {})
+        if rows:
+            columns = ["Name", *(column.capitalize() for column in next(iter(rows.values())))]
+            table([(row, *cells.values()) for row, cells in rows.items()], columns, fact)
