@@ -53,9 +53,7 @@ def person_of(claims: Claims | None) -> Person | Nobody:
         return ENDED
     email = claims.get("email")
     if not isinstance(email, str) or not email.strip():
-        return Nobody(
-            ("Your provider did not send your e-mail address, which identifies you here."), True
-        )
+        return Nobody("Your provider sent no e-mail address, by which people are known here.", True)
     if claims.get("email_verified", True) not in (True, "true"):
         return Nobody("Your provider says that your e-mail address is not verified.", True)
     email = email.strip().lower()
