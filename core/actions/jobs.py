@@ -3,6 +3,7 @@ all. Every action of a page passes here."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from core import jobs
@@ -12,6 +13,7 @@ from core.jobs import UNFINISHED, Job, weights
 from core.people import access, audit
 from core.people.access import GUEST, Person, Visitor
 from core.study import store
+from core.study.growth import extension
 from core.study.paths import studies_dir
 
 NOT_YOURS = "Only the person who started a job, or an administrator, can do that."
@@ -61,6 +63,14 @@ def resume(job: Job, person: Person) -> str:
     """The id of the new attempt. Raises InputError where the job is not this person's."""
     _refuse_unless(may_act(job, person))
     return jobs.resume(job.id, person.email)
+
+
+def extend(job: Job, person: Person, sparsities: Sequence[float]) -> str:
+    """Add sparsities to a job's study; the id of the job that makes them. Raises InputError where
+    the job is not this person's, or there is nothing to add."""
+    _refuse_unless(may_act(job, person))
+    config = store.read_config(studies_dir() / job.study_id)
+    return jobs.submit(extension(config, sparsities, 0), person.email)
 
 
 def delete(job: Job, person: Person) -> None:

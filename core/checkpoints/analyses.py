@@ -22,6 +22,7 @@ from core.wording.precision_sentences import IMITATED_BF16
 AUTO = "auto"
 PRECISIONS: tuple[str, ...] = get_args(SweepSettings.model_fields["precision"].annotation)
 AUTO_PRECISION = f"sweep.precision={AUTO}"
+BAD_IMAGE = "dataset.on_bad_image"
 CHANGEABLE = ("study", "sweep", "pruning", "groups")
 
 
@@ -33,18 +34,20 @@ def analysis_config(
 ) -> StudyConfig:
     """The study of a checkpoint that is fit, as `run_study` and `jobs.submit` take it.
 
-    `overrides` are `section.key=value` of grid, precision, pruning and groups; what the preflight
-    has looked at cannot be changed after it. AUTO_PRECISION is bf16 where the machine of the
-    preflight computes in it. class_frequencies: of the training, as in `CheckpointSettings`. Equal
-    reports and choices give equal ids.
+    `overrides` are `section.key=value` of grid, precision, pruning, groups and BAD_IMAGE; what the
+    preflight has looked at cannot be changed after it. It looked at a sample, so images that cannot
+    be read are left out unless BAD_IMAGE says otherwise. AUTO_PRECISION is bf16 where the machine
+    of the preflight computes in it. class_frequencies: of the training, as in `CheckpointSettings`.
+    Equal reports and choices give equal ids.
     """
     if report.refusal or report.config is None:
         raise InputError(report.refusal or "The checkpoint's preflight did not end.")
     for override in overrides:
-        section = override.partition(".")[0].strip()
-        if section not in CHANGEABLE:
+        key = override.partition("=")[0].strip()
+        if key.partition(".")[0] not in CHANGEABLE and key != BAD_IMAGE:
             raise InputError(
-                f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)} can change."
+                f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)} and "
+                f"{BAD_IMAGE} can change."
             )
     asked = tuple(override for override in overrides if override != AUTO_PRECISION)
     config = with_overrides(report.config, asked)
@@ -53,7 +56,18 @@ def analysis_config(
     if name is not None:
         raw["study"]["name"] = name
     config = parse_config(raw, "The new study")
+    if not any(override.startswith(BAD_IMAGE) for override in asked):
+        config = _skipping(config, AUTO_PRECISION in overrides)
     return _at_auto(config, report) if AUTO_PRECISION in overrides else config
+
+
+def _skipping(config: StudyConfig, at_auto: bool) -> StudyConfig:
+    """A study that an older version began goes on as it was begun."""
+    precisions = PRECISIONS if at_auto else (config.sweep.precision,)
+    begun = (with_overrides(config, (f"sweep.precision={one}",)) for one in precisions)
+    if any(paths.study_json(paths.study_dir(one)).exists() for one in begun):
+        return config
+    return with_overrides(config, (f"{BAD_IMAGE}=skip",))
 
 
 def _at_auto(config: StudyConfig, report: Preflight) -> StudyConfig:

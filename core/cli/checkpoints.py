@@ -94,6 +94,9 @@ def analyze(
     network: Network = None,
     rename: Rename = None,
     study: Annotated[str | None, typer.Option(help="What the new study is called.")] = None,
+    sparsities: Annotated[
+        str, typer.Option(help="In whole percent, such as 5,10,50; if not given, the dataset's.")
+    ] = "",
     class_frequencies: Annotated[
         str,
         typer.Option(
@@ -110,17 +113,23 @@ def analyze(
 
     Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
     needed afterwards. Run it again to go on after an interruption. Computed in bf16 where this
-    machine has it, else in fp32; --set sweep.precision=fp32 decides.
+    machine has it, else in fp32; --set sweep.precision=fp32 decides. Images that cannot be read are
+    left out and listed, unless --set dataset.on_bad_image=fail says otherwise.
     """
-    from core.checkpoints.analyses import AUTO_PRECISION, analysis_config, has_bf16
+    from core.checkpoints.analyses import AUTO_PRECISION, BAD_IMAGE, analysis_config, has_bf16
+    from core.study.grids import grid_of
     from core.wording.precision_sentences import choice
 
     chosen = tuple(settings or ())
+    if sparsities:
+        chosen += (f"sweep.sparsities={list(grid_of(sparsities))}",)
     parts = network, tuple(rename or ())
     report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing, reference, parts)
     asked = "" if any(_key_of(one) == PRECISION and not _is_auto(one) for one in chosen) else "auto"
+    later = tuple(one for one in chosen if _key_of(one) == BAD_IMAGE)
     frequencies = _frequencies(class_frequencies, report)
-    config = analysis_config(report, study, (AUTO_PRECISION,) if asked else (), frequencies)
+    overrides = (*later, *[AUTO_PRECISION] * bool(asked))
+    config = analysis_config(report, study, overrides, frequencies)
     if said := choice(asked, config.sweep.precision, has_bf16(report)):
         typer.echo(f"Precision: {said}")
     if background:

@@ -65,6 +65,34 @@ def run(
         run_here(config)
 
 
+@app.command(epilog="Example: prunescope extend demo --sparsities 92,97")
+def extend(
+    study: Study,
+    sparsities: Annotated[
+        str, typer.Option(help="In whole percent, such as 5,10,85; added to the study's own.")
+    ] = "",
+    more_runs: Annotated[
+        int, typer.Option("--runs", min=0, max=999, help="How many runs to add.")
+    ] = 0,
+    background: Background = False,
+) -> None:
+    """Add sparsities or runs to a study. What is finished stays as it is and is not made again.
+
+    The study keeps its id, its address and its reader studies.
+    """
+    from core.jobs import submit
+    from core.study import store
+    from core.study.grids import grid_of
+    from core.study.growth import extension
+
+    config = extension(store.read_config(store.find_study(study)), grid_of(sparsities), more_runs)
+    if background:
+        typer.echo(f"{study}: queued as job {submit(config, who())}")
+        typer.echo(TAKEN_UP)
+    else:
+        run_here(config)
+
+
 @app.command(epilog="Example: prunescope studies")
 def studies() -> None:
     """List the studies on disk and how far each is."""

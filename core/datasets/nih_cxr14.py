@@ -13,7 +13,7 @@ import pandas as pd
 from core.datasets.classes import class_list
 from core.datasets.files import image_files, refuse_missing, relative_path
 from core.datasets.joined import by_bars, names_in
-from core.datasets.splits import refuse_empty_split, refuse_shared_patients, with_validation
+from core.datasets.splits import refuse_shared_patients, refuse_without_test, with_validation
 from core.datasets.tables import as_attribute, joined_labels, read_rows, refuse_missing_columns
 from core.errors import InputError
 from core.study.labels import NO_FINDING, Labels, split_by_patient
@@ -108,7 +108,7 @@ def _split(table: pd.DataFrame, settings: NihSettings) -> pd.Series:
     refuse_shared_patients(table["patient_id"], split, lists)
     share, seed = settings.validation_share, settings.split_seed
     split = with_validation(table["patient_id"], split, share, seed)
-    refuse_empty_split(split, lists)
+    refuse_without_test(split, lists)
     return split
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
-from core.study.labels import SPLITS
 
 
 def refuse_shared_patients(patient_ids: pd.Series, split: pd.Series, source: str) -> None:
@@ -22,11 +21,21 @@ def refuse_shared_patients(patient_ids: pd.Series, split: pd.Series, source: str
         )
 
 
-def refuse_empty_split(split: pd.Series, source: str) -> None:
-    """Raise InputError that names a split without images."""
-    for name in SPLITS:
+def refuse_without_test(split: pd.Series, source: str) -> None:
+    """Raise InputError where no image is for testing; a given checkpoint needs no other split."""
+    if not (split == "test").any():
+        raise InputError(f"{source}: no image is in the test split.")
+
+
+def refuse_nothing_to_train_on(split: pd.Series) -> None:
+    """Raise InputError that names a split without images which training needs."""
+    for name in ("train", "validation"):
         if not (split == name).any():
-            raise InputError(f"{source}: no image is in the {name} split.")
+            raise InputError(
+                f"No image is in the {name} split, and training needs some. Leave a share for it "
+                "(dataset.validation_share, dataset.test_share), or analyse a trained network "
+                "with `prunescope analyze`, which needs test images only."
+            )
 
 
 def with_validation(
@@ -34,10 +43,13 @@ def with_validation(
 ) -> pd.Series:
     """Move whole patients from train to validation; equal seeds give equal splits.
 
-    `validation_share` is of the patients in train, at least one. Raises InputError where train has
+    `validation_share` is of the patients in train, at least one, and none where it is 0 or nobody
+    is in train. Raises InputError where train has
     fewer than two patients.
     """
     patients = np.array(sorted(patient_ids[split == "train"].astype(str).unique()))
+    if not len(patients) or not validation_share:
+        return split
     if len(patients) < 2:
         raise InputError(
             f"{len(patients)} train patient(s) cannot be divided into train and validation."

@@ -10,7 +10,7 @@ import pandas as pd
 from core.datasets import columns, presets
 from core.datasets.files import image_files, refuse_missing, relative_path
 from core.datasets.joined import how_joined, names_in
-from core.datasets.splits import refuse_empty_split, refuse_shared_patients, with_validation
+from core.datasets.splits import refuse_shared_patients, refuse_without_test, with_validation
 from core.datasets.tables import (
     as_attribute,
     as_numbers,
@@ -243,5 +243,5 @@ def _split(
     refuse_shared_patients(patient_ids, split, str(settings.labels))
     if not (split == "validation").any():
         split = with_validation(patient_ids, split, settings.validation_share, settings.split_seed)
-    refuse_empty_split(split, str(settings.labels))
+    refuse_without_test(split, str(settings.labels))
     return split

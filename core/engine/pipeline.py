@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.datasets import load_labels
+from core.datasets.splits import refuse_nothing_to_train_on
 from core.engine.checkpoints import versions
 from core.engine.crew import Alone, Crew, crew_size
 from core.engine.foreign.adopting import adopt_run, studied_labels
@@ -25,6 +26,7 @@ from core.errors import InputError, WorkError
 from core.results.preparation import make_ready
 from core.study import paths, store
 from core.study.config import NOT_PART_OF_ID, StudyConfig, training_id
+from core.study.growth import grown
 from core.study.known_settings import known_settings
 from core.study.labels import Labels
 from core.study.progress import Advance, Cancelled, Progress, Report
@@ -51,7 +53,7 @@ def run_study(
             "run, and no validation predictions can be made. To go on with its import, use "
             "`prunescope import-predictions`."
         )
-    folder = paths.study_dir(config)
+    folder, config = paths.study_dir(config), grown(config)
     refuse_other_config(config)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(paths.lock_path(folder), f"Study {config.study.name!r} is being run"):
@@ -96,6 +98,8 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
     labels, pixels = _decode(config, labels, progress)
     if config.checkpoint:
         labels = studied_labels(labels, config.checkpoint)
+    else:
+        refuse_nothing_to_train_on(labels.table["split"])
     data = {"dataset_fingerprint": labels.fingerprint(), "pixels_digest": pixels.digest}
     _refuse_other_data(provenance, data, config)
     for caveat in data_sentences.caveats(labels.split("test"), labels.class_names):
@@ -107,6 +111,7 @@ def _do_what_is_missing(config: StudyConfig, folder: Path, progress: Progress) -
         "image_repairs": pixels.repairs,
         "config": known_settings(config),
         "versions": _versions(),
+        **_seeds(config),  # runs may have been added
     }
     if config.checkpoint:
         store.write_json(provenance, paths.study_json(folder))
@@ -233,7 +238,8 @@ def refuse_other_config(config: StudyConfig) -> None:
             raise InputError(
                 f"Study {config.study.name!r} exists with other settings ({changed}). Choose "
                 f"another name with --set study.name=..., or delete it with `prunescope delete "
-                f"{config.study.name}` first."
+                f"{config.study.name}` first. `prunescope extend {config.study.name}` adds "
+                "sparsities and runs to it."
             )
 
 
@@ -264,13 +270,18 @@ def _refuse_other_data(
 
 
 def _first_provenance(config: StudyConfig) -> dict[str, Any]:
-    seeds = [config.runs.first_seed + run for run in range(config.runs.count)]
     return {
         "config": known_settings(config),
         "versions": _versions(),
-        **({} if config.checkpoint else {"seeds": seeds}),
+        **_seeds(config),
         "started": _now(),
     }
+
+
+def _seeds(config: StudyConfig) -> dict[str, list[int]]:
+    """Those of the trainings; nothing is known of those of a given checkpoint."""
+    first, count = config.runs.first_seed, config.runs.count
+    return {} if config.checkpoint else {"seeds": list(range(first, first + count))}
 
 
 def _versions() -> dict[str, str]:

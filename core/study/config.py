@@ -45,6 +45,10 @@ NOT_PART_OF_ID = {
 }
 
 
+# What `core.study.growth` adds to: the id goes by what the study was begun with.
+GROWS = {"sweep": "sparsities", "runs": "count"}
+
+
 class BadToml(ValueError):  # noqa: N818, reads as what it names
     """Text that is no TOML; the message says where."""
 
@@ -112,7 +116,14 @@ class StudyConfig(Settings):
 def config_hash(config: StudyConfig) -> str:
     """Eight hex digits that are equal for configs that compute the same numbers."""
     decisive = config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PART_OF_ID)
-    for section in ("operating_point", "runs"):
+    for section, grows in GROWS.items():
+        begun = decisive.get(section, {}).pop("begun_with", None)
+        if begun is not None:
+            usual = type(getattr(config, section)).model_fields[grows].default
+            decisive[section][grows] = begun
+            if begun == (list(usual) if isinstance(usual, tuple) else usual):
+                del decisive[section][grows]
+    for section in ("operating_point", *GROWS):
         if not decisive.get(section):  # empty by now, and absent from older ids
             decisive.pop(section, None)
     return _digest(decisive)[:8]

@@ -174,18 +174,24 @@ def split_by_patient(
 ) -> pd.Series:
     """Assign whole patients to train, validation or test; equal seeds give equal splits.
 
-    Shares are of patients. The result has the index of `patient_ids`.
+    Shares are of patients; what they leave is for training. Of few patients, each split with a
+    share still gets one. The result has the index of `patient_ids`.
     """
     patients = np.array(sorted(patient_ids.astype(str).unique()))
-    if len(patients) < len(SPLITS):
+    to_train, to_validate = validation_share + test_share < 1 - 1e-9, validation_share > 0
+    wanted = [
+        name for name, some in zip(SPLITS, (to_train, to_validate, True), strict=True) if some
+    ]
+    if len(patients) < len(wanted):
         raise InputError(
-            f"{len(patients)} patient(s) cannot be divided into train, validation and test."
+            f"{len(patients)} patient(s) cannot be divided into {', '.join(wanted[:-1])} and test."
         )
     np.random.default_rng(seed).shuffle(patients)
-    # Of few patients, each split still gets one.
-    n_test = min(max(1, round(test_share * len(patients))), len(patients) - 2)
-    n_validation = max(1, round(validation_share * len(patients)))
-    n_validation = min(n_validation, len(patients) - n_test - 1)
+    n_test = min(max(1, round(test_share * len(patients))), len(patients) - len(wanted) + 1)
+    n_validation = max(1, round(validation_share * len(patients))) if to_validate else 0
+    n_validation = min(n_validation, len(patients) - n_test - to_train)
+    if not to_train:
+        n_test = len(patients) - n_validation
     split = dict.fromkeys(patients, "train")
     split |= dict.fromkeys(patients[:n_test], "test")
     split |= dict.fromkeys(patients[n_test : n_test + n_validation], "validation")

@@ -5,14 +5,13 @@ The docs' reference takes names, bounds, defaults and descriptions from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from core.study.grids import checked_grid
+from core.study.one_of import OneOf
 from core.study.preset_names import PRESETS
 
 Architecture = Literal[
@@ -57,16 +56,6 @@ PRUNING_METHODS = {  # core.engine.pruning
 REPAIRS = {"none": "nothing; it predicts as it is"}  # core.engine.repair
 
 
-@dataclass(frozen=True, eq=False)
-class OneOf:
-    """Allows these names, as `Literal` does, and knows what each means."""
-
-    meanings: Mapping[str, str]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.literal_schema(list(self.meanings))
-
-
 class Settings(BaseModel):
     """A frozen section of a study file; unknown keys are refused."""
 
@@ -95,14 +84,22 @@ class ImageSettings(Settings):
         description="Seed by which patients are divided, where the data brings no split.",
     )
     validation_share: float = Field(
-        0.1, gt=0, lt=0.5, description="Share of patients for validation then."
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of patients for validation then; operating points need some.",
     )
-    test_share: float = Field(0.2, gt=0, lt=0.8, description="Share of patients for testing then.")
+    test_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Share for testing; the others train. A given checkpoint needs none of those.",
+    )
 
     @model_validator(mode="after")
-    def something_to_train_on(self) -> Self:
-        if self.validation_share + self.test_share >= 1:
-            raise ValueError("validation_share and test_share must leave a share to train on")
+    def no_more_than_all(self) -> Self:
+        if self.validation_share + self.test_share > 1 + 1e-9:
+            raise ValueError("validation_share and test_share together are at most 1")
         return self
 
     @property
@@ -327,6 +324,12 @@ class TrainingSettings(Settings):
 
 class RunSettings(Settings):
     count: int = Field(30, ge=1, le=1000, description="How many runs; they differ by seed only.")
+    begun_with: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda value: value is None,
+        description="How many before `prunescope extend`: the id goes by it. Not to be set.",
+    )
     first_seed: int = Field(0, ge=0, description="Seed of the first; the next have the next.")
     at_once: int = Field(
         1,
@@ -351,9 +354,14 @@ class RepairSettings(Settings):
 
 
 class SweepSettings(Settings):
-    sparsities: tuple[float, ...] = Field(
+    sparsities: Annotated[tuple[float, ...], AfterValidator(checked_grid)] = Field(
         DEFAULT_SPARSITIES,
         description="Whole percents as fractions, rising from 0 (dense), below 1.",
+    )
+    begun_with: tuple[float, ...] | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="The grid before `prunescope extend`: the id goes by it. Not to be set.",
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
@@ -363,16 +371,6 @@ class SweepSettings(Settings):
     batch_size: int = Field(
         32, ge=1, le=65_536, description="Images at once; changes speed and memory only."
     )
-
-    @field_validator("sparsities")
-    @classmethod
-    def whole_percents_from_dense(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if any(abs(value * 100 - round(value * 100)) > 1e-9 for value in values):
-            raise ValueError("sparsities are whole percents, such as 0.05")
-        grid = tuple(round(value * 100) / 100 for value in values)
-        if not grid or grid[0] != 0 or list(grid) != sorted(set(grid)) or grid[-1] >= 1:
-            raise ValueError("sparsities start at 0 (dense), rise, and stay below 1")
-        return grid
 
 
 class GroupSettings(Settings):

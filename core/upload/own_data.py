@@ -30,19 +30,27 @@ from core.upload.datasets import (
 from core.upload.uploads import Upload
 
 CHILD = "core.upload.own_data_child"
-VERSION = 1
+VERSION = 2
 # In our copy of the table: where each row's image lies below `images/`.
 IMAGE_COLUMN = "image_path"
+SHARES = ("validation_share", "test_share")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns mean what; None leaves it to what the columns hold."""
+    """Which columns mean what; None leaves it to what the columns hold. shares: of the patients for
+    validation and for testing, where no column says it; None for the default of study files."""
 
     image: str | None = None
     patient: str | None = None
     split: str | None = None
     classes: tuple[str, ...] = ()
+    shares: tuple[float, float] | None = None
+
+    @property
+    def share_settings(self) -> dict[str, float]:
+        """As a study file has them."""
+        return dict(zip(SHARES, self.shares, strict=True)) if self.shares else {}
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ def _put_in_place(
 ) -> StudyConfig:
     unpacked = look_folder(upload, columns) / "unpacked"
     target = datasets_dir() / f"{name}-{upload.id[:8]}"
-    toml = _study_file(name, upload.name, target, report)
+    toml = _study_file(name, upload.name, target, report, columns)
     try:
         datasets_dir().mkdir(parents=True, exist_ok=True)
         with store.whole_file(unpacked / "study.toml") as path:
@@ -155,7 +163,7 @@ def _put_in_place(
     return read_config(target / "study.toml")
 
 
-def _study_file(name: str, title: str, folder: Path, report: DataReport) -> str:
+def _study_file(name: str, title: str, folder: Path, report: DataReport, columns: Columns) -> str:
     dataset: dict[str, object] = {
         "kind": "table",
         "images": str(folder / "images"),
@@ -168,6 +176,8 @@ def _study_file(name: str, title: str, folder: Path, report: DataReport) -> str:
         "split_column": report.split_column,
     }
     settings = "\n".join(f"{key} = {_quoted(value)}" for key, value in dataset.items() if value)
+    for key, share in columns.share_settings.items():
+        settings += f"\n{key} = {share}"
     return f"""\
 # Own data, uploaded as a zip. Usable as --dataset of prunescope preflight and analyze.
 

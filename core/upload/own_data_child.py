@@ -59,7 +59,14 @@ def _look(folder: Path, unpacked: Path, tell: Teller) -> DataReport:
     if asked is None:
         raise WorkError("The question is gone.")
     path, name = Path(asked["path"]), asked["name"]
-    columns = Columns(**asked["columns"] | {"classes": tuple(asked["columns"]["classes"])})
+    given = asked["columns"]
+    columns = Columns(
+        given["image"],
+        given["patient"],
+        given["split"],
+        tuple(given["classes"]),
+        tuple(given["shares"]) if given["shares"] else None,
+    )
     with opened(path, name) as archive:
         found = contents(archive, name, path.stat().st_size)
         if found.table.file_size > MAX_TABLE_BYTES:
@@ -130,6 +137,7 @@ def _report(
         class_columns=named,
         joined_column=joined,
         on_bad_image="skip",
+        **columns.share_settings,
     )
     try:
         labels = load(settings, lambda done, total: None)
@@ -173,7 +181,7 @@ def _rows(unpacked: Path, table: str) -> pd.DataFrame:
 
 def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
     """The column that names the most images of the zip."""
-    known = {image.rpartition("/")[2] for image in images}
+    known = {_bare(image) for image in images}
     hits = {
         name: int(rows[name].astype(str).map(lambda text: _bare(text) in known).sum())
         for name in rows
@@ -188,18 +196,19 @@ def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
 
 
 def _paths(given: pd.Series, images: list[str]) -> pd.Series:
-    """Each row's image as the zip has it: by its path, else by the longest ending that both share.
+    """Each row's image as the zip has it: by its path, else by the longest ending that both share,
+    in capitals or small letters (x.PNG is x.png).
 
     An ending counts only where no other row has it too: `study1/view1.jpg` by itself would give one
     patient's image to all. Raises InputError where two images share the longest ending.
     """
     texts = given.map(_relative)
     rows_of, images_of = _by_ending(texts.unique()), _by_ending(images)
-    whole = set(images)
+    whole = {image.casefold(): image for image in images}
 
     def found(text: str) -> str:
-        if text in whole:
-            return text
+        if text.casefold() in whole:
+            return whole[text.casefold()]
         for ending in _endings(text):
             alike = images_of.get(ending, [])
             if not alike:
@@ -222,8 +231,8 @@ def _relative(value: object) -> str:
 
 
 def _endings(path: str) -> Iterator[str]:
-    """The path, then without its first folder, and so on to its bare name."""
-    parts = path.split("/")[-MAX_DEPTH:]
+    """The path in small letters, then without its first folder, and so on to its bare name."""
+    parts = path.casefold().split("/")[-MAX_DEPTH:]
     return ("/".join(parts[at:]) for at in range(len(parts)))
 
 
@@ -243,7 +252,7 @@ def _harmless(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    return str(text).strip().replace("\\", "/").rpartition("/")[2]
+    return str(text).strip().replace("\\", "/").rpartition("/")[2].casefold()
 
 
 def _classes(

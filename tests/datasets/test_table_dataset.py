@@ -117,6 +117,14 @@ def test_train_gives_the_validation_a_table_lacks(tmp_path):
     assert_patients_whole(labels.table["patient_id"], labels.table["split"])
 
 
+def test_all_images_may_be_for_testing(tmp_path):
+    listed = load_labels(table_of(tmp_path, SIX | {"Mass": [0, 1] * 3, "split": ["test"] * 6}))
+    assert set(listed.table["split"]) == {"test"}
+    shares = {"validation_share": 0, "test_share": 1}
+    drawn = load_labels(table_of(tmp_path, SIX | {"Mass": [0, 1] * 3}, **shares))
+    assert set(drawn.table["split"]) == {"test"}
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -15,7 +15,9 @@ from filelock import FileLock
 from core.engine.pipeline import run_study
 from core.study import paths, store
 from core.study.config import StudyConfig, with_overrides
+from core.study.growth import extended
 from core.study.progress import Cancelled, Report
+from core.study.study import Study
 from core.study.trainings import trained_checkpoint
 from tests.engine.small_study import assert_equal_studies
 
@@ -194,3 +196,25 @@ def test_two_processes_at_once_train_every_run_once(config, at_random, study_fil
     assert set(said[0]) | set(said[1]) == {"Training run 1 of 2", "Training run 2 of 2"}
     assert_equal_studies(paths.study_dir(config), undisturbed[1] / "studies" / config.id)
     assert paths.study_dir(at_random).is_dir()
+
+
+def test_what_is_added_to_a_finished_study_is_made_and_nothing_else(config):
+    """A run and a sparsity more: equal to the study that was begun with both."""
+    folder = paths.study_dir(config)
+    before = {
+        path: path.stat().st_mtime_ns
+        for name in ("predictions", "validation")
+        for path in (folder / name).rglob("*.parquet")
+    }
+    assert run_study(extended(config, (0.7,), more_runs=1)) == folder
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    study = Study(folder)
+    assert study.config.id == folder.name
+    assert study.grid == [0, 0.5, 0.7, 0.9]
+    assert study.runs(0, 0.5, 0.7, 0.9) == [0, 1, 2]
+    assert store.read_provenance(folder)["seeds"] == [0, 1, 2]
+    mean = np.mean([study.predictions(run, 0.5) for run in range(3)], axis=0)
+    assert study.ensemble(0.5) == pytest.approx(mean, abs=1e-6)
+    assert run_study(config) == folder, "its study file, run again, takes nothing away"
+    assert Study(folder).grid == study.grid
+    assert Study(folder).config == study.config

@@ -74,6 +74,27 @@ def test_no_patient_is_in_two_splits_and_equal_seeds_split_alike(patients, seed)
     assert set(split) == {"train", "validation", "test"}
 
 
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ((0, 1), {"test": 10}),
+        ((0.3, 0.7), {"test": 7, "validation": 3}),
+        ((0, 0.4), {"test": 4, "train": 6}),
+        ((0.02, 0.98), {"test": 9, "validation": 1}),
+        ((0.1, 0.2), {"train": 7, "test": 2, "validation": 1}),
+    ],
+)
+def test_only_splits_with_a_share_get_patients(shares, expected):
+    ids = pd.Series([f"p{number}" for number in range(10)])
+    assert split_by_patient(ids, *shares, 0).value_counts().to_dict() == expected
+
+
+def test_one_patient_is_enough_for_a_test():
+    assert set(split_by_patient(pd.Series(["a", "a"]), 0, 1, 0)) == {"test"}
+    with pytest.raises(InputError, match="divided into validation and test"):
+        split_by_patient(pd.Series(["a", "a"]), 0.5, 0.5, 0)
+
+
 def test_groups_follow_the_thresholds_of_the_study():
     groups = GroupSettings()
     assert [group_of(f, groups) for f in (0.2, 0.1, 0.01, 0.009)] == [

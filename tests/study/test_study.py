@@ -95,10 +95,12 @@ def test_a_bad_setting_is_named_with_what_is_allowed(study_file, override, words
         read_config(study_file, (override,))
 
 
-def test_shares_must_leave_something_to_train_on(study_file):
+def test_shares_are_at_most_all(study_file):
     shares = ("dataset.test_share=0.7", "dataset.validation_share=0.4")
-    with pytest.raises(InputError, match="a share to train on"):
+    with pytest.raises(InputError, match="together are at most 1"):
         read_config(study_file, shares)
+    everything = ("dataset.test_share=1", "dataset.validation_share=0")
+    assert read_config(study_file, everything).dataset.test_share == 1
 
 
 def test_a_file_that_is_no_study_is_refused_in_words(tmp_path):

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.datasets import load_labels
 from core.errors import InputError
+from core.upload import own_data
+from core.upload.own_data import Columns
 from core.upload.own_data_child import _paths
 from core.upload.own_data_zip import contents, opened, unpack
 from tests.dicoms import write_dicom
-from tests.upload.test_own_data import _cache, looked, packed, png, sent  # noqa: F401
+from tests.upload.test_own_data import _cache, looked, members, packed, png, sent  # noqa: F401
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 here = pytest.mark.skipif(not CASES.is_dir(), reason="the reported files are not at ../shared")
@@ -43,6 +46,31 @@ def test_a_zip_without_the_tables_first_folders_is_understood(drop: int) -> None
     assert (found.report.n_images, found.report.n_missing) == (24, 0)
     assert found.report.n_patients == 12
     assert found.report.patient_column == ""
+
+
+@pytest.mark.parametrize(
+    ("sep", "encoding", "suffix"),
+    [(";", "cp1252", ".png"), (",", "utf-8", ".PNG"), ("\t", "utf-16", ".Png")],
+)
+def test_tables_as_excel_writes_them_and_suffixes_in_capitals(sep, encoding, suffix) -> None:
+    rows = [f"x{n}{suffix}{sep}P{n // 2}{sep}{n % 2}{sep}Köln" for n in range(12)]
+    table = "\n".join([sep.join(("Datei", "PatientID", "Müdigkeit", "Ort")), *rows])
+    files = {"t.csv": table.encode(encoding)} | {f"Bilder/x{n}.png": png(n) for n in range(12)}
+    found = looked(sent(packed(files)))
+    assert found.report is not None, found
+    assert (found.report.n_missing, found.report.n_patients) == (0, 6)
+    assert [(one.class_name, one.n_positive) for one in found.report.classes] == [("Müdigkeit", 6)]
+
+
+def test_shares_of_a_zip_without_a_split_can_be_chosen() -> None:
+    everything = Columns(shares=(0.0, 1.0))
+    upload = sent(packed(members()))
+    report = looked(upload, everything).report
+    assert report is not None
+    assert report.splits == {"test": 30}
+    kept = own_data.keep(upload, everything, "all-test", "local")
+    assert (kept.dataset.validation_share, kept.dataset.test_share) == (0, 1)
+    assert set(load_labels(kept.dataset).table["split"]) == {"test"}
 
 
 @here

@@ -98,6 +98,7 @@ ADDRESS = {
     "own": ("Analyse a checkpoint", "Id of uploaded images that are not kept yet."),
     "look": ("Analyse a checkpoint", "Key of the preflight in view."),
     "grid": ("Analyse a checkpoint", "Sparsities of the study to start."),
+    "sparsities": ("Analyse a checkpoint", "The same in percent, with `grid=others`."),
     "precision": ("Analyse a checkpoint", "`auto`, `fp32` or `bf16`."),
     "method": ("Analyse a checkpoint", "How weights are pruned."),
     "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),

@@ -15,6 +15,7 @@ from torch import nn
 
 from core.analysis.influence import influences
 from core.analysis.metrics import metrics_table
+from core.checkpoints.formats import shown
 from core.checkpoints.preflight import ClassCheck, DenseCheck
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.precision import native_bf16
@@ -52,8 +53,20 @@ def decode_sample(sample: Labels, config: StudyConfig, advance: Advance) -> tupl
     if images is None:
         raise InputError("dataset.images is not given, so there are no images to read.")
     folder = paths.pixels_dir(sample.fingerprint(), images, size)
-    pixels = decode(sample, images, size, folder, config.dataset.on_bad_image, advance)
+    pixels = decode(sample, images, size, folder, "skip", advance)
     return without_skipped(sample, pixels), pixels
+
+
+def bad_images(pixels: Pixels) -> list[str]:
+    """A warning where images of the sample cannot be read: so will be others of the study."""
+    if not pixels.skipped:
+        return []
+    first, n = pixels.skipped[0], len(pixels.skipped)
+    return [
+        f"{n:,} of the {n + len(pixels):,} images looked at cannot be read, such as "
+        f"{shown(first['image_id'])} ({first['reason']}): the study leaves such images out and "
+        "lists them"
+    ]
 
 
 @dataclass(frozen=True)

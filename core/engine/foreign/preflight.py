@@ -157,6 +157,7 @@ class _Preflight:
         sample, pixels = checking.decode_sample(
             sample, config, lambda done, n: self.tell("Decoding images", done, n)
         )
+        self.warnings += checking.bad_images(pixels)
         seen = normalisation(name, found.settings.channels)
         self.found["seen"] = Seen(
             name=name,

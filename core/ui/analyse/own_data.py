@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.actions.deletion import delete_upload
 from core.people.access import Person
 from core.study.config import StudyConfig
+from core.study.settings import TableSettings
 from core.ui import confirm, markup, people, plain
 from core.ui.analyse import waiting
 from core.ui.analyse.report import pick, table
@@ -180,7 +181,10 @@ def _warnings(report: DataReport) -> list[str]:
 
 
 def _change_columns(found: Upload, columns: Columns, report: DataReport) -> None:
-    with st.popover("Other columns", icon=":material/table:"), st.form("own_columns_form"):
+    with (
+        st.popover("Other columns and shares", icon=":material/table:"),
+        st.form("own_columns_form"),
+    ):
         names = list(report.columns)
         named = {name: name for name in names}
         image = pick("Image", {FOUND: None} | named, columns.image)
@@ -188,10 +192,32 @@ def _change_columns(found: Upload, columns: Columns, report: DataReport) -> None
         patient = pick("Patient", others, columns.patient)
         split = pick("Split", others, columns.split)
         classes = st.multiselect("Classes", names, default=list(columns.classes))
+        shares = _shares(columns)
         if st.form_submit_button("Look again"):
             data.forget(found, columns)  # unpacked once is enough
-            st.session_state["own_columns"] = Columns(image, patient, split, tuple(classes))
+            chosen = Columns(image, patient, split, tuple(classes), shares)
+            st.session_state["own_columns"] = chosen
             st.rerun()
+
+
+def _shares(columns: Columns) -> tuple[float, float]:
+    """Of the patients for validation and for testing."""
+    usual = tuple(float(TableSettings.model_fields[name].default) for name in data.SHARES)
+    validation, test = columns.shares or usual
+    test = st.number_input(
+        "Test images, % of patients",
+        *(1, 100, round(test * 100)),
+        help="Where no column says the split. A given checkpoint is tried on test images only: "
+        "100 uses every image.",
+    )
+    validation = st.number_input(
+        "Validation images, % of patients",
+        *(0, 99, round(validation * 100)),
+        help="Operating points are fixed on them; without any, nothing is known of sensitivity and "
+        "specificity.",
+    )
+    # More than all is less for validation.
+    return min(validation, 100 - test) / 100, test / 100
 
 
 def _others(found: Upload, columns: Columns, who: str, usable: bool) -> None:

@@ -11,7 +11,9 @@ from core.actions.deletion import delete_upload
 from core.checkpoints import analyses, preflights
 from core.checkpoints.preflight import Preflight, PreflightOptions
 from core.checkpoints.preflights import Question
+from core.errors import InputError
 from core.study.config import StudyConfig
+from core.study.grids import grid_of
 from core.study.settings import PRUNING_METHODS
 from core.ui import confirm, people, plain, set_address, visible_studies
 from core.ui.analyse import report as shown
@@ -22,11 +24,12 @@ from core.upload import uploads
 from core.upload.uploads import Upload
 from core.wording import precision_sentences
 from core.wording.amounts import size
-from core.wording.words import duration, percent
+from core.wording.words import count, duration, percent
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
 JOBS = "jobs.py"
 STUDY_NAME = "study_name"
+OTHER_GRID = "others"
 LONGEST_STUDY_NAME = 63
 # The widgets whose values belong to one report, and are forgotten with it.
 OF_A_REPORT = (
@@ -134,12 +137,13 @@ def run(report: Preflight, base: StudyConfig) -> None:
     left, middle, right = st.columns(3)
     grid = left.selectbox(
         "Sparsities",
-        list(grids),
+        [*grids, OTHER_GRID],
         index=list(grids.values()).index(own),
         key="grid",
         bind="query-params",
         help="Dense, and pruned to each of these shares of zero weights.",
     )
+    sparsities = _other_grid(own) if grid == OTHER_GRID else grids[grid]
     precision = middle.selectbox(
         "Precision",
         (analyses.AUTO, *analyses.PRECISIONS),
@@ -160,14 +164,14 @@ def run(report: Preflight, base: StudyConfig) -> None:
     computed = analyses.auto_precision(report) if precision == analyses.AUTO else precision
     st.caption(precision_sentences.choice(precision, computed, analyses.has_bf16(report)))
     if report.estimate:
-        seconds = analyses.seconds_on_grid(report, len(grids[grid]), computed)
+        seconds = analyses.seconds_on_grid(report, len(sparsities), computed)
         st.caption(
-            f"About {duration(seconds)} for {len(grids[grid])} sparsities "
-            f"({', '.join(percent(value) for value in grids[grid][:3])}, ...) as measured just "
+            f"About {duration(seconds)} for {count(len(sparsities), 'sparsity')} "
+            f"({', '.join(percent(value) for value in sparsities[:3])}, ...) as measured just "
             "now on this machine, if nothing else runs. You can close the page meanwhile."
         )
     overrides = (
-        f"sweep.sparsities={list(grids[grid])}",
+        f"sweep.sparsities={list(sparsities)}",
         f"sweep.precision={precision}",
         f"pruning.method={method}",
     )
@@ -181,6 +185,25 @@ def run(report: Preflight, base: StudyConfig) -> None:
         who = people.require("researcher", "admin").email
         config = analyses.analysis_config(report, name.strip() or None, overrides, frequencies)
         st.switch_page(JOBS, query_params={"job": jobs.submit(config, who)})
+
+
+def _other_grid(own: tuple[float, ...]) -> tuple[float, ...]:
+    """What a person writes; the dataset's own grid until it is one."""
+    text = st.text_input(
+        "Sparsities in percent",
+        key="sparsities",
+        bind="query-params",
+        placeholder="5, 10, 20, 50",
+        help="Whole percents from 0 to 99. Dense is always among them. Where two are more than 10 "
+        "points apart, no sparsity is read between them.",
+        max_chars=400,
+    )
+    try:
+        grid = grid_of(text or "")
+    except InputError as error:
+        st.error(plain(str(error)))
+        st.stop()
+    return grid if len(grid) > 1 else own
 
 
 def _study_name(proposed: str) -> str:

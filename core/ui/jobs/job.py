@@ -13,6 +13,8 @@ from core.charts.curves import mean_ap_chart
 from core.errors import InputError
 from core.jobs import UNFINISHED, Job, log
 from core.jobs import words as job_words
+from core.people.access import Person
+from core.study.grids import grid_of
 from core.ui import confirm, curves, markup, people, plain, results, widgets
 from core.ui.jobs.listing import (
     BADGES,
@@ -120,6 +122,8 @@ def _actions(job: Job) -> None:
         again = {"failed": "Retry", "cancelled": "Resume"}.get(job.status)
         if again and st.button(again, icon=":material/restart_alt:", key="resume-job"):
             st.switch_page(PAGE, query_params={"job": job_rules.resume(job, person)})
+        if job.status == "finished" and opened:
+            _extend(job, person)
         if not job_rules.may_delete(job, person):
             return
         asked = (
@@ -129,6 +133,25 @@ def _actions(job: Job) -> None:
         if confirm.confirmed(asked, "Yes, delete it for good", "delete-job"):
             job_rules.delete(job, person)
             st.switch_page(PAGE, query_params={})
+
+
+def _extend(job: Job, person: Person) -> None:
+    with st.popover("Add sparsities", icon=":material/add:"), st.form("extend", border=False):
+        text = st.text_input(
+            "Sparsities in percent",
+            key="more_sparsities",
+            placeholder="5, 10, 85",
+            help="Whole percents from 0 to 99. What is finished stays and is not made again; the "
+            "study keeps its address.",
+            max_chars=400,
+        )
+        if st.form_submit_button("Add to the study") and text:
+            try:
+                added = job_rules.extend(job, person, grid_of(text))
+            except InputError as error:
+                st.error(plain(str(error)))
+                return
+            st.switch_page(PAGE, query_params={"job": added})
 
 
 def _opened(job: Job) -> View | None:

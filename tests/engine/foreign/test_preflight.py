@@ -21,7 +21,8 @@ from core.engine.precision import native_bf16
 from core.engine.preprocessing import Normalisation, to_input
 from core.errors import InputError
 from core.study import paths, store
-from core.study.config import StudyConfig, read_config, with_overrides
+from core.study.config import StudyConfig, parse_config, read_config, with_overrides
+from core.study.study import Study
 from core.study.trainings import trained_checkpoint
 
 STUDY = """
@@ -239,7 +240,7 @@ def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought,
     assert bf16.id != analysis_config(first).id
     auto = analysis_config(first, overrides=("sweep.precision=auto",))
     assert auto.id == (bf16 if native_bf16() else analysis_config(first)).id
-    with pytest.raises(InputError, match="only study, sweep, pruning, groups can change"):
+    with pytest.raises(InputError, match="only study, sweep, pruning, groups and dataset"):
         analysis_config(first, overrides=("dataset.seed=3",))
     assert Preflight.from_json(first.to_json()) == first
 
@@ -383,3 +384,33 @@ def test_masks_and_convolutions_of_one_channel_keep_their_geometry():
     grey = ModelSettings(architecture="densenet121", image_size=64, channels=1)
     first = next(m for m in build_model(grey, 2, 0).modules() if isinstance(m, nn.Conv2d))
     assert (first.in_channels, first.kernel_size, first.stride) == (1, (7, 7), (2, 2))
+
+
+def test_one_truncated_image_among_test_images_alone_does_not_end_a_study(
+    base, brought, reader, tmp_path
+):
+    labels, images = store.read_labels(paths.study_dir(base)), paths.images_dir(base.dataset)
+    shutil.copytree(images, tmp_path / "xrays")
+    labels.table.assign(split="test").to_csv(tmp_path / "labels.csv", index=False)
+    dataset = {"kind": "table", "images": tmp_path / "xrays", "labels": tmp_path / "labels.csv"}
+    raw = base.model_dump(mode="json", exclude_none=True)
+    raw["dataset"] = {name: str(value) for name, value in dataset.items()}
+    raw["dataset"]["class_columns"] = list(labels.class_names)
+    raw["sweep"] = {"sparsities": [0, 0.5]}
+    config = parse_config(raw, "the test")
+    few = PreflightOptions(n_images=4)
+    report = preflight(brought, config, few, reader=reader)
+    assert report.fit, report.refusal
+    looked_at = set(report.seen.image_ids)
+    bad = next(name for name in labels.table["path"] if name not in looked_at)
+    path = tmp_path / "xrays" / bad
+    path.write_bytes(path.read_bytes()[:200])
+
+    study = Study(run_study(analysis_config(report)))
+    skipped = store.read_provenance(study.folder)["skipped_images"]
+    assert [one["image_id"] for one in skipped] == [bad]
+    assert len(study.test) == len(labels.table) - 1
+    with pytest.raises(InputError, match="cannot be used"):
+        run_study(analysis_config(report, "strict", ("dataset.on_bad_image=fail",)))
+    with pytest.raises(InputError, match=r"No image is in the train split.*prunescope analyze"):
+        run_study(with_overrides(config, ("study.name=trained", "dataset.on_bad_image=skip")))
