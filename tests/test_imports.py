@@ -24,7 +24,7 @@ assert not shell.exception, shell.exception
 for page in sys.argv[1:]:
     shell.switch_page(page).run()
     assert not shell.exception, (page, shell.exception)
-heavy = sorted({"torch", "torchvision"} & set(sys.modules))
+heavy = sorted({"torch", "torchvision", "timm", "torchxrayvision"} & set(sys.modules))
 assert not heavy, f"{heavy} got loaded"
 """
 LINT = "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])"

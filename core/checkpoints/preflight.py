@@ -30,6 +30,8 @@ class PreflightOptions:
     classes: tuple[str, ...] | None = None
     preprocessing: PreprocessingName | None = None
     image_size: int | None = None
+    # How images are seen otherwise, as `checkpoint.key=value`: mean, std, activation and so on.
+    seeing: tuple[str, ...] = ()
     n_images: int = 200
     # The owner's own probabilities of a few images, as CSV.
     reference: str | None = None
@@ -109,12 +111,13 @@ class ArchitectureFacts:
     """`runner_ups` by falling share; `library` is whose names the file uses."""
 
     architecture: str
-    chosen_by: Literal["guessed", "chosen"]
+    chosen_by: Literal["guessed", "chosen", "stated"]
     library: str
     share: float
     channels: Literal[1, 3]
     image_size: int
     runner_ups: tuple[Candidate, ...] = ()
+    alternatives: tuple[str, ...] = ()  # of the same names and shapes, and other arithmetic
 
     @property
     def next(self) -> str:
@@ -326,7 +329,8 @@ def _file_line(file: FileFacts) -> str:
 
 
 def _architecture_lines(found: ArchitectureFacts) -> list[str]:
-    how = "chosen" if found.chosen_by == "chosen" else "guessed from names and shapes"
+    hows = {"guessed": "guessed from names and shapes", "stated": "named in the file"}
+    how = hows.get(found.chosen_by, "chosen")
     return [
         f"Architecture: {found.architecture}, {how}; {found.share:.1%} of the weights agree "
         f"(names of {found.library}; next: {found.next})"

@@ -54,6 +54,14 @@ Rename = Annotated[
 ]
 PRECISION = "sweep.precision"
 MOST_BYTES = 2**20
+# How a checkpoint's network sees images, and what becomes of its outputs.
+SEEING = tuple(
+    f"checkpoint.{name}"
+    for name in (
+        *("mean", "std", "centre_crop", "interpolation"),
+        *("activation", "operating_points"),
+    )
+)
 Preprocessing = Annotated[
     str | None, typer.Option(help="imagenet, xrv, half or unit; chosen if not given.")
 ]
@@ -223,23 +231,25 @@ def _options(
         raise InputError(
             f"There is no preprocessing {preprocessing!r}; there are: {', '.join(known)}."
         )
-    side, others = None, []
+    side, others, seeing = None, [], []
     for setting in settings:
         key, _, value = setting.partition("=")
         if key.strip() == "model.image_size":
             side = _side(value)
+        elif key.strip() in SEEING:
+            seeing.append(setting)
         elif _is_auto(setting):
             continue  # settled once it is known what this machine computes in
         elif key.partition(".")[0].strip() in ("model", "training", "runs", "checkpoint"):
             raise InputError(
-                f"--set {setting!r}: the checkpoint decides that; of the model only "
-                "model.image_size can be set."
+                f"--set {setting!r}: the checkpoint decides that; what can be set is "
+                f"model.image_size, {', '.join(SEEING)}."
             )
         else:
             others.append(setting)
     named = None if classes is None else tuple(_class_name(part) for part in classes.split(","))
     chosen = known[preprocessing] if preprocessing else None
-    return PreflightOptions(arch, named, chosen, side), tuple(others)
+    return PreflightOptions(arch, named, chosen, side, tuple(seeing)), tuple(others)
 
 
 def _key_of(setting: str) -> str:

@@ -9,8 +9,10 @@ from torch import nn
 from torchvision import models as tv
 from torchvision.models.resnet import BasicBlock
 
+from core.engine.libraries import build_of_library
 from core.engine.registry import chosen
 from core.errors import InputError, WorkError
+from core.study.networks import of_library
 from core.study.settings import ModelSettings
 
 
@@ -127,10 +129,21 @@ MODELS: dict[str, Callable[[ModelSettings, int], nn.Module]] = {
 }
 
 
+def output_layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+    """The layers with a row for each class: a library's network names them, else the last."""
+    names = getattr(model, "output_layers", None)
+    if names:
+        return [model.get_submodule(name) for name in names]  # type: ignore[misc]
+    return [[module for module in model.modules() if isinstance(module, nn.Linear)][-1]]
+
+
 def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module:
     """A network of `n_classes` logits whose random weights depend only on `seed`."""
-    build = chosen(MODELS, settings.architecture, "architecture")
+    library = of_library(settings.architecture)
+    build = build_of_library if library else chosen(MODELS, settings.architecture, "architecture")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(settings, n_classes)
+        if library:
+            return network
         return network if settings.channels == 3 else _with_one_channel(network)

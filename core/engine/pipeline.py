@@ -20,6 +20,7 @@ from core.engine.crew import Alone, Crew, crew_size
 from core.engine.foreign.adopting import adopt_run, studied_labels
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.precision import native_bf16
+from core.engine.preprocessing import framing_of
 from core.engine.sweep import sweep_run
 from core.engine.training import train_run
 from core.errors import InputError, WorkError
@@ -181,10 +182,11 @@ def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[La
     size, images = config.model.image_size, paths.images_dir(config.dataset)
     if images is None:
         raise InputError("dataset.images is not given, so there are no images to read.")
-    folder = paths.pixels_dir(labels.fingerprint(), images, size)
+    framing = framing_of(config.checkpoint)
+    folder = paths.pixels_dir(labels.fingerprint(), images, size, framing)
     waiting = "Waiting for images, which another study is decoding"
     with _turn([folder / "decoding.lock"], progress, "Decoding images once", waiting) as advance:
-        pixels = decode(labels, images, size, folder, config.dataset.on_bad_image, advance)
+        pixels = decode(labels, images, size, folder, config.dataset.on_bad_image, advance, framing)
     return without_skipped(labels, pixels), pixels
 
 

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError, WorkError
+from core.pictures.framing import Framing
 from core.pictures.images import read_grey
 from core.pictures.repairs import counted
 from core.pictures.samples import BadImage
@@ -103,6 +104,7 @@ def decode(
     folder: Path,
     on_bad_image: Literal["fail", "skip"] = "fail",
     advance: Advance | None = None,
+    framing: Framing | None = None,
 ) -> Pixels:
     """Decode what is not yet in `folder`; image paths are relative to `base`.
 
@@ -130,7 +132,9 @@ def decode(
             record = _record(folder, shard, files, base, image_size)
             if record is None:
                 report = _counter(advance, done, len(there))
-                record = _decode_shard(folder, shard, files, base, image_size, pool, report)
+                record = _decode_shard(
+                    folder, shard, files, base, image_size, pool, report, framing
+                )
             broken += record["skipped"]
             repaired += record["repaired"]
             contents.append(record["pixels"])
@@ -241,6 +245,7 @@ def _decode_shard(
     image_size: int,
     pool: ThreadPoolExecutor,
     report: Callable[[int], None],
+    framing: Framing | None,
 ) -> dict[str, Any]:
     # The record of an older shard must not come to stand beside the new one.
     _record_path(folder, shard).unlink(missing_ok=True)
@@ -251,7 +256,7 @@ def _decode_shard(
     def read(file: tuple) -> tuple[np.ndarray | BadImage, set[str]]:
         repairs: set[str] = set()
         try:
-            return read_grey(base / file[1], image_size, repairs), repairs
+            return read_grey(base / file[1], image_size, repairs, framing), repairs
         except BadImage as error:
             return error, set()
 

@@ -9,6 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from core.errors import InputError
+from core.pictures.framing import Framing
+from core.study.settings import CheckpointSettings
+
 # ImageNet's statistics, as in the published code, whatever the weights start from.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -29,6 +33,35 @@ class Normalisation:
 
 
 IMAGENET = Normalisation(MEAN, STD)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """How logits become probabilities. `points` are torchxrayvision's operating points, one for
+    each class: its `op_norm` moves a point to 0.5, and all of a class without one (0) to 0.5."""
+
+    name: str = "sigmoid"
+    points: tuple[float, ...] = ()
+
+    @classmethod
+    def described(cls, preprocessing: dict[str, object]) -> Activation:
+        """As a checkpoint's own description has it."""
+        points = preprocessing.get("operating_points", ())
+        return cls(str(preprocessing.get("activation", "sigmoid")), tuple(points))  # type: ignore[arg-type]
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """(images, classes) float32 -> the same in 0 to 1."""
+        found = logits.softmax(dim=1) if self.name == "softmax" else logits.sigmoid()
+        if not self.points:
+            return found
+        points = torch.tensor(self.points, device=logits.device)
+        moved = torch.where(
+            found < points, found / (2 * points), 1 - (1 - found) / (2 - 2 * points)
+        )
+        return torch.where(points > 0, moved, 0.5)
+
+
+SIGMOID = Activation()
 # By name, for a network of one channel; "imagenet" there is the mean of its three channels.
 # "xrv" is torchxrayvision's -1024 to 1024, "half" the -1 to 1 of many transformers.
 ONE_CHANNEL = {
@@ -47,16 +80,58 @@ def normalisation(name: str, channels: int) -> Normalisation:
     return Normalisation(one.mean * channels, one.std * channels)
 
 
-def describe(image_size: int, normalise: Normalisation = IMAGENET) -> dict[str, object]:
+def describe(
+    image_size: int,
+    normalise: Normalisation = IMAGENET,
+    activation: Activation = SIGMOID,
+    framing: Framing | None = None,
+) -> dict[str, object]:
     """The preprocessing in plain values, as a checkpoint carries it."""
     repeated = len(normalise.mean) == 3
     return {
         "image_size": image_size,
         "colour": "8-bit grey, repeated to 3 channels" if repeated else "8-bit grey, 1 channel",
-        "resize": "bilinear with antialiasing",
+        "resize": f"{framing.interpolation if framing else 'bilinear'} with antialiasing",
         "mean": list(normalise.mean),
         "std": list(normalise.std),
+        **({"centre_crop": framing.share} if framing else {}),
+        **({"activation": activation.name} if activation.name != "sigmoid" else {}),
+        **({"operating_points": list(activation.points)} if activation.points else {}),
     }
+
+
+def seen_by(checkpoint: CheckpointSettings, channels: int) -> Normalisation:
+    """The mean and deviation that a given checkpoint's settings say."""
+    usual = normalisation(checkpoint.preprocessing, channels)
+    mean, std = checkpoint.mean or usual.mean, checkpoint.std or usual.std
+    if len(mean) == 1:
+        mean *= channels
+    if len(std) == 1:
+        std *= channels
+    if len(mean) != channels or len(std) != channels:
+        raise InputError(
+            f"checkpoint.mean and checkpoint.std have {len(mean)} and {len(std)} values; the "
+            f"network takes {channels} channel(s)."
+        )
+    return Normalisation(mean, std)
+
+
+def framing_of(checkpoint: CheckpointSettings | None) -> Framing | None:
+    """How squares are cut out; None where pictures are stretched."""
+    if checkpoint is None or not checkpoint.centre_crop:
+        return None
+    return Framing(checkpoint.centre_crop, checkpoint.interpolation)
+
+
+def activation_of(checkpoint: CheckpointSettings, rows: list[int]) -> Activation:
+    """That of the outputs in `rows`, which is what is left of the network's."""
+    points = checkpoint.operating_points
+    if points and len(points) != len(checkpoint.classes):
+        raise InputError(
+            f"checkpoint.operating_points has {len(points)} values; the network has "
+            f"{len(checkpoint.classes)} outputs."
+        )
+    return Activation(checkpoint.activation, tuple(points[row] for row in rows) if points else ())
 
 
 def to_input(pixels: torch.Tensor, normalise: Normalisation = IMAGENET) -> torch.Tensor:

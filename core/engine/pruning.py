@@ -1,7 +1,8 @@
 """Pruning methods: which prunable weights of a dense model become zero at a sparsity.
 
 Prunable are the weight tensors of every Conv2d and Linear, classifier included (Holste et al.,
-MICCAI 2023); biases and norm layers are kept. A method ranks them all together, globally.
+MICCAI 2023), and the queries, keys and values of torch's attention, which are Linear layers in all
+but class; biases and norm layers are kept. A method ranks them all together, globally.
 """
 
 from __future__ import annotations
@@ -18,13 +19,20 @@ from core.errors import InputError
 Weights = dict[str, torch.Tensor]
 
 
-def prunable_weights(model: nn.Module) -> Weights:
-    """Parameter name -> weight tensor, in the order of `model.named_modules()`."""
-    return {
-        f"{name}.weight": module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    }
+# Of `torch.nn.MultiheadAttention`: its first three Linear layers in one tensor.
+IN_PROJECTION = "in_proj_weight"
+
+
+def prunable_weights(model: nn.Module, attention: bool = True) -> Weights:
+    """Parameter name -> weight tensor, in the order of `model.named_modules()`. Without
+    `attention` as in studies of before, which left IN_PROJECTION out."""
+    found: Weights = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            found[f"{name}.weight"] = module.weight
+        elif attention and getattr(module, IN_PROJECTION, None) is not None:
+            found[f"{name}.{IN_PROJECTION}"] = module.get_parameter(IN_PROJECTION)
+    return found
 
 
 def l1_global(dense: torch.Tensor, n_zero: int, seed: int) -> torch.Tensor:
@@ -77,17 +85,23 @@ def make_masks(weights: Weights, method: str, sparsity: float, seed: int = 0) ->
 @torch.no_grad()
 def apply_masks(model: nn.Module, dense: Weights, masks: Weights) -> None:
     """Set the prunable weights of `model` to dense * mask, in place."""
-    for name, weight in prunable_weights(model).items():
-        weight.copy_(dense[name] * masks[name])
+    for name, mask in masks.items():
+        model.get_parameter(name).copy_(dense[name] * mask)
 
 
-def achieved_sparsity(model: nn.Module) -> pd.DataFrame:
+def head_weights(model: nn.Module, weights: Weights) -> list[str]:
+    """The weights with a row for each class: the last, but where a library's network names them."""
+    named = [f"{name}.weight" for name in getattr(model, "output_layers", ())]
+    return [name for name in named if name in weights] or [list(weights)[-1]]
+
+
+def achieved_sparsity(model: nn.Module, attention: bool = True) -> pd.DataFrame:
     """layer, row, n_weights, n_zero, achieved_sparsity: overall, per layer, and per classifier row.
 
     `layer` is "overall" in the first row; `row` is the output index within the last layer, else
     missing.
     """
-    weights = prunable_weights(model)
+    weights = prunable_weights(model, attention)
     layers = [(name, None, w.numel(), int((w == 0).sum())) for name, w in weights.items()]
     overall = (
         "overall",
@@ -95,8 +109,9 @@ def achieved_sparsity(model: nn.Module) -> pd.DataFrame:
         sum(layer[2] for layer in layers),
         sum(layer[3] for layer in layers),
     )
-    classifier_name, classifier = list(weights.items())[-1]
-    zeros = (classifier == 0).sum(dim=1).tolist()
+    classifier_name = head_weights(model, weights)[0]
+    classifier = weights[classifier_name]
+    zeros = (classifier == 0).flatten(1).sum(dim=1).tolist()
     per_row = classifier.numel() // len(zeros)
     rows = [(classifier_name, row, per_row, zero) for row, zero in enumerate(zeros)]
     columns = ["layer", "row", "n_weights", "n_zero"]

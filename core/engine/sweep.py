@@ -20,8 +20,22 @@ from torch.fx.experimental.optimization import fuse
 from core.analysis.metrics import metrics_table
 from core.engine.checkpoints import CheckpointInfo, device, load_checkpoint
 from core.engine.pixels import Pixels
-from core.engine.preprocessing import IMAGENET, Normalisation, to_input, to_unit
-from core.engine.pruning import achieved_sparsity, apply_masks, make_masks, prunable_weights
+from core.engine.preprocessing import (
+    IMAGENET,
+    SIGMOID,
+    Activation,
+    Normalisation,
+    to_input,
+    to_unit,
+)
+from core.engine.pruning import (
+    IN_PROJECTION,
+    achieved_sparsity,
+    apply_masks,
+    head_weights,
+    make_masks,
+    prunable_weights,
+)
 from core.engine.registry import chosen
 from core.engine.repair import REPAIRS, Material
 from core.errors import WorkError
@@ -57,12 +71,14 @@ def sweep_run(
     with_metrics, with_achieved = cells_of(metrics_path), cells_of(achieved_path)
     model, info = load_checkpoint(trained_checkpoint(folder, run))
     normalise = Normalisation.described(info.preprocessing)
+    activation = Activation.described(info.preprocessing)
+    attention = _prunes_attention(achieved_path, model)
     repair = chosen(REPAIRS, config.repair.method, "repair")
     material = Material(config, labels, pixels, model, info.seed)
 
     def predictions(network: nn.Module, of: pd.Series, report: Advance) -> np.ndarray:
         rows, batch_size = pixels.rows(of), config.sweep.batch_size
-        return predict(network, pixels, rows, batch_size, report, normalise)
+        return predict(network, pixels, rows, batch_size, report, normalise, activation)
 
     for position, sparsity in enumerate(grid):
         before, cell = position * each, (run, sparsity)
@@ -71,11 +87,11 @@ def sweep_run(
         to_predict = _to_make(path, ids, class_names)
         to_validate = len(validation) > 0 and _to_make(beside, validation, class_names)
         if to_predict or to_validate or cell not in with_achieved:
-            pruned = pruned_copy(model, config.pruning.method, sparsity, info)
+            pruned = pruned_copy(model, config.pruning.method, sparsity, info, attention)
             repair(pruned, material)
             network = for_inference(pruned, config.sweep.precision)
         if to_predict or cell not in with_achieved:
-            join_cell(achieved_path, achieved_sparsity(pruned), cell)
+            join_cell(achieved_path, achieved_sparsity(pruned, attention), cell)
         if to_validate:
             probabilities = predictions(network, validation, further(advance, before, total))
             store.write_predictions(validation, probabilities, class_names, beside)
@@ -91,17 +107,28 @@ def sweep_run(
         advance(before + len(ids), total)
 
 
-def pruned_copy(model: nn.Module, method: str, sparsity: float, info: CheckpointInfo) -> nn.Module:
+def _prunes_attention(achieved: Path, model: nn.Module) -> bool:
+    """False in a study that was begun when attention's weights were left out: it goes on so."""
+    ours = [name for name in prunable_weights(model) if name.endswith(IN_PROJECTION)]
+    if not ours or not cells_of(achieved):
+        return True
+    return ours[0] in set(store.read_table(achieved)["layer"])
+
+
+def pruned_copy(
+    model: nn.Module, method: str, sparsity: float, info: CheckpointInfo, attention: bool = True
+) -> nn.Module:
     """Which of equal weights go depends on their places, so a given network's are ranked where its
     file had them, as its owner's own pruning would."""
-    network, dense = copy.deepcopy(model), prunable_weights(model)
+    network, dense = copy.deepcopy(model), prunable_weights(model, attention)
     in_file = rows_in_file(info)
-    head = list(dense)[-1]
     if in_file is None:
         masks = make_masks(dense, method, sparsity, info.seed)
     else:
-        masks = make_masks(dense | {head: dense[head][in_file]}, method, sparsity, info.seed)
-        masks[head] = masks[head][np.argsort(in_file)]
+        heads = head_weights(model, dense)
+        there = {head: dense[head][in_file] for head in heads}
+        masks = make_masks(dense | there, method, sparsity, info.seed)
+        masks |= {head: masks[head][np.argsort(in_file)] for head in heads}
     apply_masks(network, dense, masks)
     return network
 
@@ -115,10 +142,12 @@ def rows_in_file(info: CheckpointInfo) -> list[int] | None:
 def for_inference(model: nn.Module, precision: str) -> nn.Module:
     """A copy on the device with batch norms folded into convolutions, channels last.
 
-    `precision` is fp32 or bf16 (weights and activations; probabilities are fp32 again).
+    `precision` is fp32 or bf16 (weights and activations; probabilities are fp32 again). A network
+    that a library builds stays as it is: not all of them can be traced.
     """
     network = copy.deepcopy(model).eval()
-    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+    norms = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    if norms and not hasattr(network, "output_layers"):
         network = fuse(network)
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     return network.to(device(), dtype=dtype).to(memory_format=torch.channels_last)
@@ -132,6 +161,7 @@ def predict(
     batch_size: int,
     advance: Advance,
     normalise: Normalisation = IMAGENET,
+    activation: Activation = SIGMOID,
 ) -> np.ndarray:
     """(images, classes) float32 probabilities of the images in `rows`, in that order."""
     parameter = next(network.parameters())
@@ -139,7 +169,7 @@ def predict(
     for start in range(0, len(rows), batch_size):
         images = to_unit(pixels.read(rows[start : start + batch_size]), parameter.device)
         logits = network(to_input(images, normalise).to(parameter.dtype))
-        batches.append(torch.sigmoid(logits.float()).cpu().numpy())
+        batches.append(activation(logits.float()).cpu().numpy())
         advance(min(start + batch_size, len(rows)), len(rows))
     return np.concatenate(batches)
 

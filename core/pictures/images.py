@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
+from core.pictures.framing import Framing
 from core.pictures.ranges import range_of_blocks, shown_range
 from core.pictures.samples import (
     BLOCK_ROWS,
@@ -41,7 +42,12 @@ DAMAGE = (
 )
 
 
-def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = None) -> np.ndarray:
+def read_grey(
+    path: Path,
+    size: int | None = None,
+    repairs: set[str] | None = None,
+    framing: Framing | None = None,
+) -> np.ndarray:
     """The image as uint8 grey: (size, size), or (height, width) as stored where size is None.
 
     - Colour becomes luma by ITU-R BT.601, as in Pillow. Alpha is dropped, not laid over black:
@@ -54,7 +60,8 @@ def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = No
     - The EXIF orientation is applied, so that the model sees what a viewer shows.
     - Of a phone's JPEG the first picture is read; smaller copies beside it are left out.
     - Resizing does not keep the aspect, as in the paper. It is Pillow's antialiased bilinear filter
-      on the 8-bit image, equal to torchvision's `Resize((size, size))` on a PIL image.
+      on the 8-bit image, equal to torchvision's `Resize((size, size))` on a PIL image. With a
+      `framing` the square is cut out of the middle.
 
     What was repaired or left out is added to `repairs`, as keys of `core.pictures.repairs`.
     Raises BadImage where the file is missing, no picture, damaged, larger than MAX_PIXELS, or has
@@ -68,7 +75,9 @@ def read_grey(path: Path, size: int | None = None, repairs: set[str] | None = No
     else:
         with _opened(path, repairs) as image:
             grey = _to_grey(path, image, repairs)
-    if size is not None and grey.size != (size, size):
+    if size is not None and framing is not None:
+        grey = framing.of(grey, size)
+    elif size is not None and grey.size != (size, size):
         grey = grey.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(grey)
 

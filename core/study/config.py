@@ -223,7 +223,8 @@ def _in_words(error: ValidationError) -> str:
             sentences.append(_unknown_setting(where))
             continue
         given = "" if item["type"] == "missing" else f" (given: {str(item['input'])[:80]!r})"
-        sentences.append(f"{where}: {item['msg']}{given}")
+        said = item["msg"].removeprefix("Value error, ")
+        sentences.append(f"{where}: {said}{given}")
     if len(told) > MOST_TOLD:
         sentences.append(f"and {len(told) - MOST_TOLD:,} more")
     return "; ".join(sentences) + "."

@@ -172,8 +172,10 @@ def image_curves_path(folder: Path, key: str, sparsity: float) -> Path:
     return image_curves_dir(folder) / key / f"sparsity={percent(sparsity):02d}.npy"
 
 
-def pixels_dir(fingerprint: str, images: Path, image_size: int) -> Path:
-    return cache_dir() / "pixels" / f"{fingerprint}-{_source(images)}-{image_size}"
+def pixels_dir(fingerprint: str, images: Path, image_size: int, framing: object = None) -> Path:
+    """`framing` is how a square is cut out, in a word; None where pictures are stretched to one."""
+    how = f"{image_size}-{framing}" if framing else f"{image_size}"
+    return cache_dir() / "pixels" / f"{fingerprint}-{_source(images)}-{how}"
 
 
 def pixels_dirs(images: Path) -> list[Path]:
@@ -201,7 +203,8 @@ def images_dir(settings: DatasetSettings) -> Path | None:
 
 def adopted_path(sha256: str, architecture: str) -> Path:
     """The weights of a given checkpoint, taken out of it once; the file is not needed again."""
-    return cache_dir() / "checkpoints" / f"{sha256}-{architecture}.safetensors"
+    name = architecture.replace("/", "+")  # such as timm+resnet50d
+    return cache_dir() / "checkpoints" / f"{sha256}-{name}.safetensors"
 
 
 def adopted_paths(sha256: str = "") -> list[Path]:

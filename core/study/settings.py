@@ -6,13 +6,15 @@ The docs' reference takes names, bounds, defaults and descriptions from here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from core.study.grids import checked_grid
 from core.study.one_of import OneOf
 from core.study.preset_names import PRESETS
+from core.study.sections import OneNetwork, Settings
+from core.study.seeing import SeeingSettings
 
 Architecture = Literal[
     "resnet_small",
@@ -54,12 +56,6 @@ PRUNING_METHODS = {  # core.engine.pruning
     "random_global": "at random, to compare with",
 }
 REPAIRS = {"none": "nothing; it predicts as it is"}  # core.engine.repair
-
-
-class Settings(BaseModel):
-    """A frozen section of a study file; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class StudySettings(Settings):
@@ -247,8 +243,10 @@ DatasetSettings = Annotated[
 
 
 class ModelSettings(Settings):
-    architecture: Literal[Architecture, "other"] = Field(
-        description="The network; `other` is only for imported predictions."
+    architecture: Annotated[str, OneNetwork((*get_args(Architecture), "other"))] = Field(
+        description="The network: one of the twenty below, or any of torchvision, timm and "
+        "torchxrayvision after its library's name, such as `timm/resnet50d`. `other` is only for "
+        "imported predictions."
     )
     weights: Literal["none", "imagenet"] = Field("none", description="Where training starts from.")
     image_size: int = Field(
@@ -259,7 +257,7 @@ class ModelSettings(Settings):
     )
 
 
-class CheckpointSettings(Settings):
+class CheckpointSettings(SeeingSettings):
     """A trained network that was given: its study prunes it as it is, in one run."""
 
     path: Path | None = Field(None, description="Where the file lay; it is not needed any more.")

@@ -136,3 +136,16 @@ def test_achieved_sparsity_overall_by_layer_and_by_classifier_row():
 def test_bad_requests_are_refused(method, sparsity, words):
     with pytest.raises(InputError, match=words):
         make_masks({"w": torch.ones(2, 2)}, method, sparsity)
+
+
+def test_attentions_queries_keys_and_values_are_pruned_too():
+    """torch.nn.MultiheadAttention keeps them in one tensor, outside any Linear layer."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.MultiheadAttention(8, 2), torch.nn.Linear(8, 3))
+    weights = prunable_weights(model)
+    assert list(weights) == ["0.in_proj_weight", "0.out_proj.weight", "1.weight"]
+    dense = {name: weight.detach().clone() for name, weight in weights.items()}
+    apply_masks(model, dense, make_masks(dense, "l1_global", 0.75))
+    assert achieved_sparsity(model)["achieved_sparsity"][0] == 0.75
+    assert 0.5 < float((model[0].in_proj_weight == 0).float().mean()) < 1
+    assert list(prunable_weights(model, attention=False)) == ["0.out_proj.weight", "1.weight"]

@@ -31,6 +31,8 @@ class RandomPixels:
 def plain_torch_loop(model: nn.Module, sparsity: float, grey: np.ndarray) -> np.ndarray:
     """Prune with torch's own pruning, then one image at a time through the pruned model."""
     modules = [(m, "weight") for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    attention = [m for m in model.modules() if isinstance(m, nn.MultiheadAttention)]
+    modules += [(m, "in_proj_weight") for m in attention]
     prune.global_unstructured(modules, prune.L1Unstructured, amount=sparsity)
     model.eval()
     mean, std = torch.tensor(MEAN).view(3, 1, 1), torch.tensor(STD).view(3, 1, 1)

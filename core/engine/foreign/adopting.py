@@ -22,8 +22,8 @@ from core.engine.checkpoints import (
 from core.engine.foreign.guessing import Match, match
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.stated import order_of
-from core.engine.models import build_model
-from core.engine.preprocessing import describe, normalisation
+from core.engine.models import build_model, output_layers
+from core.engine.preprocessing import activation_of, describe, framing_of, seen_by
 from core.errors import InputError
 from core.study import paths
 from core.study.config import StudyConfig
@@ -31,6 +31,13 @@ from core.study.labels import Labels
 from core.study.progress import Advance
 from core.study.settings import CheckpointSettings
 from core.study.trainings import trained_checkpoint
+
+
+def not_finite(given: Given) -> dict[str, int]:
+    """Weights with NaN or infinite values, and how many. Not torchxrayvision's operating points,
+    which are missing of classes that its network does not know."""
+    found = given.not_finite.items()
+    return {name: count for name, count in found if not name.endswith("op_threshs")}
 
 
 def network_of(found: Match) -> nn.Module:
@@ -110,12 +117,13 @@ def adopt_run(
         _adopt_again(config, checkpoint)
     advance(1, 2)
     model, kept = load_checkpoint(path)
-    keep_outputs(model, output_rows(checkpoint.classes, labels.class_names, len(kept.class_names)))
-    seen = normalisation(checkpoint.preprocessing, config.model.channels)
+    rows = output_rows(checkpoint.classes, labels.class_names, len(kept.class_names))
+    keep_outputs(model, rows)
+    seen, activation = seen_by(checkpoint, config.model.channels), activation_of(checkpoint, rows)
     info = CheckpointInfo(
         model=config.model.model_dump(),
         class_names=list(labels.class_names),
-        preprocessing=describe(config.model.image_size, seen),
+        preprocessing=describe(config.model.image_size, seen, activation, framing_of(checkpoint)),
         run=run,
         seed=config.runs.first_seed + run,
         epoch=0,
@@ -144,7 +152,7 @@ def _adopt_again(config: StudyConfig, checkpoint: CheckpointSettings) -> None:
     if given.wrong_choice:
         raise InputError(given.wrong_choice)
     found = match(given.tensors, config.model.architecture, None)
-    if not found.keys.fit or given.not_finite:
+    if not found.keys.fit or not_finite(given):
         raise InputError(
             f"{checkpoint.path} does not fit {config.model.architecture}; "
             "prunescope preflight says where."
@@ -164,12 +172,12 @@ def output_rows(
 
 
 def keep_outputs(model: nn.Module, rows: list[int]) -> None:
-    """Leave the last Linear layer these outputs, in this order."""
-    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-    last.weight = nn.Parameter(last.weight.detach()[rows].clone())
-    if last.bias is not None:
-        last.bias = nn.Parameter(last.bias.detach()[rows].clone())
-    last.out_features = len(rows)
+    """Leave the layers of the outputs these ones, in this order."""
+    for last in output_layers(model):
+        last.weight = nn.Parameter(last.weight.detach()[rows].clone())
+        if last.bias is not None:
+            last.bias = nn.Parameter(last.bias.detach()[rows].clone())
+        last.__dict__["out_features" if isinstance(last, nn.Linear) else "out_channels"] = len(rows)
 
 
 def studied_labels(labels: Labels, checkpoint: CheckpointSettings) -> Labels:

@@ -19,7 +19,7 @@ from core.checkpoints.formats import shown
 from core.checkpoints.preflight import ClassCheck, DenseCheck
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.precision import native_bf16
-from core.engine.preprocessing import Normalisation
+from core.engine.preprocessing import Activation, Normalisation, framing_of
 from core.engine.sweep import for_inference, predict
 from core.errors import InputError
 from core.pictures.images import read_grey
@@ -52,8 +52,9 @@ def decode_sample(sample: Labels, config: StudyConfig, advance: Advance) -> tupl
     images, size = paths.images_dir(config.dataset), config.model.image_size
     if images is None:
         raise InputError("dataset.images is not given, so there are no images to read.")
-    folder = paths.pixels_dir(sample.fingerprint(), images, size)
-    pixels = decode(sample, images, size, folder, "skip", advance)
+    framing = framing_of(config.checkpoint)
+    folder = paths.pixels_dir(sample.fingerprint(), images, size, framing)
+    pixels = decode(sample, images, size, folder, "skip", advance, framing)
     return without_skipped(sample, pixels), pixels
 
 
@@ -81,7 +82,11 @@ class Timed:
 
 
 def predict_timed(
-    model: nn.Module, pixels: Pixels, normalise: Normalisation, config: StudyConfig, report: Advance
+    model: nn.Module,
+    pixels: Pixels,
+    seen: tuple[Normalisation, Activation],
+    config: StudyConfig,
+    report: Advance,
 ) -> Timed:
     """Where the device computes in bf16 itself the look takes half the time in it, and the order of
     images, on which AP depends, hardly differs; the study's own precision is then only timed.
@@ -90,12 +95,12 @@ def predict_timed(
     quick = "bf16" if native else precision
     rows = np.arange(len(pixels))
     network = for_inference(model, quick)
-    found, quick_rate = _timed(network, pixels, rows, normalise, report)
+    found, quick_rate = _timed(network, pixels, rows, seen, report)
     rate = quick_rate
     if quick != precision:
         network = for_inference(model, precision)
-        _timed(network, pixels, rows[:2], normalise, _silent)
-        _, rate = _timed(network, pixels, rows[:TIMED_IMAGES], normalise, _silent)
+        _timed(network, pixels, rows[:2], seen, _silent)
+        _, rate = _timed(network, pixels, rows[:TIMED_IMAGES], seen, _silent)
     return Timed(found, quick, rate, quick_rate if native else None)
 
 
@@ -106,7 +111,11 @@ def predict_exactly(model: nn.Module, pixels: Pixels, normalise: Normalisation) 
 
 
 def _timed(
-    network: nn.Module, pixels: Pixels, rows: np.ndarray, normalise: Normalisation, report: Advance
+    network: nn.Module,
+    pixels: Pixels,
+    rows: np.ndarray,
+    seen: tuple[Normalisation, Activation],
+    report: Advance,
 ) -> tuple[np.ndarray, float]:
     moments = [(0, time.monotonic())]
 
@@ -114,7 +123,7 @@ def _timed(
         moments.append((done, time.monotonic()))
         report(done, total)
 
-    found = predict(network, pixels, rows, BATCH, advance, normalise)
+    found = predict(network, pixels, rows, BATCH, advance, *seen)
     # The first batch of many also pays for what is set up once.
     first = moments[1] if len(moments) > 2 else moments[0]
     seconds = max(moments[-1][1] - first[1], 1e-6)

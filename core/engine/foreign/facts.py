@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -19,7 +19,7 @@ from core.checkpoints.preflight import (
     PreflightOptions,
     WeightFacts,
 )
-from core.engine.foreign.adopting import network_of
+from core.engine.foreign.adopting import network_of, not_finite
 from core.engine.foreign.guessing import Match, match
 from core.engine.foreign.heads import several_layers
 from core.engine.foreign.reading import Given, Reader
@@ -96,9 +96,12 @@ def file_facts(path: Path, given: Given, prefix: str, options: PreflightOptions)
 
 
 def architecture_facts(found: Match, options: PreflightOptions) -> ArchitectureFacts:
+    """Which network it is, and who says so."""
+    stated: Literal["stated", "guessed"] = "stated" if found.stated else "guessed"
     return ArchitectureFacts(
         architecture=found.settings.architecture,
-        chosen_by="chosen" if options.architecture else "guessed",
+        chosen_by="chosen" if options.architecture else stated,
+        alternatives=found.alternatives,
         library=found.library,
         share=found.share,
         channels=found.settings.channels,
@@ -128,7 +131,7 @@ def refuse_unclear(given: Given, options: PreflightOptions) -> None:
 
 def refuse_not_finite(given: Given) -> None:
     """Raise InputError where a weight is NaN or infinite."""
-    bad = given.not_finite
+    bad = not_finite(given)
     if bad:
         named = [f"{name} ({count:,})" for name, count in bad.items()]
         raise InputError(f"Weights are NaN or infinite: {some(named)}.")

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 import torch
 
 from core.checkpoints.preflight import Candidate, Keys, Reshaped
+from core.engine.foreign import finding
 from core.engine.foreign.heads import BESIDE, head_beside
 from core.engine.foreign.layouts import LAYOUTS, Layout, Tensors
-from core.engine.models import MODELS, build_model
+from core.engine.models import MODELS, build_model, output_layers
 from core.errors import InputError
+from core.study.networks import NO_WEIGHT as HARMLESS
+from core.study.networks import Network, index, of_library, suggestion
 from core.study.settings import ModelSettings
 from core.wording.amounts import some
 
 Shapes = dict[str, tuple[int, ...]]
-# Change no output: counters, what profilers leave, tables that follow from the architecture, and
-# torchxrayvision's operating points, which keep each class's order of images.
-HARMLESS = re.compile(
-    r"(^|\.)(num_batches_tracked|total_ops|total_params|op_threshs|relative_position_index)$"
-)
 # What else those names are left out of: they are made again if the file lacks them.
-REMADE = ("num_batches_tracked", "relative_position_index")
+REMADE = ("num_batches_tracked", "relative_position_index", "relative_coords_table")
 DEFAULT_SIZES = {"resnet_small": 64}
+# Tried where the shapes of a network's tables of positions are not those of its default size.
+SIZES = (224, 256, 384, 512, 192, 288, 320, 336, 448, 128, 96, 64, 160, 240, 272, 352, 480)
 
 
 @dataclass(frozen=True)
@@ -44,39 +43,177 @@ class Match:
     tensors: Tensors
     keys: Keys
     runner_ups: tuple[Candidate, ...]
+    # Networks of the same names and shapes that compute something else.
+    alternatives: tuple[str, ...] = ()
+    stated: bool = False  # the file itself names its network
 
 
-def match(tensors: Tensors, architecture: str | None, image_size: int | None) -> Match:
-    """The architecture that agrees best, or how the file differs from the one that was chosen.
+def match(
+    tensors: Tensors, architecture: str | None, image_size: int | None, stated: str | None = None
+) -> Match:
+    """The network that agrees best, or how the file differs from the one that was chosen.
 
-    Raises InputError where nothing agrees, or the architecture has no such name.
+    `stated` is what the file itself calls its network; it decides between networks of equal names
+    and shapes. Raises InputError where nothing agrees, or no network has such a name.
     """
-    if architecture and architecture not in MODELS:
-        raise InputError(f"There is no architecture {architecture!r}; known: {', '.join(MODELS)}.")
+    own = match_own(tensors, image_size)
+    if architecture:
+        return _chosen(tensors, architecture, image_size, own)
+    hits = finding.exact(tensors)
+    if own and (own[0].keys.fit or (own[0].share >= 0.3 and not hits)):
+        plain = own[0]
+        if not hits:
+            near = [] if plain.keys.fit else _nearest(tensors, image_size)
+            if not near or near[0].share <= plain.share:
+                return _with(plain, [*own[1:], *near])
+            return _with(near[0], [plain, *near[1:]])
+        others = [one for one in hits if _differs(one.network, plain.settings.architecture)]
+        return _decided(tensors, image_size, plain, others, own[1:], stated)
+    if hits:
+        first, *others = _one_each(hits)
+        plain = compare_library(tensors, first.network, first.prefix, image_size)
+        return _decided(tensors, image_size, plain, others, own, stated)
+    near = _nearest(tensors, image_size)
+    if near:
+        return _with(near[0], near[1:])
+    raise InputError(
+        f"No network known here has weights of such names and shapes ({some(list(tensors), 3)}). "
+        f"Known are {', '.join(MODELS)}, and those of torchvision {_versions()}."
+    )
+
+
+def match_own(tensors: Tensors, image_size: int | None) -> list[Match]:
+    """The networks of the study file's own names, by falling share."""
     found = [one for layout in LAYOUTS if (one := _marked(tensors, layout)) is not None]
     tried = [
         _compare(tensors, layout, prefix, name, image_size)
         for layout, prefix in found
         for name in layout.architectures
     ]
-    tried.sort(key=lambda one: -one.share)
-    if architecture:
-        chosen = next((one for one in tried if one.settings.architecture == architecture), None)
-        if chosen is None:
-            raise InputError(
-                f"The file's names are not those of {architecture}: {some(list(tensors), 3)}."
-            )
-        rest = [one for one in tried if one is not chosen]
-    elif tried and tried[0].share >= 0.3:
-        chosen, *rest = tried
-    else:
+    return sorted(tried, key=lambda one: -one.share)
+
+
+def _chosen(tensors: Tensors, architecture: str, image_size: int | None, own: list[Match]) -> Match:
+    if of_library(architecture) and architecture in index().networks:
+        network = index().networks[architecture]
+        prefix = next((h.prefix for h in finding.exact(tensors) if h.network == network), None)
+        if prefix is None:
+            near = {h.network.name: h.prefix for h in finding.alike(tensors, 50)}
+            prefix = near.get(architecture, near.get(network.like, ""))
+        return _with(compare_library(tensors, network, prefix, image_size), own)
+    if architecture not in MODELS:
         raise InputError(
-            f"No known architecture has weights of such names and shapes ({some(list(tensors), 3)})"
-            f". Known: {', '.join(MODELS)}, as torchvision and, in part, timm and torchxrayvision "
-            "name them."
+            f"There is no architecture {architecture!r}; {suggestion(architecture, list(MODELS))}."
         )
-    ups = tuple(Candidate(one.settings.architecture, round(one.share, 4)) for one in rest[:3])
-    return Match(**(vars(chosen) | {"runner_ups": ups}))
+    chosen = next((one for one in own if one.settings.architecture == architecture), None)
+    if chosen is None:
+        raise InputError(
+            f"The file's names are not those of {architecture}: {some(list(tensors), 3)}."
+        )
+    return _with(chosen, [one for one in own if one is not chosen])
+
+
+def _decided(
+    tensors: Tensors,
+    image_size: int | None,
+    plain: Match,
+    others: list[finding.Hit],
+    ups: list[Match],
+    stated: str | None,
+) -> Match:
+    """What the file states of networks of equal names and shapes, else the plain one; the rest are
+    its alternatives."""
+    plain = _with(plain, ups)
+    names = tuple(hit.network.name for hit in _one_each(others))
+    mine = plain.settings.architecture
+    wanted = stated_network(stated)
+    if wanted is None:
+        return replace(plain, alternatives=names)
+    all_hits = {hit.network.name: hit for hit in others}
+    for name in wanted:
+        if name in all_hits:
+            hit = all_hits[name]
+            chosen = _with(compare_library(tensors, hit.network, hit.prefix, image_size), ups)
+            return replace(chosen, stated=True)
+        if name == mine or (
+            name in index().networks and not _differs(index().networks[name], mine)
+        ):
+            return replace(plain, stated=True)
+    return replace(plain, alternatives=names)
+
+
+def stated_network(stated: str | None) -> list[str] | None:
+    """The networks that a file may mean by a name such as "tf_efficientnet_b0.ns_jft_in1k"."""
+    if not stated:
+        return None
+    name = stated.strip().removeprefix("hf_hub:").removeprefix("hf-hub:").removeprefix("timm/")
+    name = name.partition(".")[0]
+    return [*index().by_own_name.get(name, []), name]
+
+
+def _differs(network: Network, architecture: str) -> bool:
+    """Whether it computes something else than one of our own networks, or another's."""
+    name = architecture if of_library(architecture) else f"torchvision/{architecture}"
+    other = index().networks.get(name)
+    return other is None or network.like != other.like
+
+
+def _one_each(hits: list[finding.Hit]) -> list[finding.Hit]:
+    """Of networks that compute the same, the first; one that others were made from comes first."""
+    ranked = sorted(hits, key=lambda hit: hit.network.own_name.startswith(finding.DERIVED))
+    firsts: dict[str, finding.Hit] = {}
+    for hit in ranked:
+        firsts.setdefault(hit.network.like, hit)
+    return list(firsts.values())
+
+
+def _nearest(tensors: Tensors, image_size: int | None) -> list[Match]:
+    found = []
+    for hit in finding.alike(tensors):
+        try:
+            found.append(compare_library(tensors, hit.network, hit.prefix, image_size))
+        except InputError:  # it cannot be built for such images
+            continue
+    return sorted((one for one in found if one.share >= 0.3), key=lambda one: -one.share)
+
+
+def _with(found: Match, ups: list[Match]) -> Match:
+    near = tuple(Candidate(one.settings.architecture, round(one.share, 4)) for one in ups[:3])
+    return replace(found, runner_ups=near)
+
+
+def _versions() -> str:
+    made = index().made_with
+    return (
+        f"{made['torchvision']}, timm {made['timm']} and torchxrayvision {made['torchxrayvision']}"
+    )
+
+
+def compare_library(
+    tensors: Tensors, network: Network, prefix: str, image_size: int | None
+) -> Match:
+    """A file against a network of a library, at the image size that its shapes ask for."""
+    layout = Layout(network.library, "", ())
+    if not network.fixed_size or not network.sized:
+        return _compare(tensors, layout, prefix, network.name, image_size or network.image_size)
+    sizes = dict.fromkeys((image_size or network.image_size, network.image_size, *SIZES))
+    first = None
+    for size in sizes:
+        try:
+            found = _compare(tensors, layout, prefix, network.name, size)
+        except InputError:  # such as a size that its patches do not divide
+            continue
+        first = first or found
+        if not any(one.name in network.sized for one in found.keys.reshaped):
+            if image_size not in (None, size):
+                raise InputError(
+                    f"This {network.name} was made for images of {size} px, not {image_size}; "
+                    "leave model.image_size out."
+                )
+            return found
+    if first is None:
+        raise InputError(f"{network.name} cannot be built for images of {image_size} px.")
+    return first
 
 
 def _marked(tensors: Tensors, layout: Layout) -> tuple[Layout, str] | None:
@@ -104,13 +241,16 @@ def _compare(
     named = layout.rename(inside) | head_beside(tensors, prefix)
     size = _image_size(architecture, named, image_size)
     channels = _channels(named, _expected(architecture, 3, size, 1)[1])
-    head, expected = _expected(architecture, channels, size, 1)
-    named = _with_plain_head(named, head, expected)
-    n_outputs = named[head].shape[0] if head in named and named[head].dim() == 2 else 1
-    expected = dict(expected)
-    expected[head] = (n_outputs, expected[head][1])
-    bias = head.removesuffix("weight") + "bias"
-    expected[bias] = (n_outputs,)
+    heads, expected = _expected(architecture, channels, size, 1)
+    named = _with_plain_head(named, heads[0], expected)
+    given = named.get(heads[0])
+    n_outputs = given.shape[0] if given is not None and given.dim() >= 2 else 1
+    expected = expected | {
+        name: (n_outputs, *expected[name][1:])
+        for head in heads
+        for name in (head, f"{head.removesuffix('weight')}bias")
+        if name in expected
+    }
     settings = ModelSettings.model_validate(
         {"architecture": architecture, "image_size": size, "channels": channels}
     )
@@ -163,16 +303,17 @@ def _image_size(architecture: str, named: Tensors, wanted: int | None) -> int:
 @lru_cache(maxsize=64)
 def _expected(
     architecture: str, channels: Literal[1, 3], image_size: int, n_outputs: int
-) -> tuple[str, Shapes]:
-    """The classifier's name, and every name's shape; built without values, so in an instant."""
+) -> tuple[tuple[str, ...], Shapes]:
+    """The classifier's weights, and every name's shape; built without values, so in an instant."""
     settings = ModelSettings.model_validate(
         {"architecture": architecture, "image_size": image_size, "channels": channels}
     )
     with torch.device("meta"):
         network = build_model(settings, n_outputs, seed=0)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    linear = [n for n, m in network.named_modules() if isinstance(m, torch.nn.Linear)]
-    return f"{linear[-1]}.weight", shapes
+    last = output_layers(network)
+    names = {module: name for name, module in network.named_modules()}
+    return tuple(f"{names[layer]}.weight" for layer in last), shapes
 
 
 def _with_plain_head(named: Tensors, head: str, expected: Shapes) -> Tensors:

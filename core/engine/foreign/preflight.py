@@ -44,13 +44,20 @@ from core.engine.foreign.facts import (
     weight_facts,
 )
 from core.engine.foreign.guessing import Match, match
+from core.engine.foreign.proposing import (
+    activation_warnings,
+    framed,
+    networks_warnings,
+    usual_framing,
+    usual_preprocessing,
+)
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of, unnamed_outputs
-from core.engine.preprocessing import normalisation
+from core.engine.preprocessing import activation_of, seen_by
 from core.errors import InputError
 from core.study import paths, store
-from core.study.config import StudyConfig
+from core.study.config import StudyConfig, with_overrides
 from core.study.labels import Labels
 from core.study.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
 from core.wording import data_sentences
@@ -139,17 +146,19 @@ class _Preflight:
         refuse_unclear(self.given, self.options)
         refuse_not_finite(self.given)
         size_wanted = self.options.image_size or self.sidecar.image_size
-        found = match(self.given.tensors, self.options.architecture, size_wanted)
+        found = match(self.given.tensors, self.options.architecture, size_wanted, self.given.stated)
         self.found["prefix"] = found.prefix
         self.found["architecture"] = architecture_facts(found, self.options)
         self.found["keys"] = found.keys
+        self.warnings += networks_warnings(found)
         refuse_unfit(found)
         self.tell("Comparing weights", 0, 1)
         model = network_of(found)
         self.found["weights"] = weight_facts(model)
         self._outputs(found)
         name, reason = self._preprocessing(found)
-        config = self.found["config"] = self._config(found, name)
+        config = self._config(found, name)
+        config = self.found["config"] = with_overrides(config, self.options.seeing)
         adopt(self.given, found, shown(self.path.name), model, _checkpoint(config))
         self.tell("Comparing weights", 1, 1)
         labels = studied_labels(self.labels, _checkpoint(config))
@@ -158,10 +167,10 @@ class _Preflight:
             sample, config, lambda done, n: self.tell("Decoding images", done, n)
         )
         self.warnings += checking.bad_images(pixels)
-        seen = normalisation(name, found.settings.channels)
+        seen = seen_by(_checkpoint(config), found.settings.channels)
         self.found["seen"] = Seen(
             name=name,
-            reason=reason,
+            reason=f"{reason}{framed(_checkpoint(config))}",
             image_size=config.model.image_size,
             channels=config.model.channels,
             mean=seen.mean,
@@ -170,9 +179,12 @@ class _Preflight:
             image_ids=tuple(map(str, pixels.image_ids[: checking.PREVIEWS])),
         )
         classes = _checkpoint(config).classes
-        keep_outputs(model, output_rows(classes, labels.class_names, found.n_outputs))
+        rows = output_rows(classes, labels.class_names, found.n_outputs)
+        keep_outputs(model, rows)
+        self.warnings += activation_warnings(_checkpoint(config), len(rows))
+        as_seen = (seen, activation_of(_checkpoint(config), rows))
         timed = checking.predict_timed(
-            model, pixels, seen, config, lambda done, n: self.tell("Predicting", done, n)
+            model, pixels, as_seen, config, lambda done, n: self.tell("Predicting", done, n)
         )
         check = checking.check_dense(sample, timed.probabilities, timed.precision)
         self.found["check"] = check
@@ -211,22 +223,11 @@ class _Preflight:
             )
 
     def _preprocessing(self, found: Match) -> tuple[PreprocessingName, str]:
-        channels, library = found.settings.channels, found.library
         if self.options.preprocessing:
             return self.options.preprocessing, "chosen"
         if self.sidecar.preprocessing:
             return self.sidecar.preprocessing, "from the checkpoint's own description"
-        if channels == 1 and found.settings.architecture.startswith("densenet"):
-            return "xrv", "a DenseNet of one channel is torchxrayvision's: -1024 to 1024"
-        if library == "timm" and found.settings.architecture == "vit_b_16":
-            return "half", "timm's default for this ViT: -1 to 1"
-        reason = "ImageNet's mean and deviation, the architecture's default"
-        if channels == 1:
-            self.warnings.append(
-                "the first convolution takes one channel, so images stay grey; if the network was "
-                "trained on other values, choose another preprocessing"
-            )
-        return "imagenet", reason
+        return usual_preprocessing(found, self.warnings)
 
     def _config(self, found: Match, name: PreprocessingName) -> StudyConfig:
         base, outputs = self.base, self.found["outputs"]
@@ -246,6 +247,7 @@ class _Preflight:
                 preprocessing=name,
                 network=self.options.network,
                 rename=self.options.rename,
+                **usual_framing(found, self.options, self.sidecar),
             ),
         )
 

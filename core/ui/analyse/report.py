@@ -23,25 +23,18 @@ from core.checkpoints.preflight import (
     Outputs,
     Preflight,
     PreflightOptions,
-    Seen,
     WeightFacts,
 )
-from core.people import audit
-from core.study.settings import Architecture, PreprocessingName
-from core.ui import markup, people, plain
+from core.study.networks import index
+from core.study.settings import Architecture
+from core.ui import markup, plain
 from core.ui.analyse import waiting
+from core.ui.analyse.seeing import pick, preprocessing
 from core.wording.amounts import size, some
 from core.wording.words import duration
 
-BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 LEFT_OUT = "(no class: left out)"
 AS_SUGGESTED = "what these images suggest"
-PREPROCESSING: dict[PreprocessingName, str] = {
-    "imagenet": "ImageNet's mean and deviation, as torchvision",
-    "xrv": "-1024 to 1024, as torchxrayvision",
-    "half": "-1 to 1, mean and deviation 0.5",
-    "unit": "0 to 1, nothing else",
-}
 NAMED_BY = {
     "file": "The file itself names its outputs.",
     "torchxrayvision": "18 outputs of a DenseNet on grey images: torchxrayvision's own order.",
@@ -159,7 +152,7 @@ def details(
     if report.outputs:
         options = _outputs(report.outputs, options, classes)
     if report.architecture:
-        options = _preprocessing(report.seen, report.architecture, options)
+        options = preprocessing(report.seen, report.architecture, options)
     if report.check:
         _check(report.check)
         options = _reference(report.reference, options)
@@ -208,7 +201,9 @@ def _architecture(
         )
     if file.networks[1:]:
         options = _network(file, options)
-    known = {"As guessed": None} | {name: name for name in get_args(Architecture)}
+    alike = found.alternatives if found else ()
+    names = dict.fromkeys((*alike, *get_args(Architecture), *index().networks))
+    known = {"As guessed": None} | {name: name for name in names}
     chosen = pick("Architecture", known, options.architecture, key="architecture", width=320)
     return replace(options, architecture=chosen, rename=_renaming(options.rename))
 
@@ -308,51 +303,6 @@ def _named_by(outputs: Outputs) -> str:
     return NAMED_BY[outputs.named_by]
 
 
-def _preprocessing(
-    seen: Seen | None, found: ArchitectureFacts, options: PreflightOptions
-) -> PreflightOptions:
-    st.markdown("#### What the network sees")
-    if seen:
-        _log_previews(seen)
-        pictures = zip(seen.image_ids, seen.previews, strict=False)
-        st.html(markup.previews([one for one in pictures if BASE64.fullmatch(one[1])]))
-        mean, std = (", ".join(f"{one:.3g}" for one in each) for each in (seen.mean, seen.std))
-        st.caption(
-            plain(
-                f"{len(seen.previews)} test images as the network is given them: {seen.image_size} "
-                f"x {seen.image_size} px, mean {mean}, deviation {std}. "
-                f"Preprocessing {seen.name}: {seen.reason}."
-            )
-        )
-    left, right = st.columns(2)
-    known = {"As found": None} | {f"{name}: {words}": name for name, words in PREPROCESSING.items()}
-    with left:
-        chosen = pick("Preprocessing", known, options.preprocessing, key="preprocessing")
-    side = right.number_input(
-        "Image size (px)",
-        min_value=16,
-        max_value=1024,
-        value=options.image_size or found.image_size,
-        key="image_size",
-    )
-    return replace(
-        options,
-        preprocessing=chosen,
-        image_size=options.image_size if side == found.image_size else int(side),
-    )
-
-
-def _log_previews(seen: Seen) -> None:
-    """Once a session: X-rays in a report are X-rays opened. Raises WorkError, and so shows none,
-    where that cannot be logged."""
-    logged = st.session_state.setdefault("previews_logged", set())
-    for image_id in seen.image_ids[: len(seen.previews)]:
-        if image_id not in logged:
-            about = {"image": image_id, "where": "preflight"}
-            audit.record(people.person().email, "x-ray opened", about)
-            logged.add(image_id)
-
-
 def _check(check: DenseCheck) -> None:
     st.markdown("#### Before pruning, against chance")
     rows: list[tuple] = [
@@ -375,13 +325,6 @@ def table(rows: Sequence, columns: list[str], alt: str, most: int = 320, **setti
     """A table of at most so many pixels in height."""
     found = pd.DataFrame(rows, columns=columns)
     st.dataframe(found, hide_index=True, height=_height(rows, most), alt=alt, **settings)
-
-
-def pick(label: str, options: dict[str, Any], chosen: Any, **settings: Any) -> Any:
-    """What the chosen option means; `chosen`: what the one means that it begins with."""
-    meanings = list(options.values())
-    at = meanings.index(chosen) if chosen in meanings else 0
-    return options[st.selectbox(label, list(options), index=at, **settings)]
 
 
 def _height(rows: Sequence, most: int) -> int:

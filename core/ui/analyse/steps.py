@@ -33,7 +33,7 @@ OTHER_GRID = "others"
 LONGEST_STUDY_NAME = 63
 # The widgets whose values belong to one report, and are forgotten with it.
 OF_A_REPORT = (
-    *("architecture", "preprocessing", "image_size", STUDY_NAME),
+    *("architecture", "preprocessing", "image_size", "centre_crop", "activation", STUDY_NAME),
     *("order_of_outputs", "classes_of_outputs", "training", "table_of_frequencies", "reference"),
     *("network_in_file", "rename_weights"),
 )

@@ -248,7 +248,9 @@ def test_a_chosen_architecture_is_compared_as_a_diff(networks):
     assert not keys.fit
     with pytest.raises(InputError, match="not those of vit_b_16"):
         match(state, "vit_b_16", 64)
-    with pytest.raises(InputError, match=r"no architecture 'alexnet'; known: .*resnet_small"):
+    with pytest.raises(
+        InputError, match=r"no architecture 'alexnet'; did you mean 'torchvision/a.*resnet_small"
+    ):
         match(state, "alexnet", 64)
 
 

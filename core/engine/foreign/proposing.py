@@ -1,0 +1,111 @@
+"""What is proposed for a network where nobody says: how it sees images, and which twin it is."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from core.checkpoints.preflight import PreflightOptions
+from core.engine.foreign.guessing import Match
+from core.engine.foreign.sidecar import Sidecar
+from core.engine.preprocessing import normalisation
+from core.study.networks import Network, index, of_library
+from core.study.settings import CheckpointSettings, PreprocessingName
+from core.wording.amounts import some
+
+OPERATING_POINTS = "op_threshs"
+
+
+def networks_warnings(found: Match) -> list[str]:
+    """That other networks have the same names and shapes, and compute something else."""
+    if not found.alternatives:
+        return []
+    name, others = found.settings.architecture, found.alternatives
+    return [
+        f"its weights' names and shapes are those of {name} and also of {some(others, 6)}, which "
+        f"compute something else from them; nothing in the file says which it is, so {name} is "
+        "taken; if it is another, choose it with --arch"
+    ]
+
+
+def _usual(network: Network) -> PreprocessingName | None:
+    """The name for a library's mean and deviation, if they have one."""
+    for name in get_args(PreprocessingName):
+        seen = normalisation(name, 3)
+        if (seen.mean, seen.std) == (network.mean, network.std):
+            return name
+    return None
+
+
+def usual_preprocessing(found: Match, warnings: list[str]) -> tuple[PreprocessingName, str]:
+    """What the network's library normalises with, and why it is taken."""
+    channels, name = found.settings.channels, found.settings.architecture
+    if channels == 1 and name.startswith("densenet"):
+        return "xrv", "a DenseNet of one channel is torchxrayvision's: -1024 to 1024"
+    if found.library == "timm" and name == "vit_b_16":
+        return "half", "timm's default for this ViT: -1 to 1"
+    if of_library(name):
+        network = index().networks[name]
+        return _usual(network) or "unit", f"{network.library}'s own for {network.own_name}"
+    if channels == 1:
+        warnings.append(
+            "the first convolution takes one channel, so images stay grey; if the network was "
+            "trained on other values, choose another preprocessing"
+        )
+    return "imagenet", "ImageNet's mean and deviation, the architecture's default"
+
+
+def usual_framing(found: Match, options: PreflightOptions, sidecar: Sidecar) -> dict[str, Any]:
+    """The settings of a checkpoint that say how its library frames pictures and what it makes of
+    outputs, where nobody chose a preprocessing."""
+    settings: dict[str, Any] = {}
+    points = found.tensors.get(OPERATING_POINTS)
+    if points is not None and points.shape == (found.n_outputs,):
+        told = points.nan_to_num(0.0).tolist()
+        if all(0 <= point < 1 for point in told):
+            settings["operating_points"] = tuple(told)
+    name = found.settings.architecture
+    if options.preprocessing or sidecar.preprocessing:
+        return settings
+    if name.startswith("densenet") and found.settings.channels == 1:
+        return settings | {"centre_crop": 1.0}
+    if not of_library(name):
+        return settings
+    network = index().networks[name]
+    if _usual(network) is None:
+        mean, std = network.mean, network.std
+        if found.settings.channels == 1:  # of colours, what grey has
+            mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+        settings |= {"mean": mean, "std": std}
+    if network.library == "timm":
+        bicubic = network.interpolation == "bicubic"
+        settings |= {
+            "centre_crop": max(network.crop, 0.5),
+            "interpolation": "bicubic" if bicubic else "bilinear",
+        }
+    return settings
+
+
+def framed(checkpoint: CheckpointSettings) -> str:
+    """How pictures become squares, and outputs probabilities, where that is not as usual."""
+    said = []
+    if checkpoint.centre_crop:
+        share = "" if checkpoint.centre_crop == 1 else f"{checkpoint.centre_crop:.1%} of "
+        said.append(
+            f"scaled {checkpoint.interpolation}, {share}the middle cut out rather than stretched"
+        )
+    if checkpoint.activation != "sigmoid":
+        said.append(f"{checkpoint.activation} over the outputs")
+    if checkpoint.operating_points:
+        said.append("probabilities moved by the file's operating points, as torchxrayvision does")
+    return "".join(f"; {one}" for one in said)
+
+
+def activation_warnings(checkpoint: CheckpointSettings, n_kept: int) -> list[str]:
+    """That softmax is not over all that it was trained with."""
+    left = len(checkpoint.classes) - n_kept
+    if checkpoint.activation != "softmax" or not left:
+        return []
+    return [
+        f"softmax is over the {n_kept} outputs that stand for classes; the network was trained "
+        f"with {left} more"
+    ]
