@@ -15,12 +15,15 @@ from core.results.query_functions import add_metrics
 from core.study import paths
 from core.study.study import Study
 
+FILE = "_file"  # a view's column of the file that a row is from, which no view shows
+
 
 def query(study: Study, sql: str, subgroup: str | None = None) -> pd.DataFrame:
     """The answer of a study to a `select` in DuckDB's SQL.
 
     Tables: labels, predictions (run, sparsity, image_id, a column a class) and ensembles (the same
-    without run), which are read from its files, and every table of `results.TABLES`, which is made
+    without run), which are read from its files (a class called run is `run_1` there, and mass beside
+    Mass `mass_1`: SQL knows no case), and every table of `results.TABLES`, which is made
     if the query names it. Functions: DuckDB's, and those of `core.results.query_functions`. Of a
     subgroup, in the text of `core.analysis.subgroup`, every table holds or is made of its test
     images only. Nothing can be changed, and no other file be read. Raises InputError for another
@@ -56,7 +59,7 @@ def query(study: Study, sql: str, subgroup: str | None = None) -> pd.DataFrame:
 def _views(folder: Path) -> dict[str, str]:
     """SQL of the tables that there are."""
     # Of the file's own name and folder: a folder above may be called run=5 too.
-    number = "cast(regexp_extract(filename, '{}', 1) as integer)"
+    number = f"cast(regexp_extract({FILE}, '{{}}', 1) as integer)"
     run = number.format(r"run=([0-9]+)[/\\]sparsity=[0-9]+\.parquet$")
     sparsity = number.format(r"sparsity=([0-9]+)\.parquet$") + " / 100 as sparsity"
     here = Path()
@@ -64,13 +67,13 @@ def _views(folder: Path) -> dict[str, str]:
         "labels": (paths.labels_path(here), "*"),
         "predictions": (
             here / "predictions" / "*" / "*.parquet",
-            f"{run} as run, {sparsity}, * exclude (filename)",
+            f"{run} as run, {sparsity}, * exclude ({FILE})",
         ),
-        "ensembles": (here / "ensemble" / "*.parquet", f"{sparsity}, * exclude (filename)"),
+        "ensembles": (here / "ensemble" / "*.parquet", f"{sparsity}, * exclude ({FILE})"),
     }
     return {
         name: f"select {columns} from read_parquet({_text(_literal(folder) / path)}, "
-        f"hive_partitioning = false{', filename = true' if 'filename' in columns else ''})"
+        f"hive_partitioning = false{f', filename = {FILE!r}' if FILE in columns else ''})"
         for name, (path, columns) in views.items()
         if next(folder.glob(path.as_posix()), None)
     }
