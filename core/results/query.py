@@ -22,9 +22,9 @@ def query(study: Study, sql: str, subgroup: str | None = None) -> pd.DataFrame:
     """The answer of a study to a `select` in DuckDB's SQL.
 
     Tables: labels, predictions (run, sparsity, image_id, a column a class) and ensembles (the same
-    without run), which are read from its files (a class called run is `run_1` there, and mass beside
-    Mass `mass_1`: SQL knows no case), and every table of `results.TABLES`, which is made
-    if the query names it. Functions: DuckDB's, and those of `core.results.query_functions`. Of a
+    without run), which are read from its files (a class called run is `run_1` there, and mass
+    beside Mass `mass_1`: SQL knows no case), and every table of `results.TABLES`, which is made if
+    the query names it. Functions: DuckDB's, and those of `core.results.query_functions`. Of a
     subgroup, in the text of `core.analysis.subgroup`, every table holds or is made of its test
     images only. Nothing can be changed, and no other file be read. Raises InputError for another
     statement, one that DuckDB refuses, or a table that cannot be of a subgroup.
