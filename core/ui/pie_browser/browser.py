@@ -104,7 +104,8 @@ def _choose(image_id: str | None) -> None:
 def _show_grid(browsed: Browsed, chosen: str | None) -> None:
     width = THUMBNAILS[browsed.thumbnail]
     width = min(width, BESIDE_AN_IMAGE) if chosen else width
-    grid, n_pages = st.container(), gallery.n_pages(len(browsed.shown), PER_PAGE)
+    n_pages = gallery.n_pages(len(browsed.shown), PER_PAGE)
+    grid = st.container(key="full-grid" if n_pages > 1 else None)
     widgets.drop_stale("page", list(range(1, n_pages + 1)))
     page = 1
     if n_pages > 1:
