@@ -16,9 +16,10 @@ from core.results.export import FORMATS, export
 from core.results.preparation import make_ready
 from core.study.study import find_study
 from tests.page_studies import with_rising, with_validation
-from tests.toys import TOY_CLASSES, write_toy_study
+from tests.toys import TOY_CLASSES, toy_config, write_toy_study
 
 ROOT = Path(__file__).parents[1]
+GRID = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]  # no gap hides an onset
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,8 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("PRUNESCOPE_CACHE", str(folder))
-        made = write_toy_study("demo", images=False)
+        config = toy_config("demo", sweep={"sparsities": GRID})
+        made = write_toy_study("demo", config=config, images=False)
         with_validation(made)
         with_rising(made)
         make_ready(find_study("demo"), lambda done, total: None)
@@ -85,8 +87,8 @@ def test_every_figure_says_what_it_shows(study, name):
         (lambda study: study.figure("none"), "Figures: mean_ap"),
         (lambda study: study.figure("mean_ap", sparsity=0.9), "takes no sparsity. Options: over"),
         (lambda study: study.figure("class_ap", metric="x"), "There is no metric 'x'. Metrics: ap"),
-        (lambda study: study.figure("class_ap", sparsity=0.4), "no sparsity 0.4. Finished: 0.5"),
-        (lambda study: study.ensemble(0.4), "no ensemble at sparsity 0.4"),
+        (lambda study: study.figure("class_ap", sparsity=0.45), "no sparsity 0.45. Finished: 0.1"),
+        (lambda study: study.ensemble(0.45), "no ensemble at sparsity 0.45"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(study, ask, said):
@@ -96,7 +98,7 @@ def test_what_is_not_there_is_refused_with_what_is(study, ask, said):
 
 def test_studies_are_listed(cache):
     table = prunescope.studies()
-    assert table[["name", "finished"]].to_numpy().tolist() == [["demo", 8]]
+    assert table[["name", "finished"]].to_numpy().tolist() == [["demo", 2 * len(GRID)]]
 
 
 def cells_of(path: Path) -> list[str]:
@@ -124,5 +126,5 @@ def test_the_lines_of_the_readme_run(cache):
 
 def test_a_query_answers_as_the_command_does(study):
     table = study.query("select count(*) as n from predictions")
-    assert table["n"][0] == 8 * 200
-    assert pd.read_csv(io.BytesIO(FORMATS[".csv"](table)))["n"][0] == 1600
+    assert table["n"][0] == 2 * len(GRID) * 200
+    assert pd.read_csv(io.BytesIO(FORMATS[".csv"](table)))["n"][0] == 2 * len(GRID) * 200

@@ -65,7 +65,7 @@ def _look(folder: Path, unpacked: Path, tell: Teller) -> DataReport:
         given["patient"],
         given["split"],
         tuple(given["classes"]),
-        tuple(given["shares"]) if given["shares"] else None,
+        tuple(given["shares"]) if given.get("shares") else None,
     )
     with opened(path, name) as archive:
         found = contents(archive, name, path.stat().st_size)

@@ -172,7 +172,7 @@ def test_weights_of_no_known_network_are_described_all_the_same(tmp_path):
     torch.save({"a.weight": torch.ones(3, 4)}, tmp_path / "odd.pt")
     found = json.loads(asked(tmp_path / "odd.pt", "--json").stdout)
     assert found["tensors"] == {"float32": 1}
-    assert "No known architecture" in found["warnings"][0]
+    assert "No network known here" in found["warnings"][0]
 
 
 @pytest.mark.parametrize("start", [b"\x08\x0a\x12\x07pytorch\x1a\x05", b"\x08\x04\x3a\x90\x01"])
@@ -200,7 +200,7 @@ def test_with_a_dataset_it_is_the_preflight(tmp_path, monkeypatch):
     assert refused.exit_code == 2
     said = json.loads(refused.stdout)
     assert said["dataset_fingerprint"]
-    assert "No known architecture" in said["refusal"]
+    assert "No network known here" in said["refusal"]
     assert said["refusal"] in refused.stderr
 
 

@@ -63,7 +63,7 @@ def command_paths() -> list[tuple[str, ...]]:
 def test_the_commands_are_the_documented_ones() -> None:
     names = {" ".join(path) for path in command_paths()}
     assert names == {
-        "", "demo", "run", "studies", "export", "query", "report", "import-predictions",
+        "", "demo", "run", "extend", "studies", "export", "query", "report", "import-predictions",
         "serve", "worker",
         "preflight", "analyze", "look", "audit", "delete",
         "jobs", "jobs list", "jobs cancel", "jobs resume",

@@ -16,7 +16,9 @@ from tools.reference import words as say
 # Held by journeys in a browser: they need files, jobs, or a reader study.
 ELSEWHERE = {
     **dict.fromkeys(("upload", "dataset", "own", "look"), "tests/e2e/test_analyse.py"),
-    **dict.fromkeys(("grid", "precision", "method", "name"), "tests/pages/test_analyse.py"),
+    **dict.fromkeys(
+        ("grid", "precision", "method", "name", "sparsities"), "tests/pages/test_analyse.py"
+    ),
     "job": "tests/e2e/test_jobs.py",
     **dict.fromkeys(("reader", "reader-study"), "tests/pages/test_reader_study.py"),
     "positives": "tests/pages/test_safe_sparsity.py",

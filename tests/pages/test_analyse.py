@@ -145,7 +145,12 @@ def test_a_report_is_read_and_the_study_is_the_command_lines(
     open_page("analyse.py", **address)
     assert {path.name for path in (arrived.folder / "preflights").iterdir()} == before
 
-    at.selectbox(key="grid").set_value("0, 50, 70, 80, 90, 95 %")
+    at = open_page("analyse.py", **address, grid=steps.OTHER_GRID, sparsities="5, 10")
+    assert at.text_input(key="sparsities").value == "5, 10"
+    at.text_input(key="sparsities").set_value("50, many").run()
+    assert "many" in at.error[0].value
+    assert not [one for one in at.button if one.label == "Start the study"]
+    at.text_input(key="sparsities").set_value("95, 50,70,80,90").run()
     at.text_input(key="study_name").set_value("mine")
     button(at, "Start the study").click().run()
     (submitted,) = jobs.jobs()

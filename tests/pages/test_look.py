@@ -99,7 +99,7 @@ def test_each_kind_is_understood(answers: dict[str, Answer]) -> None:
     assert (image.what, image.facts["width"], image.facts["height"]) == ("image", 30, 20)
     assert Image.open(BytesIO(b64decode(image.picture))).size == (30, 20)
     assert (model.what, model.facts["tensors"]) == ("checkpoint", {"float32": 1})
-    assert "No known architecture" in model.warnings[0]
+    assert "No network known here" in model.warnings[0]
 
 
 @pytest.mark.parametrize(

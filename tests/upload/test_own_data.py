@@ -297,11 +297,12 @@ def test_what_is_unpacked_counts_as_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert room == 5000
     assert re.search(r"and you may keep 4\.\d kB more here\.", _main_in_this_process(again))
     assert not list(again.folder.rglob("*.png"))
+    third = sent(packed(members()))  # what was refused makes way
+    assert not again.folder.exists()
     with pytest.raises(InputError, match="delete an upload or a dataset first"):
         sent(packed(members()))
     delete_dataset(*datasets.datasets_of("local"), access.LOCAL)
-    own_data.forget(again, Columns())
-    assert sent(packed(members()))
+    assert looked(third).report
 
 
 # What a stranger's zip may try

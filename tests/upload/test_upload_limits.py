@@ -237,7 +237,7 @@ def test_a_child_that_is_killed_leaves_nothing_behind(cache: Path, tmp_path: Pat
 def keep_file(path: Path) -> Upload:
     import torch
 
-    torch.save({"layer.weight": torch.zeros(10_000_000)}, path)
+    torch.save({"layer.weight": torch.zeros(4000, 2500), "layer.bias": torch.zeros(4000)}, path)
     return keep(path.read_bytes(), name=path.name)
 
 

@@ -121,7 +121,7 @@ def test_the_sentence_says_what_it_is(name, words, corpus, reader):
         ("shape.pt", r"stages\.0\.conv1\.weight is \(7, 7, 3, 3\)"),
         ("no-classifier.pt", r"missing \(classifier"),
         ("squeeze.pt", r"1 are unexpected \(stages\.0\.se"),
-        ("unknown-network.pt", "No known architecture"),
+        ("unknown-network.pt", "No network known here"),
     ],
 )
 def test_what_does_not_fit_is_named(name, words, corpus, reader, twenty):
