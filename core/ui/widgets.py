@@ -57,9 +57,11 @@ def draw(
     said = legend or shared_legend
     split = results.split_of_groups(of) if said and of else "train"
     if legend:
-        st.html(markup.group_legend(legend, split, chart.groups))
+        with st.container(key=f"legend-{key}"):
+            st.html(markup.group_legend(legend, split, chart.groups))
     if signs:
-        st.html(markup.signs(signs))
+        with st.container(key=f"signs-{key}"):
+            st.html(markup.signs(signs))
     event = replayed.plotly_chart(chart, key, **options)
     caption(chart.caption)
     name = figure_files.file_name(key, of, about)
