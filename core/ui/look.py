@@ -51,7 +51,8 @@ def _answer(name: str, answer: Answer) -> None:
         waiting.refuse(answer.refusal)
     elif answer.report is None:
         st.error(
-            "The look ended without an answer, perhaps for want of memory.", icon=":material/error:"
+            "The look ended without an answer, perhaps because memory ran out.",
+            icon=":material/error:",
         )
     else:
         _report(name, answer.report)
