@@ -23,6 +23,13 @@ IMAGES = (
     *("path", "imagepath", "filepath", "imageindex", "imageid", "filename", "imagefile"),
     *("image", "file", "index", "id", "dicomid"),
 )
+# Of people and of how an image was taken: 1 and 0 there are no finding.
+NO_CLASSES = frozenset(
+    (
+        *("sex", "gender", "patientsex", "patientgender", "male", "female", "ismale", "isfemale"),
+        *("followup", "view", "viewposition", "frontal", "isfrontal", "appa", "portable"),
+    )
+)
 SPELLINGS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid", "validate", "dev", "development"),
@@ -55,12 +62,26 @@ def patient_column(rows: pd.DataFrame) -> str | None:
 
 
 def split_column(rows: pd.DataFrame) -> str | None:
-    """`split`, or a column of another known name that holds nothing but names of splits."""
+    """`split`, or a column of another known name that holds nothing but names of splits; without
+    one, the only column that holds names of splits, test among them."""
     if "split" in rows:
         return "split"
     names = {folded(name): str(name) for name in reversed(rows.columns)}
     found = (names[name] for name in SPLITS if name in names)
-    return next((name for name in found if meant_splits(rows[name]).notna().all()), None)
+    known = next((name for name in found if meant_splits(rows[name]).notna().all()), None)
+    if known is not None:
+        return known
+    texts = [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
+    others = [name for name in texts if _names_splits(rows[name])]
+    return others[0] if len(others) == 1 else None
+
+
+def _names_splits(column: pd.Series) -> bool:
+    distinct = pd.Series(column.unique())
+    if len(distinct) > len(SPLIT_MEANINGS):
+        return False
+    meant = meant_splits(distinct)
+    return bool(meant.notna().all() and meant.nunique() > 1 and meant.eq("test").any())
 
 
 def meant_splits(column: pd.Series) -> pd.Series:
@@ -73,6 +94,18 @@ def image_column(rows: pd.DataFrame, wanted: str) -> str:
     if wanted in rows or wanted != "path":
         return wanted
     return known_column(rows, IMAGES) or wanted
+
+
+def as_patients(column: pd.Series) -> pd.Series:
+    """Patients as text. Where some whole numbers are written 7 and others 7.0, as happens to tables
+    of which one had blanks, they are one patient."""
+    if not (pd.api.types.is_string_dtype(column) or column.dtype == object):
+        return column.astype(str)
+    text = column.astype("string").str.strip()
+    floats = text.str.fullmatch(r"\d+\.0+").fillna(False)
+    if not floats.any() or not (text.str.fullmatch(r"\d+").fillna(False)).any():
+        return text.astype(str)
+    return text.mask(floats, text.str.partition(".")[0]).astype(str)
 
 
 def patients_in_paths(paths: pd.Series) -> pd.Series | None:

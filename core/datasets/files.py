@@ -12,16 +12,29 @@ import pandas as pd
 
 from core.errors import InputError
 
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"),
+    *(".dcm", ".dicom"),
+)
 
-def relative_path(text: object, source: Path) -> str:
+
+def without_suffix(path: str) -> str:
+    """A path without the suffix of an image; the numbers at the end of a DICOM UID are none."""
+    small = path.lower()
+    return next((path[: -len(one)] for one in SUFFIXES if small.endswith(one)), path)
+
+
+def relative_path(text: object, source: Path, row: int | None = None) -> str:
     """A path below the images folder, with forward slashes.
 
-    Raises InputError for an empty, absolute or escaping path; `source` is named as its origin.
+    Raises InputError for an empty, absolute or escaping path; `source` and the number of its `row`
+    are named as its origin.
     """
     given = "" if pd.isna(text) else str(text).strip()
     path = PurePosixPath(given.replace("\\", "/"))
     if not path.parts or "\0" in given:
-        raise InputError(f"{source} holds an image without a path.")
+        where = f" (row {row:,})" if row else ""
+        raise InputError(f"{source} holds an image without a path{where}.")
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise InputError(
             f"{source}: the image path {given!r} is absolute or leads out of the images folder; "

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.datasets.files import ImageFiles
+from core.datasets.files import ImageFiles, without_suffix
 from core.datasets.joined import listed
 from core.datasets.tables import as_numbers, read_rows, refuse_missing_columns
 from core.errors import InputError
@@ -194,12 +194,14 @@ def found_below(paths: pd.Series, files: ImageFiles) -> pd.Series:
         return paths
     stems: dict[str, str] = {}
     for path in sorted(known):
-        stems.setdefault(_stem(path), path)
+        stems.setdefault(without_suffix(path), path)
     first = paths.iloc[0].split("/")
     for n in range(len(first)):
-        if "/".join(first[n:]) in known or _stem("/".join(first[n:])) in stems:
+        if "/".join(first[n:]) in known or without_suffix("/".join(first[n:])) in stems:
             ends = paths.str.split("/").str[n:].str.join("/")
-            return ends.map(lambda path: path if path in known else stems.get(_stem(path), path))
+            return ends.map(
+                lambda path: path if path in known else stems.get(without_suffix(path), path)
+            )
     # By the bare name only where one file and one row have it: others may differ.
     names = paths.map(_name)
     files_of: dict[str, list[str]] = {}
@@ -209,12 +211,8 @@ def found_below(paths: pd.Series, files: ImageFiles) -> pd.Series:
     return paths.where(names.duplicated(keep=False) | ~names.isin(only), names.map(only))
 
 
-def _stem(path: str) -> str:
-    return path.removesuffix("." + path.rpartition(".")[2])
-
-
 def _name(path: str) -> str:
-    return _stem(path.rpartition("/")[2])
+    return without_suffix(path.rpartition("/")[2])
 
 
 def _of_files(settings: TableColumns, parts: Mapping[str, str | None]) -> pd.DataFrame:

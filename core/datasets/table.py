@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # A column with at most this share of other values is a class with mistakes, not an attribute.
 ALMOST = 0.1
+# What is written for "not known" or "not done" beside 1 and 0.
+CODES = (-2, 9, 99, 999, 9999, -9, -99, -999, -9999)
 # Folded; these three are in every table of CheXpert, and in none of another data set.
 CHEXPERT = {"path", "frontallateral", "appa"}
 
@@ -52,10 +55,12 @@ def load(settings: TableColumns, advance: Advance) -> Labels:
     patients = settings.patient_column or columns.patient_column(rows)
     patients = None if patients == images else patients
     splits = settings.split_column or columns.split_column(rows)
+    if splits not in (None, "split", settings.split_column):
+        log.warning("%s: the split is taken from the column %r", path, splits)
     keys = [c for c in (images, patients, splits) if c is not None]
     refuse_missing_columns(rows, keys, path)
     given = rows[images].str.strip() if pd.api.types.is_string_dtype(rows[images]) else rows[images]
-    paths = [relative_path(text, path) for text in given]
+    paths = [relative_path(text, path, row + 1) for row, text in enumerate(given)]
     class_names, joined = classes_of(rows, keys, settings, path)
     if joined is not None:
         labels = _joined(rows, joined, settings, given)
@@ -65,16 +70,20 @@ def load(settings: TableColumns, advance: Advance) -> Labels:
         labels = pd.DataFrame({name: with_uncertain(rows[name], negative) for name in class_names})
         refuse_unmeant_blanks(rows, labels, settings, path)
     table = pd.DataFrame({"image_id": given.astype(str), "path": paths})
-    table["patient_id"] = _patients(rows, patients, table, path)
+    stated = table["path"]
     if settings.images:  # imported predictions may come without
         files = image_files(settings.images)
-        if settings.preset:
-            table["path"] = presets.found_below(table["path"], files)
-        table["path"] = table["path"].map(files.spelled)
+        table["path"] = presets.found_below(stated.map(files.spelled), files)
+        _say_renamed(stated, table["path"], path, settings)
         refuse_missing(table["path"], files, settings.on_bad_image)
+    table["patient_id"] = _patients(
+        rows, patients, table["image_id"], (stated, table["path"]), path
+    )
+    refuse_one_image_twice(table, path)
     table["split"] = _split(rows, splits, table["patient_id"], settings)
     used = {*keys, *KEYS, *labels.columns, joined}
     attributes = {name: as_attribute(rows[name]) for name in other_columns(rows, used)}
+    _say_what_is_odd(labels, attributes, path)
     whole = pd.concat([table, labels, pd.DataFrame(attributes)], axis=1)
     return Labels(whole, tuple(labels.columns))
 
@@ -87,11 +96,16 @@ def classes_of(
         return settings.class_columns, settings.joined_column
     joined = columns.known_column(rows.columns.drop(keys), columns.JOINED)
     if joined is not None and not is_label(rows[joined]) and not _is_number(rows[joined]):
-        # PadChest's ImageDir 0 is no class: beside joined names, only columns that differ are.
+        # PadChest's ImageDir 0 is no class: beside joined names, only columns that differ are. One
+        # such column is rather something else, such as a reader's yes.
         names = [name for name in _label_columns(rows, keys) if rows[name].nunique() > 1]
-        if not names:
+        if len(names) < 2:
             log.warning("%s: class names are taken from the column %r", path, joined)
             return (), joined
+        log.warning(
+            "%s: the names in %r are not used, as other columns hold labels; "
+            "dataset.joined_column = %r says otherwise", path, joined, joined,
+        )  # fmt: skip
     return guessed(rows, keys, path), None
 
 
@@ -124,6 +138,12 @@ def _joined(
             f"{path}: image {blank.iloc[0]!r} has an empty {column!r}; write {NO_FINDING!r} for a "
             "normal image, as on other rows."
         )
+    both = given[texts.map(names).map(lambda one: NO_FINDING in one and len(one) > 1)]
+    if len(both):
+        log.warning(
+            "%s: %d images have %r beside another finding, such as %r",
+            path, len(both), NO_FINDING, both.iloc[0],
+        )  # fmt: skip
     return joined_labels(texts, class_names, split)
 
 
@@ -143,7 +163,9 @@ def guessed(rows: pd.DataFrame, keys: list[str], path: Path) -> tuple[str, ...]:
 
 
 def _label_columns(rows: pd.DataFrame, keys: list[str]) -> list[str]:
-    return [name for name in other_columns(rows, {*keys, *KEYS}) if is_label(rows[name])]
+    others = other_columns(rows, {*keys, *KEYS})
+    named = [name for name in others if columns.folded(name) not in columns.NO_CLASSES]
+    return [name for name in named if is_label(rows[name])]
 
 
 def _numbers(column: pd.Series) -> pd.Series:
@@ -151,7 +173,7 @@ def _numbers(column: pd.Series) -> pd.Series:
 
 
 def is_label(column: pd.Series) -> bool:
-    """Whether it holds only 1, 0, -1, True, False and blanks, and not only blanks."""
+    """Whether it holds only 1, 0, -1, words for them and blanks, and not only blanks."""
     if column.isna().all():
         return False
     return bool(_numbers(column).isin([1, 0, -1]).eq(column.notna()).all())
@@ -167,7 +189,9 @@ def _refuse_almost_labels(rows: pd.DataFrame, keys: list[str], path: Path) -> No
         numbers, there = _numbers(column), column.notna()
         fits = numbers.isin([1, 0, -1])
         wrong = there & ~fits
-        if not wrong.any() or numbers[fits].nunique() < 2 or wrong.sum() > ALMOST * there.sum():
+        if not wrong.any() or numbers[fits].nunique() < 2:
+            continue
+        if wrong.sum() > ALMOST * there.sum() and not _is_code(column[wrong], numbers[wrong]):
             continue
         row, n = int(wrong.to_numpy().argmax()), int(wrong.sum())
         raise InputError(
@@ -176,6 +200,40 @@ def _refuse_almost_labels(rows: pd.DataFrame, keys: list[str], path: Path) -> No
             "or blank for uncertain. Correct it, or name the classes in dataset.class_columns if "
             "this column is none."
         )
+
+
+def _is_code(column: pd.Series, numbers: pd.Series) -> bool:
+    """One mark or number that people write for "not known" beside 1 and 0."""
+    return column.nunique() == 1 and (numbers.isna() | numbers.isin(CODES)).all()
+
+
+def refuse_one_image_twice(table: pd.DataFrame, path: Path) -> None:
+    """Raise InputError where two rows name one image: it would count twice."""
+    twice = table[table["path"].duplicated(keep=False)]
+    if twice.empty:
+        return
+    first = twice["path"].iloc[0]
+    names = twice.loc[twice["path"] == first, "image_id"]
+    written = f" (written {names.iloc[0]!r} and {names.iloc[1]!r})" if names.nunique() > 1 else ""
+    raise InputError(
+        f"{path}: the image {first!r}{written} occurs more than once ({twice['path'].nunique():,} "
+        "such image(s)). A table has one row an image. Where a row is one finding of an image, "
+        "join its findings in one cell, as in Mass|Nodule; where it is one reader's answer, "
+        'decide which counts, or use dataset.preset = "vindr-cxr".'
+    )
+
+
+def _say_what_is_odd(labels: pd.DataFrame, attributes: Mapping[str, pd.Series], path: Path) -> None:
+    """What may be a class that was missed, and classes that may be one."""
+    if attributes:
+        log.warning("%s: kept as further columns, no classes: %s", path, ", ".join(attributes))
+    alike: dict[str, str] = {}
+    for name in labels:
+        other = alike.setdefault(" ".join(name.casefold().split()), name)
+        if other != name:
+            log.warning(
+                "%s: %r and %r are two classes; they differ only in case", path, other, name
+            )
 
 
 def blank_is_negative(rows: pd.DataFrame, settings: TableColumns, path: Path) -> bool:
@@ -207,21 +265,38 @@ def refuse_unmeant_blanks(
             )
 
 
-def _patients(rows: pd.DataFrame, column: str | None, table: pd.DataFrame, path: Path) -> pd.Series:
-    given = table["image_id"]
+def _say_renamed(stated: pd.Series, found: pd.Series, path: Path, settings: TableColumns) -> None:
+    """What a preset's files are called is known; of other tables it is a guess."""
+    other = stated[stated.str.casefold() != found.str.casefold()]
+    if len(other) and settings.preset is None:
+        log.warning(
+            "%s: %d images are not where the table says, and are taken from elsewhere below %s; "
+            "such as %r for %r",
+            path, len(other), settings.images, found[other.index[0]], other.iloc[0],
+        )  # fmt: skip
+
+
+def _patients(
+    rows: pd.DataFrame,
+    column: str | None,
+    image_ids: pd.Series,
+    paths: tuple[pd.Series, ...],
+    path: Path,
+) -> pd.Series:
+    """paths: as the table states them, and as they lie on the disk."""
     if column is None:
-        folders = columns.patients_in_paths(table["path"])
+        known = (columns.patients_in_paths(one) for one in paths)
+        folders = next((one for one in known if one is not None), None)
         if folders is None:
             log.warning("%s names no patients: each image counts as its own patient", path)
-            return given
+            return image_ids
         log.warning("%s: patients are taken from the paths, such as %r", path, folders.iloc[0])
         return folders
     text = rows[column].astype("string").str.strip()
-    nameless = given[text.isna() | (text == "")]
+    nameless = image_ids[text.isna() | (text == "")]
     if len(nameless):
         raise InputError(f"{path}: image {nameless.iloc[0]!r} has no {column}.")
-    is_text = pd.api.types.is_string_dtype(rows[column]) or rows[column].dtype == object
-    return (text if is_text else rows[column]).astype(str)
+    return columns.as_patients(rows[column])
 
 
 def _split(

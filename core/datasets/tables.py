@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import logging
+import re
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -32,22 +33,40 @@ DAMAGE = (
     *(OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, IndexError, AttributeError),
     *(NotImplementedError, OverflowError, RecursionError, pa.ArrowException),
 )
-BLANK = ["", "NA", "N/A", "NaN", "nan", "null"]
+BLANK = ["", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "none"]
+# How people write labels: small letters, and then 1, 0, or -1 for uncertain.
+WORDS = (
+    dict.fromkeys(("true", "t", "yes", "y", "positive", "pos", "present"), "1")
+    | dict.fromkeys(("false", "f", "no", "n", "negative", "neg", "absent"), "0")
+    | dict.fromkeys(("uncertain", "equivocal", "indeterminate"), "-1")
+)
+# How a file begins that is no table of text, whatever its name says.
+GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
+OTHERS = {
+    b"PK\x03\x04": "a zip file or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"{": "JSON",
+    b"[": "JSON",
+    b"<": "HTML or XML",
+}
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """The table in a .csv, .csv.gz or .parquet file. CSV values stay text, so "007" stays "007".
+    """The table in a .csv, .csv.gz or .parquet file. CSV values stay text, so "007" stays "007";
+    rows without any value are left out.
 
     Raises InputError that names the file where it is missing, unreadable or empty.
     """
     try:
-        if path.suffix.lower() == ".parquet":
+        begin = _beginning(path)
+        if path.suffix.lower() == ".parquet" or begin.startswith(PARQUET):
             # What pandas keeps as the index, such as patient_id, is a column like any other.
             content = _parquet(path)
             content.slice(0, 1).to_pandas()  # a file that lies about its index is refused
             table = _with_named_index(content.to_pandas(ignore_metadata=True))
         else:
-            unfolded = _unfolded(path) if path.suffix.lower() == ".gz" else None
+            packed = path.suffix.lower() == ".gz" or begin.startswith(GZIP)
+            unfolded = _unfolded(path) if packed else None
             with io.BytesIO(unfolded) if unfolded is not None else open(path, "rb") as file:
                 written = dialect(file)
                 refuse_long_rows(file, path, written)
@@ -59,8 +78,9 @@ def read_rows(path: Path) -> pd.DataFrame:
                 na_values=BLANK,
                 encoding=written.encoding,
                 sep=written.delimiter,
+                skiprows=written.skipped,
                 index_col=False,
-            )
+            ).dropna(how="all", ignore_index=True)
     except FileNotFoundError as error:
         raise InputError(f"There is no label file {path}.") from error
     except InputError:
@@ -69,11 +89,26 @@ def read_rows(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} is not a readable CSV or Parquet table: {error}.") from error
     if table.empty:
         raise InputError(f"{path} has no rows.")
-    table = table.rename(columns=lambda name: str(name).strip())
+    table = table.rename(columns=_one_line)
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()][0]
         raise InputError(f"{path} has the column {twice!r} twice.")
     return table
+
+
+def _beginning(path: Path) -> bytes:
+    """Its first bytes. Raises InputError where they are those of another kind of file."""
+    with open(path, "rb") as file:
+        begin = file.read(4)
+    for mark, kind in OTHERS.items():
+        if begin.startswith(mark):
+            raise InputError(f"{path} is {kind}, no table. Save it as CSV or Parquet.")
+    return begin
+
+
+def _one_line(name: object) -> str:
+    """A column's name without blanks around it, line ends and marks that nobody sees."""
+    return re.sub(r"[\r\n]+", " ", str(name)).strip().strip("\ufeff\u200b").strip()
 
 
 def _with_named_index(table: pd.DataFrame) -> pd.DataFrame:
@@ -189,8 +224,8 @@ def refuse_missing_columns(table: pd.DataFrame, needed: list[str], path: Path) -
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
-    """Label values as numbers: True and False, written in whatever case, are 1 and 0, and "1,0" is
-    1. What is no number stays as it is."""
+    """Label values as numbers: WORDS, written in whatever case, and "1,0" is 1. What is neither
+    stays as it is."""
     if pd.api.types.is_bool_dtype(column):
         return column.astype("Int8")
     if pd.api.types.is_numeric_dtype(column):
@@ -198,7 +233,8 @@ def as_numbers(column: pd.Series) -> pd.Series:
     text = column.astype("string").str.strip().str.lower().fillna("")
     decimal = text.str.fullmatch(r"-?[01],0+")  # 1,0 where semicolons divide the fields
     column = column.astype(object).mask(decimal, text.str.partition(",")[0])
-    return column.mask(text == "true", "1").mask(text == "false", "0")
+    meant = text.map(WORDS)
+    return column.where(meant.isna(), meant)
 
 
 def with_uncertain(column: pd.Series, blank_is_negative: bool = False) -> pd.Series:

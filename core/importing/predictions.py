@@ -137,14 +137,22 @@ class TestSplit:
         return texts[which.reshape(-1)]
 
     def row_of(self, given: pd.Series, path: Path, column: str) -> np.ndarray:
-        """Where in the file each image stands. Raises InputError for images that are missing,
-        there twice, or not of the test split."""
+        """Where in the file each image stands; ./x.PNG is x.png where that is clear.
+
+        Raises InputError for images that are missing, there twice, or not of the test split.
+        """
         index = pd.Index(given)
+        keys = [self.rows[key] for key in ("image_id", "path")]
+        if not any(key.isin(index).all() for key in keys):
+            alike, others = index.map(_alike), [key.map(_alike) for key in keys]
+            unique = alike.is_unique and all(one.is_unique for one in others)
+            if unique and _most_in(others, alike) > _most_in(keys, index):
+                index, keys = alike, others
         if not index.is_unique:
             twice = index[index.duplicated()][0]
             raise InputError(f"{path}: the {column} {twice!r} occurs more than once.")
         # Labels know an image by id and by path; a file may use either.
-        candidates = [pd.Index(self.rows[key].astype(object)) for key in ("image_id", "path")]
+        candidates = [pd.Index(one.astype(object)) for one in keys]
         orders = [index.get_indexer(wanted) for wanted in candidates]
         best = max((0, 1), key=lambda n: int((orders[n] >= 0).sum()))
         wanted, order = candidates[best], orders[best]
@@ -236,7 +244,13 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
         with open(path, "rb") as content:
             written = dialect(content)
             refuse_long_rows(content, path, written)
-        names = pd.read_csv(path, nrows=0, encoding=written.encoding, sep=written.delimiter).columns
+        names = pd.read_csv(
+            path,
+            nrows=0,
+            encoding=written.encoding,
+            sep=written.delimiter,
+            skiprows=written.skipped,
+        ).columns
         column = image_column(names, path)
         _refuse_missing(names, test.class_names, path)
         return pd.read_csv(
@@ -247,6 +261,7 @@ def _read_table(path: Path, test: TestSplit) -> pd.DataFrame:
             decimal="," if written.delimiter == ";" else ".",
             encoding=written.encoding,
             sep=written.delimiter,
+            skiprows=written.skipped,
         )
     except InputError:
         raise
@@ -306,6 +321,14 @@ def _refuse_other_labels(given: pd.Series, test: TestSplit, path: Path) -> None:
             f"{test.joined[row]!r}. The file is in another order or for other labels; it is not "
             f"used ({int(differs.sum()):,} of {len(differs):,} rows differ)."
         )
+
+
+def _most_in(keys: list[pd.Series], index: pd.Index) -> int:
+    return max(int(key.isin(index).sum()) for key in keys)
+
+
+def _alike(text: str) -> str:
+    return text.strip().replace("\\", "/").removeprefix("./").casefold()
 
 
 def _joined(names: Iterable[str]) -> str:

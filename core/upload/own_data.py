@@ -33,6 +33,8 @@ CHILD = "core.upload.own_data_child"
 VERSION = 2
 # In our copy of the table: where each row's image lies below `images/`.
 IMAGE_COLUMN = "image_path"
+# There as well: the patient's folder in the table's own path, where the zip may lack it.
+PATIENT_COLUMN = "patient_folder"
 SHARES = ("validation_share", "test_share")
 
 

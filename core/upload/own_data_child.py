@@ -7,24 +7,25 @@ answer that is not refused, `unpacked/` is taken away again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from core.datasets.columns import JOINED, SPLITS, known_column, patient_column
-from core.datasets.table import guessed, is_label, load
+from core.datasets.columns import patient_column, patients_in_paths, split_column
+from core.datasets.files import without_suffix
+from core.datasets.table import classes_of, load
 from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
 from core.pictures.images import stored_size
 from core.pictures.samples import BadImage
 from core.processes import children
 from core.processes.children import Teller
-from core.study.settings import TableSettings
+from core.study.settings import TableColumns, TableSettings
 from core.upload import uploads
-from core.upload.own_data import IMAGE_COLUMN, ClassFound, Columns, DataReport
+from core.upload.own_data import IMAGE_COLUMN, PATIENT_COLUMN, ClassFound, Columns, DataReport
 from core.upload.own_data_zip import MAX_DEPTH, contents, opened, unpack
 from core.wording.amounts import size
 
@@ -112,9 +113,14 @@ def _report(
     if image_column not in rows:
         raise InputError(f"{table} has no column {image_column!r}; it has: {', '.join(rows)}.")
     patient = columns.patient if columns.patient is not None else patient_column(rows)
-    split = columns.split if columns.split is not None else known_column(rows, SPLITS)
+    split = columns.split if columns.split is not None else split_column(rows)
     paths = _paths(rows[image_column], images)
     rows = rows.assign(**{IMAGE_COLUMN: paths})
+    # The zip's folders may lack the patients that the table's paths name.
+    folders = patients_in_paths(rows[image_column].map(_relative))
+    if patient is None and folders is not None and patients_in_paths(paths) is None:
+        patient = PATIENT_COLUMN
+        rows = rows.assign(**{patient: folders})
     labels_file = unpacked / "labels.csv"
     rows.to_csv(labels_file, index=False)
     (unpacked / "given.csv").unlink()
@@ -125,8 +131,9 @@ def _report(
             f"None of the {len(rows):,} images that {table} names in {image_column!r} is in the "
             f"zip; it names {rows[image_column].iloc[0]!r}, and the zip holds {images[0]!r}."
         )
-    keys = (image_column, patient, split)
-    named, joined = _classes(rows, keys, columns.classes, table)
+    keys = [key for key in (image_column, patient, split, IMAGE_COLUMN) if key]
+    asked = TableColumns(labels=Path(table), class_columns=columns.classes)
+    named, joined = classes_of(rows, keys, asked, Path(table))
     settings = TableSettings(
         kind="table",
         images=unpacked / "images",
@@ -147,7 +154,9 @@ def _report(
     test = labels.table["split"].value_counts()
     return DataReport(
         table=table,
-        columns=tuple(map(str, rows.columns.drop(IMAGE_COLUMN))),
+        columns=tuple(
+            name for name in map(str, rows) if name not in (IMAGE_COLUMN, PATIENT_COLUMN)
+        ),
         image_column=image_column,
         joined_column=joined or "",
         patient_column=patient or "",
@@ -174,20 +183,18 @@ def _rows(unpacked: Path, table: str) -> pd.DataFrame:
         raise InputError(str(error).replace(str(unpacked / "given.csv"), table)) from error
     if len(rows.columns) > MAX_COLUMNS:
         raise InputError(f"{table} has {len(rows.columns):,} columns; at most {MAX_COLUMNS}.")
-    if IMAGE_COLUMN in rows:
-        rows = rows.rename(columns={IMAGE_COLUMN: f"{IMAGE_COLUMN} (given)"})
-    return rows
+    ours = {name: f"{name} (given)" for name in (IMAGE_COLUMN, PATIENT_COLUMN)}
+    return rows.rename(columns=ours)
 
 
 def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
     """The column that names the most images of the zip."""
-    known = {_bare(image) for image in images}
-    hits = {
-        name: int(rows[name].astype(str).map(lambda text: _bare(text) in known).sum())
-        for name in rows
-    }
-    best = max(hits, key=lambda name: hits[name])
-    if not hits[best]:
+    bare = {name: rows[name].astype(str).map(_bare) for name in rows}
+    best = _most_hits(bare, {_bare(image) for image in images})
+    if best is None:  # 001.dcm, or 001, may be 001.png
+        stems = {name: column.map(without_suffix) for name, column in bare.items()}
+        best = _most_hits(stems, {without_suffix(_bare(image)) for image in images})
+    if best is None:
         raise InputError(
             f"No column of {table} names an image of the zip, such as "
             f"{images[0].rpartition('/')[2]!r}; its columns: {', '.join(map(str, rows))}."
@@ -195,34 +202,40 @@ def _image_column(rows: pd.DataFrame, images: list[str], table: str) -> str:
     return best
 
 
+def _most_hits(columns: dict[str, pd.Series], known: set[str]) -> str | None:
+    hits = {name: int(column.isin(known).sum()) for name, column in columns.items()}
+    return max(filter(hits.get, hits), key=lambda name: hits[name], default=None)
+
+
 def _paths(given: pd.Series, images: list[str]) -> pd.Series:
     """Each row's image as the zip has it: by its path, else by the longest ending that both share,
-    in capitals or small letters (x.PNG is x.png).
+    in capitals or small letters (x.PNG is x.png), else by the same without their suffixes.
 
     An ending counts only where no other row has it too: `study1/view1.jpg` by itself would give one
     patient's image to all. Raises InputError where two images share the longest ending.
     """
     texts = given.map(_relative)
-    rows_of, images_of = _by_ending(texts.unique()), _by_ending(images)
+    distinct = list(texts.unique())
     whole = {image.casefold(): image for image in images}
+    forms: tuple[Callable[[str], str], ...] = (str, without_suffix)
+    endings = [(form, _by_ending(distinct, form), _by_ending(images, form)) for form in forms]
 
     def found(text: str) -> str:
         if text.casefold() in whole:
             return whole[text.casefold()]
-        for ending in _endings(text):
-            alike = images_of.get(ending, [])
-            if not alike:
+        for form, rows_of, images_of in endings:
+            shared = next((one for one in _endings(form(text)) if one in images_of), None)
+            if shared is None:
                 continue
+            alike = images_of[shared]
             if len(alike) > 1:
                 raise InputError(
                     f"{text!r} is in the zip {len(alike)} times: {alike[0]!r} and {alike[1]!r}."
                 )
-            if len(rows_of[ending]) == 1:
-                return alike[0]
-            break
+            return alike[0] if len(rows_of[shared]) == 1 else _harmless(text)
         return _harmless(text)
 
-    return texts.map({text: found(text) for text in texts.unique()})
+    return texts.map({text: found(text) for text in distinct})
 
 
 def _relative(value: object) -> str:
@@ -236,10 +249,10 @@ def _endings(path: str) -> Iterator[str]:
     return ("/".join(parts[at:]) for at in range(len(parts)))
 
 
-def _by_ending(paths: Iterable[str]) -> dict[str, list[str]]:
+def _by_ending(paths: Iterable[str], form: Callable[[str], str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in paths:
-        for ending in _endings(path):
+        for ending in _endings(form(path)):
             found.setdefault(ending, []).append(path)
     return found
 
@@ -253,17 +266,6 @@ def _harmless(text: str) -> str:
 
 def _bare(text: str) -> str:
     return str(text).strip().replace("\\", "/").rpartition("/")[2].casefold()
-
-
-def _classes(
-    rows: pd.DataFrame, keys: tuple[str | None, ...], wanted: tuple[str, ...], table: str
-) -> tuple[tuple[str, ...], str | None]:
-    """The columns of classes, or none and the column of names joined in one cell."""
-    joined = None if wanted else known_column(rows, JOINED)
-    if joined and joined not in keys and not is_label(rows[joined]):
-        return (), joined
-    kept = [key for key in (*keys, IMAGE_COLUMN) if key]
-    return wanted or guessed(rows, kept, Path(table)), None
 
 
 def _class_found(table: pd.DataFrame, name: str) -> ClassFound:

@@ -15,6 +15,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.datasets.files import SUFFIXES
 from core.errors import InputError
 from core.study.progress import Advance
 from core.upload.names import shown_name
@@ -30,10 +31,6 @@ MAX_PART_BYTES = 200
 MAX_DEPTH = 8
 MAX_DIRECTORY_BYTES = 100 * 2**20
 PIECE = 2**20
-IMAGES = (
-    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".jp2"),
-    *(".dcm", ".dicom"),
-)
 # Names without a suffix, DICOM's UIDs ("1.2.840.10008.5") and Siemens' .IMA.
 SUFFIXLESS = re.compile(r"(^[^.]+|\.[0-9]+|\.ima)$")
 # Of PNG, JPEG and TIFF (either byte order).
@@ -62,6 +59,8 @@ def contents(archive: zipfile.ZipFile, name: str, packed: int) -> Contents:
     """
     if any(not one.filename for one in archive.infolist()):
         raise InputError(f"{name} holds a file without a name.")
+    for one in archive.infolist():  # some programs of Windows divide folders by backslashes
+        one.filename = one.filename.replace("\\", "/")
     members = [one for one in archive.infolist() if not one.is_dir()]
     if len(archive.infolist()) > MAX_FILES:
         raise InputError(f"{name} holds {len(archive.infolist()):,} files; at most {MAX_FILES:,}.")
@@ -81,8 +80,8 @@ def contents(archive: zipfile.ZipFile, name: str, packed: int) -> Contents:
     images = [one for one in wanted if _is_image(archive, one)]
     if not images:
         raise InputError(
-            f"{name} holds no images; known are {', '.join(IMAGES)}, and files of other names that "
-            "begin as DICOM, PNG, JPEG or TIFF do."
+            f"{name} holds no images; known are {', '.join(SUFFIXES)}, and files of other names "
+            "that begin as DICOM, PNG, JPEG or TIFF do."
         )
     if len(tables) != 1:
         which = ", ".join(_shown(one) for one in tables[:4]) or "none"
@@ -98,7 +97,7 @@ def contents(archive: zipfile.ZipFile, name: str, packed: int) -> Contents:
 def _is_image(archive: zipfile.ZipFile, one: zipfile.ZipInfo) -> bool:
     """By its suffix, else by how it begins: archives of hospitals write names without one."""
     name = one.filename.lower().rpartition("/")[2]
-    if name.endswith(IMAGES):
+    if name.endswith(SUFFIXES):
         return True
     if not SUFFIXLESS.search(name) or name == "dicomdir":  # DICOM's own table of contents
         return False
@@ -165,10 +164,10 @@ def _write(archive: zipfile.ZipFile, one: zipfile.ZipInfo, target: Path, name: s
 
 
 def _check_name(one: zipfile.ZipInfo, name: str) -> None:
-    # What the file itself says: zipfile cuts a name at NUL, and turns backslashes on Windows.
-    given = one.orig_filename
+    # What the file itself says: zipfile cuts a name at NUL.
+    given = one.orig_filename.replace("\\", "/")
     parts = given.split("/")
-    escapes = given.startswith("/") or "\\" in given or ".." in parts or "." in parts
+    escapes = given.startswith("/") or ".." in parts or "." in parts
     if escapes or re.match(r"[A-Za-z]:", given) or "" in parts:
         raise InputError(f"{name} holds a path that leads out of it ({_shown(one)}).")
     # NFKC turns look-alikes, such as a full-width slash or a one-dot leader, into what they fake.

@@ -353,7 +353,7 @@ def test_true_and_false_are_read(tmp_path, truth):
         assert loaded(path).table["Mass"].tolist() == [1, 0] * 10
 
 
-@pytest.mark.parametrize("wrong", ["2", "x", "0.5", "?", "-2", "positive"])
+@pytest.mark.parametrize("wrong", ["2", "x", "0.5", "?", "-2", "maybe"])
 def test_one_wrong_value_does_not_take_a_class_out_of_the_study(tmp_path, wrong):
     values = [str(at % 2) for at in range(20)]
     values[7] = wrong

@@ -152,6 +152,8 @@ def _report(
 
 
 def _patients_by(report: DataReport) -> str:
+    if report.patient_column == data.PATIENT_COLUMN:
+        return "folder"
     by_folder = report.n_patients < report.n_rows  # patient00001/ in the path
     return report.patient_column or ("folder" if by_folder else "image")
 
