@@ -107,7 +107,7 @@ def quality_chart(quality: pd.DataFrame, names: dict[str, str], title: str) -> p
 
 
 def z_chart(definitions: pd.DataFrame, title: str) -> parts.Chart:
-    """How agreement_z is distributed among PIEs and other images. definitions: `tables.pies`."""
+    """How agreement_z is distributed among PIEs and other images. definitions: the table `pies`."""
     known = definitions[definitions["agreement_z"].notna()]
     z = known["agreement_z"].to_numpy(float)
     figure = parts.empty_figure(280)
@@ -130,8 +130,8 @@ def z_chart(definitions: pd.DataFrame, title: str) -> parts.Chart:
     parts.no_difference(figure, 0)
     parts.legend_above(figure, 1.02)
     figure.update_layout(barmode="stack", bargap=0.05, margin_t=36)
-    title = "z: agreement with the pruned model against dense with dense"
-    figure.update_xaxes(title=title, hoverformat=".1f")
+    axis = "z: agreement with the pruned model against dense with dense"
+    figure.update_xaxes(title=axis, hoverformat=".1f")
     figure.update_yaxes(title="Test images")
     caption = (
         f"n = {words.count(len(known), 'test image')}; below 0: dense and pruned models agree "

@@ -58,6 +58,14 @@ def test_the_gallery_has_every_chart(charts):
     assert {name.split()[0] for name in charts} == set(drawing_functions())
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("z_chart", "z of PIEs"), ("quality_chart", "Sharpness"), ("label_noise_chart", "Noise")],
+)
+def test_a_chart_has_the_title_that_it_is_given(charts, name, title):
+    assert charts[name].title == title
+
+
 def test_letters_are_large_enough_and_in_the_ink_of_the_page(charts):
     """A colour of its own could be read in one of the two themes at most."""
     for name, chart in charts.items():
