@@ -24,7 +24,7 @@ def grid_of(text: str) -> tuple[float, ...]:
     """
     found = {0}
     for part in filter(None, re.split(r"[\s,;%]+", text[:1000])):
-        if not part.isascii() or not part.isdigit() or int(part[:4]) >= 100:
+        if not part.isascii() or not part.isdigit() or int(part) >= 100:
             raise InputError(
                 f"{part[:20]!r} is no sparsity. Give whole percents from 0 to 99, such as 5, 10, "
                 "50."

@@ -28,7 +28,9 @@ def test_a_grid_is_written_in_percent(text, grid):
     assert grid_of(text) == grid
 
 
-@pytest.mark.parametrize("text", ["100", "0.5", "-5", "five", "1e1", "5000000000", "\u0665"])
+@pytest.mark.parametrize(
+    "text", ["100", "0.5", "-5", "five", "1e1", "5000000000", "0000150", "\u0665"]
+)
 def test_what_is_no_sparsity_is_named(text):
     with pytest.raises(InputError, match=r"is no sparsity\. Give whole percents"):
         grid_of(f"10, {text}")
