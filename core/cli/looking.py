@@ -92,6 +92,8 @@ def _write_picture(found: Look, path: Path, out: Path) -> None:
 
     if found.what != "image" or out.suffix.lower() != ".png":
         raise InputError("--out writes the picture of an image to a .png file.")
+    if out.exists() and out.samefile(path):
+        raise InputError(f"--out {out} is the X-ray itself; give another file.")
     Image.fromarray(read_grey(path)).save(out)
 
 

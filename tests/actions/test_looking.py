@@ -87,6 +87,14 @@ def test_an_image_is_shown_as_the_model_sees_it(tmp_path):
     assert np.array_equal(np.asarray(Image.open(out)), read_grey(tmp_path / "deep.png"))
 
 
+def test_an_x_ray_is_never_overwritten_by_its_own_picture(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((20, 20), 900, np.uint16)).save(path)
+    before = path.read_bytes()
+    assert "is the X-ray itself" in asked(path, "--out", path).output
+    assert path.read_bytes() == before
+
+
 def test_an_image_is_decoded_once(tmp_path, monkeypatch):
     path = write_dicom(tmp_path / "x", np.arange(64, dtype=np.uint16).reshape(8, 8))
     decoded, decode = [], dicom._decoded
