@@ -25,8 +25,9 @@ IMPORTED = (
 METHODS = (
     (
         "Pruning",
-        "One-shot from the dense weights at each sparsity: the given share of all weights of "
-        "Conv2d and Linear layers together is set to 0 by the study's method. No retraining.",
+        "One-shot from the dense weights at each sparsity: the study's method sets the given share "
+        "of all weights of Conv2d and Linear layers together, attention's included, to 0. No "
+        "retraining.",
         "The same.",
     ),
     (

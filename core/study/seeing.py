@@ -1,4 +1,4 @@
-"""How a given network sees images, and what becomes of its outputs, where that is not as usual."""
+"""How a given network sees images and what becomes of its outputs, if that is not as usual."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class SeeingSettings(Settings):
     mean: tuple[float, ...] = Field(
         (),
         max_length=3,
-        description="Mean of grey in 0 to 1, in place of that of `preprocessing`; one for each "
+        description="Mean of grey from 0 to 1, instead of that of `preprocessing`; one for each "
         "channel, or one for all.",
     )
     std: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (), max_length=3, description="Deviation, likewise."
+        (), max_length=3, description="Standard deviation, in the same way."
     )
     centre_crop: float = Field(
         0.0,
@@ -37,7 +37,7 @@ class SeeingSettings(Settings):
     operating_points: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
         (),
         description="torchxrayvision's `op_threshs`, one for each output: probabilities are moved "
-        "so that each of these becomes 0.5. Where one is 0, all of them are 0.5.",
+        "so that each of these becomes 0.5. An output whose point is 0 always gives 0.5.",
     )
 
     @field_validator("centre_crop")

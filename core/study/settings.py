@@ -89,7 +89,8 @@ class ImageSettings(Settings):
         0.2,
         gt=0,
         le=1,
-        description="Share for testing; the others train. A given checkpoint needs none of those.",
+        description="Share of patients for testing; the rest are for training, and may be none "
+        "where a checkpoint is analysed.",
     )
 
     @model_validator(mode="after")
@@ -273,9 +274,9 @@ class CheckpointSettings(SeeingSettings):
     )
     class_frequencies: Literal["unknown", "train"] | dict[str, Share] = Field(
         "unknown",
-        description="How frequent each class was in what the network was trained on, which makes "
-        "head, medium and tail: `unknown`; `train`, as in the dataset's train split, where it was "
-        "trained on that; or a share by class.",
+        description="How frequent each class was in the network's own training, which decides "
+        "what is head, medium and tail: `unknown`; `train`, if it was trained on the dataset's "
+        "train split; or a share for each class.",
     )
     network: str | None = Field(None, description="Which of several networks in the file.")
     rename: tuple[str, ...] = Field((), max_length=20, description="Rules that renamed weights.")
@@ -326,7 +327,7 @@ class RunSettings(Settings):
         None,
         ge=1,
         exclude_if=lambda value: value is None,
-        description="How many before `prunescope extend`: the id goes by it. Not to be set.",
+        description="The number before `prunescope extend`, which writes it; it decides the id.",
     )
     first_seed: int = Field(0, ge=0, description="Seed of the first; the next have the next.")
     at_once: int = Field(
@@ -359,7 +360,7 @@ class SweepSettings(Settings):
     begun_with: tuple[float, ...] | None = Field(
         None,
         exclude_if=lambda value: value is None,
-        description="The grid before `prunescope extend`: the id goes by it. Not to be set.",
+        description="The grid before `prunescope extend`, which writes it; it decides the id.",
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",

@@ -1,14 +1,14 @@
 """What the words of the field mean, in a sentence each, and which of them each page uses.
 
-The words and their meanings are those of the documentation; thresholds that a study may set are
-told by the page's own legends.
+The words and their meanings are those of the documentation; thresholds that a study may set are in
+the page's own legends.
 """
 
 from __future__ import annotations
 
 TERMS = {
-    "sparsity": "Share of the prunable weights, those of every Conv2d and Linear layer, that are "
-    "zero.",
+    "sparsity": "Share of the prunable weights, those of every Conv2d and Linear layer, "
+    "attention's included, that are zero.",
     "dense": "The model as it was trained: sparsity 0.",
     "run": "One training. Runs differ by their random seed only.",
     "AP": "Average precision of a class, from 0 to 1. By chance it is the class's prevalence, so "
