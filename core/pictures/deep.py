@@ -21,16 +21,19 @@ from PIL import Image, ImageFile
 MAX_BYTES = 6 * 80_000_000
 DEEP_PNG = ("RGB;16B", "RGBA;16B", "LA;16B")
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, SAMPLES = WANTED = (256, 257, 258, 262, 274, 277)
+WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, SAMPLES, FORMAT = WANTED = (
+    256, 257, 258, 262, 274, 277, 339
+)  # fmt: skip
 NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # a TIFF's types of whole numbers
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+SIGNED = 2  # a format of samples
 MOST_SAMPLES = 8
 MOST_ENTRIES = 4096
 ROWS = 256  # worked on at a time
 
 
 class DeepTiff(NamedTuple):
-    """What the first directory of a TIFF of 16 and more bits says."""
+    """What the first directory says of a TIFF that Pillow does not read in full."""
 
     width: int
     height: int
@@ -42,7 +45,8 @@ class DeepTiff(NamedTuple):
 
 
 def deep_tiff(path: Path) -> DeepTiff | None:
-    """Of a TIFF of 16, 32 or 64 bits in grey or RGB, with or without alpha; None for other files.
+    """Of a TIFF of 16, 32 or 64 bits, or of 8 with a sign, in grey or RGB, with or without alpha;
+    None for other files.
 
     Raises ValueError or struct.error for a damaged directory.
     """
@@ -59,7 +63,9 @@ def deep_tiff(path: Path) -> DeepTiff | None:
         several = after not in (0, first) and after < os.fstat(file.fileno()).st_size
     bits, n_samples = tags.get(BITS, (1,)), tags.get(SAMPLES, (1,))[0]
     photometric = tags.get(PHOTOMETRIC, (BLACK_IS_ZERO,))[0]
-    if bits[0] not in (16, 32, 64) or len(set(bits)) > 1 or not 1 <= n_samples <= MOST_SAMPLES:
+    # Pillow takes the sign of 8 bits for a bit like the others.
+    known = (8, 16, 32, 64) if tags.get(FORMAT, (1,))[0] == SIGNED else (16, 32, 64)
+    if bits[0] not in known or len(set(bits)) > 1 or not 1 <= n_samples <= MOST_SAMPLES:
         return None
     if photometric not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
         return None

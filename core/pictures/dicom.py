@@ -47,6 +47,8 @@ OURS = "prunescope"  # core/pictures/dicom_decoders.py: imagecodecs, CharLS and 
 PLUGINS = {uid.JPEGBaseline8Bit: "pillow"} | dict.fromkeys(
     dicom_decoders.DECODER_DEPENDENCIES, OURS
 )
+# Compressed, but with every bit of the words, wherever the pixels lie in them.
+WHOLE_WORDS = (uid.RLELossless,)
 # Only these leave the file. None says who the patient is.
 SIZE_FIELDS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
 FIELDS = (
@@ -210,16 +212,19 @@ def _decoded(path: Path, repairs: set[str]) -> tuple[Dataset, np.ndarray]:
     syntax = data.file_meta.TransferSyntaxUID
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         syntax = data.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    as_stored: Any = {"view_only": True, "correct_unused_bits": False}
     if syntax in PLUGINS:
         _refuse_other_size(path, header, data.PixelData)
-        pixels, told = get_decoder(syntax).as_array(data, decoding_plugin=PLUGINS[syntax])
+        options: Any = as_stored if syntax in WHOLE_WORDS else {}
+        pixels, told = get_decoder(syntax).as_array(
+            data, decoding_plugin=PLUGINS[syntax], **options
+        )
     else:
         needed = header.Rows * header.Columns * int(data.SamplesPerPixel) * data.BitsAllocated // 8
         if data.get("PhotometricInterpretation") == "YBR_FULL_422":
             needed = needed // 3 * 2
         if len(data.PixelData) < needed:
             raise BadImage(path, "it is truncated: it holds fewer pixels than it claims")
-        as_stored: Any = {"view_only": True, "correct_unused_bits": False}
         pixels, told = get_decoder(syntax).as_array(data, **as_stored)
     del data.PixelData
     data.PhotometricInterpretation = str(told["photometric_interpretation"])
@@ -228,7 +233,8 @@ def _decoded(path: Path, repairs: set[str]) -> tuple[Dataset, np.ndarray]:
     if pixels.dtype.itemsize > 2:
         raise BadImage(path, f"it decodes to {data.BitsAllocated} bits a sample")
     data.BitsStored = min(data.BitsStored, data.BitsAllocated)
-    data.HighBit = data.BitsStored - 1 if syntax in PLUGINS else header.HighBit
+    samples_only = syntax in PLUGINS and syntax not in WHOLE_WORDS
+    data.HighBit = data.BitsStored - 1 if samples_only else header.HighBit
     codes = luma(pixels) if pixels.ndim == 3 else _as_unsigned(pixels)
     if codes.shape != (header.Rows, header.Columns):
         raise BadImage(path, "it decodes to another size than it claims")

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
 from core.pictures.framing import Framing
+from core.pictures.other_kinds import other_kind
 from core.pictures.ranges import range_of_blocks, shown_range
 from core.pictures.samples import (
     BLOCK_ROWS,
@@ -158,7 +159,8 @@ def _damage_named(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise BadImage(path, "there is no such file") from error
     except UnidentifiedImageError as error:
-        raise BadImage(path, f"it is no image in a known format ({KNOWN})") from error
+        unknown = f"it is no image in a known format ({KNOWN})"
+        raise BadImage(path, other_kind(path) or unknown) from error
     except Image.DecompressionBombError as error:
         raise BadImage(path, f"it claims more than {MAX_PIXELS:,} pixels") from error
     except OSError as error:

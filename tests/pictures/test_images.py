@@ -110,7 +110,7 @@ def test_a_truncated_image_is_named(tmp_path):
     ("content", "reason"),
     [
         (b"this is no image", "no image in a known format"),
-        (b"", "no image in a known format"),
+        (b"", "it is empty"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image in a known format"),
     ],
 )
