@@ -13,6 +13,8 @@ from core.study.settings import CheckpointSettings, PreprocessingName
 from core.wording.amounts import some
 
 OPERATING_POINTS = "op_threshs"
+# What timm calls a network of the study file's own names, where it calls it otherwise.
+OF_TIMM = {"vit_b_16": "vit_base_patch16_224"}
 
 
 def networks_warnings(found: Match) -> list[str]:
@@ -36,15 +38,21 @@ def _usual(network: Network) -> PreprocessingName | None:
     return None
 
 
+def _in_its_library(found: Match) -> Network | None:
+    """The network whose preprocessing is the file's own; None where its weights' names are those
+    that several libraries use."""
+    name = found.settings.architecture
+    if not of_library(name):
+        name = f"{found.library}/{OF_TIMM.get(name, name)}" if found.library == "timm" else ""
+    return index().networks.get(name)
+
+
 def usual_preprocessing(found: Match, warnings: list[str]) -> tuple[PreprocessingName, str]:
     """What the network's library normalises with, and why it is taken."""
     channels, name = found.settings.channels, found.settings.architecture
     if channels == 1 and name.startswith("densenet"):
         return "xrv", "a DenseNet of one channel is torchxrayvision's: -1024 to 1024"
-    if found.library == "timm" and name == "vit_b_16":
-        return "half", "timm's default for this ViT: -1 to 1"
-    if of_library(name):
-        network = index().networks[name]
+    if network := _in_its_library(found):
         return _usual(network) or "unit", f"{network.library}'s own for {network.own_name}"
     if channels == 1:
         warnings.append(
@@ -68,21 +76,17 @@ def usual_framing(found: Match, options: PreflightOptions, sidecar: Sidecar) -> 
         return settings
     if name.startswith("densenet") and found.settings.channels == 1:
         return settings | {"centre_crop": 1.0}
-    if not of_library(name):
+    if (network := _in_its_library(found)) is None:
         return settings
-    network = index().networks[name]
     if _usual(network) is None:
         mean, std = network.mean, network.std
         if found.settings.channels == 1:  # of colours, what grey has
             mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
         settings |= {"mean": mean, "std": std}
-    if network.library == "timm":
-        bicubic = network.interpolation == "bicubic"
-        settings |= {
-            "centre_crop": max(network.crop, 0.5),
-            "interpolation": "bicubic" if bicubic else "bilinear",
-        }
-    return settings
+    return settings | {
+        "centre_crop": min(max(network.crop, 0.5), 1.0),  # three of VOLO pad instead: 1.15
+        "interpolation": "bicubic" if network.interpolation == "bicubic" else "bilinear",
+    }
 
 
 def framed(checkpoint: CheckpointSettings) -> str:
