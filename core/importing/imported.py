@@ -27,7 +27,7 @@ class Imported:
             lines.append(f"No files for the seeds {', '.join(map(str, self.missing_seeds))}.")
         if self.missing_sparsities:
             shown = ", ".join(f"{sparsity:g}" for sparsity in self.missing_sparsities)
-            lines.append(f"No files for the sparsities {shown}.")
+            lines.append(f"Of the paper's grid there are no files for the sparsities {shown}.")
         for seed, sparsity in self.missing_cells:
             lines.append(f"No file for seed {seed} at sparsity {sparsity:g}.")
         return "\n".join(lines)

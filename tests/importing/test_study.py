@@ -398,7 +398,7 @@ def test_the_command_says_what_was_imported_and_what_is_missing(source: Path) ->
     result = CliRunner().invoke(app, ["import-predictions", str(source), *options, "nih-cxr-lt"])
     assert result.exit_code == 0, result.stderr
     assert "6 cells of 20 classes, 6 of them new" in result.stdout
-    assert "No files for the sparsities 0.05," in result.stdout
+    assert "no files for the sparsities 0.05," in result.stdout
     result = CliRunner().invoke(app, ["import-predictions", str(source), *options, "chexpert"])
     assert result.exit_code == 2
     assert result.stderr == (
