@@ -68,7 +68,7 @@ def write_study(
         store.write_ensemble(folder, runs, sparsity, test["image_id"], names)
     metrics = pd.concat(cells, ignore_index=True)[store.CLASS_METRICS.names]
     store.write_table(metrics, paths.class_metrics_path(folder))
-    skipped_images = [{"image_id": name} for name in skipped]
+    skipped_images = [{"image_id": name, "reason": "it is empty"} for name in skipped]
     provenance = {
         "config": config.model_dump(mode="json"),
         "skipped_images": skipped_images,

@@ -22,7 +22,14 @@ from core.wording.precision_sentences import IMITATED_BF16
 AUTO = "auto"
 PRECISIONS: tuple[str, ...] = get_args(SweepSettings.model_fields["precision"].annotation)
 AUTO_PRECISION = f"sweep.precision={AUTO}"
-BAD_IMAGE = "dataset.on_bad_image"
+BAD_IMAGE, BAD_SHARE = "dataset.on_bad_image", "dataset.bad_image_share"
+# What a person can choose of images that cannot be read, and the settings that this is.
+BAD_IMAGES: dict[str, tuple[str, ...]] = {
+    "leave out and list": (),
+    "leave out, at most 1 %": (f"{BAD_SHARE}=0.01",),
+    "leave out, at most 5 %": (f"{BAD_SHARE}=0.05",),
+    "stop at the first": (f"{BAD_IMAGE}=fail",),
+}
 CHANGEABLE = ("study", "sweep", "pruning", "groups")
 
 
@@ -34,9 +41,9 @@ def analysis_config(
 ) -> StudyConfig:
     """The study of a checkpoint that is fit, as `run_study` and `jobs.submit` take it.
 
-    `overrides` are `section.key=value` of grid, precision, pruning, groups and BAD_IMAGE; what the
-    preflight has looked at cannot be changed after it. It looked at a sample, so images that cannot
-    be read are left out unless BAD_IMAGE says otherwise. AUTO_PRECISION is bf16 where the machine
+    `overrides` are `section.key=value` of grid, precision, pruning, groups, BAD_IMAGE and
+    BAD_SHARE; what the preflight has looked at cannot be changed after it. It looked at a sample,
+    so images that cannot be read are left out unless BAD_IMAGE says otherwise. AUTO_PRECISION is bf16 where the machine
     of the preflight computes in it. class_frequencies: of the training, as in `CheckpointSettings`.
     Equal reports and choices give equal ids.
     """
@@ -44,10 +51,10 @@ def analysis_config(
         raise InputError(report.refusal or "The checkpoint's preflight did not end.")
     for override in overrides:
         key = override.partition("=")[0].strip()
-        if key.partition(".")[0] not in CHANGEABLE and key != BAD_IMAGE:
+        if key.partition(".")[0] not in CHANGEABLE and key not in (BAD_IMAGE, BAD_SHARE):
             raise InputError(
-                f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)} and "
-                f"{BAD_IMAGE} can change."
+                f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)}, "
+                f"{BAD_IMAGE} and {BAD_SHARE} can change."
             )
     asked = tuple(override for override in overrides if override != AUTO_PRECISION)
     config = with_overrides(report.config, asked)

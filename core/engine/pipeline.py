@@ -18,7 +18,7 @@ from core.datasets.splits import refuse_nothing_to_train_on
 from core.engine.checkpoints import versions
 from core.engine.crew import Alone, Crew, crew_size
 from core.engine.foreign.adopting import adopt_run, studied_labels
-from core.engine.pixels import Pixels, decode, without_skipped
+from core.engine.pixels import Pixels, decode, refuse_many_skipped, without_skipped
 from core.engine.precision import native_bf16
 from core.engine.preprocessing import framing_of
 from core.engine.sweep import sweep_run
@@ -187,6 +187,7 @@ def _decode(config: StudyConfig, labels: Labels, progress: Progress) -> tuple[La
     waiting = "Waiting for images, which another study is decoding"
     with _turn([folder / "decoding.lock"], progress, "Decoding images once", waiting) as advance:
         pixels = decode(labels, images, size, folder, config.dataset.on_bad_image, advance, framing)
+    refuse_many_skipped(pixels, len(labels.table), config.dataset.bad_image_share)
     return without_skipped(labels, pixels), pixels
 
 

@@ -176,6 +176,18 @@ def without_skipped(labels: Labels, pixels: Pixels) -> Labels:
     return Labels(table, labels.class_names)
 
 
+def refuse_many_skipped(pixels: Pixels, n_images: int, share: float) -> None:
+    """Raises InputError where more than `share` of the images were left out."""
+    n = len(pixels.skipped)
+    if n > share * n_images:
+        first = pixels.skipped[0]
+        raise InputError(
+            f"{n:,} of {n_images:,} images cannot be used, and dataset.bad_image_share allows "
+            f"{share:.2%}. The first is {first['image_id']}: {first['reason']}. Replace such "
+            "images, or allow more."
+        )
+
+
 def _file_state(path: Path) -> tuple[int, int] | str:
     """(bytes, modification time in ns), or the reason why there is no such file."""
     try:

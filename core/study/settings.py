@@ -73,11 +73,12 @@ class ImageSettings(Settings):
     on_bad_image: Literal["fail", "skip"] = Field(
         "fail", description="A missing or broken image ends the work, or is left out and listed."
     )
+    bad_image_share: float = Field(
+        1, gt=0, le=1, description="With `skip`: the work ends if more of the images are bad."
+    )
     # Patients are never divided.
     split_seed: int = Field(
-        0,
-        ge=0,
-        description="Seed by which patients are divided, where the data brings no split.",
+        0, ge=0, description="Seed by which patients are divided, if the data brings no split."
     )
     validation_share: float = Field(
         0.1,

@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from core.engine import pixels as cache
-from core.engine.pixels import decode, shard_path, without_skipped
+from core.engine.pixels import decode, refuse_many_skipped, shard_path, without_skipped
 from core.errors import InputError
 from core.pictures.images import read_grey
 from core.study.labels import Labels
@@ -212,6 +213,16 @@ def test_skipping_may_not_empty_a_split_or_the_study(images, store):
         (images / name).unlink()
     with pytest.raises(InputError, match="None of the 3 images"):
         decode(labels, images, SIZE, store, on_bad_image="skip")
+
+
+@pytest.mark.parametrize(("share", "fits"), [(1, True), (0.1, True), (0.05, False)])
+def test_how_many_images_may_be_skipped_is_a_setting(images, store, share, fits):
+    labels = study(images)  # 2 of 23 are bad: 8.7 %
+    (images / "003.png").write_bytes(b"no image")
+    (images / "020.png").unlink()
+    pixels = decode(labels, images, SIZE, store, on_bad_image="skip")
+    with nullcontext() if fits else pytest.raises(InputError, match=r"2 of 23 .* 5\.00%.*020\.png"):
+        refuse_many_skipped(pixels, 23, share)
 
 
 def test_leftovers_of_a_killed_decode_are_removed_once_they_are_old(images, store):

@@ -152,6 +152,8 @@ def test_a_report_is_read_and_the_study_is_the_command_lines(
     assert not [one for one in at.button if one.label == "Start the study"]
     at.text_input(key="sparsities").set_value("95, 50,70,80,90").run()
     at.text_input(key="study_name").set_value("mine")
+    # Given without a choice, images that cannot be read are left out, however many.
+    assert at.selectbox(key="bad_images").value == "leave out and list"
     button(at, "Start the study").click().run()
     (submitted,) = jobs.jobs()
     assert submitted.study_name == "mine"
@@ -163,6 +165,14 @@ def test_a_report_is_read_and_the_study_is_the_command_lines(
 
     report = preflights.answer(question).report
     assert report
+    bad = {
+        words: analyses.analysis_config(report, overrides=overrides).dataset
+        for words, overrides in analyses.BAD_IMAGES.items()
+    }
+    assert {words: (one.on_bad_image, one.bad_image_share) for words, one in bad.items()} == {
+        "leave out and list": ("skip", 1), "leave out, at most 1 %": ("skip", 0.01),
+        "leave out, at most 5 %": ("skip", 0.05), "stop at the first": ("fail", 1),
+    }  # fmt: skip
     config = analyses.analysis_config(report)
     assert config.checkpoint
     assert config.checkpoint.path == arrived.path

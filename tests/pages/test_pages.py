@@ -253,6 +253,12 @@ def test_overview_says_what_was_repaired_in_images(full_cache):
     assert "Repaired images" not in said(open_page("overview.py", study="toy"))
 
 
+def test_overview_lists_the_images_that_were_left_out_and_why(full_cache):
+    tables = [one.value for one in open_page("overview.py", study="odd").dataframe]
+    (skipped,) = [table for table in tables if table.columns[0] == "Image"]
+    assert skipped.to_numpy().tolist() == [["broken<b>.png", "it is empty"]]
+
+
 def test_overview_opens_with_the_answer_and_the_claims(full_cache):
     at = open_page("overview.py", study="toy")
     text = said(at)

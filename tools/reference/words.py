@@ -101,6 +101,7 @@ ADDRESS = {
     "sparsities": ("Analyse a checkpoint", "The same in percent, with `grid=others`."),
     "precision": ("Analyse a checkpoint", "`auto`, `fp32` or `bf16`."),
     "method": ("Analyse a checkpoint", "How weights are pruned."),
+    "bad_images": ("Analyse a checkpoint", "What happens to images that cannot be read."),
     "name": ("Analyse a checkpoint", "Name of the study to start, where another was typed."),
     "job": ("Jobs", "Id of the job in view; without it the list."),
     "reader-study": ("Reader study, Reader results", "Name of the reader study."),

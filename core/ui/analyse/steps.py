@@ -160,6 +160,13 @@ def run(report: Preflight, base: StudyConfig) -> None:
         key="method",
         bind="query-params",
     )
+    bad = st.columns(3)[0].selectbox(
+        "Images that cannot be read",
+        list(analyses.BAD_IMAGES),
+        key="bad_images",
+        bind="query-params",
+        help="The preflight looked at a sample. Overview counts and lists the images left out.",
+    )
     frequencies = training.frequencies(report.outputs)
     computed = analyses.auto_precision(report) if precision == analyses.AUTO else precision
     st.caption(precision_sentences.choice(precision, computed, analyses.has_bf16(report)))
@@ -174,6 +181,7 @@ def run(report: Preflight, base: StudyConfig) -> None:
         f"sweep.sparsities={list(sparsities)}",
         f"sweep.precision={precision}",
         f"pruning.method={method}",
+        *analyses.BAD_IMAGES[bad],
     )
     start = st.button(
         "Start the study",

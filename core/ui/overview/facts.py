@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from core.charts import Chart
@@ -18,6 +19,12 @@ from core.wording import words
 
 def show(view: View) -> None:
     st.html(markup.facts(_facts(view)))
+    skipped = store.read_provenance(view.folder).get("skipped_images", [])
+    rows = [(one["image_id"], one.get("reason", "")) for one in skipped]
+    if rows:
+        with st.popover(f"Skipped images ({len(rows):,})", icon=":material/hide_image:"):
+            found = pd.DataFrame(rows, columns=["Image", "Why it cannot be used"])
+            st.dataframe(found, hide_index=True, height="auto", alt="Skipped images and why")
 
 
 def say_caveats(view: View) -> None:

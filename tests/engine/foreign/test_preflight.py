@@ -412,5 +412,9 @@ def test_one_truncated_image_among_test_images_alone_does_not_end_a_study(
     assert len(study.test) == len(labels.table) - 1
     with pytest.raises(InputError, match="cannot be used"):
         run_study(analysis_config(report, "strict", ("dataset.on_bad_image=fail",)))
+    few = analysis_config(report, "few", ("dataset.bad_image_share=0.001",))
+    assert few.dataset.on_bad_image == "skip"
+    with pytest.raises(InputError, match=r"bad_image_share allows 0\.10%"):
+        run_study(few)
     with pytest.raises(InputError, match=r"No image is in the train split.*prunescope analyze"):
         run_study(with_overrides(config, ("study.name=trained", "dataset.on_bad_image=skip")))
