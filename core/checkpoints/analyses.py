@@ -43,8 +43,9 @@ def analysis_config(
 
     `overrides` are `section.key=value` of grid, precision, pruning, groups, BAD_IMAGE and
     BAD_SHARE; what the preflight has looked at cannot be changed after it. It looked at a sample,
-    so images that cannot be read are left out unless BAD_IMAGE says otherwise. AUTO_PRECISION is bf16 where the machine
-    of the preflight computes in it. class_frequencies: of the training, as in `CheckpointSettings`.
+    so images that cannot be read are left out unless BAD_IMAGE says otherwise. AUTO_PRECISION is
+    bf16 where the machine of the preflight computes in it. class_frequencies: of the training, as
+    in `CheckpointSettings`.
     Equal reports and choices give equal ids.
     """
     if report.refusal or report.config is None:

@@ -23,7 +23,7 @@ from core.processes import children
 from core.study.config import StudyConfig, parse_config, read_config
 from core.study.paths import images_dir, preflight_path, preflight_paths
 from core.study.trash import remove
-from core.upload.datasets import OwnDataset, own_datasets
+from core.upload.datasets import OwnDataset, all_datasets
 from core.upload.uploads import Upload, uploads_dir
 
 CHILD = "core.engine.foreign.preflight_child"
@@ -56,14 +56,15 @@ class Question:
 Answer = children.Answer[Preflight]
 
 
-def datasets(studies: Iterable[StudyConfig]) -> dict[str, StudyConfig]:
-    """What a checkpoint can be tried on, by name: studies that are here, people's own data, and
-    the study files that come along. The images have to be on this machine."""
+def datasets(studies: Iterable[StudyConfig], person: str) -> dict[str, StudyConfig]:
+    """What a person can try a checkpoint on, by name: studies that are here, their own data and
+    nobody's, and the study files that come along. The images have to be on this machine."""
     found: dict[str, StudyConfig] = {}
     for config in studies:
         if config.dataset.kind != "imported" and config.checkpoint is None:
             found.setdefault(config.study.name, config)
-    for config in (*own_datasets(), *_along()):
+    own = [one.config for one in all_datasets() if one.person in ("", person)]
+    for config in (*own, *_along()):
         found.setdefault(config.study.name, config)
     return {name: config for name, config in found.items() if _has_images(config)}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.datasets.classes import all_class_names, class_list
+from core.datasets.columns import as_patients
 from core.datasets.files import ImageFiles, image_files, refuse_missing, relative_path
 from core.datasets.splits import refuse_shared_patients, with_validation
 from core.datasets.tables import (
@@ -133,4 +134,4 @@ def _patients(rows: pd.DataFrame, paths: pd.Series, folder: Path) -> pd.Series:
             f"{folder}: image {nameless.iloc[0]!r} has no patient. Expected: one of the columns "
             f"{', '.join(PATIENT_COLUMNS)}, or names such as 00000001_000.png, p10000032/x.jpg."
         )
-    return patients.astype(str)
+    return as_patients(patients)

@@ -15,6 +15,7 @@ LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
 by_bars: Split = partial(str.split, sep="|")
 MISSING = frozenset({"nan", "none", "null"})
+NO_NAMES = MISSING | {""}
 
 
 def how_joined(texts: pd.Series, given: str | None = None) -> tuple[Split, str]:
@@ -37,9 +38,9 @@ def how_joined(texts: pd.Series, given: str | None = None) -> tuple[Split, str]:
 
 def listed(text: str) -> list[str]:
     """The names in the text of a list. Nothing in it is evaluated."""
-    inner = text.strip()[1:-1]
     if not LIST.fullmatch(text):
         return []  # nan, none
+    inner = text.strip()[1:-1]
     found = [one or other for one, other in QUOTED.findall(inner)]
     if found:
         return [re.sub(r"\\(.)", r"\1", name) for name in found]
@@ -47,8 +48,10 @@ def listed(text: str) -> list[str]:
 
 
 def names_in(texts: pd.Series, split: Split) -> dict[str, frozenset[str]]:
-    """The names within each distinct cell."""
+    """The names within each distinct cell; "nan" and the like are none."""
     return {
-        text: frozenset(name.strip() for name in split(text) if name.strip())
+        text: frozenset(
+            name for part in split(text) if (name := part.strip()).casefold() not in NO_NAMES
+        )
         for text in texts.unique()
     }

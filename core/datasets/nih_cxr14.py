@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.datasets.classes import class_list
+from core.datasets.columns import as_patients
 from core.datasets.files import image_files, refuse_missing, relative_path
 from core.datasets.joined import by_bars, names_in
 from core.datasets.splits import refuse_shared_patients, refuse_without_test, with_validation
@@ -67,7 +68,7 @@ def _patients(rows: pd.DataFrame, path: Path) -> pd.Series:
     nameless = rows[IMAGE][rows[PATIENT].isna()]
     if len(nameless):
         raise InputError(f"{path}: image {nameless.iloc[0]!r} has no {PATIENT}.")
-    return rows[PATIENT].astype(str)
+    return as_patients(rows[PATIENT])
 
 
 def _findings(rows: pd.DataFrame, class_names: tuple[str, ...], path: Path) -> pd.Series:

@@ -29,6 +29,7 @@ CHEXPERT_CLASSES = (
     *("Pleural Other", "Fracture", "Support Devices"),
 )
 PATH, SPLIT = "path", "split"
+FIRST_ROWS = 200
 READER, IMAGE, CLASS = "rad_id", "image_id", "class_name"
 # What PadChest's label column holds that is no finding: of the report, of the image as such.
 NOT_FINDINGS = frozenset({"", "nan", "unchanged", "exclude", "suboptimal study"})
@@ -86,14 +87,21 @@ def _mimic(settings: TableColumns) -> pd.DataFrame:
     refuse_missing_columns(studies, ["subject_id", "study_id"], labels)
     keys = ["subject_id", "study_id"]
     kept = [*keys, "dicom_id", *(name for name in ("ViewPosition", "StudyDate") if name in images)]
-    rows = images[kept].merge(splits[["dicom_id", SPLIT]], on="dicom_id", validate="1:1")
-    n_images = len(rows)
-    rows = rows.merge(studies, on=keys, validate="m:1")
-    if len(rows) < n_images:
-        log.warning(
-            "%s: %d of %d images are left out, as their study has no labels", labels,
-            n_images - len(rows), n_images,
-        )  # fmt: skip
+    refuse_missing_columns(images, kept, folder)
+    refuse_missing_columns(splits, ["dicom_id", SPLIT], folder)
+    for table, key, one in ((images, "dicom_id", "metadata"), (splits, "dicom_id", "split"),
+                            (studies, "study_id", "labels")):  # fmt: skip
+        if (twice := table[key].duplicated()).any():
+            raise InputError(
+                f"{folder}: {key} {table.loc[twice, key].iloc[0]} has several rows in the table of "
+                f"the {one}; it should have one. Was a file joined with itself?"
+            )
+    placed = images[kept].merge(splits[["dicom_id", SPLIT]], on="dicom_id")
+    rows = placed.merge(studies, on=keys)
+    for n_left, why in ((len(images) - len(placed), "the table of splits lacks them"),
+                        (len(placed) - len(rows), "their study has no labels")):  # fmt: skip
+        if n_left:
+            log.warning("%s: %d of %d images are left out, as %s", labels, n_left, len(images), why)
     patient, study, image = (rows[name] for name in ("subject_id", "study_id", "dicom_id"))
     rows[PATH] = "p" + patient.str[:2] + "/p" + patient + "/s" + study + "/" + image + ".jpg"
     return rows
@@ -190,14 +198,17 @@ def found_below(paths: pd.Series, files: ImageFiles) -> pd.Series:
     ("CheXpert-v1.0-small/", "files/") that may be the images folder itself, or leave out those in
     which the images lie; and some name other files than the release at hand has (.dicom, .png)."""
     known = files.paths
-    if not len(paths) or paths.iloc[0] in known:
+    if not len(paths) or paths.isin(known).any():
         return paths
     stems: dict[str, str] = {}
     for path in sorted(known):
         stems.setdefault(without_suffix(path), path)
-    first = paths.iloc[0].split("/")
-    for n in range(len(first)):
-        if "/".join(first[n:]) in known or without_suffix("/".join(first[n:])) in stems:
+    # The fewest first folders without which an image of the first rows is there: a few may be
+    # missing.
+    first = paths.head(FIRST_ROWS).str.split("/")
+    for n in range(first.map(len).max()):
+        ends = first.str[n:].str.join("/")
+        if ends.isin(known).any() or ends.map(without_suffix).isin(stems).any():
             ends = paths.str.split("/").str[n:].str.join("/")
             return ends.map(
                 lambda path: path if path in known else stems.get(without_suffix(path), path)

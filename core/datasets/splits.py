@@ -22,7 +22,8 @@ def refuse_shared_patients(patient_ids: pd.Series, split: pd.Series, source: str
 
 
 def refuse_without_test(split: pd.Series, source: str) -> None:
-    """Raise InputError where no image is for testing; a given checkpoint needs no other split."""
+    """Raise InputError where no image is for testing; an analysis of a checkpoint needs no
+    other split."""
     if not (split == "test").any():
         raise InputError(f"{source}: no image is in the test split.")
 
@@ -44,8 +45,7 @@ def with_validation(
     """Move whole patients from train to validation; equal seeds give equal splits.
 
     `validation_share` is of the patients in train, at least one, and none where it is 0 or nobody
-    is in train. Raises InputError where train has
-    fewer than two patients.
+    is in train. Raises InputError where train has fewer than two patients.
     """
     patients = np.array(sorted(patient_ids[split == "train"].astype(str).unique()))
     if not len(patients) or not validation_share:

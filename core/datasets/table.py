@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # A column with at most this share of other values is a class with mistakes, not an attribute.
 ALMOST = 0.1
+# Above this share of blanks in a class, what they mean decides what the study says.
+MANY_BLANK = 0.5
 # What is written for "not known" or "not done" beside 1 and 0.
 CODES = (-2, 9, 99, 999, 9999, -9, -99, -999, -9999)
 # Folded; these three are in every table of CheXpert, and in none of another data set.
@@ -252,11 +254,20 @@ def blank_is_negative(rows: pd.DataFrame, settings: TableColumns, path: Path) ->
 def refuse_unmeant_blanks(
     rows: pd.DataFrame, labels: pd.DataFrame, settings: TableColumns, path: Path
 ) -> None:
-    """Raises InputError where a class has no negatives because of blanks of which nobody told the
-    meaning: such a class has AP 1 whatever a network does."""
+    """Raises InputError where a class has no negatives because of blanks whose meaning nobody
+    stated: such a class has AP 1 whatever a network does. Warns where most rows are blank."""
     for name in labels:
         values = pd.to_numeric(labels[name], errors="coerce").dropna()
         n_blank = int(rows[name].isna().sum())
+        if (
+            settings.blank is None
+            and n_blank > MANY_BLANK * len(rows)
+            and labels[name].isna().any()
+        ):
+            log.warning(
+                "%s: %d of %d rows of %r are blank, and taken as uncertain; dataset.blank = "
+                '"negative" says otherwise', path, n_blank, len(rows), name,
+            )  # fmt: skip
         if len(values) and (values == 1).all() and n_blank and settings.blank is None:
             raise InputError(
                 f"{path}: the class {name!r} has {len(values):,} positives, {n_blank:,} blanks and "

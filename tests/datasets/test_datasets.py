@@ -130,6 +130,24 @@ def with_lists(folder: Path, train: tuple[str, ...], test: tuple[str, ...]) -> d
     }
 
 
+def test_blanks_around_patients_of_nih_and_cxr_lt_are_no_part_of_them(tmp_path):
+    rows = [(*row[:3], f" {row[3]}" + " " * at, *row[4:]) for at, row in enumerate(NIH_ROWS)]
+    table = load_labels(nih(tmp_path / "nih", rows)).table
+    assert table["patient_id"].tolist() == ["1", "1", "2", "3"]
+    images = {
+        "train": [
+            {"id": "00000001_000.png", "subj_id": "1 "}, {"id": "00000001_001.png", "subj_id": " 1"}
+        ],
+        "val": [{"id": "00000002_000.png", "subj_id": 2}],
+        "test": [{"id": "00000013_000.png", "subj_id": 13}],
+    }  # fmt: skip
+    (tmp_path / "lt").mkdir()
+    settings = cxr_lt(tmp_path / "lt", "nih-cxr-lt", images)
+    put_images(settings.images, *(row["id"] for part in images.values() for row in part))
+    table = load_labels(settings).table
+    assert table["patient_id"].tolist() == ["1", "1", "2", "13"]
+
+
 def test_nih_labels_paths_and_attributes(tmp_path):
     labels = load_labels(nih(tmp_path))
     table = labels.table.set_index("image_id")

@@ -218,3 +218,19 @@ def test_a_dicom_uid_has_no_suffix_to_be_left_out(tmp_path):
     paths = [f"1.2.840.{n}" for n in range(1, N + 1)]
     with pytest.raises(InputError, match=r"1\.2\.840\.19 \(and 1 more\)"):
         loaded(tmp_path, csv(path=paths))
+
+
+def test_a_class_of_mostly_blanks_is_said(tmp_path, caplog):
+    cells = (["1", "0"] + [""] * 8) * 2
+    assert mass(loaded(tmp_path, csv(Mass=cells))) == (2, 2, 16)
+    assert "16 of 20 rows of 'Mass' are blank, and taken as uncertain" in caplog.text
+    caplog.clear()
+    assert mass(loaded(tmp_path, csv(Mass=cells), blank="negative")) == (2, 18, 0)
+    assert "are blank" not in caplog.text
+
+
+def test_none_among_joined_names_is_no_class(tmp_path):
+    table = frame()[["path"]].assign(findings=["Mass,Hernia", "None", "nan", "Mass, none"] * 5)
+    labels = loaded(tmp_path, table.to_csv(index=False).encode())
+    assert labels.class_names == ("Hernia", "Mass")
+    assert mass(labels) == (10, 10, 0)

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from core.datasets import load_labels
+from core.datasets.classes import class_list
 from core.datasets.presets import CHEXPERT_CLASSES, PRESETS
 from core.errors import InputError
 from core.study import preset_names
 from core.study.labels import NO_FINDING
-from core.study.settings import TableSettings
+from core.study.settings import CxrLtSettings, NihSettings, TableSettings
 from tests.datasets.test_datasets import put_images
 
 N = 40
@@ -102,6 +103,91 @@ def test_mimic_cxr_jpg(tmp_path):
         assert counts(labels, name) == tuple(2 * count for count in once)
     assert labels.table["patient_id"].nunique() == N // 2
     assert (labels.table["split"] == "test").sum() == (split == "test").sum()
+
+
+def test_mimic_cxr_jpg_with_the_labels_of_negbio(tmp_path):
+    """Both labellers' tables lie in one folder; the one that is named counts."""
+    studies = pd.DataFrame({"subject_id": range(10000000, 10000012), "study_id": range(12)})
+    negbio = studies.assign(**chexpert_columns(12))
+    negbio.to_csv(tmp_path / "mimic-cxr-2.0.0-negbio.csv.gz", index=False)
+    studies.assign(**dict.fromkeys(CHEXPERT_CLASSES, 1.0)).to_csv(
+        tmp_path / "mimic-cxr-2.0.0-chexpert.csv.gz", index=False
+    )
+    images = studies.assign(dicom_id=[f"d{row}" for row in range(12)])
+    images.to_csv(tmp_path / "mimic-cxr-2.0.0-metadata.csv.gz", index=False)
+    images.assign(split=["train"] * 8 + ["validate"] * 2 + ["test"] * 2).to_csv(
+        tmp_path / "mimic-cxr-2.0.0-split.csv.gz", index=False
+    )
+    put_images(tmp_path / "x", *(f"p10/p{10000000 + row}/s{row}/d{row}.jpg" for row in range(12)))
+    file = tmp_path / "mimic-cxr-2.0.0-negbio.csv.gz"
+    labels = loaded("mimic-cxr-jpg", file, tmp_path / "x")
+    for name in CHEXPERT_CLASSES:
+        assert counts(labels, name) == mentioned(negbio[name])
+    assert labels.table["patient_id"].nunique() == studies["subject_id"].nunique()
+
+
+def test_nih_chest_xray14(tmp_path):
+    """Data_Entry_2017.csv as published, last columns and the comma behind them included."""
+    cells = ["Mass|Nodule", "No Finding", "Hernia", "Effusion|Mass|Pleural_Thickening"]
+    published = pd.DataFrame(
+        {
+            "Image Index": [f"{1 + row // 2:08}_{row % 2:03}.png" for row in range(N)],
+            "Finding Labels": [cells[row % 4] for row in range(N)],
+            "Follow-up #": [row % 2 for row in range(N)],
+            "Patient ID": [1 + row // 2 for row in range(N)],
+            "Patient Age": 58, "Patient Gender": "M", "View Position": "PA",
+            "OriginalImage[Width": 2682, "Height]": 2749,
+            "OriginalImagePixelSpacing[x": 0.143, "y]": 0.143, "Unnamed: 11": None,
+        }
+    )  # fmt: skip
+    published.to_csv(tmp_path / "Data_Entry_2017.csv", index=False)
+    put_images(tmp_path / "x", *("images_001/images/" + published["Image Index"]))
+    settings = {"images": tmp_path / "x", "labels": tmp_path / "Data_Entry_2017.csv"}
+    labels = load_labels(NihSettings(kind="nih-cxr14", **settings))
+    assert len(labels.class_names) == 15
+    for name in labels.class_names:
+        found = (
+            published["Finding Labels"].str.split("|").map(lambda names, name=name: name in names)
+        )
+        assert counts(labels, name) == (int(found.sum()), int((~found).sum()), 0)
+    assert labels.table["patient_id"].nunique() == published["Patient ID"].nunique()
+
+
+@pytest.mark.parametrize("name", ["nih-cxr-lt", "mimic-cxr-lt"])
+def test_the_papers_long_tailed_label_files(tmp_path, name):
+    classes = class_list(name)
+    nih = name == "nih-cxr-lt"
+    parts = {"train": range(24), "val": range(24, 30), "test": range(30, N)}
+    published = {}
+    for part, rows in parts.items():
+        people = [10000000 + row // 2 for row in rows]
+        given = (
+            {"id": [f"{row // 2:08}_{row % 2:03}.png" for row in rows]}
+            if nih
+            else {
+                "path": [
+                    f"files/p10/p{who}/s{row}/{row}.jpg"
+                    for who, row in zip(people, rows, strict=True)
+                ]
+            }
+        )
+        labels = {one: [int(row % (at + 2) == 0) for row in rows] for at, one in enumerate(classes)}
+        table = pd.DataFrame(given | labels | {"subj_id" if nih else "subject_id": people})
+        table.to_csv(tmp_path / f"miccai2023_{name}_labels_{part}.csv", index=False)
+        published[part] = table
+        put_images(tmp_path / "x", *next(iter(given.values())))
+    labels = load_labels(
+        CxrLtSettings(kind="cxr-lt", name=name, images=tmp_path / "x", labels=tmp_path)
+    )
+    whole = pd.concat(published.values())
+    for one in classes:
+        assert counts(labels, one) == (int(whole[one].sum()), int((whole[one] == 0).sum()), 0)
+    assert labels.table["split"].value_counts().to_dict() == {
+        "train": 24, "validation": 6, "test": N - 30,
+    }  # fmt: skip
+    assert (
+        labels.table["patient_id"].nunique() == whole["subj_id" if nih else "subject_id"].nunique()
+    )
 
 
 def test_padchest(tmp_path, caplog):
@@ -247,6 +333,46 @@ def test_a_folder_without_the_published_file_is_refused(tmp_path):
     for preset in ("padchest", "brax", "chexpert", "mimic-cxr-jpg"):
         with pytest.raises(InputError, match=r"holds (it holds )?none|it holds none"):
             loaded(preset, tmp_path, tmp_path)
+
+
+def test_the_first_image_may_be_missing(tmp_path):
+    """Of CheXpert, whose images are all called view1_frontal.jpg."""
+    paths = [f"CheXpert-v1.0-small/train/patient{row:05}/study1/view1.jpg" for row in range(N)]
+    pd.DataFrame({"Path": paths} | chexpert_columns(N)).to_csv(tmp_path / "t.csv", index=False)
+    put_images(tmp_path / "x", *(path.partition("/")[2] for path in paths[1:]))
+    labels = loaded("chexpert", tmp_path / "t.csv", tmp_path / "x", on_bad_image="skip")
+    assert labels.table["path"].tolist()[1:] == [path.partition("/")[2] for path in paths[1:]]
+
+
+@pytest.mark.parametrize("doubled", ["chexpert", "metadata", "split"])
+def test_a_table_of_mimic_joined_with_itself_is_refused(tmp_path, doubled):
+    tables = {
+        "chexpert": pd.DataFrame({"subject_id": [10000000], "study_id": [50], "Edema": [1.0]}),
+        "metadata": pd.DataFrame({"dicom_id": ["d"], "subject_id": [10000000], "study_id": [50]}),
+        "split": pd.DataFrame({"dicom_id": ["d"], "split": ["test"]}),
+    }
+    for name, table in tables.items():
+        rows = pd.concat([table] * (2 if name == doubled else 1))
+        rows.to_csv(tmp_path / f"mimic-cxr-2.0.0-{name}.csv", index=False)
+    with pytest.raises(InputError, match=r"(study_id 50|dicom_id d) has several rows"):
+        loaded("mimic-cxr-jpg", tmp_path, tmp_path)
+
+
+def test_images_that_mimics_table_of_splits_lacks_are_said(tmp_path, caplog):
+    ids = [f"d{row}" for row in range(12)]
+    images = pd.DataFrame({"dicom_id": ids, "subject_id": range(10000000, 10000012)})
+    images["study_id"] = range(12)
+    images.to_csv(tmp_path / "mimic-cxr-2.0.0-metadata.csv", index=False)
+    labels = images[["subject_id", "study_id"]].assign(**chexpert_columns(12))
+    labels.to_csv(tmp_path / "mimic-cxr-2.0.0-chexpert.csv", index=False)
+    splits = pd.DataFrame({"dicom_id": ids[:9], "split": ["train"] * 6 + ["test"] * 3})
+    splits.to_csv(tmp_path / "mimic-cxr-2.0.0-split.csv", index=False)
+    put_images(
+        tmp_path / "x",
+        *(f"p10/p{10000000 + row}/s{row}/d{row}.jpg" for row in range(12)),
+    )
+    assert len(loaded("mimic-cxr-jpg", tmp_path, tmp_path / "x").table) == 9
+    assert "3 of 12 images are left out, as the table of splits lacks them" in caplog.text
 
 
 def test_two_images_of_one_name_are_not_taken_for_each_other(tmp_path):

@@ -92,7 +92,7 @@ def answered(upload: Upload, base: StudyConfig, options: PreflightOptions) -> pr
 
 
 def base() -> StudyConfig:
-    return preflights.datasets([])["grey-lungs"]
+    return preflights.datasets([], "local")["grey-lungs"]
 
 
 def button(at: AppTest, label: str):

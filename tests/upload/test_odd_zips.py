@@ -12,7 +12,7 @@ from core.datasets import load_labels
 from core.errors import InputError
 from core.upload import own_data
 from core.upload.own_data import Columns
-from core.upload.own_data_child import _paths
+from core.upload.own_data_child import _paths, _report
 from core.upload.own_data_zip import contents, opened, unpack
 from tests.dicoms import write_dicom
 from tests.upload.test_own_data import _cache, looked, members, packed, png, sent  # noqa: F401
@@ -118,6 +118,53 @@ def pacs(tmp_path: Path) -> dict[str, bytes]:
             write_dicom(path, np.arange(256, dtype=np.uint16).reshape(16, 16))
         files[f"DICOM/{name}"] = path.read_bytes()
     return files
+
+
+def tabled(paths: list[str]) -> bytes:
+    rows = [f"{path},p{n // 2},{n % 2}" for n, path in enumerate(paths)]
+    return "\n".join(["path,PatientID,Mass", *rows]).encode()
+
+
+def by_windows(files: dict[str, bytes]) -> bytes:
+    """As programs of Windows pack that divide folders by backslashes, folders among the members."""
+    with_folders = {"set\\": b"", "set\\a\\": b""} | {
+        name.replace("/", "\\"): content for name, content in files.items()
+    }
+    return packed(with_folders)
+
+
+def by_macos(files: dict[str, bytes]) -> bytes:
+    hidden = {f"__MACOSX/{name.rpartition('/')[0]}/._{name.rpartition('/')[2]}": b"\0\5\x16\7" * 40
+              for name in files}  # fmt: skip
+    return packed(files | hidden | {"set/.DS_Store": b"junk", "set/a/.DS_Store": b"junk"})
+
+
+@pytest.mark.parametrize("pack", [packed, by_windows, by_macos])
+@pytest.mark.parametrize("given", ["a/{}", "other/a/{}", "{}", "A\\{}", "./set/a/{}"])
+def test_zips_as_systems_pack_them(tmp_path: Path, pack, given: str) -> None:
+    names = [f"{n:03}" + (".PNG" if n % 2 else ".png") for n in range(6)]
+    files = {f"set/a/{name}": png(at) for at, name in enumerate(names)}
+    path = tmp_path / "x.zip"
+    path.write_bytes(pack(files | {"set/labels.csv": tabled([given.format(n) for n in names])}))
+    with opened(path, "x.zip") as archive:
+        found = contents(archive, "x.zip", path.stat().st_size)
+        assert [one.filename for one in found.images] == sorted(files)
+        unpack(archive, found, tmp_path, "x.zip", lambda done, total: None)
+    images = [one.filename for one in found.images]
+    assert all((tmp_path / "images" / name).read_bytes() == files[name] for name in images)
+    report = _report(tmp_path, found.table.filename, images, [], Columns(), 0, 0)
+    assert (report.n_images, report.n_missing, report.n_unused, report.n_patients) == (6, 0, 0, 3)
+
+
+@pytest.mark.parametrize("given", ["DICOM/{}", "PACS/2020/DICOM/{}", "{}", "{}.dcm", "dicom/{}"])
+def test_dicom_without_suffix_below_another_folder_than_the_tables(tmp_path: Path, given) -> None:
+    images = list(pacs(tmp_path))
+    for name in images:
+        (tmp_path / "images" / "export" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / "export" / name).touch()
+    (tmp_path / "given.csv").write_bytes(tabled([given.format(n[6:]) for n in images]))
+    report = _report(tmp_path, "t.csv", [f"export/{n}" for n in images], [], Columns(), 0, 0)
+    assert (report.n_images, report.n_missing, report.n_patients) == (12, 0, 6)
 
 
 def test_images_without_a_suffix_are_known_by_how_they_begin(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_zip_becomes_a_dataset_that_a_checkpoint_can_be_tried_on() -> None:
     kept = own_data.keep(upload, Columns(), "my-x-rays", "local")
     assert kept.dataset.kind == "table"
     assert kept.dataset.on_bad_image == "skip"
-    assert preflights.datasets([])["my-x-rays"].dataset == kept.dataset
+    assert preflights.datasets([], "local")["my-x-rays"].dataset == kept.dataset
     from core.datasets import load_labels
 
     labels = load_labels(kept.dataset)
@@ -239,6 +239,14 @@ def test_a_dataset_goes_with_all_that_was_made_of_its_images() -> None:
     assert not list(paths.deleted_dir().iterdir())
     assert next(audit.lines())["what"] == "upload"
     assert [line.get("dataset") for line in audit.lines()][-1] == "my-x-rays"
+
+
+def test_a_checkpoint_is_tried_on_ones_own_data_and_nobody_elses() -> None:
+    dataset = kept()
+    assert dataset.name in preflights.datasets([], "local")
+    assert dataset.name not in preflights.datasets([], "ann@clinic.org")
+    (dataset.folder / "note.json").unlink()  # of a version before there were owners
+    assert dataset.name in preflights.datasets([], "ann@clinic.org")
 
 
 def test_a_dataset_that_cannot_be_deleted_can_be_deleted_again() -> None:

@@ -78,7 +78,7 @@ def choose_file(who: str) -> Upload | None:
 def choose_dataset() -> StudyConfig | None:
     """Step 2: a dataset that is here, or a way to bring one's own."""
     configs = [opened.config for opened in visible_studies().values()]
-    known = preflights.datasets(configs)
+    known = preflights.datasets(configs, people.person().email)
     asked = st.query_params.get("dataset")
     if asked is not None and asked not in known:
         st.warning(f"There is no dataset {plain(asked[:80])} here. Choose another.")
