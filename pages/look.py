@@ -1,5 +1,5 @@
-"""What a file is understood to be, before anything is run on it: a label table, an X-ray or a
-checkpoint."""
+"""What a file is understood to be, before anything is run on it: a label table, an X-ray, a
+checkpoint, a file of predictions or a study file."""
 
 import streamlit as st
 
@@ -15,7 +15,8 @@ if not uploads.may_upload(visitor):
     st.info(uploads.why_not(visitor), icon=":material/lock:")
     st.stop()
 st.markdown(
-    "Bring a label table, an X-ray or a checkpoint, and see what PruneScope understands of it, "
-    "what it guesses and what it leaves out. Nothing in the file is run."
+    "Bring a label table, an X-ray, a checkpoint, a file of predictions or a study file, and see "
+    "what PruneScope understands of it, what it guesses and what it leaves out. Nothing in the "
+    "file is run."
 )
 look.show(person.email)

@@ -15,23 +15,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.actions import looking_predictions
 from core.checkpoints.formats import format_of
 from core.checkpoints.preflight import Preflight
 from core.datasets import columns, load_labels, presets, table
 from core.errors import InputError
-from core.importing.predictions import prediction_files
-from core.pictures.images import is_dicom, read_samples, stored_size
+from core.pictures.images import is_dicom, read_samples, stored_bits, stored_size
 from core.pictures.repairs import REPAIRS
 from core.pictures.samples import BadImage
 from core.study.config import StudyConfig
 from core.study.labels import Labels
-from core.study.settings import PUBLISHED, TableColumns
+from core.study.settings import TableColumns
 from core.wording import data_sentences
 from core.wording.amounts import size
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar", ".onnx")
 TABLES = (".csv", ".csv.gz", ".parquet")
-PREDICTIONS = (".pkl", ".npy")
+PREDICTIONS = looking_predictions.SUFFIXES
 MOST_NAMED = 12
 TABLED = ("classes", "layers")  # facts with a row for each name
 READERS = ("core.datasets", "core.importing", "core.pictures")
@@ -52,10 +52,13 @@ class Look:
     picture: str = ""
 
 
-def look(path: Path, settings: dict[str, Any] | None = None) -> Look:
-    """Look at a table of labels, an image, or a folder of prediction files.
+def look(path: Path, settings: dict[str, Any] | None = None, name: str = "") -> Look:
+    """Look at a table of labels, an image, or a file or folder of predictions.
 
-    settings: of `core.study.settings.TableColumns`, such as preset or class_columns, for a table.
+    settings: of `core.study.settings.TableColumns`, such as preset or class_columns, for a table;
+    labels, logits and array_classes for a folder of predictions. name: what its person calls a file
+    that lies elsewhere under another name.
+
     Raises InputError in a sentence for what cannot be understood.
     """
     settings = settings or {}
@@ -63,9 +66,20 @@ def look(path: Path, settings: dict[str, Any] | None = None) -> Look:
         raise InputError(f"There is no file or folder {path}.")
     with _warnings() as warnings:
         if path.is_dir() and "preset" not in settings:
-            return Look("predictions", _predictions(path), warnings)
+            found = looking_predictions.folder(path, settings, warnings)
+            return Look("predictions", found, warnings)
+        if path.is_file() and looking_predictions.is_predictions(name or path.name):
+            found = looking_predictions.of_file(path, warnings, name)
+            return Look("predictions", found, warnings)
         if path.is_dir() or path.name.lower().endswith(TABLES):
-            return Look("labels", _labels(_settings(path, settings), warnings), warnings)
+            try:
+                return Look("labels", _labels(_settings(path, settings), warnings), warnings)
+            except InputError:
+                if settings or not looking_predictions.is_of_fractions(path):
+                    raise
+            warnings.clear()
+            found = looking_predictions.of_file(path, warnings, name)
+            return Look("predictions", found, warnings)
         facts, repairs = _image(path)
         return Look("image", facts, [REPAIRS[name] for name in REPAIRS if name in repairs])
 
@@ -73,6 +87,11 @@ def look(path: Path, settings: dict[str, Any] | None = None) -> Look:
 def look_at_study(config: StudyConfig) -> Look:
     """The dataset of a study file, as a run would read it."""
     facts: dict[str, Any] = {"study": config.study.name, "kind": config.dataset.kind}
+    if config.dataset.kind == "imported":
+        raise InputError(
+            f"{config.study.name} is a study of predictions: look at their folder, and with "
+            "--labels at whether they fit their labels."
+        )
     if config.dataset.kind == "phantom":  # not there before a run draws them
         return Look("study file", facts | {"n_patients": config.dataset.n_patients})
     with _warnings() as warnings:
@@ -80,11 +99,31 @@ def look_at_study(config: StudyConfig) -> Look:
         return Look("study file", facts | summary(labels), warnings + _caveats(labels))
 
 
+def of_study(config: StudyConfig) -> Look:
+    """What a study file says, from where the files that it names must not be opened."""
+    dataset = config.dataset
+    facts = {
+        "study": config.study.name,
+        "dataset": dataset.title,
+        "preset": getattr(dataset, "preset", None),
+        "architecture": config.model.architecture,
+        "runs": config.runs.count,
+        "sparsities": list(config.sweep.sparsities),
+    }
+    if dataset.kind == "phantom":
+        return Look("study file", facts)
+    unseen = (
+        "Only its settings were read. The images and labels that it names lie on the server; look "
+        "at them there: prunescope look STUDY.toml"
+    )
+    return Look("study file", facts, [unseen])
+
+
 def is_checkpoint(path: Path, name: str = "") -> bool:
     """By its name (or the one that its person gave it), or by its first bytes where that says
     nothing."""
     name = (name or path.name).lower()
-    if not path.is_file() or name.endswith((*TABLES, *PREDICTIONS, ".toml")):
+    if not path.is_file() or name.endswith((*TABLES, *PREDICTIONS, ".toml", ".zip")):
         return False
     if name.endswith(CHECKPOINTS):
         return True
@@ -138,12 +177,15 @@ def text(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, dict):
+        if name := value.get("name"):
+            return f"{name} ({text({key: one for key, one in value.items() if key != 'name'})})"
         return ", ".join(f"{name} {text(one)}" for name, one in value.items())
     if isinstance(value, list):
-        texts = (f"({text(v)})" if isinstance(v, dict) else text(v) for v in value[:MOST_NAMED])
-        shown = ", ".join(texts)
+        shown = ", ".join(map(text, value[:MOST_NAMED]))
         more = f" and {len(value) - MOST_NAMED:,} more" if len(value) > MOST_NAMED else ""
         return (shown or "none") + more
+    if isinstance(value, float):
+        return f"{value:,.6g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -183,6 +225,7 @@ def _labels(settings: TableColumns, warnings: list[str]) -> dict[str, Any]:
     rows, read_by = presets.read(settings)
     labels = table.load(settings, lambda done, total: None)
     warnings += _caveats(labels)
+    warnings[:] = dict.fromkeys(warnings)  # the rows were read twice
     return {
         "preset": settings.preset,
         "columns": list(map(str, rows.columns)),
@@ -193,30 +236,6 @@ def _labels(settings: TableColumns, warnings: list[str]) -> dict[str, Any]:
     }
 
 
-def _predictions(folder: Path) -> dict[str, Any]:
-    named = (*PUBLISHED, "table")
-    prefixes = [name for name in named if any(folder.glob(f"{name}_*_seed-*_prune-*"))]
-    if len(prefixes) != 1:
-        raise InputError(
-            f"{folder} holds prediction files of {' and '.join(prefixes) or 'no known dataset'}. "
-            f"Their names begin with one of {', '.join(named)}; for a folder of labels, give "
-            "--preset."
-        )
-    files = prediction_files(folder, prefixes[0])
-    cells = {(file.seed, file.sparsity) for file in files}
-    seeds = sorted({seed for seed, _ in cells})
-    sparsities = sorted({sparsity for _, sparsity in cells})
-    lacking = [(seed, s) for seed in seeds for s in sparsities if (seed, s) not in cells]
-    return {
-        "dataset": prefixes[0],
-        "architecture": files[0].architecture,
-        "n_files": len(files),
-        "seeds": seeds,
-        "sparsities": sparsities,
-        "missing": [f"seed {seed} at sparsity {sparsity:g}" for seed, sparsity in lacking],
-    }
-
-
 def _image(path: Path) -> tuple[dict[str, Any], set[str]]:
     repairs: set[str] = set()
     try:
@@ -224,11 +243,14 @@ def _image(path: Path) -> tuple[dict[str, Any], set[str]]:
         samples = read_samples(path, repairs)
     except BadImage as error:
         raise InputError(str(error)) from error
+    lowest, highest = samples.values.min(), samples.values.max()
     facts = {
         "kind": "DICOM" if is_dicom(path) else path.suffix.lstrip(".").upper() or "image",
         "width": width,
         "height": height,
-        "depth_bits": int(max(8, int(samples.values.max()).bit_length())),
+        "depth_bits": stored_bits(path),
+        "lowest_value": float(lowest * samples.slope + samples.intercept),
+        "highest_value": float(highest * samples.slope + samples.intercept),
         "windows": [
             {"name": one.name, "center": float(one.center), "width": float(one.width)}
             for one in samples.windows

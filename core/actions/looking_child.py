@@ -1,26 +1,30 @@
-"""The process behind a look at a table or an image: `python -m core.actions.looking_child FOLDER`,
-within limits. It sees the one file, by a name of ours with the suffix of theirs."""
+"""The process behind a look at what is no checkpoint: `python -m core.actions.looking_child
+FOLDER`, within limits. It sees the one file, by a name of ours with the suffix of theirs."""
 
 from __future__ import annotations
 
 import base64
 import io
 import os
+import zipfile
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from core.actions.looking import PREDICTIONS, TABLES, look
+from core.actions.looking import PREDICTIONS, TABLES, Look, look, of_study
 from core.errors import InputError, WorkError
 from core.pictures.images import read_grey
 from core.processes import children
 from core.processes.children import Teller
+from core.study.config import read_config
 
 SECONDS_IN_ALL = 300
 MEMORY_BYTES = 4 * 2**30
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+LABELS = (".csv", ".gz", ".parquet")
 PICTURE_SIDE = 512  # pixels at most
 
 
@@ -37,10 +41,11 @@ def report(folder: Path, tell: Teller) -> dict[str, Any]:
     os.link(asked["path"], place)
 
     def in_their_words(text: str) -> str:
-        return text.replace(str(place), name).replace(place.name, name)
+        own = text.replace(str(place), name).replace(place.name, name)
+        return own.replace(str(scratch), "the upload")
 
     try:
-        found = look(place)
+        found = _found(place, name, asked.get("preset"))
         picture = _picture(place) if found.what == "image" else ""
     except InputError as error:
         raise InputError(in_their_words(str(error))) from error
@@ -50,19 +55,35 @@ def report(folder: Path, tell: Teller) -> dict[str, Any]:
     return asdict(replace(found, warnings=said, picture=picture))
 
 
+def _found(place: Path, name: str, preset: str | None) -> Look:
+    if place.suffix == ".toml":
+        return of_study(read_config(place))
+    if place.suffix == ".zip":
+        return _archive(place)
+    return look(place, {"preset": preset} if preset and place.suffix in LABELS else {}, name)
+
+
+def _archive(path: Path) -> Look:
+    """What a zip holds, by its list of names; nothing is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [one.filename for one in archive.infolist() if not one.is_dir()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"{path} is not a readable zip: {error}.") from error
+    endings = Counter(Path(name).suffix.lower() or "no suffix" for name in names)
+    tables = [name for name in names if name.lower().endswith(TABLES)]
+    facts = {"n_files": len(names), "tables": tables, "kinds": dict(endings.most_common(12))}
+    on = (
+        'A zip is not unpacked here. Bring images with their labels on the page "Analyse a '
+        'checkpoint", which looks at them before it keeps anything; or bring one file of it here.'
+    )
+    return Look("zip", facts, [on])
+
+
 def _suffix(name: str) -> str:
     """What a look goes by; of all others, nothing."""
-    lower = name.lower()
-    if lower.endswith(".toml"):
-        raise InputError(
-            f"{name} is a study file, which names files of the server. Look at it there: "
-            "prunescope look STUDY.toml"
-        )
-    if lower.endswith(PREDICTIONS):
-        raise InputError(
-            f"{name} holds predictions, which are looked at as a folder: prunescope look FOLDER"
-        )
-    return next((suffix for suffix in (*TABLES, *PICTURES) if lower.endswith(suffix)), "")
+    known = (*TABLES, *PICTURES, *PREDICTIONS, ".toml", ".zip")
+    return next((suffix for suffix in known if name.lower().endswith(suffix)), "")
 
 
 def _picture(path: Path) -> str:

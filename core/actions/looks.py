@@ -17,10 +17,11 @@ ALL_ELSE = "core.actions.looking_child"
 Answer = children.Answer[Look]
 
 
-def ask(upload: Upload) -> None:
-    """Start a child that looks, unless there is one or an answer."""
+def ask(upload: Upload, preset: str | None = None) -> None:
+    """Start a child that looks, unless there is one or an answer; by a preset, at a table."""
     child = CHECKPOINTS if is_checkpoint(upload.path, upload.name) else ALL_ELSE
-    children.start(_folder(upload), child, {"path": str(upload.path), "name": upload.name})
+    asked = {"path": str(upload.path), "name": upload.name, "preset": preset}
+    children.start(_folder(upload), child, asked)
 
 
 def answer(upload: Upload) -> Answer:

@@ -38,18 +38,30 @@ def look(
             metavar="STUDY_OR_TOML", help="Of a checkpoint: the data it is to be studied on."
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a folder of predictions: their labels, as for import-predictions; every file "
+            "is then compared with them."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Of labels: a setting of [dataset]."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Of labels: a setting of [dataset]. Of predictions: array_classes=Hernia,Mass, "
+            "logits=true.",
+        ),
     ] = None,
 ) -> None:
     """Say what a file is understood to be, and what not. Nothing is run or changed.
 
     Of labels: columns, patients, splits, and each class's positives, negatives and uncertain
-    images. Of an X-ray: size, depth, windows, what was repaired. Of a folder of predictions:
-    runs and sparsities. Of a checkpoint: the likely networks, outputs, zeros by layer, what is not
-    used; with --dataset, what `prunescope preflight` says. Of a study file: its dataset, as a run
-    would read it.
+    images. Of an X-ray: size, depth, windows, what was repaired. Of predictions: runs, sparsities,
+    classes, scale, and what the order of their rows is checked by. Of a checkpoint: the likely
+    networks, outputs, zeros by layer, what is not used; with --dataset, what `prunescope preflight`
+    says. Of a study file: its dataset, as a run would read it.
     """
     from core.actions import looking
     from core.checkpoints.preflight import lines
@@ -68,7 +80,8 @@ def look(
         found = looking.look_at_study(read_study(str(path), ()))
     else:
         chosen = _settings(settings or [])
-        found = looking.look(path, chosen | ({"preset": preset} if preset else {}))
+        given = {"preset": preset, "labels": labels}
+        found = looking.look(path, chosen | {name: it for name, it in given.items() if it})
     if out is not None:
         _write_picture(found, path, out)
     typer.echo(_as_json(found) if as_json else "\n".join(_lines(found)))
@@ -81,7 +94,9 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
         if not sign:
             raise InputError(f"--set {pair!r}: write KEY=VALUE, such as image_column=file.")
         names = [name.strip() for name in value.split(",")]
-        settings[key.strip()] = names if key.strip() == "class_columns" else value.strip()
+        whole: dict[str, Any] = {"class_columns": tuple(names), "array_classes": tuple(names)}
+        whole["logits"] = value.strip().lower() in ("true", "1", "yes")
+        settings[key.strip()] = whole.get(key.strip(), value.strip())
     return settings
 
 

@@ -1,12 +1,13 @@
-"""The process that reads pickled DataFrames: `python -m core.importing.pickle_child`.
+"""The process that reads pickled tables: `python -m core.importing.pickle_child`.
 
 A pickle is a program, so whoever wrote the file chooses what is called. Here `find_class` hands out
 nothing but notes: a note keeps what it is called with and filled with, and does nothing. The names
 in ALLOWED have one, any other is refused. What the notes say is compared afterwards with the forms
-that pandas has written since 1.0, and only plain data is taken from them: numbers, and text.
+that pandas has written since 1.0, and only plain data is taken from them: numbers, and text. Beside
+DataFrames, it takes arrays and lists of rows, and columns or rows by name.
 
 What a small file can still take is time and memory, which `core.processes` limits. A question is
-the pickle, an answer the table as an Arrow stream.
+the pickle, an answer the table as an Arrow stream. One without names of columns says BARE.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import pyarrow as pa
 from core.processes.serving import serve
 
 MOST_COLUMNS = 1000
+INDEX = "index"
+BARE = {"bare": "yes"}  # in the notes of a table whose columns are only counted
 # Floats, integers, booleans, and text or None as objects; nothing structured, nothing else.
 DTYPE = re.compile(r"f[248]|[iu][1248]|b1|O8?")
 PLAIN = (str, float, int, bool, type(None))
@@ -36,6 +39,8 @@ ALLOWED = {
     ("numpy", "dtype"),
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
     ("numpy.core.numeric", "_frombuffer"),
     ("numpy._core.numeric", "_frombuffer"),
     ("builtins", "slice"),
@@ -123,7 +128,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def answer(pickled: bytes) -> list[bytes]:
-    """The table in a pickle as an Arrow stream, without its row index. Raises Refused."""
+    """The table in a pickle as an Arrow stream; of its row index only names. Raises Refused."""
     try:
         table = _table(Unpickler(io.BytesIO(pickled)).load())
         stream = io.BytesIO()
@@ -139,12 +144,73 @@ def answer(pickled: bytes) -> list[bytes]:
         raise Refused(f"it is damaged, or no pickle ({reason})") from error
 
 
-def _table(frame: Any) -> pa.Table:
-    match frame:
+def _table(held: Any) -> pa.Table:
+    match held:
         case Note("DataFrame", (), {"_mgr": manager} | {"_data": manager}):
-            pass
-        case _:
-            raise Refused("it holds something else than a DataFrame")
+            return _frame(manager)
+        case Note("_reconstruct" | "_frombuffer"):
+            return _bare(_array(held, 2))
+        case [dict(), *_] if type(held) is list:
+            return _named(_by_column(held))
+        case [list() | tuple(), *_] if type(held) is list:
+            widths = {len(row) if type(row) in (list, tuple) else -1 for row in held}
+            if len(widths) == 1 and widths <= set(range(1, MOST_COLUMNS + 1)):
+                return _bare(np.array([_listed(row) for row in held]))
+        case dict():
+            return _named(held)
+    raise Refused("it holds something else than a DataFrame, an array or columns by name")
+
+
+def _bare(values: np.ndarray) -> pa.Table:
+    if values.dtype.kind not in "fiub" or values.ndim != 2 or values.shape[1] > MOST_COLUMNS:
+        raise Refused("it holds an array of something else than rows of numbers")
+    columns = {str(at): np.ascontiguousarray(column) for at, column in enumerate(values.T)}
+    return pa.table(columns).replace_schema_metadata(BARE)
+
+
+def _by_column(rows: list[Any]) -> dict[str, list[Any]]:
+    names = list(rows[0])
+    if len(names) > MOST_COLUMNS or not all(type(r) is dict and list(r) == names for r in rows):
+        raise Refused("its rows are not all named alike")
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _named(held: dict[Any, Any]) -> pa.Table:
+    if not held or len(held) > MOST_COLUMNS or not all(type(name) is str for name in held):
+        raise Refused(f"its columns are not all named by text, or are more than {MOST_COLUMNS}")
+    columns = {
+        name: _array(values, 1) if isinstance(values, Note) else _listed(values)
+        for name, values in held.items()
+    }
+    if len({len(values) for values in columns.values()}) != 1:
+        raise Refused("its columns are not equally long")
+    return pa.table({name: _column(values) for name, values in columns.items()})
+
+
+def _listed(values: Any) -> np.ndarray:
+    """A list of numbers, or of text."""
+    if type(values) not in (list, tuple):
+        raise Refused("it holds something else than columns of numbers or text")
+    plain = [_scalar(value) for value in values]
+    if all(type(value) in (int, float, bool) for value in plain):
+        return np.array(plain, dtype=float)
+    found = np.empty(len(plain), dtype=object)
+    found[:] = plain
+    return found
+
+
+def _scalar(value: Any) -> Any:
+    match value:
+        case Note("scalar", (dtype, data), None):
+            kind = _dtype(dtype)
+            if not kind.hasobject and len(held := _bytes(data)) == kind.itemsize:
+                return np.frombuffer(held, kind)[0].item()
+        case _ if type(value) in PLAIN:
+            return value
+    raise Refused("it holds a value that is neither number nor text")
+
+
+def _frame(manager: Any) -> pa.Table:
     match manager:
         case Note("BlockManager", (tuple(blocks), [named, rows]), None):
             pass
@@ -157,7 +223,8 @@ def _table(frame: Any) -> pa.Table:
             pass
         case _:
             raise Refused("it holds a DataFrame in a form that is not known")
-    n_rows, index = len(_index(rows)), _index(named)
+    rows_named, index = _index(rows), _index(named)
+    n_rows = len(rows_named)
     # A range of columns is refused before it could unfold.
     if isinstance(index, range) or len(index) > MOST_COLUMNS:
         raise Refused(f"its columns are not named by text, or are more than {MOST_COLUMNS}")
@@ -175,7 +242,11 @@ def _table(frame: Any) -> pa.Table:
     missing = [name for name in names if name not in columns]
     if missing:
         raise Refused(f"the column {missing[0]!r} has no values")
-    return pa.table({name: columns[name] for name in names})
+    table = pa.table({name: columns[name] for name in names})
+    # Text there is what images are called; numbers only count rows.
+    if isinstance(rows_named, np.ndarray) and rows_named.dtype.hasobject and INDEX not in names:
+        table = table.append_column(INDEX, _column(rows_named))
+    return table
 
 
 def _column(values: np.ndarray) -> pa.Array:
@@ -276,8 +347,8 @@ def _bytes(data: Any) -> bytes | bytearray:
             return text.encode("latin1")
         case Note("bytearray", ()):  # how protocol 4 spells the bytes of a buffer
             return b""
-        case Note("bytearray", (bytes(held),)):
-            return held
+        case Note("bytearray", (bytes() | Note("encode") as held,)):
+            return _bytes(held)
     raise Refused("it holds an array or text without the bytes for it")
 
 

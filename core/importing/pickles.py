@@ -1,4 +1,4 @@
-"""Reading a pickled DataFrame from a stranger: in a limited process, which runs nothing in it."""
+"""Reading a pickled table from a stranger: in a limited process, which runs nothing in it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ SECONDS, SECONDS_PER_BYTE = 1.0, 2e-7
 
 
 def read_pickled_frame(path: Path, n_rows: int, n_columns: int) -> pd.DataFrame:
-    """The DataFrame in a pickle of about `n_rows` rows and `n_columns` columns; nothing runs.
+    """The table in a pickle of about `n_rows` rows and `n_columns` columns; nothing runs.
 
-    The row index is left out, and whatever is neither number nor boolean is text. Raises InputError
-    that says what in the file is refused: a name that is not allowed, something else than a
-    DataFrame of numbers and text, a damaged file, or one far larger than the expected table.
+    Names of rows become the column `index`; of an array, columns are numbered 0, 1, ... Whatever is
+    neither number nor boolean is text. Raises InputError that says what in the file is refused: a
+    name that is not allowed, something else than a table of numbers and text, a damaged file, or
+    one far larger than the expected table.
     """
     most_bytes = 2**20 + n_rows * (16 * (n_columns + 8) + 1024)
     size = path.stat().st_size
@@ -36,4 +37,8 @@ def read_pickled_frame(path: Path, n_rows: int, n_columns: int) -> pd.DataFrame:
         table = limited.ask(CHILD, path.read_bytes(), seconds, memory)
     except ValueError as error:
         raise InputError(f"{path} is refused: {error}.") from error
-    return pa.ipc.open_stream(table).read_pandas()
+    found = pa.ipc.open_stream(table).read_all()
+    frame = found.replace_schema_metadata().to_pandas()
+    if found.schema.metadata:  # only a bare array's
+        frame.columns = pd.RangeIndex(frame.shape[1])
+    return frame

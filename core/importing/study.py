@@ -22,25 +22,19 @@ from filelock import FileLock, Timeout
 
 from core.analysis.metrics import metrics_table
 from core.datasets import cxr_lt, table
-from core.datasets.columns import IMAGES, known_column
 from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
+from core.importing.files import PredictionFile, prediction_files
+from core.importing.frames import IMAGE_COLUMNS, image_column
 from core.importing.imported import Imported
-from core.importing.predictions import (
-    IMAGE_COLUMNS,
-    PredictionFile,
-    TestSplit,
-    image_column,
-    prediction_files,
-    read_probabilities,
-)
+from core.importing.predictions import TestSplit, read_probabilities, remarks
 from core.results.preparation import make_ready
 from core.study import paths, store
 from core.study.config import StudyConfig, parse_config
 from core.study.known_settings import known_settings
 from core.study.labels import Labels
 from core.study.progress import Advance, Cancelled, Progress, Report
-from core.study.settings import DEFAULT_SPARSITIES, Architecture
+from core.study.settings import DEFAULT_SPARSITIES, Architecture, ImportedSettings
 from core.study.study import Study
 from core.wording import data_sentences
 
@@ -151,10 +145,26 @@ def _config(
 def _image_column(labels: Path, with_images: bool) -> str:
     """With images the table's paths lead to them; without, ids match predictions best."""
     columns = read_rows(labels).columns
-    if not set(IMAGE_COLUMNS) & set(columns) and (known := known_column(columns, IMAGES)):
-        return known
     wanted = reversed(IMAGE_COLUMNS) if with_images else IMAGE_COLUMNS
-    return image_column(columns, labels, wanted)
+    if column := image_column(columns, wanted):
+        return column
+    raise InputError(
+        f"{labels} names no images: it needs one of the columns {', '.join(IMAGE_COLUMNS)}. Its "
+        f"columns: {', '.join(columns)}."
+    )
+
+
+def labels_of(
+    files: list[PredictionFile],
+    labels: Path,
+    dataset: str,
+    logits: bool = False,
+    array_classes: tuple[str, ...] = (),
+) -> tuple[Labels, ImportedSettings]:
+    """The labels that an import of these files would read, and its settings."""
+    config = _config(files, labels, dataset, "looked-at", None, logits, array_classes)
+    assert config.dataset.kind == "imported"
+    return _read_labels(config, lambda done, total: None), config.dataset
 
 
 def _read_labels(config: StudyConfig, advance: Advance) -> Labels:
@@ -174,6 +184,7 @@ class _Import:
         self.seeds = sorted({file.seed for file in files})
         self.files = {(self.seeds.index(file.seed), file.sparsity): file for file in files}
         self.n_new = 0
+        self.remarked = False
 
     def run(self, progress: Progress) -> Imported:
         self._open()
@@ -255,6 +266,7 @@ class _Import:
                 digest = _digest(self.files[cell].path)
                 if cell[1] not in with_metrics or not self._is_there(cell, digest, test):
                     probabilities = read_probabilities(self.files[cell].path, test)
+                    self._remark(probabilities, self.files[cell].path)
                     held = {"probabilities": _probabilities_digest(probabilities)}
                     self._refuse_equal_run(cell, held["probabilities"])
                     rows.append(self._import_cell(cell, test, probabilities))
@@ -268,6 +280,18 @@ class _Import:
             self._join(run, rows)
             self.cells |= records
             self._save()
+
+    def _remark(self, probabilities: np.ndarray, path: Path) -> None:
+        """Once a study: all its files are made alike."""
+        if not self.remarked:
+            for remark in remarks(probabilities):
+                log.warning("probabilities of %s: %s", path.name, remark)
+            if self.config.dataset.kind == "imported" and self.config.dataset.array_classes:
+                log.warning(
+                    "rows of bare arrays are taken in the order of the test images in the labels; "
+                    "nothing in an array can show that order to be wrong"
+                )
+        self.remarked = True
 
     def _is_there(self, cell: Cell, digest: str, test: TestSplit) -> bool:
         if self.cells.get(_key(cell), {}).get("sha256") != digest:

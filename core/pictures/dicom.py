@@ -126,6 +126,13 @@ def stored_size(path: Path) -> tuple[int, int]:
         return size[::-1] if turn in SWAPS_SIDES else size
 
 
+def stored_bits(path: Path) -> int:
+    """How many bits a sample has, by what the header says. Raises BadImage."""
+    with _damage_named(path):
+        header = _header(path, set())
+        return int(header.get("BitsStored") or header.get("BitsAllocated") or 8)
+
+
 def read_geometry(path: Path) -> Geometry:
     """From the header. Raises BadImage."""
     with _damage_named(path):

@@ -140,6 +140,23 @@ def stored_size(path: Path) -> tuple[int, int]:
             return image.size
 
 
+def stored_bits(path: Path) -> int:
+    """How many bits a sample of the file has, by its header. Raises BadImage."""
+    if is_dicom(path):
+        from core.pictures import dicom
+
+        return dicom.stored_bits(path)
+    with _damage_named(path):
+        with open(path, "rb") as file:
+            head = file.read(26)
+        if head.startswith(b"\x89PNG") and len(head) == 26:
+            return max(8, head[24])  # fewer bits are shades, or places in a palette
+        if tiff := deep_tiff(path):
+            return tiff.itemsize * 8
+        with Image.open(path, formats=FORMATS) as image:
+            return {"I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
+
+
 def is_dicom(path: Path) -> bool:
     """By content: DICOM files often have no suffix, or any. False where it cannot be read."""
     try:

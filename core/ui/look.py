@@ -10,6 +10,7 @@ from core.actions import looks
 from core.actions.deletion import delete_upload
 from core.actions.looking import TABLED, Look, in_words
 from core.actions.looks import Answer
+from core.study.preset_names import PRESETS
 from core.ui import markup, plain
 from core.ui.analyse import waiting
 from core.ui.analyse.report import table
@@ -18,6 +19,7 @@ from core.upload import uploads
 from core.upload.uploads import Upload
 
 HELD = "look_at_a_file"  # name and answer, in the session alone
+PRESET = "look_at_a_table_of"
 
 
 def show(who: str) -> None:
@@ -26,16 +28,34 @@ def show(who: str) -> None:
     if coming is not None:
         _wait_for(coming, who)
         return
+    _preset()
     if upload_zone("look", "look_upload", "a file", ()):
         st.rerun()
-    st.caption("The file is deleted from this server as soon as it was looked at.")
+    st.caption(
+        "The file is deleted from this server as soon as it was looked at. What was found, an "
+        "X-ray's picture included, stays in this tab until the next file."
+    )
     if held := st.session_state.get(HELD):
         _answer(*held)
 
 
+def _preset() -> None:
+    chosen = st.selectbox(
+        "Published data set, of a label table",
+        [None, *PRESETS],
+        format_func=lambda name: PRESETS[name].partition(":")[0] if name else "None of these",
+        key="look_preset",
+        help="Choose it before you bring the table. Its columns and values are then read as its "
+        "authors mean them, as with `dataset.preset` in a study file.",
+    )
+    st.session_state[PRESET] = chosen  # a widget's own value goes while it is not drawn
+    if chosen:
+        st.caption(PRESETS[chosen])
+
+
 def _wait_for(coming: Upload, who: str) -> None:
     look = partial(looks.answer, coming)
-    answer = waiting.asked(look, partial(looks.ask, coming))
+    answer = waiting.asked(look, partial(looks.ask, coming, st.session_state.get(PRESET)))
     st.markdown(f"**{plain(coming.name)}**")
     if answer.state in ("absent", "working"):
         waiting.watch(look, partial(delete_upload, coming, who))

@@ -81,7 +81,7 @@ def test_an_image_is_shown_as_the_model_sees_it(tmp_path):
     found = look(tmp_path / "deep.png")
     assert (found.what, found.facts["kind"]) == ("image", "PNG")
     assert (found.facts["width"], found.facts["height"]) == (64, 48)
-    assert found.facts["depth_bits"] == 12
+    assert found.facts["depth_bits"] == 16
     out = tmp_path / "out.png"
     assert asked(tmp_path / "deep.png", "--out", out).exit_code == 0
     assert np.array_equal(np.asarray(Image.open(out)), read_grey(tmp_path / "deep.png"))
@@ -117,11 +117,51 @@ def test_repairs_of_a_dicom_are_said(tmp_path):
 
 def test_predictions_are_named_by_run_and_sparsity(tmp_path):
     for seed, prune in ((0, "0"), (0, "0.9"), (1, "0")):
-        (tmp_path / f"table_vgg_seed-{seed}_prune-{prune}.csv").touch()
+        scores = pd.DataFrame({"image_id": TABLE["path"], "Mass": np.linspace(0.1, 0.9, 20) + seed})
+        scores.to_csv(tmp_path / f"table_vgg_seed-{seed}_prune-{prune}.csv", index=False)
     found = look(tmp_path)
     assert found.facts["seeds"] == [0, 1]
     assert found.facts["sparsities"] == [0.0, 0.9]
     assert found.facts["missing"] == ["seed 1 at sparsity 0.9"]
+    assert found.facts["classes"] == {"Mass": {"least": 0.1, "most": 0.9, "missing": 0}}
+    assert found.facts["order_check"].endswith("give them with --labels")
+
+
+def test_predictions_are_compared_with_their_labels(tmp_path):
+    labels = pd.DataFrame(TABLE)[["path", "Mass"]].assign(split=["train", "test"] * 10)
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    tests, folder = labels["path"][labels["split"] == "test"], tmp_path / "preds"
+    folder.mkdir()
+    for prune, last in (("0", 0.9), ("0.5", 1.9)):
+        scores = pd.DataFrame({"path": tests[::-1], "Mass": np.linspace(0.1, last, 10)})
+        scores.to_csv(folder / f"table_vgg_seed-0_prune-{prune}.csv", index=False)
+    printed = asked(folder, "--labels", tmp_path / "labels.csv")
+    assert printed.exit_code == 0, printed.stderr
+    assert "order check: 1 of 2 files fit the labels" in printed.stdout
+    assert "is 1.9; a probability is between 0 and 1" in printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("values", "bits"),
+    [
+        (np.full((9, 9), 999, np.uint16), 16),
+        (np.full((9, 9), 99, np.uint8), 8),
+        (np.full((9, 9), 0.5, np.float32), 32),
+    ],
+)
+def test_depth_is_the_files_whatever_its_brightest_pixel_is(tmp_path, values, bits):
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    facts = look(tmp_path / "x.tif").facts
+    assert facts["depth_bits"] == bits
+    assert facts["highest_value"] == values.max()
+
+
+def test_what_a_preset_leaves_out_is_said_once(tmp_path):
+    rows = pd.DataFrame({"ImageID": [f"{n}.png" for n in range(9)], "ImageDir": "0"})
+    rows = rows.assign(PatientID=range(9), Labels=["['nodule']"] * 8 + ["['exclude']"])
+    rows.to_csv(tmp_path / "padchest.csv", index=False)
+    said = look(tmp_path / "padchest.csv", {"preset": "padchest"}).warnings
+    assert sum("are left out" in warning for warning in said) == 1
 
 
 def test_a_study_file_is_read_as_a_run_would_read_it(tmp_path):

@@ -13,9 +13,10 @@ import pandas as pd
 
 from core.datasets.classes import class_list
 from core.errors import InputError
+from core.importing.files import prediction_files
 from core.importing.pickle_child import ALLOWED
 from core.importing.pickles import read_pickled_frame
-from core.importing.predictions import TestSplit, prediction_files, read_probabilities
+from core.importing.predictions import TestSplit, read_probabilities
 from core.study.labels import Labels
 from tests.fuzz.cells import Table, as_csv, as_parquet, odd_table
 from tests.fuzz.mutations import damaged, odd_number

@@ -14,8 +14,9 @@ from scipy.special import expit
 
 from core.datasets import cxr_lt
 from core.errors import InputError
+from core.importing.files import prediction_files
 from core.importing.pickles import read_pickled_frame
-from core.importing.predictions import TestSplit, prediction_files, read_probabilities
+from core.importing.predictions import TestSplit, read_probabilities
 from core.study.settings import ImportedSettings
 from tests.importing.given import FILES, prediction, write_pickle
 
@@ -61,14 +62,14 @@ def with_value(value: float) -> object:
         (shuffled, r"row \d+ is labelled .*, but image '\d{8}_00\d\.png', in that place"),
         (lambda f: f.drop(columns="Hernia"), r"lacks the column\(s\) Hernia\."),
         (lambda f: f.drop(columns=["Hernia", "Mass"]), "Hernia, Mass|Mass, Hernia"),
-        (lambda f: f.drop(columns="label"), r"lacks the column\(s\) label\."),
+        (lambda f: f.drop(columns="label"), "names no images: .*label with each image's classes"),
         (lambda f: f.iloc[:-1], r"has 89 rows; the test split has 90 images"),
         (lambda f: pd.concat([f, f.iloc[:1]]), "has 91 rows"),
-        (with_value(np.nan), r"'Hernia' of image '\d{8}_001\.png' is nan; a probability"),
+        (with_value(np.nan), r"'Hernia' of image '\d{8}_001\.png' is missing \(blank"),
         (with_value(1.5), "is 1.5; a probability is between 0 and 1"),
         (with_value(-0.1), "is -0.1"),
         (with_value(np.inf), "is inf"),
-        (lambda f: f.assign(Hernia="often"), "'Hernia' holds something else than numbers"),
+        (lambda f: f.assign(Hernia="often"), "'Hernia' holds 'often', not numbers"),
         (lambda f: f.assign(label="Hernia"), "is labelled 'Hernia'"),
     ],
 )  # fmt: skip
@@ -130,8 +131,12 @@ def write(table: pd.DataFrame, path: Path) -> None:
     [
         (lambda t: t.drop(columns="image_id"), "one of the columns image_id, id, path"),
         (lambda t: t.drop(columns="Hernia"), r"lacks the column\(s\) Hernia\."),
-        (lambda t: t.iloc[:-1], "has 89 rows"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "has 91 rows"),
+        (lambda t: t.iloc[:-1], r"lacks image '.*' of the test split \(1 of 90 are missing\)"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "occurs more than once"),
+        (
+            lambda t: pd.concat([t, t.iloc[:1].assign(image_id="new.png")]),
+            "has 91 rows.* Image 'new.png' is not in the test split: keep only rows of test images",
+        ),
         (lambda t: pd.concat([t.iloc[:-1], t.iloc[:1]]), "occurs more than once"),
         (lambda t: t.assign(image_id=["new.png", *t["image_id"][1:]]), "lacks image '"),
         (lambda t: t.assign(Hernia=2.0), "is 2; a probability"),
@@ -186,6 +191,27 @@ def test_a_folder_that_cannot_be_a_study_is_refused(
         prediction_files(tmp_path, "nih-cxr-lt")
 
 
+@pytest.mark.parametrize("odd", [".5", "0,5", "50%", "-0.5", "5e-1", "0.5.pt", "0.5.csv", "half"])
+def test_a_file_that_is_almost_a_cell_does_not_leave_the_study_unseen(tmp_path, odd):
+    prediction(tmp_path).touch()
+    named = tmp_path / f"nih-cxr-lt_resnet50_seed-0_prune-{odd}.gz"
+    named.touch()
+    with pytest.raises(InputError, match=r"is not called .* Rename it") as refused:
+        prediction_files(tmp_path, "nih-cxr-lt")
+    assert str(refused.value).startswith(named.name)
+
+
+def test_percentages_are_read_as_such_throughout_a_folder(tmp_path, caplog):
+    for percent in ("0", "5", "50", "07"):
+        prediction(tmp_path, 0, percent, "CSV").touch()
+    found = [file.sparsity for file in prediction_files(tmp_path, "nih-cxr-lt")]
+    assert found == [0, 0.05, 0.07, 0.5]
+    assert "read as percent: 0, 5, 7, 50" in caplog.text
+    prediction(tmp_path, 0, "0.9").touch()
+    with pytest.raises(InputError, match=r"prune-0\.9\.pkl gives its sparsity as a fraction, and"):
+        prediction_files(tmp_path, "nih-cxr-lt")
+
+
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
 def test_a_parquet_file_that_repeats_one_long_text_is_refused(tmp_path, kind):
     rows = pd.DataFrame({"image_id": ["a", "b"], "path": ["a", "b"], "Hernia": [0, 1]})
@@ -224,7 +250,7 @@ def test_a_bare_array_needs_its_classes_stated(
     stated = replace(test_split, array_classes=tuple(names[::-1]))
     assert np.array_equal(read_probabilities(path, stated), frame[names].to_numpy())
     for wrong, words in (
-        (np.zeros((N, 3)), r"shape \(90, 3\); expected numbers of shape \(90, 20\)"),
+        (np.zeros((N, 3)), r"array of shape \(90, 3\); expected \(90, 20\)"),
         (np.array([[object()]]), "not a readable array"),
         (np.full((N, 20), "a"), "expected numbers"),
     ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import time
+import zipfile
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +18,7 @@ from PIL import Image
 from core.actions import looking_child, looks
 from core.actions.deletion import delete_upload
 from core.actions.looks import Answer
+from core.datasets.presets import CHEXPERT_CLASSES
 from core.processes import children
 from core.study import store
 from core.upload import uploads
@@ -23,7 +26,10 @@ from core.upload.uploads import Upload
 from tests.pages.test_pages import open_page, said
 from tests.waiting import until
 
-STUDY_FILE = b'dataset = { kind = "table", images = "/etc", labels = "/etc/passwd" }'
+STUDY_FILE = b"""study = { name = "mine" }
+model = { architecture = "resnet18" }
+dataset = { kind = "table", images = "/etc", labels = "/etc/passwd" }"""
+BROKEN_STUDY = STUDY_FILE.replace(b"resnet18", b"resnet1")
 TABLE = {
     "path": [f"{n}.png" for n in range(8)],
     "patient_id": [n // 2 for n in range(8)],
@@ -49,8 +55,21 @@ def bring(content: bytes, name: str) -> Upload:
         return place.finish()
 
 
+SCORES = pd.DataFrame({"image_id": TABLE["path"], "Mass": np.linspace(0.05, 0.95, 8)})
+CHEXPERT = "Path,Sex,Frontal/Lateral,AP/PA," + ",".join(CHEXPERT_CLASSES)
+CHEXPERT_ROWS = [
+    f"CheXpert-v1.0-small/train/patient0000{n}/study1/view1_frontal.jpg,F,Frontal,AP,"
+    + ",".join(["1.0" if at == n % 14 else "" for at in range(14)])
+    for n in range(9)
+]
+
+
 def files() -> dict[str, bytes]:
-    weights, picture = BytesIO(), BytesIO()
+    weights, picture, array, archive = BytesIO(), BytesIO(), BytesIO(), BytesIO()
+    np.save(array, SCORES[["Mass"]].to_numpy())
+    with zipfile.ZipFile(archive, "w") as made:
+        for name in ("a/1.png", "a/2.png", "labels.csv"):
+            made.writestr(name, "x")
     torch.save({"state_dict": {"odd.weight": torch.zeros(2, 3)}}, weights)
     Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30)).save(picture, "PNG")
     return {
@@ -58,7 +77,14 @@ def files() -> dict[str, bytes]:
         "chest": picture.getvalue(),
         "model.ckpt": weights.getvalue(),
         "study.toml": STUDY_FILE,
+        "broken.toml": BROKEN_STUDY,
         "seed-0.pkl": b"cos\nsystem\n(S'true'\ntR.",
+        "scores.csv": SCORES.to_csv(index=False).encode(),
+        "mine_resnet50_seed-3_prune-0.5.csv": SCORES.round().to_csv(index=False).encode(),
+        "scores.pkl": pickle.dumps(SCORES),
+        "scores.npy": array.getvalue(),
+        "all.zip": archive.getvalue(),
+        "train.csv": "\n".join([CHEXPERT, *CHEXPERT_ROWS]).encode(),
         "notes.txt": b"nothing of the kind",
     }
 
@@ -86,7 +112,8 @@ def answers(cache: Path) -> dict[str, Answer]:
 def look_here(upload: Upload) -> None:
     folder = upload.folder / "looks" / "file"
     folder.mkdir(parents=True)
-    asked = {"path": str(upload.path), "name": upload.name}
+    preset = "chexpert" if upload.name == "train.csv" else None
+    asked = {"path": str(upload.path), "name": upload.name, "preset": preset}
     store.write_json(asked, folder / "question.json")
     children.write_answer(folder, looking_child.report)
 
@@ -102,11 +129,50 @@ def test_each_kind_is_understood(answers: dict[str, Answer]) -> None:
     assert "No network known here" in model.warnings[0]
 
 
+def test_predictions_are_understood_in_every_form(answers: dict[str, Answer]) -> None:
+    frame, called, pickled, array = (
+        answers[name].report
+        for name in ("scores.csv", "mine_resnet50_seed-3_prune-0.5.csv", "scores.pkl", "scores.npy")
+    )
+    of_mass = {"least": 0.05, "most": 0.95, "missing": 0}
+    for found in (frame, pickled):
+        assert found.what == "predictions"
+        assert found.facts["classes"] == {"Mass": of_mass}
+        assert found.facts["n_images"] == 8
+        assert found.facts["order_check"].startswith("by the images in 'image_id'")
+        assert not found.warnings
+    assert called.facts["named"] == "network resnet50, seed 3, sparsity 0.5"
+    assert "decisions rather than probabilities" in called.warnings[0]
+    assert array.facts["classes"] == {"column 1": of_mass}
+    assert array.facts["order_check"].startswith("none")
+    assert "a bare array" in array.warnings[0]
+
+
+def test_a_study_file_is_read_and_what_it_names_is_not_opened(answers: dict[str, Answer]) -> None:
+    found = answers["study.toml"].report
+    assert (found.facts["study"], found.facts["architecture"]) == ("mine", "resnet18")
+    assert "look at them there" in found.warnings[0]
+
+
+def test_a_zip_is_listed(answers: dict[str, Answer]) -> None:
+    found = answers["all.zip"].report
+    assert found.facts == {
+        "n_files": 3, "tables": ["labels.csv"], "kinds": {".png": 2, ".csv": 1}
+    }  # fmt: skip
+
+
+def test_a_preset_reads_the_table_as_its_authors_do(answers: dict[str, Answer]) -> None:
+    found = answers["train.csv"].report
+    assert found.facts["preset"] == "chexpert"
+    assert found.facts["n_patients"] == 9
+    assert found.facts["classes"]["Edema"] == {"positives": 1, "negatives": 8, "uncertain": 0}
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("study.toml", "names files of the server"),
-        ("seed-0.pkl", "looked at as a folder"),
+        ("broken.toml", "model.architecture"),
+        ("seed-0.pkl", "names os.system, which is not among"),
         ("notes.txt", "notes.txt"),
     ],
 )
