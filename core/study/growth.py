@@ -41,7 +41,13 @@ def grown(config: StudyConfig) -> StudyConfig:
 
 
 def extension(config: StudyConfig, sparsities: Sequence[float], more_runs: int) -> StudyConfig:
-    """`extended`, refused in words where there is nothing to add, or nothing can be made."""
+    """`extended`, refused in words where there is nothing to add, or nothing can be made. An
+    extension that was stopped may be asked for again: it goes on.
+
+    Raises InputError.
+    """
+    if more_runs < 0 or not (more_runs or set(sparsities) - {0}):
+        raise InputError("Say what to add: sparsities, such as 5,85, or a number of runs.")
     if config.dataset.kind == "imported":
         raise InputError(
             f"Study {config.study.name!r} was imported, without the network: nothing can be added "
@@ -50,6 +56,11 @@ def extension(config: StudyConfig, sparsities: Sequence[float], more_runs: int) 
     if more_runs and config.checkpoint:
         raise InputError("A study of a given checkpoint has one run; only sparsities can be added.")
     wider = extended(config, sparsities, more_runs)
-    if wider == config:
+    if wider == config and _is_whole(config):
         raise InputError(f"Study {config.study.name!r} has these sparsities already.")
     return wider
+
+
+def _is_whole(config: StudyConfig) -> bool:
+    n_cells = config.runs.count * len(config.sweep.sparsities)
+    return len(store.finished_cells(paths.study_dir(config))) >= n_cells

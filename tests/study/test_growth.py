@@ -6,7 +6,7 @@ from core.errors import InputError
 from core.study import paths, store
 from core.study.grids import grid_of
 from core.study.growth import extended, extension, grown
-from tests.toys import toy_config
+from tests.toys import toy_config, write_toy_study
 
 
 @pytest.fixture(autouse=True)
@@ -61,5 +61,12 @@ def test_a_study_never_shrinks():
 
 def test_what_cannot_be_added_is_refused():
     config = toy_config("mine", sweep={"sparsities": [0, 0.5]})
+    assert extension(config, (0.5,), 0) == config, "it was stopped, and goes on"
+    write_toy_study(config=config, n_images=40, images=False)
     with pytest.raises(InputError, match="has these sparsities already"):
         extension(config, (0.5,), 0)
+    for nothing in ((), (0,)):
+        with pytest.raises(InputError, match="Say what to add"):
+            extension(config, nothing, 0)
+    with pytest.raises(InputError, match="Say what to add"):
+        extension(config, (0.7,), -1)
