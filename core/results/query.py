@@ -15,7 +15,8 @@ from core.results.query_functions import add_metrics
 from core.study import paths
 from core.study.study import Study
 
-FILE = "_file"  # a view's column of the file that a row is from, which no view shows
+# A view's column of the file that a row is from, which no view shows: longer than a class's name.
+FILE = "_file" + 100 * "_"
 
 
 def query(study: Study, sql: str, subgroup: str | None = None) -> pd.DataFrame:

@@ -40,9 +40,11 @@ def show(who: str) -> None:
 
 
 def _preset() -> None:
+    options = [None, *PRESETS]
     chosen = st.selectbox(
         "Published data set, of a label table",
-        [None, *PRESETS],
+        options,
+        index=options.index(st.session_state.get(PRESET)),
         format_func=lambda name: PRESETS[name].partition(":")[0] if name else "None of these",
         key="look_preset",
         help="Choose it before you bring the table. Its columns and values are then read as its "

@@ -49,7 +49,10 @@ def test_a_table_is_counted_as_pandas_counts_it(tmp_path):
     assert found.facts["classes"]["Hernia"] == {"positives": 10, "negatives": 10, "uncertain": 0}
     assert found.facts["attributes"] == ["ward"]
     assert sum(found.facts["splits"].values()) == 20
-    assert found.warnings == [f"{path}: taken as classes: Mass, Hernia"]
+    assert found.warnings == [
+        f"{path}: taken as classes: Mass, Hernia",
+        f"{path}: kept as further columns, no classes: ward",
+    ]
 
 
 def test_settings_and_presets_are_taken(tmp_path):

@@ -184,14 +184,15 @@ def test_class_names_with_quotes_are_columns_like_any_other(tmp_path, monkeypatc
 
 def test_class_names_of_columns_and_alike_but_for_case_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path))
-    folder, names = paths.study_dir(toy_config()), ("filename", "run", "Mass", "mass")
-    rows = np.array([[0.1, 0.2, 0.3, 0.4]] * len(IDS))
+    folder = paths.study_dir(toy_config())
+    names = ("filename", "run", "Mass", "mass", "_file")
+    rows = np.array([[0.1, 0.2, 0.3, 0.4, 0.5]] * len(IDS))
     for path in (paths.prediction_path(folder, 2, 0.5), paths.ensemble_path(folder, 0.5)):
         store.write_predictions(IDS, rows, names, path)
     of_runs = query(Study(folder), "select * from predictions")
     assert of_runs.columns.tolist()[:3] == ["run", "sparsity", "image_id"]
-    assert of_runs[["run", "filename", "run_1", "Mass", "mass_1"]].iloc[0].tolist() == (
-        pytest.approx([2, 0.1, 0.2, 0.3, 0.4])
+    assert of_runs[["run", "filename", "run_1", "Mass", "mass_1", "_file"]].iloc[0].tolist() == (
+        pytest.approx([2, 0.1, 0.2, 0.3, 0.4, 0.5])
     )
     mean = query(Study(folder), "select filename, run, mass_1 from ensembles")
     assert mean.iloc[0].tolist() == pytest.approx([0.1, 0.2, 0.4])
