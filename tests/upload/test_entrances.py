@@ -15,7 +15,8 @@ from core.actions import looking
 from core.datasets import load_labels
 from core.errors import InputError
 from core.importing import study as importing
-from core.importing.predictions import TestSplit, prediction_files
+from core.importing.files import prediction_files
+from core.importing.predictions import TestSplit
 from core.study.config import parse_config, read_config
 from core.study.labels import Labels
 from core.upload import own_data, own_data_child
