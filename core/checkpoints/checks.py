@@ -29,6 +29,29 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """A network that the file's names and shapes fit, and its mean AUROC on the sample."""
+
+    architecture: str
+    mean_auroc: float | None
+
+    def __str__(self) -> str:
+        measured = "unknown" if self.mean_auroc is None else f"{self.mean_auroc:.3f}"
+        return f"{self.architecture} (mean AUROC {measured})"
+
+
+def which_twin(twins: tuple[Twin, ...], n_images: int) -> str:
+    """What a person has to say where several networks fit, the best of them first."""
+    best = twins[0].architecture
+    proposed = "" if twins[0].mean_auroc is None else f"{best} predicts them best. "
+    return (
+        f"{len(twins)} networks have weights of these names and shapes and compute something else "
+        f"from them; on {n_images} test images: {', '.join(map(str, twins))}. {proposed}"
+        f"Say which it is: --arch {best}."
+    )
+
+
+@dataclass(frozen=True)
 class ReferenceClass:
     """By how much our probabilities of a class are off at most, and Spearman's correlation."""
 

@@ -21,6 +21,8 @@ MAX_PICKLE_BYTES = 32 * 2**20
 MAX_HEADER_BYTES = 32 * 2**20
 ALLOWED = "Allowed are .safetensors files and what torch.save made of a state_dict."
 
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl")
+
 # First bytes of what people confuse with a checkpoint.
 KNOWN = {
     b"\xff\xd8\xff": "a JPEG image",
@@ -81,6 +83,30 @@ def format_of(path: Path) -> str:
         )
     kind = "text" if _is_text(start) else "of no known kind"
     raise InputError(f"{name} is {kind} and no checkpoint. {ALLOWED}")
+
+
+def weights_in(place: Path) -> Path:
+    """The file itself, or the one of weights in a folder such as `save_pretrained` writes.
+
+    Raises InputError for a folder with none, several, or one network in several files.
+    """
+    if not place.is_dir():
+        return place
+    name = shown(place.name)
+    if parts := sorted(place.glob("*.index.json")):
+        raise InputError(
+            f"{name} holds a network in several files ({parts[0].name}). Save it as one: "
+            'save_pretrained(folder, max_shard_size="10GB").'
+        )
+    files = {path.name: path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES}
+    for usual in ("model.safetensors", "pytorch_model.bin"):
+        if usual in files:
+            return files[usual]
+    if len(files) != 1:
+        known = ", ".join(map(shown, list(files)[:4]))
+        what = f"{len(files)} files of weights ({known})" if files else "no file of weights"
+        raise InputError(f"{name} is a folder with {what}. Give the checkpoint file itself.")
+    return next(iter(files.values()))
 
 
 def shown(name: str) -> str:

@@ -11,14 +11,14 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from core.checkpoints.checks import Moved, ReferenceCheck
+from core.checkpoints.checks import Moved, ReferenceCheck, Twin
 from core.study.config import StudyConfig
 from core.study.settings import PreprocessingName
 from core.wording.amounts import size, some
 from core.wording.words import duration
 
 # Raise when the same file and data would give another report.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class LayerZeros:
 
 @dataclass(frozen=True)
 class WeightFacts:
-    """Of the prunable weights (every Conv2d and Linear)."""
+    """Of the prunable weights."""
 
     n_weights: int
     n_zero: int
@@ -245,9 +245,9 @@ class Estimate:
 class Preflight:
     """Everything known about a checkpoint and the dataset it is to be studied on.
 
-    `moved` are outputs that seem to stand for other classes, and `proposed` the class of each
-    output if they do. `config` is the study that would run; `analyses.analysis_config` finishes it
-    with what else is chosen.
+    `twins`, where a person has to say which, are best first. `moved` are outputs that seem to stand
+    for other classes, `proposed` the class of each output if they do. `config` is the study that
+    would run; `analyses.analysis_config` finishes it with what else is chosen.
     """
 
     key: str
@@ -260,6 +260,7 @@ class Preflight:
     seen: Seen | None = None
     check: DenseCheck | None = None
     reference: ReferenceCheck | None = None
+    twins: tuple[Twin, ...] = ()
     moved: tuple[Moved, ...] = ()
     proposed: tuple[str, ...] = ()
     estimate: Estimate | None = None
@@ -299,8 +300,7 @@ def lines(report: Preflight) -> list[str]:
         found += _weight_lines(report.weights)
     if report.outputs:
         found += _output_lines(report.outputs)
-    if report.seen:
-        s = report.seen
+    if s := report.seen:
         found.append(
             f"Preprocessing: {s.name} ({s.reason}): {s.image_size} px, {s.channels} channel(s), "
             f"mean {_numbers(s.mean)}, std {_numbers(s.std)}"
@@ -309,8 +309,7 @@ def lines(report: Preflight) -> list[str]:
         found += _check_lines(report.check)
     if report.reference:
         found.append(f"Probabilities: {report.reference.sentence}")
-    if report.estimate:
-        e = report.estimate
+    if e := report.estimate:
         found.append(
             f"Whole study: about {duration(e.seconds)} at {e.images_per_second:.1f} images/s "
             f"({e.n_predictions:,} predictions), {size(e.disk_bytes)} of disk "

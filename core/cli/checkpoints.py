@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.checkpoints.formats import weights_in
 from core.cli.command import TAKEN_UP, Background, Settings, app
 from core.cli.studies import read_study, run_here, submit
 from core.cli.terminal import SECONDS_BETWEEN_LINES, say
@@ -214,7 +215,7 @@ def preflight_report(
     with Reader() as reader:  # its process starts while this one imports torch
         from core.engine.foreign.preflight import preflight
 
-        return preflight(checkpoint, base, options, _line_writer(), reader)
+        return preflight(weights_in(checkpoint), base, options, _line_writer(), reader)
 
 
 def _options(

@@ -137,6 +137,14 @@ def output_layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     return [[module for module in model.modules() if isinstance(module, nn.Linear)][-1]]
 
 
+def _with_eps(network: nn.Module, settings: ModelSettings) -> nn.Module:
+    """With `norm_eps` in its layer norms; of a ConvNeXt only in the last, as in Hugging Face's."""
+    norms = [module for module in network.modules() if isinstance(module, nn.LayerNorm)]
+    for norm in norms[-1:] if "convnext" in settings.architecture else norms:
+        norm.eps = settings.norm_eps or norm.eps
+    return network
+
+
 def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module:
     """A network of `n_classes` logits whose random weights depend only on `seed`."""
     library = of_library(settings.architecture)
@@ -144,6 +152,6 @@ def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(settings, n_classes)
-        if library:
-            return network
-        return network if settings.channels == 3 else _with_one_channel(network)
+    if not library and settings.channels != 3:
+        network = _with_one_channel(network)
+    return _with_eps(network, settings) if settings.norm_eps else network

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from core.study.given_networks import NormEps
 from core.study.grids import checked_grid
 from core.study.one_of import OneOf
 from core.study.preset_names import PRESETS
@@ -257,6 +258,7 @@ class ModelSettings(Settings):
     channels: Literal[1, 3] = Field(
         3, description="What the first convolution takes; 1 only of checkpoints of grey images."
     )
+    norm_eps: NormEps = None
 
 
 class CheckpointSettings(SeeingSettings):

@@ -57,7 +57,7 @@ title = "A few X-rays"
 validation_share = 0.1
 test_share = 0.15
 [model]
-architecture = "resnet50"
+architecture = "resnet34"
 image_size = {SIDE}
 [sweep]
 sparsities = [0, 0.5, 0.9]
@@ -73,9 +73,9 @@ WRAPPERS = {
     "published": "weights under 'weights'",
     "lightning": "weights under 'state_dict'; prefix 'model.' taken off",
 }
-ARCHITECTURES = ("resnet50", "densenet121")
+ARCHITECTURES = ("resnet34", "densenet121")
 # These are also analysed by the command line.
-TWINS = (("resnet50", "published"), ("densenet121", "lightning"))
+TWINS = (("resnet34", "published"), ("densenet121", "lightning"))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def taught(
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     binary_cross_entropy_with_logits(network(images[:8]), truth[:8]).backward()
     optimizer.step()
-    head = network.fc if name == "resnet50" else network.classifier
+    head = network.fc if name == "resnet34" else network.classifier
     features: list[torch.Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, given: features.append(given[0]))
     for layer in network.modules():

@@ -346,3 +346,28 @@ def test_of_two_networks_in_a_file_one_is_chosen_and_its_weights_are_renamed() -
     at.text_area(key="rename_weights").input("net.=\n").run()
     options = at.session_state["options"]
     assert (options.network, options.rename) == ("ema", ("net.=",))
+
+
+def test_of_networks_that_a_file_fits_alike_one_is_chosen() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from core.checkpoints.checks import Twin, which_twin
+        from core.checkpoints.preflight import FileFacts, Preflight, PreflightOptions
+        from core.ui.analyse import report
+
+        twins = (Twin("timm/resnetblur18", 0.81), Twin("resnet18", 0.62))
+        file = FileFacts("r.pt", "0" * 64, 10, "torch archive", {})
+        asked = which_twin(twins, 200)
+        found = Preflight("key", file, "fingerprint", twins=twins, refusal=asked)
+        report.verdict(found)
+        st.session_state["options"] = report.details(found, PreflightOptions())
+
+    at = AppTest.from_function(page, default_timeout=120).run()
+    asked = at.error[0].value.replace("\\", "")
+    assert "timm/resnetblur18 predicts them best. Choose one below." in asked
+    pick = at.selectbox(key="architecture")
+    assert pick.options[:2] == ["Choose one", "timm/resnetblur18 (mean AUROC 0.810)"]
+    assert at.session_state["options"].architecture is None
+    pick.select(pick.options[1]).run()
+    assert at.session_state["options"].architecture == "timm/resnetblur18"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -29,8 +31,11 @@ from core.study import paths
 from core.study.config import StudyConfig
 from core.study.labels import Labels
 from core.study.progress import Advance
-from core.study.settings import CheckpointSettings
+from core.study.settings import CheckpointSettings, ModelSettings
 from core.study.trainings import trained_checkpoint
+
+# What a network is built with besides architecture, size and channels.
+DETAILS = {"norm_eps"}
 
 
 def not_finite(given: Given) -> dict[str, int]:
@@ -51,20 +56,23 @@ def network_of(found: Match) -> nn.Module:
     return model.eval()
 
 
-def adopted_path(checkpoint: CheckpointSettings, architecture: str) -> Path:
-    """Where the cache has its weights: one file for each network of a file, and way to name it."""
-    if not (checkpoint.network or checkpoint.rename):
-        return paths.adopted_path(checkpoint.sha256, architecture)
-    chosen = json.dumps([checkpoint.network, checkpoint.rename]).encode()
-    which = hashlib.sha256(chosen).hexdigest()[:8]
-    return paths.adopted_path(checkpoint.sha256, f"{which}-{architecture}")
+def adopted_path(checkpoint: CheckpointSettings, model: ModelSettings) -> Path:
+    """Where the cache has its weights: one file for each network of a file, and way to name and
+    build it."""
+    chosen: list[Any] = [checkpoint.network, checkpoint.rename]
+    if details := model.model_dump(mode="json", include=DETAILS, exclude_defaults=True):
+        chosen.append(details)
+    if not any(chosen):
+        return paths.adopted_path(checkpoint.sha256, model.architecture)
+    which = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:8]
+    return paths.adopted_path(checkpoint.sha256, f"{which}-{model.architecture}")
 
 
 def adopt(
     given: Given, found: Match, name: str, model: nn.Module, checkpoint: CheckpointSettings
 ) -> None:
     """Write `model`, which is `network_of(found)`, into the cache in our own format."""
-    path = adopted_path(checkpoint, found.settings.architecture)
+    path = adopted_path(checkpoint, found.settings)
     if is_complete(path):
         return
     info = CheckpointInfo(
@@ -112,7 +120,7 @@ def adopt_run(
     checkpoint = config.checkpoint
     if checkpoint is None:
         raise ValueError("the study has no checkpoint")
-    path = adopted_path(checkpoint, config.model.architecture)
+    path = adopted_path(checkpoint, config.model)
     if not is_complete(path):
         _adopt_again(config, checkpoint)
     advance(1, 2)
@@ -152,6 +160,8 @@ def _adopt_again(config: StudyConfig, checkpoint: CheckpointSettings) -> None:
     if given.wrong_choice:
         raise InputError(given.wrong_choice)
     found = match(given.tensors, config.model.architecture, None)
+    details = {name: getattr(config.model, name) for name in DETAILS}
+    found = replace(found, settings=found.settings.model_copy(update=details))
     if not found.keys.fit or not_finite(given):
         raise InputError(
             f"{checkpoint.path} does not fit {config.model.architecture}; "

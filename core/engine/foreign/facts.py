@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,19 +64,27 @@ def facts(
         refuse_unclear(given, options)
         refuse_not_finite(given)
         tell("Comparing weights", 0, 1)
-        matched = match(
-            given.tensors, options.architecture, options.image_size or sidecar.image_size
-        )
-        prefix = matched.prefix
-        found["architecture"] = architecture_facts(matched, options)
-        found["keys"] = matched.keys
-        found["outputs"] = _outputs(matched, given, sidecar)
-        refuse_unfit(matched)
-        found["weights"] = weight_facts(network_of(matched))
+        network = matched(given, sidecar, options)
+        prefix = network.prefix
+        found["architecture"] = architecture_facts(network, options)
+        found["keys"] = network.keys
+        found["outputs"] = _outputs(network, given, sidecar)
+        refuse_unfit(network)
+        found["weights"] = weight_facts(network_of(network))
     except InputError as refused:
         refusal = str(refused)
     file = file_facts(path, given, prefix, options)
     return Preflight(key="", file=file, dataset_fingerprint="", refusal=refusal, **found)
+
+
+def matched(given: Given, sidecar: Sidecar, options: PreflightOptions) -> Match:
+    """Which network it is, by its weights and by what is said beside them."""
+    if sidecar.refusal:
+        raise InputError(sidecar.refusal)
+    size, stated = options.image_size or sidecar.image_size, given.stated or sidecar.stated
+    found = match(given.tensors, options.architecture, size, stated)
+    eps = found.settings.norm_eps and (sidecar.norm_eps or found.settings.norm_eps)
+    return replace(found, settings=found.settings.model_copy(update={"norm_eps": eps}))
 
 
 def file_facts(path: Path, given: Given, prefix: str, options: PreflightOptions) -> FileFacts:

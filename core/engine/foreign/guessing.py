@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,9 +11,10 @@ from typing import Literal
 import torch
 
 from core.checkpoints.preflight import Candidate, Keys, Reshaped
-from core.engine.foreign import finding
+from core.engine.foreign import finding, hugging_face, monai
 from core.engine.foreign.heads import BESIDE, head_beside
 from core.engine.foreign.layouts import LAYOUTS, Layout, Tensors
+from core.engine.foreign.translated import Dialect
 from core.engine.models import MODELS, build_model, output_layers
 from core.errors import InputError
 from core.study.networks import NO_WEIGHT as HARMLESS
@@ -56,6 +58,34 @@ def match(
     `stated` is what the file itself calls its network; it decides between networks of equal names
     and shapes. Raises InputError where nothing agrees, or no network has such a name.
     """
+    for dialect in (*hugging_face.DIALECTS, *monai.DIALECTS):
+        if (named := dialect.translated(tensors)) is not None:
+            found = _match(named, architecture, image_size, stated)
+            return _in_dialect(found, dialect, named, image_size)
+    return _match(tensors, architecture, image_size, stated)
+
+
+def _in_dialect(found: Match, dialect: Dialect, named: Tensors, image_size: int | None) -> Match:
+    """Of the networks of equal weights, the one that computes what the library does."""
+    names = (found.settings.architecture, *found.alternatives)
+    fitting = [n for n in names if re.fullmatch(dialect.networks, n.rpartition("/")[2])]
+    if not fitting:
+        raise InputError(
+            f"Its weights are named as in {dialect.library}, and no network known here computes "
+            "the same from them. Bring predictions made elsewhere: prunescope import-predictions."
+        )
+    if fitting[0] != names[0]:
+        found = _match(named, fitting[0], image_size, None)
+    if fitting[0] in index().networks:
+        own_size = index().networks[fitting[0]].image_size
+        dialect.check_padding(own_size, found.settings.image_size)
+    settings = found.settings.model_copy(update={"norm_eps": dialect.norm_eps})
+    return replace(found, settings=settings, library=dialect.library, alternatives=())
+
+
+def _match(
+    tensors: Tensors, architecture: str | None, image_size: int | None, stated: str | None
+) -> Match:
     own = match_own(tensors, image_size)
     if architecture:
         return _chosen(tensors, architecture, image_size, own)
@@ -76,10 +106,7 @@ def match(
     near = _nearest(tensors, image_size)
     if near:
         return _with(near[0], near[1:])
-    raise InputError(
-        f"No network known here has weights of such names and shapes ({some(list(tensors), 3)}). "
-        f"Known are {', '.join(MODELS)}, and those of torchvision {_versions()}."
-    )
+    raise _unknown(tensors)
 
 
 def match_own(tensors: Tensors, image_size: int | None) -> list[Match]:
@@ -180,6 +207,19 @@ def _nearest(tensors: Tensors, image_size: int | None) -> list[Match]:
 def _with(found: Match, ups: list[Match]) -> Match:
     near = tuple(Candidate(one.settings.architecture, round(one.share, 4)) for one in ups[:3])
     return replace(found, runner_ups=near)
+
+
+def _unknown(tensors: Tensors) -> InputError:
+    if deep := next((name for name, one in tensors.items() if one.dim() == 5), ""):
+        return InputError(
+            f"It is a network for volumes: {deep} has five dimensions. Networks here take single "
+            "pictures."
+        )
+    return InputError(
+        f"No network known here has weights of such names and shapes ({some(list(tensors), 3)}). "
+        f"Known are the classifiers of torchvision {_versions()}, and resnet_small. With others, "
+        "predict the test images elsewhere: prunescope import-predictions."
+    )
 
 
 def _versions() -> str:

@@ -53,5 +53,5 @@ def report(key: str) -> Preflight | None:
     config = found.config
     if config is None or config.checkpoint is None:
         return found
-    adopted = adopted_path(config.checkpoint, config.model.architecture)
+    adopted = adopted_path(config.checkpoint, config.model)
     return found if is_complete(adopted) else None

@@ -14,6 +14,7 @@ from typing import Any
 from torch import get_num_threads
 
 from core.checkpoints.analyses import study_settings
+from core.checkpoints.checks import which_twin
 from core.checkpoints.formats import shown
 from core.checkpoints.mapping import as_far_as_known, map_outputs
 from core.checkpoints.preflight import (
@@ -26,7 +27,7 @@ from core.checkpoints.preflight import (
     WeightFacts,
 )
 from core.datasets import load_labels
-from core.engine.foreign import against, checking, kept
+from core.engine.foreign import against, checking, kept, twins
 from core.engine.foreign.adopting import (
     adopt,
     keep_outputs,
@@ -38,16 +39,16 @@ from core.engine.foreign.facts import (
     Listener,
     architecture_facts,
     file_facts,
+    matched,
     refuse_not_finite,
     refuse_unclear,
     refuse_unfit,
     weight_facts,
 )
-from core.engine.foreign.guessing import Match, match
+from core.engine.foreign.guessing import Match
 from core.engine.foreign.proposing import (
     activation_warnings,
     framed,
-    networks_warnings,
     usual_framing,
     usual_preprocessing,
 )
@@ -145,12 +146,10 @@ class _Preflight:
     def _steps(self) -> None:
         refuse_unclear(self.given, self.options)
         refuse_not_finite(self.given)
-        size_wanted = self.options.image_size or self.sidecar.image_size
-        found = match(self.given.tensors, self.options.architecture, size_wanted, self.given.stated)
+        found = matched(self.given, self.sidecar, self.options)
         self.found["prefix"] = found.prefix
         self.found["architecture"] = architecture_facts(found, self.options)
         self.found["keys"] = found.keys
-        self.warnings += networks_warnings(found)
         refuse_unfit(found)
         self.tell("Comparing weights", 0, 1)
         model = network_of(found)
@@ -188,6 +187,12 @@ class _Preflight:
         )
         check = checking.check_dense(sample, timed.probabilities, timed.precision)
         self.found["check"] = check
+        if found.alternatives and not self.options.architecture:
+            self.found["twins"] = twins.compare(
+                self.given.tensors, found, rows, sample, pixels, as_seen, timed.precision,
+                lambda done, n: self.tell("Comparing networks", done, n),
+            )  # fmt: skip
+            raise _Refused(which_twin(self.found["twins"], check.n_images))
         self._warn(check)
         order = against.order_of_outputs(sample, timed.probabilities, classes)
         reference = against.the_owners(self.options.reference, model, labels, config)
@@ -227,7 +232,7 @@ class _Preflight:
             return self.options.preprocessing, "chosen"
         if self.sidecar.preprocessing:
             return self.sidecar.preprocessing, "from the checkpoint's own description"
-        return usual_preprocessing(found, self.warnings)
+        return usual_preprocessing(found, self.sidecar, self.warnings)
 
     def _config(self, found: Match, name: PreprocessingName) -> StudyConfig:
         base, outputs = self.base, self.found["outputs"]

@@ -1,4 +1,4 @@
-"""What is proposed for a network where nobody says: how it sees images, and which twin it is."""
+"""What is proposed for a network where nobody says: how it sees images."""
 
 from __future__ import annotations
 
@@ -6,34 +6,25 @@ from typing import Any, get_args
 
 from core.checkpoints.preflight import PreflightOptions
 from core.engine.foreign.guessing import Match
+from core.engine.foreign.hugging_face import LIBRARY
 from core.engine.foreign.sidecar import Sidecar
-from core.engine.preprocessing import normalisation
+from core.engine.preprocessing import Normalisation, normalisation
 from core.study.networks import Network, index, of_library
 from core.study.settings import CheckpointSettings, PreprocessingName
-from core.wording.amounts import some
 
 OPERATING_POINTS = "op_threshs"
 # What timm calls a network of the study file's own names, where it calls it otherwise.
 OF_TIMM = {"vit_b_16": "vit_base_patch16_224"}
 
 
-def networks_warnings(found: Match) -> list[str]:
-    """That other networks have the same names and shapes, and compute something else."""
-    if not found.alternatives:
-        return []
-    name, others = found.settings.architecture, found.alternatives
-    return [
-        f"its weights' names and shapes are those of {name} and also of {some(others, 6)}, which "
-        f"compute something else from them; nothing in the file says which it is, so {name} is "
-        "taken; if it is another, choose it with --arch"
-    ]
-
-
 def _usual(network: Network) -> PreprocessingName | None:
+    return _called(network.mean, network.std)
+
+
+def _called(mean: tuple[float, ...], std: tuple[float, ...]) -> PreprocessingName | None:
     """The name for a library's mean and deviation, if they have one."""
     for name in get_args(PreprocessingName):
-        seen = normalisation(name, 3)
-        if (seen.mean, seen.std) == (network.mean, network.std):
+        if Normalisation(mean, std) in (normalisation(name, 3), normalisation(name, 1)):
             return name
     return None
 
@@ -47,11 +38,22 @@ def _in_its_library(found: Match) -> Network | None:
     return index().networks.get(name)
 
 
-def usual_preprocessing(found: Match, warnings: list[str]) -> tuple[PreprocessingName, str]:
+def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Of colours, what grey has."""
+    return (sum(values) / len(values),) if channels == 1 else values
+
+
+def usual_preprocessing(
+    found: Match, sidecar: Sidecar, warnings: list[str]
+) -> tuple[PreprocessingName, str]:
     """What the network's library normalises with, and why it is taken."""
     channels, name = found.settings.channels, found.settings.architecture
+    if sidecar.mean:
+        return _called(sidecar.mean, sidecar.std) or "unit", "from its library's JSON beside it"
     if channels == 1 and name.startswith("densenet"):
         return "xrv", "a DenseNet of one channel is torchxrayvision's: -1024 to 1024"
+    if found.library == LIBRARY and "vit" in name:
+        return "half", f"the default of {LIBRARY} for a ViT: -1 to 1"
     if network := _in_its_library(found):
         return _usual(network) or "unit", f"{network.library}'s own for {network.own_name}"
     if channels == 1:
@@ -74,15 +76,20 @@ def usual_framing(found: Match, options: PreflightOptions, sidecar: Sidecar) -> 
     name = found.settings.architecture
     if options.preprocessing or sidecar.preprocessing:
         return settings
+    if sidecar.mean:
+        if _called(sidecar.mean, sidecar.std) is None:
+            settings["mean"] = _of_channels(sidecar.mean, found.settings.channels)
+            settings["std"] = _of_channels(sidecar.std, found.settings.channels)
+        return settings | ({"centre_crop": sidecar.centre_crop} if sidecar.centre_crop else {})
     if name.startswith("densenet") and found.settings.channels == 1:
         return settings | {"centre_crop": 1.0}
     if (network := _in_its_library(found)) is None:
         return settings
     if _usual(network) is None:
-        mean, std = network.mean, network.std
-        if found.settings.channels == 1:  # of colours, what grey has
-            mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
-        settings |= {"mean": mean, "std": std}
+        settings["mean"] = _of_channels(network.mean, found.settings.channels)
+        settings["std"] = _of_channels(network.std, found.settings.channels)
+    if found.library in (LIBRARY, "MONAI"):  # pictures are stretched there
+        return settings
     return settings | {
         "centre_crop": min(max(network.crop, 0.5), 1.0),  # three of VOLO pad instead: 1.15
         "interpolation": "bicubic" if network.interpolation == "bicubic" else "bilinear",

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pandas as pd
 import streamlit as st
 
-from core.checkpoints.checks import ReferenceCheck
+from core.checkpoints.checks import ReferenceCheck, Twin
 from core.checkpoints.class_orders import known_orders
 from core.checkpoints.preflight import (
     ArchitectureFacts,
@@ -48,6 +48,7 @@ REWORDED = (
     (r'(, in order|, with - for those that have none)?: --classes ".*"\.', " in the table below."),
     (r"give --classes if they are in another", "change them below if they are in another"),
     (r"give --classes", "say so in the table below"),
+    (r"Say which it is: --arch .*", "Choose one below."),
     (r"(with |give )?--arch\b", "the architecture below"),
     (r"Say which to study: --network .*", "Choose one below."),
     (r"leave --network out", "choose it below"),
@@ -144,7 +145,7 @@ def details(
 ) -> PreflightOptions:
     """Every part of a report; returns the choices as they stand in its widgets. `classes` fill the
     table of outputs in place of the report's own."""
-    options = _architecture(report.architecture, report.file, options)
+    options = _architecture(report.architecture, report.file, report.twins, options)
     if report.keys:
         _keys(report.keys)
     if report.weights:
@@ -186,7 +187,10 @@ def on_page(text: str) -> str:
 
 
 def _architecture(
-    found: ArchitectureFacts | None, file: FileFacts, options: PreflightOptions
+    found: ArchitectureFacts | None,
+    file: FileFacts,
+    twins: tuple[Twin, ...],
+    options: PreflightOptions,
 ) -> PreflightOptions:
     st.markdown("#### File and architecture")
     notes = [f"{count} tensors of {name}" for name, count in file.dtypes.items()] + file.notes
@@ -201,10 +205,11 @@ def _architecture(
         )
     if file.networks[1:]:
         options = _network(file, options)
-    alike = found.alternatives if found else ()
-    names = dict.fromkeys((*alike, *get_args(Architecture), *index().networks))
-    known = {"As guessed": None} | {name: name for name in names}
-    chosen = pick("Architecture", known, options.architecture, key="architecture", width=320)
+    best = {str(twin): twin.architecture for twin in twins}
+    names = dict.fromkeys((*get_args(Architecture), *index().networks))
+    known = {"Choose one" if twins else "As guessed": None} | best
+    known |= {name: name for name in names if name not in best.values()}
+    chosen = pick("Architecture", known, options.architecture, key="architecture", width=420)
     return replace(options, architecture=chosen, rename=_renaming(options.rename))
 
 

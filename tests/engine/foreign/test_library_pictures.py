@@ -21,7 +21,7 @@ from tests.engine.foreign.test_libraries import made
 
 def proposed(found: Match) -> CheckpointSettings:
     """As the preflight proposes where nobody chooses."""
-    name, _ = usual_preprocessing(found, [])
+    name, _ = usual_preprocessing(found, Sidecar(), [])
     framing = usual_framing(found, PreflightOptions(), Sidecar())
     return CheckpointSettings(
         sha256="0" * 64,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,20 +78,26 @@ def test_torchxrayvisions_network_with_its_operating_points(base, reader, tmp_pa
     assert np.abs(found - expected.numpy()).max() < 1e-5
 
 
-def test_a_network_with_twins_is_named_with_them_and_the_chosen_one_predicts_as_timms(
+def test_a_person_says_which_of_two_twins_it_is_and_the_one_predicts_as_timms(
     base, reader, tmp_path
 ):
     names = load_labels(base.dataset).class_names
     model = made("timm/resnetblur50", n_classes=len(names))
     torch.save(model.state_dict(), tmp_path / "blur.pt")
-    options = PreflightOptions(image_size=64)
+    options = PreflightOptions(image_size=64, seeing=("checkpoint.centre_crop=0",))
     unsaid = preflight(tmp_path / "blur.pt", base, options, reader=reader)
-    assert any("timm/resnetblur50" in one and "--arch" in one for one in unsaid.warnings)
-    assert "timm/resnetblur50" in unsaid.architecture.alternatives
-    seeing = ("checkpoint.centre_crop=0",)
-    chosen = PreflightOptions("timm/resnetblur50", image_size=64, seeing=seeing)
+    known = {"resnet50", "timm/resnetaa50", "timm/resnetblur50"}
+    assert {twin.architecture for twin in unsaid.twins} == known
+    best, *others = (twin.mean_auroc for twin in unsaid.twins)
+    assert all(best >= other for other in others)
+    asked = f"{unsaid.twins[0].architecture} predicts them best. Say which it is: --arch "
+    assert asked in unsaid.refusal
+    assert not unsaid.fit
+    chosen = replace(options, architecture="timm/resnetblur50")
     report = preflight(tmp_path / "blur.pt", base, chosen, reader=reader)
     assert report.fit, report.refusal
+    measured = {twin.architecture: twin.mean_auroc for twin in unsaid.twins}
+    assert measured["timm/resnetblur50"] == pytest.approx(report.check.mean_auroc)
     assert "Architecture: timm/resnetblur50, chosen" in "\n".join(lines(report))
     _, found, greys = studied(report)
     unit = torch.from_numpy(greys).float()[:, None].expand(-1, 3, -1, -1) / 255
