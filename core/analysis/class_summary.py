@@ -36,7 +36,8 @@ CLASS_SUMMARY = Columns(
            "sparsity.", Unit.CHANGE, "Calibrated AP at 95 %"),
     Column("p_value", "t test over runs that the metric at 95 % equals dense.", Unit.P, "p"),
     Column("q_value", "Benjamini-Hochberg of `p_value` over the classes.", Unit.P, "q"),
-    SHARED["n_runs"],
+    Column("n_runs", "Runs with the metric both dense and at 95 %, which `p_value` is from; 0 on a "
+           "grid without 95 %.", label="Runs"),
     UNSTABLE,
     what="When each class is first forgotten, and what is left of it at 95 % sparsity.",
     row="a class",

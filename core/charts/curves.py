@@ -131,9 +131,10 @@ def _curves_title(
     judged = change.notna() & (~facts["unstable"] | facts["unstable"].all())
     n = int((lost[judged] < -DROP).sum())
     have = "have" if n > 1 else "has"
+    enough = "" if judged.all() else " with enough patients"
     return (
-        f"{n or 'None'} of {words.count(int(judged.sum()), 'class')} {have} {clearly}lost a fifth "
-        f"of {words.METRICS[metric]} by {at} sparsity"
+        f"{n or 'None'} of {words.count(int(judged.sum()), 'class')}{enough} {have} {clearly}lost "
+        f"a fifth of {words.METRICS[metric]} by {at} sparsity"
     )
 
 

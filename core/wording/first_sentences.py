@@ -88,6 +88,8 @@ def _of_gaps(found: FirstForgotten) -> list[str]:
     told = []
     for gap in found.gaps:
         who = f"{gap.n_classes} of the {words.count(found.n_judged, 'judged class')}"
+        if found.n_judged == 1:
+            who = "The only judged class"
         verb = "loses" if gap.n_classes == 1 else "lose"
         text = f"{who} {verb} {LOST} {between(gap.low, gap.high)}, where nothing was measured"
         told.append(f"{text}{', so their order is not known' if gap.n_classes > 1 else ''}.")

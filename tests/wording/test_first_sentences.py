@@ -173,6 +173,8 @@ def test_across_an_unmeasured_gap_no_sparsity_is_named():
     none = first_forgotten(summary(p_among_first=0.0, **coarse, **ends), 3, (0.5, 0.7))
     assert first_sentences.headline(none) == "Which classes go first cannot be told"
     assert first_sentences.details(none).startswith("2 of the 4 judged classes lose a fifth")
+    one = first_forgotten(summary(judged=[True] + [False] * 5, **coarse, **ends), 3, (0.5, 0.7))
+    assert " The only judged class loses a fifth" in first_sentences.details(one)
 
 
 def test_a_first_drop_in_a_gap_is_told_by_the_sparsity_that_ends_it():
