@@ -32,7 +32,7 @@ def show(who: str) -> None:
     if upload_zone("look", "look_upload", "a file", ()):
         st.rerun()
     st.caption(
-        "The file is deleted from this server as soon as it was looked at. What was found, an "
+        "The file is deleted from this server once it has been looked at. What was found, an "
         "X-ray's picture included, stays in this tab until the next file."
     )
     if held := st.session_state.get(HELD):
