@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,10 @@ SUFFIXES = (
 )
 
 
+# Paths that are as they should be, as nearly all are: a table may have a million.
+PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
+
+
 def without_suffix(path: str) -> str:
     """A path without the suffix of an image; the numbers at the end of a DICOM UID are none."""
     small = path.lower()
@@ -30,6 +35,8 @@ def relative_path(text: object, source: Path, row: int | None = None) -> str:
     Raises InputError for an empty, absolute or escaping path; `source` and the number of its `row`
     are named as its origin.
     """
+    if isinstance(text, str) and PLAIN.fullmatch(text):
+        return text
     given = "" if pd.isna(text) else str(text).strip()
     path = PurePosixPath(given.replace("\\", "/"))
     if not path.parts or "\0" in given:

@@ -163,6 +163,18 @@ def read_deep_colour(path: Path, image: ImageFile.ImageFile) -> np.ndarray | Non
     return turned(colours, _orientation(image))
 
 
+def refuse_long_chunks(path: Path) -> None:
+    """Pillow asks for as much memory as the last chunk of pixels claims to be long."""
+    n_bytes, at = path.stat().st_size, 8
+    with open(path, "rb") as file:
+        while at + 8 <= n_bytes:
+            file.seek(at)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if length > n_bytes:
+                raise ValueError(f"its part {name!r} claims {length:,} bytes, more than the file")
+            at += 12 + length
+
+
 def luma(colours: np.ndarray) -> np.ndarray:
     """(height, width, 3 or more) to (height, width) of the same type, by ITU-R BT.601: integers
     rounded as Pillow does."""

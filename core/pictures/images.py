@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff
+from core.pictures.deep import DeepTiff, deep_tiff, read_deep_colour, read_tiff, refuse_long_chunks
 from core.pictures.framing import Framing
 from core.pictures.other_kinds import other_kind
 from core.pictures.ranges import range_of_blocks, shown_range
@@ -208,6 +208,8 @@ def _opened(path: Path, repairs: set[str]) -> Iterator[Image.Image | np.ndarray]
 
 def _refuse_unusable(path: Path, image: Image.Image) -> None:
     refuse_too_large(path, *image.size)
+    if image.format == "PNG":
+        refuse_long_chunks(path)
     if image.format in ("JPEG", "MPO"):
         pixels = image.width * image.height
         refuse_many_scans(path, pixels, path.read_bytes().count(JPEG_SCAN))

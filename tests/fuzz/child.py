@@ -13,12 +13,12 @@ import json
 import os
 import resource
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 from tests.fuzz.case import Kind, rng_of
+from tests.fuzz.clock import processor_seconds
 from tests.fuzz.kinds import make_kind
 
 MOST_BYTES = 2**30
@@ -49,7 +49,7 @@ def main(name: str, folder: Path, first: int, last: int) -> None:
 
 def _measured(kind: Kind, path: Path, resident: int) -> dict[str, Any]:
     _forget_peak()
-    began = processor_seconds()
+    began = processor_seconds(os.getpid())
     outcome, why = "accepted", ""
     try:
         kind.read(path)
@@ -59,18 +59,12 @@ def _measured(kind: Kind, path: Path, resident: int) -> dict[str, Any]:
             outcome = "failed"
     except BaseException:
         outcome, why = "failed", traceback.format_exc()[-3000:]
-    seconds = processor_seconds() - began
+    seconds = processor_seconds(os.getpid()) - began
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     peak = max(_peak(), children) - resident
     if peak > MOST_BYTES and outcome != "failed":
         outcome, why = "failed", f"it took {peak / 2**20:,.0f} MB"
     return {"outcome": outcome, "seconds": seconds, "bytes": max(peak, 0), "why": why}
-
-
-def processor_seconds() -> float:
-    """Of this process and of its children that have ended."""
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 def _memory_in(error: BaseException | None) -> str:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz.clock import processor_seconds
+
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 5.0  # of processor time, since the machine may be busy with something else,
 SECONDS_ON_THE_CLOCK = 60.0  # but no longer than this
@@ -106,7 +108,7 @@ def _listen(
     while True:
         at_work = begun if begun is not None and begun != ended else None
         if not select.select([child.stdout], [], [], 0.5)[0]:
-            if at_work is not None and _processor_seconds(child.pid) - worked > SECONDS:
+            if at_work is not None and processor_seconds(child.pid) - worked > SECONDS:
                 return begun, f"over {SECONDS:.0f} s"
             if time.monotonic() > deadline:
                 return begun, "over all the time there is"
@@ -124,22 +126,13 @@ def _listen(
             if "unmade" in said:
                 raise RuntimeError(f"{summary.kind} {said['unmade']}: {said['why']}")
             if "start" in said:
-                begun, worked = said["start"], _processor_seconds(child.pid)
+                begun, worked = said["start"], processor_seconds(child.pid)
                 deadline = time.monotonic() + SECONDS_ON_THE_CLOCK
             else:
                 ended = said["number"]
                 deadline = time.monotonic() + SECONDS_TO_START
                 _count(summary, said)
                 tell(summary)
-
-
-def _processor_seconds(pid: int) -> float:
-    """Of a process and of its children that have ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _count(summary: Summary, said: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 
+from core.datasets.files import relative_path
 from core.datasets.nih_cxr14 import age_in_years
 from core.datasets.tables import read_rows
 from core.errors import InputError
@@ -221,3 +222,19 @@ def test_a_tiff_of_a_compression_that_nobody_knows_is_refused(tmp_path):
     (tmp_path / "a.tif").write_bytes(data)
     with pytest.raises(BadImage, match="cannot be used"):
         read_grey(tmp_path / "a.tif")
+
+
+def test_a_png_whose_pixels_claim_to_go_on_for_gigabytes_is_refused(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    at = data.index(b"IDAT")
+    data[at - 4 : at] = (2**31 - 1).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(BadImage, match=r"IDAT.* claims 2,147,483,647 bytes, more than the file"):
+        read_grey(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("path", ["a.png", "p1/x-1.png", "ä/b_c.png", "./a//b.png", " a/.b", "a/"])
+def test_plain_paths_are_what_pathlib_makes_of_them(path):
+    assert relative_path(path, Path("a.csv")) == PurePosixPath(path.strip()).as_posix()

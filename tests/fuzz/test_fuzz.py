@@ -5,6 +5,9 @@ A portion of `make fuzz`, which takes 10,000 cases of each kind; so does the slo
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -13,6 +16,7 @@ import pytest
 from tests.fuzz import child
 from tests.fuzz.__main__ import CASES
 from tests.fuzz.case import rng_of
+from tests.fuzz.clock import processor_seconds
 from tests.fuzz.kinds import KINDS, make_kind
 from tests.fuzz.runner import Summary, fuzz
 
@@ -88,3 +92,22 @@ def test_the_fuzz_sees_what_a_reader_may_not_do(path, outcome, why):
         said = pool.submit(_measured, path).result()
     assert said["outcome"] == outcome
     assert why in said["why"]
+
+
+WORKS_AND_WAITS = """
+import time
+while time.process_time() < 1: pass
+print(flush=True)
+input()
+"""
+
+
+def test_a_helper_that_ends_in_a_case_is_not_charged_for_earlier_ones():
+    helper = subprocess.Popen(
+        [sys.executable, "-c", WORKS_AND_WAITS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert helper.stdout
+    helper.stdout.readline()  # it has worked for a second
+    before = processor_seconds(os.getpid())
+    helper.communicate(b"\n")
+    assert processor_seconds(os.getpid()) - before < 0.5
