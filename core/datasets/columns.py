@@ -14,7 +14,8 @@ import pandas as pd
 # PadChest and BRAX: PatientID; CheXpert Plus: deid_patient_id.
 PATIENTS = (
     *("patientid", "subjectid", "subjid", "deidpatientid", "patient", "subject"),
-    *("patid", "patientnumber", "patientno", "patientkey", "mrn"),
+    *("patid", "patientnumber", "patientno", "patientnr", "patientkey", "mrn", "pid"),
+    *("participantid", "participant"),
 )
 SPLITS = ("split", "fold", "set", "partition", "subset")
 # Of names joined in one cell, where no column stands for each class.
@@ -36,10 +37,13 @@ SPELLINGS = {
     "test": ("test", "testing"),
 }
 SPLIT_MEANINGS = {word: split for split, words in SPELLINGS.items() for word in words}
-# CheXpert: .../patient00001/study1/...; MIMIC-CXR: .../p10/p10000032/s50414267/...
+# CheXpert: .../patient00001/study1/...; MIMIC-CXR: .../p10/p10000032/s50414267/..., or one name of
+# these; BRAX: id_ and a UUID; NIH: 00000001_000.png.
 PATIENT_FOLDERS = (
     re.compile(r"(?:^|/)(patient[-_]?\d+)/", re.IGNORECASE),
-    re.compile(r"(?:^|/)p\d\d/(p\d{8})/"),
+    re.compile(r"(?:^|/)(p\d{8})[/_]s?\d"),
+    re.compile(r"(?:^|/)(id_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"),
+    re.compile(r"(?:^|/)(\d{8})_\d{3}(?:\.\w+)?$"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,11 @@ def without_suffix(path: str) -> str:
     """A path without the suffix of an image; the numbers at the end of a DICOM UID are none."""
     small = path.lower()
     return next((path[: -len(one)] for one in SUFFIXES if small.endswith(one)), path)
+
+
+def alike(path: str) -> str:
+    """The same of paths that differ only in case, or in how macOS takes an ö apart."""
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def relative_path(text: object, source: Path, row: int | None = None) -> str:
@@ -68,12 +74,12 @@ class ImageFiles:
     def _by_folded(self) -> dict[str, list[str]]:
         names: dict[str, list[str]] = {}
         for path in self.paths:
-            names.setdefault(path.casefold(), []).append(path)
+            names.setdefault(alike(path), []).append(path)
         return names
 
     def spelled(self, path: str) -> str:
-        """`path`, or the only file that differs from it only in case: x.PNG for x.png."""
-        found = [] if path in self.paths else self._by_folded.get(path.casefold(), [])
+        """`path`, or the only file that is `alike`: x.PNG for x.png."""
+        found = [] if path in self.paths else self._by_folded.get(alike(path), [])
         return found[0] if len(found) == 1 else path
 
     def find(self, path: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from core.datasets import columns, presets
-from core.datasets.files import image_files, refuse_missing, relative_path
+from core.datasets.files import alike, image_files, refuse_missing, relative_path
 from core.datasets.joined import how_joined, names_in
 from core.datasets.splits import refuse_shared_patients, refuse_without_test, with_validation
 from core.datasets.tables import (
@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 ALMOST = 0.1
 # Above this share of blanks in a class, what they mean decides what the study says.
 MANY_BLANK = 0.5
+# {'Mass': 1, 'Hernia': 0}, or a list of such: names in it are not all found.
+RECORDS = r"\s*\[?\s*\{[^{}]*:"
 # What is written for "not known" or "not done" beside 1 and 0.
-CODES = (-2, 9, 99, 999, 9999, -9, -99, -999, -9999)
+CODES = (-2, 255, 9, 99, 999, 9999, -9, -99, -999, -9999)
 # Folded; these three are in every table of CheXpert, and in none of another data set.
 CHEXPERT = {"path", "frontallateral", "appa"}
 
@@ -117,6 +119,11 @@ def _joined(
     path = settings.labels
     refuse_missing_columns(rows, [column], path)
     texts = rows[column].astype(object).where(rows[column].notna(), "").astype(str)
+    if len(records := texts[texts.str.match(RECORDS)]):
+        raise InputError(
+            f"{path}: the column {column!r} holds records, such as {records.iloc[0][:60]!r}. Write "
+            "the names of an image's classes, as in Mass|Nodule, or a column of 1 and 0 a class."
+        )
     split, how = how_joined(texts, settings.joined_by)
     names = names_in(texts, split)
     found = tuple(sorted(frozenset().union(*names.values())))
@@ -197,7 +204,8 @@ def _refuse_almost_labels(rows: pd.DataFrame, keys: list[str], path: Path) -> No
             continue
         row, n = int(wrong.to_numpy().argmax()), int(wrong.sum())
         raise InputError(
-            f"{path}: the column {name!r} holds labels, but {column.iloc[row]!r} in row {row + 1} "
+            f"{path}: the column {name!r} holds labels, but {str(column.iloc[row])!r} in row "
+            f"{row + 1} "
             f"(image {rows[keys[0]].iloc[row]!r}; {n:,} such row(s)). A class holds 1, 0, and -1 "
             "or blank for uncertain. Correct it, or name the classes in dataset.class_columns if "
             "this column is none."
@@ -229,9 +237,9 @@ def _say_what_is_odd(labels: pd.DataFrame, attributes: Mapping[str, pd.Series], 
     """What may be a class that was missed, and classes that may be one."""
     if attributes:
         log.warning("%s: kept as further columns, no classes: %s", path, ", ".join(attributes))
-    alike: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name in labels:
-        other = alike.setdefault(" ".join(name.casefold().split()), name)
+        other = names.setdefault(" ".join(name.casefold().split()), name)
         if other != name:
             log.warning(
                 "%s: %r and %r are two classes; they differ only in case", path, other, name
@@ -278,7 +286,8 @@ def refuse_unmeant_blanks(
 
 def _say_renamed(stated: pd.Series, found: pd.Series, path: Path, settings: TableColumns) -> None:
     """What a preset's files are called is known; of other tables it is a guess."""
-    other = stated[stated.str.casefold() != found.str.casefold()]
+    moved = stated[stated != found]
+    other = moved[moved.map(alike) != found[moved.index].map(alike)]
     if len(other) and settings.preset is None:
         log.warning(
             "%s: %d images are not where the table says, and are taken from elsewhere below %s; "

@@ -63,7 +63,7 @@ def read_rows(path: Path) -> pd.DataFrame:
             # What pandas keeps as the index, such as patient_id, is a column like any other.
             content = _parquet(path)
             content.slice(0, 1).to_pandas()  # a file that lies about its index is refused
-            table = _with_named_index(content.to_pandas(ignore_metadata=True))
+            table = _blanked(_with_named_index(content.to_pandas(ignore_metadata=True)))
         else:
             packed = path.suffix.lower() == ".gz" or begin.startswith(GZIP)
             unfolded = _unfolded(path) if packed else None
@@ -119,6 +119,13 @@ def _with_named_index(table: pd.DataFrame) -> pd.DataFrame:
             table = table.drop(columns=name)
         else:
             table = table.rename(columns={name: "index"})
+    return table
+
+
+def _blanked(table: pd.DataFrame) -> pd.DataFrame:
+    """What stands for a blank in CSV does in Parquet's texts as well."""
+    for name in table.select_dtypes(include=["object", "string"]):
+        table[name] = table[name].mask(table[name].isin(BLANK))
     return table
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from core.datasets.columns import patient_column, patients_in_paths, split_column
-from core.datasets.files import without_suffix
+from core.datasets.files import alike, without_suffix
 from core.datasets.table import classes_of, load
 from core.datasets.tables import read_rows
 from core.errors import InputError, WorkError
@@ -216,23 +216,23 @@ def _paths(given: pd.Series, images: list[str]) -> pd.Series:
     """
     texts = given.map(_relative)
     distinct = list(texts.unique())
-    whole = {image.casefold(): image for image in images}
+    whole = {alike(image): image for image in images}
     forms: tuple[Callable[[str], str], ...] = (str, without_suffix)
     endings = [(form, _by_ending(distinct, form), _by_ending(images, form)) for form in forms]
 
     def found(text: str) -> str:
-        if text.casefold() in whole:
-            return whole[text.casefold()]
+        if alike(text) in whole:
+            return whole[alike(text)]
         for form, rows_of, images_of in endings:
             shared = next((one for one in _endings(form(text)) if one in images_of), None)
             if shared is None:
                 continue
-            alike = images_of[shared]
-            if len(alike) > 1:
+            ours = images_of[shared]
+            if len(ours) > 1:
                 raise InputError(
-                    f"{text!r} is in the zip {len(alike)} times: {alike[0]!r} and {alike[1]!r}."
+                    f"{text!r} is in the zip {len(ours)} times: {ours[0]!r} and {ours[1]!r}."
                 )
-            return alike[0] if len(rows_of[shared]) == 1 else _harmless(text)
+            return ours[0] if len(rows_of[shared]) == 1 else _harmless(text)
         return _harmless(text)
 
     return texts.map({text: found(text) for text in distinct})
@@ -245,7 +245,7 @@ def _relative(value: object) -> str:
 
 def _endings(path: str) -> Iterator[str]:
     """The path in small letters, then without its first folder, and so on to its bare name."""
-    parts = path.casefold().split("/")[-MAX_DEPTH:]
+    parts = alike(path).split("/")[-MAX_DEPTH:]
     return ("/".join(parts[at:]) for at in range(len(parts)))
 
 
@@ -265,7 +265,7 @@ def _harmless(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    return str(text).strip().replace("\\", "/").rpartition("/")[2].casefold()
+    return alike(str(text).strip().replace("\\", "/").rpartition("/")[2])
 
 
 def _class_found(table: pd.DataFrame, name: str) -> ClassFound:

@@ -6,6 +6,7 @@ import gzip
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -121,6 +122,60 @@ def test_files_however_they_were_saved(tmp_path, name, content):
     assert labels.class_names == ("Mass", "Hernia")
     assert mass(labels) == (10, 10, 0)
     assert len(labels.table) == N
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1", "0", "", "None"], (5, 5, 10)),
+        (pd.Categorical(["yes", "no"] * 10), (10, 10, 0)),
+        (pd.array([True, False, None, True] * 5, "boolean"), (10, 5, 5)),
+        (pd.array([1, 0, None, -1] * 5, "Int8"), (5, 5, 10)),
+    ],
+)
+def test_labels_in_parquet(tmp_path, cells, expected):
+    content = io.BytesIO()
+    frame(Mass=cells * 5 if isinstance(cells, list) else cells).to_parquet(content)
+    assert mass(loaded(tmp_path, content.getvalue(), "labels.parquet")) == expected
+
+
+def test_a_byte_of_255_is_no_label(tmp_path):
+    content = io.BytesIO()
+    frame(Mass=np.array([1, 0, 255, 0] * 5, np.uint8)).to_parquet(content)
+    with pytest.raises(InputError, match="'Mass' holds labels, but '255' in row 3"):
+        loaded(tmp_path, content.getvalue(), "labels.parquet")
+
+
+@pytest.mark.parametrize("cell", ["{'Mass': 1, 'Hernia': 0}", "[{'name': 'Mass'}]", '{"Mass":1}'])
+def test_records_are_no_names(tmp_path, cell):
+    """Of {'Mass': 1, 'Hernia': 0} both names would be taken for findings."""
+    table = frame()[["path"]].assign(labels=[cell, "[]"] * 10)
+    with pytest.raises(InputError, match="'labels' holds records, such as"):
+        loaded(tmp_path, table.to_csv(index=False).encode())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{:08}_{}00.png", "p10/p1000{:04}/s{}/a.jpg", "p1000{:04}/s{}/a.jpg",
+        "p1000{:04}_s{}_a.jpg",
+        "images/id_01234567-89ab-cdef-0123-{:012}/Study_{}.x/a.png",
+    ],
+)  # fmt: skip
+def test_patients_are_known_by_published_names_of_images(tmp_path, written, caplog):
+    paths = [written.format(n // 2, n % 2) for n in range(N)]
+    put_images(tmp_path / "x", *paths)
+    table = frame(path=paths).drop(columns="patient_id")
+    patients = loaded(tmp_path, table.to_csv(index=False).encode()).table["patient_id"]
+    assert patients.nunique() == N // 2
+    assert (patients.iloc[::2].tolist() == patients.iloc[1::2].tolist()) is True
+    assert "patients are taken from the paths" in caplog.text
+
+
+def test_names_as_macos_takes_them_apart_are_found(tmp_path):
+    put_images(tmp_path / "x", *(f"Ro\u0308ntgen{n}.png" for n in range(N)))
+    rows = loaded(tmp_path, csv(path=[f"R\u00f6ntgen{n}.png" for n in range(N)])).table
+    assert rows["path"].tolist() == [f"Ro\u0308ntgen{n}.png" for n in range(N)]
 
 
 def test_parquet_is_known_by_its_content(tmp_path):

@@ -95,6 +95,7 @@ def test_an_image_is_nobody_elses_because_their_endings_agree() -> None:
     [
         ("1.png", "images/deep/1.png"), ("./1.png", "1.png"), ("/data/x/1.png", "x/1.png"),
         ("C:\\x\\1.png", "x/1.png"), ("old/x/1.png", "new/x/1.png"),
+        ("R\u00f6.png", "x/Ro\u0308.PNG"), ("x/7.dcm", "new/x/7.png"),
     ],
 )  # fmt: skip
 def test_one_image_is_found_by_its_longest_ending(text: str, image: str) -> None:
