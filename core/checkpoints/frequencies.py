@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 from core.checkpoints.mapping import in_words_of
+from core.checkpoints.small_tables import rows_of
 from core.datasets.columns import folded
 from core.errors import InputError
 
@@ -28,31 +27,26 @@ def read_frequencies(text: str, classes: tuple[str, ...]) -> dict[str, float]:
     without case, spaces and punctuation; other rows are left aside. Raises InputError that names
     the row, or the classes that are missing.
     """
-    if len(text) > LARGEST:
-        raise InputError(f"The table of frequencies has more than {LARGEST:,} characters.")
-    rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), restkey="", strict=True)
-    try:
-        heads = {folded(one): one for one in rows.fieldnames or ()}
-        name, share, count, total = (
-            next((heads[one] for one in known if one in heads), None)
-            for known in (NAMES, SHARES, COUNTS, TOTALS)
+    names, rows = rows_of(text, "The table of frequencies", LARGEST)
+    heads = {folded(one): one for one in names}
+    name, share, count, total = (
+        next((heads[one] for one in known if one in heads), None)
+        for known in (NAMES, SHARES, COUNTS, TOTALS)
+    )
+    if name is None or (share is None and (count is None or total is None)):
+        raise InputError(f"{WANTED}; its columns are {', '.join(names) or 'none'}.")
+    wanted = tuple(one for one in classes if one)
+    found: dict[str, float] = {}
+    for row in rows:
+        (of,) = in_words_of(wanted, (str(row[name]),))
+        if not of:
+            continue
+        if of in found:
+            raise InputError(f"The table of frequencies has the class {of} twice.")
+        found[of] = (
+            _share(of, row[share]) if share else _share(of, row[count or ""], row[total or ""])
         )
-        if name is None or (share is None and (count is None or total is None)):
-            raise InputError(f"{WANTED}; its columns are {', '.join(heads.values()) or 'none'}.")
-        known = {one: one for one in classes if one}
-        found: dict[str, float] = {}
-        for row in rows:
-            (of,) = in_words_of(tuple(known), (str(row[name]),))
-            if not of:
-                continue
-            if of in found:
-                raise InputError(f"The table of frequencies has the class {of} twice.")
-            found[of] = (
-                _share(of, row[share]) if share else _share(of, row[count or ""], row[total or ""])
-            )
-    except csv.Error as error:
-        raise InputError(f"The table of frequencies is no CSV: {error}.") from error
-    if lacking := [one for one in known if one not in found]:
+    if lacking := [one for one in wanted if one not in found]:
         raise InputError(f"The table of frequencies lacks {', '.join(lacking[:4])}. {WANTED}.")
     return found
 

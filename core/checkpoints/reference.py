@@ -3,8 +3,6 @@ was trained on shows nowhere as surely."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import PurePosixPath
 
@@ -14,6 +12,7 @@ import scipy  # its submodules load when first used
 
 from core.checkpoints.checks import ReferenceCheck, ReferenceClass
 from core.checkpoints.mapping import in_words_of
+from core.checkpoints.small_tables import rows_of
 from core.datasets.columns import IMAGES, known_column
 from core.errors import InputError
 from core.study.labels import Labels
@@ -29,14 +28,8 @@ def read_reference(text: str, labels: Labels) -> pd.DataFrame:
     text: CSV of a column of images (image_id, path, file, ...) and columns called as classes of
     the labels. An image is named as in the labels, or by its file's name. Raises InputError.
     """
-    if len(text) > LARGEST:
-        raise InputError(
-            f"The reference has more than {LARGEST:,} characters; a few images are enough."
-        )
-    try:
-        rows = pd.DataFrame(list(csv.DictReader(io.StringIO(text.lstrip("\ufeff")), strict=True)))
-    except (csv.Error, ValueError) as error:
-        raise InputError(f"The reference is no CSV: {error}.") from error
+    names, given_rows = rows_of(text, "The reference", LARGEST)
+    rows = pd.DataFrame(given_rows, columns=list(names))
     column = known_column(rows.columns, IMAGES)
     named = in_words_of(labels.class_names, tuple(map(str, rows.columns)))
     if column is None or not any(named) or len(set(filter(None, named))) < sum(map(bool, named)):

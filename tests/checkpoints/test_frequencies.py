@@ -31,6 +31,7 @@ def test_shares_or_counts_of_the_studys_classes_are_read(text):
         ("class,positives,images\nMass,5,0\n", "gives Mass '5' of '0'"),
         ("class,frequency\nMass,0.1\nmass,0.2\n", "the class Mass twice"),
         ("class,positives\nMass,5\n", "Give a CSV with a column `class`"),
+        ("class,frequency\nMass,0,05\nPleural Thickening,0,1\n", "'Mass' has more fields than"),
         ("", "its columns are none"),
     ],
 )

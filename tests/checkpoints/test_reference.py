@@ -33,6 +33,7 @@ def test_names_of_images_and_classes_are_matched_as_people_write_them():
         ("image_id,Hernia\nimage-00001.png,nan", "'nan'; probabilities lie"),
         ("image_id,Hernia\nimage-00001.png,0\nimage-00001.png,0", "image-00001.png' twice"),
         ("image_id,Hernia,hernia\nimage-00001.png,0,0", "needs a column"),
+        ("image_id,Hernia\nimage-00001.png,0,25", "image-00001.png' has more fields than"),
         ('image_id,Hernia\n"image-00001.png,0', "is no CSV"),
         ("image_id,Hernia\n" + "image-00001.png,0\n" * (MOST_IMAGES + 1), "at most 50"),
     ],

@@ -89,11 +89,18 @@ def _extract(
         else:
             saved = ArchiveFile(path) if kind == "torch archive" else OldFile(path)
             found, notes = find_networks(saved.loaded), saved.loaded
+        orders, stated = stated_orders(notes), stated_network(notes)
+        heard = {order.where.partition(".")[0] for order in orders}
         said = {
             "format": kind,
-            "beside": found.beside,
-            "orders": [asdict(order) for order in stated_orders(notes)],
-            "stated": stated_network(notes),
+            "beside": tuple(
+                key
+                for key in found.beside
+                if key not in heard
+                and (not stated or stated_network({key: notes.get(key)}) != stated)
+            ),
+            "orders": [asdict(order) for order in orders],
+            "stated": stated,
             "networks": [[one.name, one.n_weights] for one in found.networks],
         }
         if (network := found.chosen(name)) is None:

@@ -45,6 +45,12 @@ def test_every_protocol_is_read_to_the_same_values(protocol, zipped, read):
     assert all(torch.equal(tensors[name], tensor) for name, tensor in state().items())
 
 
+def test_what_names_classes_and_network_is_not_called_unused(read):
+    notes = {"epoch": 3, 5: "five", "class_to_idx": {"Mass": 0, "Edema": 1}, "arch": "resnet18"}
+    said, _ = read({"state_dict": state(), **notes})
+    assert (said["stated"], said["beside"]) == ("resnet18", ("epoch", "5"))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_views_strides_and_types_are_torchs(dtype, zipped, read):
