@@ -30,25 +30,37 @@ class Moved:
 
 @dataclass(frozen=True)
 class Twin:
-    """A network that the file's names and shapes fit, and its mean AUROC on the sample."""
+    """What the file may be, an architecture or an activation, and its mean AUROC on the sample."""
 
-    architecture: str
+    name: str
     mean_auroc: float | None
 
     def __str__(self) -> str:
         measured = "unknown" if self.mean_auroc is None else f"{self.mean_auroc:.3f}"
-        return f"{self.architecture} (mean AUROC {measured})"
+        return f"{self.name} (mean AUROC {measured})"
 
 
 def which_twin(twins: tuple[Twin, ...], n_images: int) -> str:
     """What a person has to say where several networks fit, the best of them first."""
-    best = twins[0].architecture
-    proposed = "" if twins[0].mean_auroc is None else f"{best} predicts them best. "
-    return (
+    what = (
         f"{len(twins)} networks have weights of these names and shapes and compute something else "
-        f"from them; on {n_images} test images: {', '.join(map(str, twins))}. {proposed}"
-        f"Say which it is: --arch {best}."
+        "from them"
     )
+    return _which(what, twins, n_images, "--arch ")
+
+
+def which_activation(head: str, twins: tuple[Twin, ...], n_images: int) -> str:
+    """What a person has to say of a classifier of several layers."""
+    n_layers = sum(word.isdecimal() for word in head.split()) + 1
+    what = f"Its classifier has {n_layers} layers, and no file says what is computed between them"
+    return _which(what, twins, n_images, "--set model.head=")
+
+
+def _which(what: str, twins: tuple[Twin, ...], n_images: int, how: str) -> str:
+    best = twins[0].name
+    proposed = "" if twins[0].mean_auroc is None else f"{best} predicts them best. "
+    measured = ", ".join(map(str, twins))
+    return f"{what}; on {n_images} test images: {measured}. {proposed}Say which it is: {how}{best}."
 
 
 @dataclass(frozen=True)
@@ -86,3 +98,17 @@ class ReferenceCheck:
             f"{count(self.n_images, 'image')}: by at most {self.largest:.2g} ({worst.class_name}, "
             f"{self.image_id}){alike}"
         )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of the whole study, from rates measured here. `images_per_second` go through one model at
+    the precision of the report's `config`; `images_per_second_bf16` is None where bf16 would only
+    be imitated."""
+
+    images_per_second: float
+    n_predictions: int
+    seconds: float
+    disk_bytes: int
+    free_bytes: int
+    images_per_second_bf16: float | None = None

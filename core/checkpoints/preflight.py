@@ -11,8 +11,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from core.checkpoints.checks import Moved, ReferenceCheck, Twin
+from core.checkpoints.checks import Estimate, Moved, ReferenceCheck, Twin
 from core.study.config import StudyConfig
+from core.study.given_networks import Activation
 from core.study.settings import PreprocessingName
 from core.wording.amounts import size, some
 from core.wording.words import duration
@@ -39,6 +40,7 @@ class PreflightOptions:
     network: str | None = None
     # "old=new" for the beginning of weights' names, "/pattern/=new" for a regular expression.
     rename: tuple[str, ...] = ()
+    head: Activation | None = None  # between the layers of a classifier of several
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class ArchitectureFacts:
     image_size: int
     runner_ups: tuple[Candidate, ...] = ()
     alternatives: tuple[str, ...] = ()  # of the same names and shapes, and other arithmetic
+    head: str = ""  # as `model.head`
 
     @property
     def next(self) -> str:
@@ -228,26 +231,12 @@ class DenseCheck:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Of the whole study, from rates measured here. `images_per_second` go through one model at
-    the precision of the report's `config`; `images_per_second_bf16` is None where bf16 would only
-    be imitated."""
-
-    images_per_second: float
-    n_predictions: int
-    seconds: float
-    disk_bytes: int
-    free_bytes: int
-    images_per_second_bf16: float | None = None
-
-
-@dataclass(frozen=True)
 class Preflight:
     """Everything known about a checkpoint and the dataset it is to be studied on.
 
-    `twins`, where a person has to say which, are best first. `moved` are outputs that seem to stand
-    for other classes, `proposed` the class of each output if they do. `config` is the study that
-    would run; `analyses.analysis_config` finishes it with what else is chosen.
+    `twins` and `activations`, where a person has to say which, are best first. `moved` are outputs
+    that seem to stand for other classes, `proposed` the class of each output if they do. `config`
+    is the study that would run; `analyses.analysis_config` finishes it with what else is chosen.
     """
 
     key: str
@@ -261,6 +250,7 @@ class Preflight:
     check: DenseCheck | None = None
     reference: ReferenceCheck | None = None
     twins: tuple[Twin, ...] = ()
+    activations: tuple[Twin, ...] = ()
     moved: tuple[Moved, ...] = ()
     proposed: tuple[str, ...] = ()
     estimate: Estimate | None = None
@@ -333,6 +323,7 @@ def _architecture_lines(found: ArchitectureFacts) -> list[str]:
     return [
         f"Architecture: {found.architecture}, {how}; {found.share:.1%} of the weights agree "
         f"(names of {found.library}; next: {found.next})"
+        + (f"; layers before the outputs: {found.head}" if found.head else "")
     ]
 
 

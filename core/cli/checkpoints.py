@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -19,6 +19,7 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from core.checkpoints.preflight import Preflight, PreflightOptions
     from core.study.config import StudyConfig
+    from core.study.given_networks import Activation
 
 Checkpoint = Annotated[Path, typer.Argument(metavar="CHECKPOINT", show_default=False)]
 Dataset = Annotated[
@@ -55,6 +56,7 @@ Rename = Annotated[
 ]
 PRECISION = "sweep.precision"
 MOST_BYTES = 2**20
+HEAD = "model.head"
 # How a checkpoint's network sees images, and what becomes of its outputs.
 SEEING = tuple(
     f"checkpoint.{name}"
@@ -222,8 +224,6 @@ def _options(
     settings: tuple[str, ...], arch: str | None, classes: str | None, preprocessing: str | None
 ) -> tuple[PreflightOptions, tuple[str, ...]]:
     """What the preflight itself takes, and the settings that are the dataset's."""
-    from typing import get_args
-
     from core.checkpoints.preflight import PreflightOptions
     from core.study.settings import PreprocessingName
 
@@ -232,11 +232,13 @@ def _options(
         raise InputError(
             f"There is no preprocessing {preprocessing!r}; there are: {', '.join(known)}."
         )
-    side, others, seeing = None, [], []
+    side, head, others, seeing = None, None, [], []
     for setting in settings:
         key, _, value = setting.partition("=")
         if key.strip() == "model.image_size":
             side = _side(value)
+        elif key.strip() == HEAD:
+            head = _activation(value)
         elif key.strip() in SEEING:
             seeing.append(setting)
         elif _is_auto(setting):
@@ -244,13 +246,27 @@ def _options(
         elif key.partition(".")[0].strip() in ("model", "training", "runs", "checkpoint"):
             raise InputError(
                 f"--set {setting!r}: the checkpoint decides that; what can be set is "
-                f"model.image_size, {', '.join(SEEING)}."
+                f"model.image_size, {HEAD}, {', '.join(SEEING)}."
             )
         else:
             others.append(setting)
     named = None if classes is None else tuple(_class_name(part) for part in classes.split(","))
     chosen = known[preprocessing] if preprocessing else None
-    return PreflightOptions(arch, named, chosen, side, tuple(seeing)), tuple(others)
+    options = PreflightOptions(arch, named, chosen, side, tuple(seeing), head=head)
+    return options, tuple(others)
+
+
+def _activation(value: str) -> Activation:
+    from core.study.given_networks import Activation
+
+    known = {str(name): name for name in get_args(Activation)}
+    name = value.strip(" '\"")
+    if name not in known:
+        raise InputError(
+            f"--set {HEAD}={name[:40]}: it is what a classifier of several layers computes between "
+            f"them: {', '.join(known)}."
+        )
+    return known[name]
 
 
 def _key_of(setting: str) -> str:

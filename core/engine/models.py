@@ -9,6 +9,7 @@ from torch import nn
 from torchvision import models as tv
 from torchvision.models.resnet import BasicBlock
 
+from core.engine.classifiers import classifier
 from core.engine.libraries import build_of_library
 from core.engine.registry import chosen
 from core.errors import InputError, WorkError
@@ -137,6 +138,19 @@ def output_layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     return [[module for module in model.modules() if isinstance(module, nn.Linear)][-1]]
 
 
+def _put_head(network: nn.Module, layers: str, n_classes: int) -> None:
+    """Several layers in place of the last one."""
+    last, *more = output_layers(network)
+    if more or not isinstance(last, nn.Linear):
+        raise InputError(f"model.head: {layers!r} can only stand before a single linear layer.")
+    name = next(name for name, module in network.named_modules() if module is last)
+    parent, _, leaf = name.rpartition(".")
+    made = classifier(layers, last.in_features, n_classes)
+    setattr(network.get_submodule(parent), leaf, made)
+    if getattr(network, "output_layers", None):
+        network.output_layers = (f"{name}.{len(made) - 1}",)  # type: ignore[assignment]
+
+
 def _with_eps(network: nn.Module, settings: ModelSettings) -> nn.Module:
     """With `norm_eps` in its layer norms; of a ConvNeXt only in the last, as in Hugging Face's."""
     norms = [module for module in network.modules() if isinstance(module, nn.LayerNorm)]
@@ -152,6 +166,8 @@ def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(settings, n_classes)
+        if settings.head:
+            _put_head(network, settings.head, n_classes)
     if not library and settings.channels != 3:
         network = _with_one_channel(network)
     return _with_eps(network, settings) if settings.norm_eps else network

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from core.study.given_networks import NormEps
+from core.study.given_networks import Head, NormEps
 from core.study.grids import checked_grid
 from core.study.one_of import OneOf
 from core.study.preset_names import PRESETS
@@ -255,10 +255,9 @@ class ModelSettings(Settings):
     image_size: int = Field(
         256, ge=16, le=1024, description="Side in pixels to which images are resized."
     )
-    channels: Literal[1, 3] = Field(
-        3, description="What the first convolution takes; 1 only of checkpoints of grey images."
-    )
+    channels: Literal[1, 3] = Field(3, description="Of images; 1 only of checkpoints for grey.")
     norm_eps: NormEps = None
+    head: Head = ""
 
 
 class CheckpointSettings(SeeingSettings):

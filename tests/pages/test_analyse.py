@@ -371,3 +371,41 @@ def test_of_networks_that_a_file_fits_alike_one_is_chosen() -> None:
     assert at.session_state["options"].architecture is None
     pick.select(pick.options[1]).run()
     assert at.session_state["options"].architecture == "timm/resnetblur18"
+
+
+def test_between_the_layers_of_a_classifier_one_activation_is_chosen() -> None:
+    def page() -> None:
+        from typing import get_args
+
+        import streamlit as st
+
+        from core.checkpoints.checks import Twin, which_activation
+        from core.checkpoints.preflight import (
+            ArchitectureFacts,
+            FileFacts,
+            Preflight,
+            PreflightOptions,
+        )
+        from core.study.given_networks import Activation
+        from core.ui.analyse import report
+
+        names = reversed(get_args(Activation))
+        measured = tuple(Twin(name, 0.8 - n / 10) for n, name in enumerate(names))
+        facts = ArchitectureFacts("resnet34", "guessed", "timm", 1.0, 3, 64, head="8 relu")
+        found = Preflight(
+            "key",
+            FileFacts("r.pt", "0" * 64, 10, "torch archive", {}),
+            "fingerprint",
+            architecture=facts,
+            activations=measured,
+            refusal=which_activation("8 relu", measured, 200),
+        )
+        report.verdict(found)
+        st.session_state["options"] = report.details(found, PreflightOptions())
+
+    at = AppTest.from_function(page, default_timeout=120).run()
+    assert "linear predicts them best. Choose one below." in at.error[0].value.replace("\\", "")
+    pick = at.selectbox(key="head")
+    assert pick.options[:2] == ["Choose one", "linear (mean AUROC 0.800)"]
+    pick.select(pick.options[-1]).run()
+    assert at.session_state["options"].head == "relu"

@@ -35,7 +35,7 @@ from core.study.settings import CheckpointSettings, ModelSettings
 from core.study.trainings import trained_checkpoint
 
 # What a network is built with besides architecture, size and channels.
-DETAILS = {"norm_eps"}
+DETAILS = {"norm_eps", "head"}
 
 
 def not_finite(given: Given) -> dict[str, int]:

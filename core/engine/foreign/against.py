@@ -11,7 +11,7 @@ from torch import nn
 from core.checkpoints.order_check import moved_outputs, proposal
 from core.checkpoints.reference import compare, read_reference
 from core.engine.foreign import checking
-from core.engine.preprocessing import normalisation
+from core.engine.preprocessing import activation_of, seen_by
 from core.errors import InputError
 from core.study.config import StudyConfig
 from core.study.labels import Labels, label_matrix
@@ -46,12 +46,14 @@ def the_owners(text: str | None, model: nn.Module, labels: Labels, config: Study
     """The probabilities of `read_reference`'s images, in fp32, against the owner's."""
     if not text:
         return Found()
-    assert config.checkpoint
-    seen = normalisation(config.checkpoint.preprocessing, config.model.channels)
+    checkpoint = config.checkpoint
+    assert checkpoint
+    rows = [checkpoint.classes.index(name) for name in labels.class_names]
+    seen = seen_by(checkpoint, config.model.channels), activation_of(checkpoint, rows)
     try:
         theirs = read_reference(text, labels)
-        rows = labels.table[labels.table["image_id"].isin(theirs.index)]
-        few = Labels(rows, labels.class_names)
+        table = labels.table[labels.table["image_id"].isin(theirs.index)]
+        few = Labels(table, labels.class_names)
         few, pixels = checking.decode_sample(few, config, lambda done, n: None)
         ours = checking.predict_exactly(model, pixels, seen)
         found = compare(theirs, few.table["image_id"].tolist(), labels.class_names, ours)

@@ -104,10 +104,12 @@ def predict_timed(
     return Timed(found, quick, rate, quick_rate if native else None)
 
 
-def predict_exactly(model: nn.Module, pixels: Pixels, normalise: Normalisation) -> np.ndarray:
+def predict_exactly(
+    model: nn.Module, pixels: Pixels, seen: tuple[Normalisation, Activation]
+) -> np.ndarray:
     """(images, classes) probabilities in fp32, to compare with somebody else's."""
     network = for_inference(model, "fp32")
-    return predict(network, pixels, np.arange(len(pixels)), BATCH, _silent, normalise)
+    return predict(network, pixels, np.arange(len(pixels)), BATCH, _silent, *seen)
 
 
 def _timed(

@@ -20,9 +20,10 @@ from core.checkpoints.preflight import (
     PreflightOptions,
     WeightFacts,
 )
+from core.engine.classifiers import with_activation
 from core.engine.foreign.adopting import network_of, not_finite
 from core.engine.foreign.guessing import Match, match
-from core.engine.foreign.heads import several_layers
+from core.engine.foreign.heads import UNSAID
 from core.engine.foreign.reading import Given, Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of
@@ -83,8 +84,11 @@ def matched(given: Given, sidecar: Sidecar, options: PreflightOptions) -> Match:
         raise InputError(sidecar.refusal)
     size, stated = options.image_size or sidecar.image_size, given.stated or sidecar.stated
     found = match(given.tensors, options.architecture, size, stated)
+    head = with_activation(found.settings.head, options.head or UNSAID)
     eps = found.settings.norm_eps and (sidecar.norm_eps or found.settings.norm_eps)
-    return replace(found, settings=found.settings.model_copy(update={"norm_eps": eps}))
+    return replace(
+        found, settings=found.settings.model_copy(update={"norm_eps": eps, "head": head})
+    )
 
 
 def file_facts(path: Path, given: Given, prefix: str, options: PreflightOptions) -> FileFacts:
@@ -115,6 +119,7 @@ def architecture_facts(found: Match, options: PreflightOptions) -> ArchitectureF
         share=found.share,
         channels=found.settings.channels,
         image_size=found.settings.image_size,
+        head=found.settings.head,
         runner_ups=found.runner_ups,
     )
 
@@ -151,8 +156,6 @@ def refuse_unfit(found: Match) -> None:
     keys, architecture = found.keys, found.settings.architecture
     if keys.fit:
         return
-    if layers := several_layers(found.tensors, keys.unexpected):
-        raise InputError(f"{layers} {ELSEWHERE}")
     parts = []
     if keys.missing:
         parts.append(f"{len(keys.missing)} weights are missing ({some(keys.missing, 2)})")

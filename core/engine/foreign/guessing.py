@@ -12,7 +12,7 @@ import torch
 
 from core.checkpoints.preflight import Candidate, Keys, Reshaped
 from core.engine.foreign import finding, hugging_face, monai
-from core.engine.foreign.heads import BESIDE, head_beside
+from core.engine.foreign.heads import BESIDE, SeveralLayers, head_beside, several_layers
 from core.engine.foreign.layouts import LAYOUTS, Layout, Tensors
 from core.engine.foreign.translated import Dialect
 from core.engine.models import MODELS, build_model, output_layers
@@ -282,7 +282,12 @@ def _compare(
     size = _image_size(architecture, named, image_size)
     channels = _channels(named, _expected(architecture, 3, size, 1)[1])
     heads, expected = _expected(architecture, channels, size, 1)
-    named = _with_plain_head(named, heads[0], expected)
+    several = _several(named, heads, expected)
+    if several:
+        named = several.tensors
+        heads, expected = _expected(architecture, channels, size, 1, several.layers)
+    else:
+        named = _with_plain_head(named, heads[0], expected)
     given = named.get(heads[0])
     n_outputs = given.shape[0] if given is not None and given.dim() >= 2 else 1
     expected = expected | {
@@ -293,6 +298,7 @@ def _compare(
     }
     settings = ModelSettings.model_validate(
         {"architecture": architecture, "image_size": size, "channels": channels}
+        | ({"head": several.layers} if several else {})
     )
     keys = _differences(named, expected, outside)
     agreeing = {n for n, s in expected.items() if n in named and tuple(named[n].shape) == s}
@@ -342,11 +348,11 @@ def _image_size(architecture: str, named: Tensors, wanted: int | None) -> int:
 
 @lru_cache(maxsize=64)
 def _expected(
-    architecture: str, channels: Literal[1, 3], image_size: int, n_outputs: int
+    architecture: str, channels: Literal[1, 3], image_size: int, n_outputs: int, head: str = ""
 ) -> tuple[tuple[str, ...], Shapes]:
     """The classifier's weights, and every name's shape; built without values, so in an instant."""
     settings = ModelSettings.model_validate(
-        {"architecture": architecture, "image_size": image_size, "channels": channels}
+        {"architecture": architecture, "image_size": image_size, "channels": channels, "head": head}
     )
     with torch.device("meta"):
         network = build_model(settings, n_outputs, seed=0)
@@ -354,6 +360,14 @@ def _expected(
     last = output_layers(network)
     names = {module: name for name, module in network.named_modules()}
     return tuple(f"{names[layer]}.weight" for layer in last), shapes
+
+
+def _several(named: Tensors, heads: tuple[str, ...], expected: Shapes) -> SeveralLayers | None:
+    shape = expected[heads[0]]
+    if len(heads) > 1 or len(shape) != 2:
+        return None
+    own = {heads[0], f"{heads[0].removesuffix('weight')}bias"}
+    return several_layers(named, heads[0], set(expected) - own, shape[1])
 
 
 def _with_plain_head(named: Tensors, head: str, expected: Shapes) -> Tensors:

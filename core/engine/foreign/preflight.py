@@ -14,7 +14,7 @@ from typing import Any
 from torch import get_num_threads
 
 from core.checkpoints.analyses import study_settings
-from core.checkpoints.checks import which_twin
+from core.checkpoints.checks import which_activation, which_twin
 from core.checkpoints.formats import shown
 from core.checkpoints.mapping import as_far_as_known, map_outputs
 from core.checkpoints.preflight import (
@@ -187,12 +187,7 @@ class _Preflight:
         )
         check = checking.check_dense(sample, timed.probabilities, timed.precision)
         self.found["check"] = check
-        if found.alternatives and not self.options.architecture:
-            self.found["twins"] = twins.compare(
-                self.given.tensors, found, rows, sample, pixels, as_seen, timed.precision,
-                lambda done, n: self.tell("Comparing networks", done, n),
-            )  # fmt: skip
-            raise _Refused(which_twin(self.found["twins"], check.n_images))
+        self._refuse_unsaid(found, (rows, sample, pixels, as_seen, timed.precision))
         self._warn(check)
         order = against.order_of_outputs(sample, timed.probabilities, classes)
         reference = against.the_owners(self.options.reference, model, labels, config)
@@ -206,8 +201,25 @@ class _Preflight:
                 f"{size(estimate.free_bytes)} are free."
             )
 
+    def _refuse_unsaid(self, found: Match, how: twins.How) -> None:
+        """Raise _Refused where a person has to say what the file leaves open."""
+
+        def listen(done: int, total: int) -> None:
+            self.tell("Comparing networks", done, total)
+
+        n_images = self.found["check"].n_images
+        if found.alternatives and not self.options.architecture:
+            known = twins.networks(self.given.tensors, found)
+            self.found["twins"] = asked = twins.compare(known, how, listen)
+            raise _Refused(which_twin(asked, n_images))
+        if (head := found.settings.head) and not self.options.head:
+            self.found["activations"] = asked = twins.compare(twins.activations(found), how, listen)
+            raise _Refused(which_activation(head, asked, n_images))
+
     def _outputs(self, found: Match) -> None:
-        densenet = found.settings.architecture == "densenet121" and found.settings.channels == 1
+        settings = found.settings
+        densenet = settings.architecture == "densenet121" and settings.channels == 1
+        densenet = densenet and found.library != "MONAI"
         orders = (*self.given.orders, *self.sidecar.orders)
         names, doubt = order_of(orders, found.n_outputs)
         if doubt and self.options.classes is None:

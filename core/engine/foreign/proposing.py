@@ -38,6 +38,12 @@ def _in_its_library(found: Match) -> Network | None:
     return index().networks.get(name)
 
 
+def _of_torchxrayvision(found: Match) -> bool:
+    """A DenseNet of one channel is, but for MONAI's under other names."""
+    name, channels = found.settings.architecture, found.settings.channels
+    return name.startswith("densenet") and channels == 1 and found.library != "MONAI"
+
+
 def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     """Of colours, what grey has."""
     return (sum(values) / len(values),) if channels == 1 else values
@@ -50,7 +56,7 @@ def usual_preprocessing(
     channels, name = found.settings.channels, found.settings.architecture
     if sidecar.mean:
         return _called(sidecar.mean, sidecar.std) or "unit", "from its library's JSON beside it"
-    if channels == 1 and name.startswith("densenet"):
+    if _of_torchxrayvision(found):
         return "xrv", "a DenseNet of one channel is torchxrayvision's: -1024 to 1024"
     if found.library == LIBRARY and "vit" in name:
         return "half", f"the default of {LIBRARY} for a ViT: -1 to 1"
@@ -61,6 +67,8 @@ def usual_preprocessing(
             "the first convolution takes one channel, so images stay grey; if the network was "
             "trained on other values, choose another preprocessing"
         )
+        if found.library == "MONAI":
+            return "unit", "0 to 1, as most networks of MONAI are given"
     return "imagenet", "ImageNet's mean and deviation, the architecture's default"
 
 
@@ -73,7 +81,6 @@ def usual_framing(found: Match, options: PreflightOptions, sidecar: Sidecar) -> 
         told = points.nan_to_num(0.0).tolist()
         if all(0 <= point < 1 for point in told):
             settings["operating_points"] = tuple(told)
-    name = found.settings.architecture
     if options.preprocessing or sidecar.preprocessing:
         return settings
     if sidecar.mean:
@@ -81,7 +88,7 @@ def usual_framing(found: Match, options: PreflightOptions, sidecar: Sidecar) -> 
             settings["mean"] = _of_channels(sidecar.mean, found.settings.channels)
             settings["std"] = _of_channels(sidecar.std, found.settings.channels)
         return settings | ({"centre_crop": sidecar.centre_crop} if sidecar.centre_crop else {})
-    if name.startswith("densenet") and found.settings.channels == 1:
+    if _of_torchxrayvision(found):
         return settings | {"centre_crop": 1.0}
     if (network := _in_its_library(found)) is None:
         return settings

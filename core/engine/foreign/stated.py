@@ -180,7 +180,10 @@ def _in_order(names: Mapping[Any, Any]) -> tuple[str, ...]:
 
 def _of_records(records: list[Any]) -> tuple[str, ...]:
     """[{"id": 0, "name": "Hernia"}, ...], as COCO has it."""
-    by_id = {one.get("id", place): one.get("name") for place, one in enumerate(records)}
+    ids = [one.get("id", place) for place, one in enumerate(records)]
+    if not all(isinstance(one, int | str) for one in ids):
+        return ()
+    by_id = {number: one.get("name") for number, one in zip(ids, records, strict=True)}
     return _in_order(by_id) if len(by_id) == len(records) else ()
 
 

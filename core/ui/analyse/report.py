@@ -25,6 +25,7 @@ from core.checkpoints.preflight import (
     PreflightOptions,
     WeightFacts,
 )
+from core.study.given_networks import Activation
 from core.study.networks import index
 from core.study.settings import Architecture
 from core.ui import markup, plain
@@ -48,7 +49,7 @@ REWORDED = (
     (r'(, in order|, with - for those that have none)?: --classes ".*"\.', " in the table below."),
     (r"give --classes if they are in another", "change them below if they are in another"),
     (r"give --classes", "say so in the table below"),
-    (r"Say which it is: --arch .*", "Choose one below."),
+    (r"Say which it is: --(arch|set) .*", "Choose one below."),
     (r"(with |give )?--arch\b", "the architecture below"),
     (r"Say which to study: --network .*", "Choose one below."),
     (r"leave --network out", "choose it below"),
@@ -145,7 +146,9 @@ def details(
 ) -> PreflightOptions:
     """Every part of a report; returns the choices as they stand in its widgets. `classes` fill the
     table of outputs in place of the report's own."""
-    options = _architecture(report.architecture, report.file, report.twins, options)
+    options = _architecture(
+        report.architecture, report.file, report.twins, report.activations, options
+    )
     if report.keys:
         _keys(report.keys)
     if report.weights:
@@ -190,6 +193,7 @@ def _architecture(
     found: ArchitectureFacts | None,
     file: FileFacts,
     twins: tuple[Twin, ...],
+    activations: tuple[Twin, ...],
     options: PreflightOptions,
 ) -> PreflightOptions:
     st.markdown("#### File and architecture")
@@ -205,12 +209,28 @@ def _architecture(
         )
     if file.networks[1:]:
         options = _network(file, options)
-    best = {str(twin): twin.architecture for twin in twins}
+    best = {str(twin): twin.name for twin in twins}
     names = dict.fromkeys((*get_args(Architecture), *index().networks))
     known = {"Choose one" if twins else "As guessed": None} | best
     known |= {name: name for name in names if name not in best.values()}
     chosen = pick("Architecture", known, options.architecture, key="architecture", width=420)
-    return replace(options, architecture=chosen, rename=_renaming(options.rename))
+    options = replace(options, architecture=chosen)
+    if found and found.head:
+        options = replace(options, head=_activation(found.head, activations, options.head))
+    return replace(options, rename=_renaming(options.rename))
+
+
+def _activation(
+    head: str, measured: tuple[Twin, ...], chosen: Activation | None
+) -> Activation | None:
+    """Of a classifier of several layers, what is computed between them."""
+    auroc = {twin.name: str(twin) for twin in measured}
+    names = sorted(get_args(Activation), key=list(auroc).index) if auroc else get_args(Activation)
+    known: dict[str, Activation | None] = {auroc.get(name, name): name for name in names}
+    if chosen is None:
+        known = {"Choose one": None, **known}
+    st.markdown(f"Layers before the outputs: {plain(head)}.")
+    return pick("Between the classifier's layers", known, chosen, key="head", width=420)
 
 
 def _network(file: FileFacts, options: PreflightOptions) -> PreflightOptions:

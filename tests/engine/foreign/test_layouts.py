@@ -15,7 +15,6 @@ from torch.nn.utils import prune
 
 from core.engine.foreign.adopting import keep_outputs, network_of
 from core.engine.foreign.guessing import match
-from core.engine.foreign.heads import several_layers
 from core.engine.foreign.layouts import densenet_of_old
 from core.engine.foreign.reading import Reader
 from core.engine.models import build_model
@@ -202,18 +201,6 @@ def test_a_classifier_beside_its_backbone_is_found(head, networks):
     assert torch.equal(network_of(found).fc.weight, state["fc.weight"])
     whole = {f"backbone.{name}": tensor for name, tensor in state.items()}
     assert match(whole | {"projector.weight": torch.ones(128, 2048)}, None, 64).keys.fit
-
-
-def test_a_classifier_of_two_layers_is_said_to_be_one(networks):
-    state = networks["resnet50"].state_dict()
-    del state["fc.weight"], state["fc.bias"]
-    two = {"fc.0.weight": torch.ones(8, 2048), "fc.2.weight": torch.ones(3, 8)}
-    found = match(state | two, None, 64)
-    said = several_layers(found.tensors, found.keys.unexpected)
-    assert said.startswith(
-        "Its classifier has 2 layers (fc.0.weight 2048 to 8, fc.2.weight 8 to 3)"
-    )
-    assert several_layers(found.tensors, ("fc.0.weight",)) == ""
 
 
 def test_a_classifier_inside_a_sequential_is_found(networks):

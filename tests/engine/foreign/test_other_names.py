@@ -186,3 +186,8 @@ def test_a_folder_stands_for_the_one_file_of_weights_in_it(folder, tmp_path):
     (tmp_path / "model.safetensors.index.json").touch()
     with pytest.raises(InputError, match=r"network in several files.*Save it as one"):
         weights_in(tmp_path)
+
+
+def test_classes_whose_numbers_are_no_numbers_are_none(tmp_path):
+    (tmp_path / "x.json").write_text('{"classes": [{"id": [1], "name": "a"}]}')
+    assert read_sidecar(tmp_path / "x.pt").orders == ()
