@@ -255,7 +255,7 @@ def test_overview_says_what_was_repaired_in_images(full_cache):
 
 def test_overview_lists_the_images_that_were_left_out_and_why(full_cache):
     tables = [one.value for one in open_page("overview.py", study="odd").dataframe]
-    (skipped,) = [table for table in tables if table.columns[0] == "Image"]
+    (skipped,) = [table for table in tables if table.columns[0] == "Skipped image"]
     assert skipped.to_numpy().tolist() == [["broken<b>.png", "it is empty"]]
 
 

@@ -22,9 +22,8 @@ def show(view: View) -> None:
     skipped = store.read_provenance(view.folder).get("skipped_images", [])
     rows = [(one["image_id"], one.get("reason", "")) for one in skipped]
     if rows:
-        with st.popover(f"Skipped images ({len(rows):,})", icon=":material/hide_image:"):
-            found = pd.DataFrame(rows, columns=["Image", "Why it cannot be used"])
-            st.dataframe(found, hide_index=True, height="auto", alt="Skipped images and why")
+        found = pd.DataFrame(rows, columns=["Skipped image", "Why it cannot be used"])
+        st.dataframe(found, hide_index=True, height="auto", alt="Skipped images and why")
 
 
 def say_caveats(view: View) -> None:
