@@ -7,10 +7,12 @@ nothing, are numbered: 0, 1, ...
 from __future__ import annotations
 
 import csv
+import lzma
 import zipfile
 from collections.abc import Collection, Iterable
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ import pyarrow.parquet as pq
 
 from core.datasets.columns import IMAGES, folded, known_column
 from core.datasets.rows import dialect, refuse_long_rows
+from core.datasets.tables import DAMAGE
 from core.errors import InputError
 from core.importing.pickles import read_pickled_frame
 
@@ -57,7 +60,7 @@ def read_frame(path: Path, n_rows: int, class_names: Collection[str]) -> pd.Data
             frame = _csv(path, class_names)
     except InputError:
         raise
-    except (OSError, ValueError, csv.Error, pa.ArrowException, zipfile.BadZipFile) as error:
+    except (*DAMAGE, csv.Error, zipfile.BadZipFile, lzma.LZMAError, RuntimeError) as error:
         kind = "array of numbers" if ending in (".npy", ".npz") else "CSV or Parquet table"
         reason = str(error).rstrip(".") or type(error).__name__
         raise InputError(f"{path} is not a readable {kind}: {reason}.") from error
@@ -104,7 +107,10 @@ def _array(written: bytes) -> np.ndarray:
     reader = np.lib.format.read_array_header_1_0 if major == 1 else (
         np.lib.format.read_array_header_2_0
     )  # fmt: skip
-    shape, fortran, dtype = reader(file)
+    try:
+        shape, fortran, dtype = reader(file)
+    except (SyntaxError, TokenError, MemoryError) as error:  # numpy's, of a line of Python
+        raise ValueError("its first line is damaged") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects; save it as numbers, array.astype(float)")
     held = memoryview(written)[file.tell() :]

@@ -106,6 +106,10 @@ class TestSplit:
         return max([none, *orders], key=lambda order: int((order >= 0).sum()))
 
 
+def _text(name: object) -> str:
+    return "" if name is None or name != name else str(name)
+
+
 def _clean(name: str) -> str:
     return name.strip().replace("\\", "/").removeprefix("./")
 
@@ -137,7 +141,7 @@ def read_probabilities(path: Path, test: TestSplit) -> np.ndarray:
     column = image_column(frame.columns, class_names=names)
     has_labels = LABEL in frame.columns and LABEL not in names
     in_order = bare or (has_labels and path.suffix.lower() not in (".csv", ".parquet"))
-    images = None if column is None else frame[column].astype(str).astype(object)
+    images = None if column is None else frame[column].map(_text).astype(object)
     # Beside labels, names of rows that are no images are only that.
     if images is not None and has_labels and column not in IMAGE_COLUMNS:
         images = images if (test.found(pd.Index(images)) >= 0).any() else None

@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 JOBS_DATABASE = "PRUNESCOPE_JOBS_DATABASE"
 READER_DATABASE = "PRUNESCOPE_READER_DATABASE"
 UPLOAD_LIMIT = "PRUNESCOPE_UPLOAD_LIMIT"
+
+
+def _from_home(path: Path) -> Path:
+    """~/studies as a shell would write it out: files and services pass it as it stands."""
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody's home
+        return path
+
+
+Folder = Annotated[Path, AfterValidator(_from_home)]
 
 
 class Environment(BaseSettings):
@@ -20,7 +32,7 @@ class Environment(BaseSettings):
 
     model_config = SettingsConfigDict(case_sensitive=True, env_ignore_empty=True, frozen=True)
 
-    cache: Path = Field(
+    cache: Folder = Field(
         Path("cache"),
         alias="PRUNESCOPE_CACHE",
         description="Folder of everything a run writes; `cache` in the working directory if not "
@@ -40,13 +52,13 @@ class Environment(BaseSettings):
         description="Database of readers' answers, in the same form; SQLite in the cache folder "
         "if not set.",
     )
-    roles: Path | None = Field(
+    roles: Folder | None = Field(
         None,
         alias="PRUNESCOPE_ROLES",
         description="TOML file of who may do what; see [Deploy with sign-in]"
         "(../how-to/deploy.md). Read again for every request.",
     )
-    shipped: Path | None = Field(
+    shipped: Folder | None = Field(
         None,
         alias="PRUNESCOPE_SHIPPED",
         description="Folder of finished studies, laid out like the cache folder; `prunescope "

@@ -1,5 +1,5 @@
 """Files of every kind as `prunescope look` and the page that looks at a file read them, and what is
-said of them: tables, pictures, DICOMs, checkpoints."""
+said of them: tables, pictures, DICOMs, predictions, checkpoints."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from tests.fuzz.checkpoints import DIED, Checkpoints
 from tests.fuzz.dicoms import Dicoms
 from tests.fuzz.labels import LabelTables
 from tests.fuzz.pictures import Pictures
+from tests.fuzz.predictions import Predictions
 
-LIKELY = (3, 2, 2, 1)  # checkpoints pass through another process, so there are fewer of them
+LIKELY = (3, 2, 2, 2, 1)  # checkpoints pass through another process, so there are fewer of them
 
 
 class Looks:
@@ -26,7 +27,7 @@ class Looks:
 
     def __init__(self, folder: Path) -> None:
         self.makers: list[Kind] = []
-        for kind in (LabelTables, Pictures, Dicoms, Checkpoints):
+        for kind in (LabelTables, Pictures, Dicoms, Predictions, Checkpoints):
             place = folder / kind.__name__
             place.mkdir(exist_ok=True)
             self.makers.append(kind(place))

@@ -6,6 +6,8 @@ import pickle
 import pickletools
 import random
 import struct
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +41,22 @@ class Predictions:
         self.folder = folder
         self.pickles = [path.read_bytes() for path in sorted((FILES / "forms").glob("*.pkl"))]
         self.pieces = [list(_pieces(data)) for data in self.pickles]
-        self.test, self.table = _test_split(self.pickles[0], folder)
-        self.classes = self.test.class_names
+        test, self.table = _test_split(self.pickles[0], folder)
+        self.classes = test.class_names
+        self.test = replace(test, array_classes=self.classes)
+        forms = _further_forms(self.table, self.classes)
+        self.pickles += forms["pkl"]
+        self.pieces += [list(_pieces(data)) for data in forms["pkl"]]
+        self.arrays = {"npy": forms["npy"], "npz": forms["npz"]}
 
     def make(self, rng: random.Random) -> Path:
         for old in self.folder.iterdir():
             old.unlink()
-        kind = rng.choice(("pkl", "pkl", "pkl", "parquet", "csv"))
+        kind = rng.choice(("pkl", "pkl", "pkl", "parquet", "csv", "npy", "npz"))
         if kind == "pkl":
             data = self._pickle(rng)
+        elif kind in self.arrays:
+            data = damaged(rng, rng.choice(self.arrays[kind]), self.pickles)
         elif kind == "parquet":
             data = as_parquet(rng, odd_table(rng, self.table), self.classes, self.pickles)
         else:
@@ -98,6 +107,23 @@ def _pieces(data: bytes) -> list[bytes]:
     """A pickle cut between its opcodes."""
     starts = [at for _, _, at in pickletools.genops(data) if at is not None]
     return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def _further_forms(table: Table, classes: tuple[str, ...]) -> dict[str, list[bytes]]:
+    """Whole files of the forms beside DataFrames: arrays, columns by name, rows."""
+    values = np.random.default_rng(0).random((len(table["image_id"]), len(classes)))
+    named = {"image_id": list(table["image_id"])} | dict(zip(classes, values.T, strict=True))
+    rows = [dict(zip(classes, map(float, row), strict=True)) for row in values]
+    array, archive, packed = BytesIO(), BytesIO(), BytesIO()
+    np.save(array, values)
+    images = np.array(table["image_id"])
+    np.savez(archive, y=values, classes=np.array(classes), image_ids=images)
+    np.savez_compressed(packed, y=values)
+    return {
+        "pkl": [pickle.dumps(held) for held in (values, named, rows, values.tolist())],
+        "npy": [array.getvalue()],
+        "npz": [archive.getvalue(), packed.getvalue()],
+    }
 
 
 def _odd_push(rng: random.Random) -> bytes:

@@ -133,9 +133,9 @@ def test_a_value_a_little_outside_is_a_probability(tmp_path: Path) -> None:
     assert found[:, 1].tolist() == [1, 0, *VALUES[2:, 1]]
 
 
-def written(save: Callable[..., None], **arrays: np.ndarray) -> bytes:
+def written(save: Callable[..., None], *array: np.ndarray, **arrays: np.ndarray) -> bytes:
     file = BytesIO()
-    save(file, **arrays)
+    save(file, *array, **arrays)
     return file.getvalue()
 
 
@@ -218,6 +218,12 @@ WRONG: dict[str, tuple[str, Write, str]] = {
         lambda p: LABELLED.to_csv(p, index=False),
         "names no images",
     ),
+    "an image without a name": ("csv", named(lambda ids: ids.where(ids.index > 0)), "1 of 12 are"),
+    "a damaged first line": (
+        "npy",
+        lambda p: p.write_bytes(written(np.save, VALUES).replace(b"': (12", 6 * b"\xff")),
+        "its first line is damaged",
+    ),
     "no archive": ("npz", lambda p: p.write_bytes(b"PK\x03\x04"), "not a readable array"),
 }
 
@@ -238,6 +244,14 @@ def test_a_class_stated_twice_is_refused(tmp_path: Path) -> None:
 def test_an_archive_that_unfolds_to_gigabytes_is_not_unfolded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unfolds to more than"):
         read(lambda p: np.savez_compressed(p, y=np.zeros((4_000_000, 3))), "npz", tmp_path)
+
+
+def test_a_locked_archive_is_refused(tmp_path: Path) -> None:
+    locked = bytearray(written(np.savez, y=VALUES))
+    locked[6] |= 1  # the flag of an encrypted member, here and in the list at the end
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(InputError, match=r"not a readable array of numbers: .*encrypted"):
+        read(lambda path: path.write_bytes(locked), "npz", tmp_path)
 
 
 def test_decisions_and_softmax_are_remarked_upon() -> None:

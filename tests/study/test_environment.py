@@ -16,6 +16,13 @@ def test_a_variable_counts_from_the_moment_it_is_set(monkeypatch, tmp_path):
     assert cache_dir() == tmp_path / "cache", "in the working directory of the moment"
 
 
+def test_a_home_folder_is_written_out(monkeypatch, tmp_path):
+    """systemd and compose files pass "~" as it stands; a folder of that name would be made."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PRUNESCOPE_CACHE", "~/studies of mine")
+    assert cache_dir() == tmp_path / "studies of mine"
+
+
 def test_an_empty_variable_is_not_set(monkeypatch):
     for name in VARIABLES:
         monkeypatch.setenv(name, "")
