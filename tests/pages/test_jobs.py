@@ -288,3 +288,33 @@ def test_the_database_knows_who_submitted_a_job() -> None:
     job_id = jobs.submit(toy_config(), ROLF.email)
     with open_client() as client:
         assert database.row(client, job_id).authenticated_user == ROLF.email
+
+
+def test_sparsities_are_added_to_a_finished_study_on_its_jobs_page() -> None:
+    config = toy_config("mine")
+    folder = write_toy_study(config=config, images=False)
+    done = jobs.submit(config, LOCAL.email)
+    put(done, "SUCCESS")
+    at = open_jobs(done)
+    at.text_input(key="more_sparsities").input("half")
+    at.button(key="FormSubmitter:extend-Add to the study").click().run()
+    assert "is no sparsity" in at.error[0].value
+    at.text_input(key="more_sparsities").input("70, 5 %")
+    at.button(key="FormSubmitter:extend-Add to the study").click().run()
+    assert len(jobs.jobs()) == 2
+    (added,) = (job for job in jobs.jobs() if job.id != done)
+    assert added.study_id == folder.name, "it is the same study"
+    assert jobs.config_of(added).sweep.sparsities == (0, 0.05, 0.5, 0.7, 0.9, 0.95)
+    assert added.status == "queued"
+
+
+def test_another_persons_study_is_not_extended() -> None:
+    config = toy_config("mine")
+    write_toy_study(config=config, images=False)
+    put(jobs.submit(config, ROLF.email), "SUCCESS")
+    (job,) = jobs.jobs()
+    with pytest.raises(InputError):
+        job_rules.extend(job, RUTH, (0.7,))
+    assert len(jobs.jobs()) == 1
+    job_rules.extend(job, ROLF, (0.7,))
+    assert len(jobs.jobs()) == 2
