@@ -23,6 +23,9 @@ ALLOWED = "Allowed are .safetensors files and what torch.save made of a state_di
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl")
 
+# Of transformers' names for one network in several files.
+PART = re.compile(r"-\d{5}-of-(\d{5})\.")
+
 # First bytes of what people confuse with a checkpoint.
 KNOWN = {
     b"\xff\xd8\xff": "a JPEG image",
@@ -57,6 +60,12 @@ def format_of(path: Path) -> str:
         size = os.fstat(file.fileno()).st_size
         start = file.read(512)
     name = shown(path.name)
+    part = PART.search(path.name)
+    if path.name.endswith(".index.json") or (part and int(part[1]) > 1):
+        raise InputError(
+            f"{name} is part of a network in several files. Save it as one: "
+            'save_pretrained(folder, max_shard_size="10GB").'
+        )
     if not size:
         raise InputError(f"{name} is empty (0 bytes).")
     if size > MAX_BYTES:

@@ -25,6 +25,8 @@ from core.wording.amounts import some
 Shapes = dict[str, tuple[int, ...]]
 # What else those names are left out of: they are made again if the file lacks them.
 REMADE = ("num_batches_tracked", "relative_position_index", "relative_coords_table")
+# What FSDP and recomputed activations put into the names of the layers they wrap.
+WRAPPED = re.compile(r"(?<=\.)(_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 DEFAULT_SIZES = {"resnet_small": 64}
 # Tried where the shapes of a network's tables of positions are not those of its default size.
 SIZES = (224, 256, 384, 512, 192, 288, 320, 336, 448, 128, 96, 64, 160, 240, 272, 352, 480)
@@ -58,6 +60,7 @@ def match(
     `stated` is what the file itself calls its network; it decides between networks of equal names
     and shapes. Raises InputError where nothing agrees, or no network has such a name.
     """
+    tensors = {WRAPPED.sub("", name): tensor for name, tensor in tensors.items()}
     for dialect in (*hugging_face.DIALECTS, *monai.DIALECTS):
         if (named := dialect.translated(tensors)) is not None:
             found = _match(named, architecture, image_size, stated)

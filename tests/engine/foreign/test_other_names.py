@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.checkpoints.formats import weights_in
+from core.checkpoints.formats import format_of, weights_in
 from core.engine.foreign.adopting import DETAILS, adopted_path, network_of
 from core.engine.foreign.facts import facts
 from core.engine.foreign.guessing import match
@@ -191,3 +191,17 @@ def test_a_folder_stands_for_the_one_file_of_weights_in_it(folder, tmp_path):
 def test_classes_whose_numbers_are_no_numbers_are_none(tmp_path):
     (tmp_path / "x.json").write_text('{"classes": [{"id": [1], "name": "a"}]}')
     assert read_sidecar(tmp_path / "x.pt").orders == ()
+
+
+def test_layers_that_fsdp_or_recomputing_wraps_keep_their_names():
+    state = build_model(ModelSettings(architecture="resnet_small"), 3, seed=0).state_dict()
+    words = "0._fsdp_wrapped_module._checkpoint_wrapped_module."
+    found = match({name.replace("0.", words, 1): one for name, one in state.items()}, None, 64)
+    assert (found.settings.architecture, found.keys.fit) == ("resnet_small", True)
+
+
+@pytest.mark.parametrize("name", ["model-00002-of-00003.bin", "model.safetensors.index.json"])
+def test_a_part_of_a_network_is_known_by_its_name(name, tmp_path):
+    (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(InputError, match="part of a network in several files"):
+        format_of(tmp_path / name)

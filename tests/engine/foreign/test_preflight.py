@@ -240,7 +240,7 @@ def test_equal_files_and_choices_give_one_study_and_one_preflight(base, brought,
     assert bf16.id != analysis_config(first).id
     auto = analysis_config(first, overrides=("sweep.precision=auto",))
     assert auto.id == (bf16 if native_bf16() else analysis_config(first)).id
-    with pytest.raises(InputError, match="only study, sweep, pruning, groups and dataset"):
+    with pytest.raises(InputError, match="only study, sweep, pruning, groups, dataset"):
         analysis_config(first, overrides=("dataset.seed=3",))
     assert Preflight.from_json(first.to_json()) == first
 
