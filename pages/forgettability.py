@@ -10,6 +10,7 @@ from core.analysis.class_changes import PRIMARY
 from core.ui import evidence, filters, results, switches, widgets
 from core.ui.forgettability import figures, sections
 from core.wording import pair_sentences
+from core.wording.dense_sentences import nothing_pruned
 
 view = ui.open_study()
 ui.page_head("Forgettability", view)
@@ -34,7 +35,8 @@ distances, clustered = figures.distances(view)
 names = results.table(view, "class_frequencies")["class_name"]
 by_frequency = [name for name in names if name in distances.index]
 if len(by_frequency) < 2 or not decay.pruned_sparsities(results.class_metrics(view)):
-    st.info("This needs two classes, the dense model and at least one sparsity above 0.")
+    needs = "This needs two classes, the dense model and at least one sparsity above 0."
+    st.info(nothing_pruned(view.config, needs))
     st.stop()
 with settings:
     order = switches.switch(

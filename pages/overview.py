@@ -7,6 +7,7 @@ from core.analysis import decay
 from core.study.paths import labels_path
 from core.ui import filters, results, widgets
 from core.ui.overview import facts, headline, overall, report, tour
+from core.wording.dense_sentences import nothing_pruned
 
 view = ui.open_study()
 ui.page_head("Overview", view)
@@ -16,6 +17,8 @@ has_losses = bool(decay.pruned_sparsities(metrics))
 ui.show_progress(view)
 if has_losses:
     headline.show(view)
+elif said := nothing_pruned(view.config, ""):
+    st.info(said)
 facts.say_caveats(view)
 tour.show(view.config.synthetic and not has_losses)
 if metrics.empty:

@@ -10,6 +10,7 @@ from core.ui import people
 from core.ui.filters import say_all_images, show_conditions, subgroup_filter
 from core.ui.pie_browser import browser, composition, filters, found, saved_views
 from core.ui.pie_browser.images import has_points, images, of_subgroup
+from core.wording.dense_sentences import nothing_pruned
 
 looking = people.require("researcher", "admin")
 view = ui.open_study()
@@ -17,7 +18,8 @@ ui.page_head("PIE browser", view)
 ui.show_progress(view)
 ensembles = view.study.grid
 if 0 not in ensembles or len(ensembles) < 2:
-    st.info("PIEs need the dense model and one sparsity above 0, finished for every run.")
+    needs = "PIEs need the dense model and one sparsity above 0, finished for every run."
+    st.info(nothing_pruned(view.config, needs))
     st.stop()
 
 chosen = filters.choose(view, ensembles[1:], has_points(view))

@@ -28,6 +28,7 @@ from core.study.labels import Labels
 from core.study.settings import TableColumns
 from core.wording import data_sentences
 from core.wording.amounts import size
+from core.wording.dense_sentences import UNPRUNED
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar", ".onnx")
 TABLES = (".csv", ".csv.gz", ".parquet")
@@ -138,7 +139,9 @@ def of_checkpoint(report: Preflight) -> Look:
     file, found, outputs = report.file, report.architecture, report.outputs
     facts: dict[str, Any] = {"format": file.format, "n_bytes": file.n_bytes, "tensors": file.dtypes}
     facts |= {"in_the_file": file.notes}
-    if found:
+    if report.graph:
+        facts |= {"graph": report.graph.sentence, "analysed": UNPRUNED}
+    elif found:
         candidates = {found.architecture: found.share}
         candidates |= {other.architecture: other.share for other in found.runner_ups}
         facts |= {

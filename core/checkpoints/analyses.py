@@ -57,6 +57,7 @@ def analysis_config(
                 f"--set {override!r}: after the preflight only {', '.join(CHANGEABLE)}, "
                 f"{BAD_IMAGE} and {BAD_SHARE} can change."
             )
+    at_auto = AUTO_PRECISION in overrides and report.graph is None  # of which fp32 is computed
     asked = tuple(override for override in overrides if override != AUTO_PRECISION)
     config = with_overrides(report.config, asked)
     raw = config.model_dump(mode="json", exclude_none=True)
@@ -65,8 +66,8 @@ def analysis_config(
         raw["study"]["name"] = name
     config = parse_config(raw, "The new study")
     if not any(override.startswith(BAD_IMAGE) for override in asked):
-        config = _skipping(config, AUTO_PRECISION in overrides)
-    return _at_auto(config, report) if AUTO_PRECISION in overrides else config
+        config = _skipping(config, at_auto)
+    return _at_auto(config, report) if at_auto else config
 
 
 def _skipping(config: StudyConfig, at_auto: bool) -> StudyConfig:

@@ -1,4 +1,5 @@
-"""What a preflight found out about the order of outputs, and against the owner's own numbers."""
+"""What a preflight found out about a network's probabilities: against chance, for another order of
+its outputs, and against the owner's own numbers."""
 
 from __future__ import annotations
 

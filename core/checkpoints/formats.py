@@ -19,7 +19,7 @@ MAX_MEMBERS = 20_000
 MAX_NAME = 300
 MAX_PICKLE_BYTES = 32 * 2**20
 MAX_HEADER_BYTES = 32 * 2**20
-ALLOWED = "Allowed are .safetensors files and what torch.save made of a state_dict."
+ALLOWED = "Allowed are .safetensors files, what torch.save made of a state_dict, and ONNX networks."
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl")
 
@@ -51,7 +51,7 @@ ONNX = re.compile(rb"\x08[\x01-\x3f][\x12\x1a\x22\x28\x32\x3a\x42]")
 
 
 def format_of(path: Path) -> str:
-    """ "safetensors", "torch archive" or "torch file of old" (without a zip around it).
+    """ "safetensors", "torch archive", "torch file of old" (without a zip around it) or "onnx".
 
     Raises InputError for anything else, in one sentence. A link is followed; what it leads to has
     to be a plain file.
@@ -85,11 +85,7 @@ def format_of(path: Path) -> str:
         _check_header_length(start, size, name)
         return "safetensors"
     if ONNX.match(start):
-        raise InputError(
-            f"{name} is an ONNX network, and those are not pruned here. Prune it where it was "
-            "trained, predict the test images at each sparsity, and bring the predictions: "
-            "prunescope import-predictions."
-        )
+        return "onnx"
     kind = "text" if _is_text(start) else "of no known kind"
     raise InputError(f"{name} is {kind} and no checkpoint. {ALLOWED}")
 

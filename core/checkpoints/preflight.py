@@ -12,10 +12,12 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from core.checkpoints.checks import Estimate, Moved, ReferenceCheck, Twin
+from core.checkpoints.graphs import GraphFacts
 from core.study.config import StudyConfig
 from core.study.given_networks import Activation
 from core.study.settings import PreprocessingName
 from core.wording.amounts import size, some
+from core.wording.dense_sentences import UNPRUNED
 from core.wording.words import duration
 
 # Raise when the same file and data would give another report.
@@ -45,7 +47,8 @@ class PreflightOptions:
 
 @dataclass(frozen=True)
 class NetworkInFile:
-    """`name` is where it lies: keys and prefixes, "" for the whole file."""
+    """`name` is where it lies: keys and prefixes, "" for the whole file. Of an ONNX file it is an
+    output, and `n_weights` its classes."""
 
     name: str
     n_weights: int
@@ -74,8 +77,9 @@ class FileFacts:
     @property
     def listed(self) -> str:
         """Its networks in words, where there are several."""
-        named = [f"{one.name} ({one.n_weights:,} weights)" for one in self.networks]
-        said = f"{len(named)} networks: {', '.join(named[:-1])} and {named[-1]}" if named else ""
+        whats, each = ("outputs", "classes") if self.format == "onnx" else ("networks", "weights")
+        named = [f"{one.name} ({one.n_weights:,} {each})" for one in self.networks]
+        said = f"{len(named)} {whats}: {', '.join(named[:-1])} and {named[-1]}" if named else ""
         return said if len(named) > 1 else ""
 
     @property
@@ -243,6 +247,7 @@ class Preflight:
     file: FileFacts
     dataset_fingerprint: str
     architecture: ArchitectureFacts | None = None
+    graph: GraphFacts | None = None  # of an ONNX file, which has neither keys nor weights
     keys: Keys | None = None
     weights: WeightFacts | None = None
     outputs: Outputs | None = None
@@ -282,7 +287,9 @@ _ADAPTER = TypeAdapter(Preflight)
 def lines(report: Preflight) -> list[str]:
     """The report in words, a fact a line, without its refusal."""
     found = [_file_line(report.file)]
-    if report.architecture:
+    if report.graph:
+        found += [f"ONNX graph: {report.graph.sentence}", UNPRUNED]
+    elif report.architecture:
         found += _architecture_lines(report.architecture)
     if report.keys:
         found += _key_lines(report.keys)

@@ -85,7 +85,8 @@ def preflight(
     """Say what a checkpoint is, whether it fits a dataset, and what a study of it would take.
 
     Exit status 0: fit to run; 2: refused. Nothing in the file is run: .safetensors, or what
-    torch.save made of a state_dict. model.image_size may be changed with --set.
+    torch.save made of a state_dict. An ONNX graph (.onnx) is computed by onnxruntime, in a process
+    with limits. model.image_size may be changed with --set.
     """
     parts = network, tuple(rename or ())
     _preflight(
@@ -122,6 +123,8 @@ def analyze(
 ) -> None:
     """Prune a given checkpoint over the whole grid, as a study like any other.
 
+    An ONNX file is analysed unpruned: its study has the dense network only.
+
     Preflight first, as `prunescope preflight` prints it. The weights are copied: the file is not
     needed afterwards. Run it again to go on after an interruption. Computed in bf16 where this
     machine has it, else in fp32; --set sweep.precision=fp32 decides. Images that cannot be read are
@@ -137,11 +140,14 @@ def analyze(
     parts = network, tuple(rename or ())
     report = _preflight(checkpoint, dataset, chosen, arch, classes, preprocessing, reference, parts)
     asked = "" if any(_key_of(one) == PRECISION and not _is_auto(one) for one in chosen) else "auto"
-    later = tuple(one for one in chosen if _key_of(one) == BAD_IMAGE)
+    # An ONNX file's preflight has a grid of its own, so what was asked for is refused here.
+    for_later = (BAD_IMAGE, PRECISION, "sweep.sparsities") if report.graph else (BAD_IMAGE,)
+    later = tuple(one for one in chosen if _key_of(one) in for_later and not _is_auto(one))
     frequencies = _frequencies(class_frequencies, report)
     overrides = (*later, *[AUTO_PRECISION] * bool(asked))
     config = analysis_config(report, study, overrides, frequencies)
-    if said := choice(asked, config.sweep.precision, has_bf16(report)):
+    said = choice(asked, config.sweep.precision, has_bf16(report))
+    if said and report.graph is None:
         typer.echo(f"Precision: {said}")
     if background:
         submit(config)

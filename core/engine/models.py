@@ -11,6 +11,7 @@ from torchvision.models.resnet import BasicBlock
 
 from core.engine.classifiers import classifier
 from core.engine.libraries import build_of_library
+from core.engine.onnx import ONNX, OnnxNetwork
 from core.engine.registry import chosen
 from core.errors import InputError, WorkError
 from core.study.networks import of_library
@@ -133,7 +134,7 @@ MODELS: dict[str, Callable[[ModelSettings, int], nn.Module]] = {
 def output_layers(model: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     """The layers with a row for each class: a library's network names them, else the last."""
     names = getattr(model, "output_layers", None)
-    if names:
+    if names is not None:
         return [model.get_submodule(name) for name in names]  # type: ignore[misc]
     return [[module for module in model.modules() if isinstance(module, nn.Linear)][-1]]
 
@@ -160,7 +161,10 @@ def _with_eps(network: nn.Module, settings: ModelSettings) -> nn.Module:
 
 
 def build_model(settings: ModelSettings, n_classes: int, seed: int) -> nn.Module:
-    """A network of `n_classes` logits whose random weights depend only on `seed`."""
+    """A network of `n_classes` logits whose random weights depend only on `seed`; an ONNX graph
+    has its own, and is empty until they are loaded."""
+    if settings.architecture == ONNX:
+        return OnnxNetwork()
     library = of_library(settings.architecture)
     build = build_of_library if library else chosen(MODELS, settings.architecture, "architecture")
     with torch.random.fork_rng(devices=[]):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from core.study.settings import CheckpointSettings
 # ImageNet's statistics, as in the published code, whatever the weights start from.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+ROUNDING = 1e-4  # by which a probability may be outside of 0 to 1
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,11 @@ IMAGENET = Normalisation(MEAN, STD)
 
 @dataclass(frozen=True)
 class Activation:
-    """How logits become probabilities. `points` are torchxrayvision's operating points, one for
-    each class: its `op_norm` moves a point to 0.5, and all of a class without one (0) to 0.5."""
+    """How outputs become probabilities; "none" where they are that already.
+
+    `points` are torchxrayvision's operating points, one for each class: its `op_norm` moves a point
+    to 0.5, and all of a class without one (0) to 0.5.
+    """
 
     name: str = "sigmoid"
     points: tuple[float, ...] = ()
@@ -51,7 +57,7 @@ class Activation:
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
         """(images, classes) float32 -> the same in 0 to 1."""
-        found = logits.softmax(dim=1) if self.name == "softmax" else logits.sigmoid()
+        found = ACTIVATIONS[self.name](logits)
         if not self.points:
             return found
         points = torch.tensor(self.points, device=logits.device)
@@ -61,6 +67,21 @@ class Activation:
         return torch.where(points > 0, moved, 0.5)
 
 
+def _already(outputs: torch.Tensor) -> torch.Tensor:
+    if outputs.min() < -ROUNDING or outputs.max() > 1 + ROUNDING:
+        raise InputError(
+            f"With activation none the outputs are probabilities, but they go from "
+            f"{outputs.min():.3g} to {outputs.max():.3g}. Choose sigmoid or softmax "
+            "(checkpoint.activation)."
+        )
+    return outputs.clamp(0, 1)
+
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "softmax": partial(torch.softmax, dim=1),
+    "none": _already,
+}
 SIGMOID = Activation()
 # By name, for a network of one channel; "imagenet" there is the mean of its three channels.
 # "xrv" is torchxrayvision's -1024 to 1024, "half" the -1 to 1 of many transformers.

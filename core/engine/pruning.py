@@ -90,9 +90,10 @@ def apply_masks(model: nn.Module, dense: Weights, masks: Weights) -> None:
 
 
 def head_weights(model: nn.Module, weights: Weights) -> list[str]:
-    """The weights with a row for each class: the last, but where a library's network names them."""
+    """The weights with a row for each class: the last, but where a library's network names them.
+    Of a network without weights none."""
     named = [f"{name}.weight" for name in getattr(model, "output_layers", ())]
-    return [name for name in named if name in weights] or [list(weights)[-1]]
+    return [name for name in named if name in weights] or list(weights)[-1:]
 
 
 def achieved_sparsity(model: nn.Module, attention: bool = True) -> pd.DataFrame:
@@ -109,13 +110,14 @@ def achieved_sparsity(model: nn.Module, attention: bool = True) -> pd.DataFrame:
         sum(layer[2] for layer in layers),
         sum(layer[3] for layer in layers),
     )
-    classifier_name = head_weights(model, weights)[0]
-    classifier = weights[classifier_name]
-    zeros = (classifier == 0).flatten(1).sum(dim=1).tolist()
-    per_row = classifier.numel() // len(zeros)
-    rows = [(classifier_name, row, per_row, zero) for row, zero in enumerate(zeros)]
+    rows = []
+    for classifier_name in head_weights(model, weights)[:1]:
+        classifier = weights[classifier_name]
+        zeros = (classifier == 0).flatten(1).sum(dim=1).tolist()
+        per_row = classifier.numel() // len(zeros)
+        rows = [(classifier_name, row, per_row, zero) for row, zero in enumerate(zeros)]
     columns = ["layer", "row", "n_weights", "n_zero"]
     table = pd.DataFrame([overall, *layers, *rows], columns=columns)
     table["row"] = table["row"].astype("Int64")
-    table["achieved_sparsity"] = table["n_zero"] / table["n_weights"]
+    table["achieved_sparsity"] = table["n_zero"] / table["n_weights"].clip(lower=1)
     return table

@@ -19,6 +19,7 @@ from torch.fx.experimental.optimization import fuse
 
 from core.analysis.metrics import metrics_table
 from core.engine.checkpoints import CheckpointInfo, device, load_checkpoint
+from core.engine.onnx import OnnxNetwork
 from core.engine.pixels import Pixels
 from core.engine.preprocessing import (
     IMAGENET,
@@ -122,6 +123,8 @@ def pruned_copy(
     file had them, as its owner's own pruning would."""
     network, dense = copy.deepcopy(model), prunable_weights(model, attention)
     in_file = rows_in_file(info)
+    if not dense:  # an ONNX graph
+        return network
     if in_file is None:
         masks = make_masks(dense, method, sparsity, info.seed)
     else:
@@ -164,7 +167,9 @@ def predict(
     activation: Activation = SIGMOID,
 ) -> np.ndarray:
     """(images, classes) float32 probabilities of the images in `rows`, in that order."""
-    parameter = next(network.parameters())
+    parameter = next(network.parameters(), torch.empty(0))  # an ONNX graph has none
+    if isinstance(network, OnnxNetwork):
+        batch_size = network.images_at_once(pixels.image_size)
     batches = []
     for start in range(0, len(rows), batch_size):
         images = to_unit(pixels.read(rows[start : start + batch_size]), parameter.device)

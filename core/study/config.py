@@ -95,6 +95,15 @@ class StudyConfig(Settings):
     def known_architecture(self) -> StudyConfig:
         if self.model.architecture == "other" and self.dataset.kind != "imported":
             raise ValueError('model.architecture "other" is only for imported predictions')
+        if self.model.architecture == "onnx":
+            if self.checkpoint is None:
+                raise ValueError('model.architecture "onnx" is only for a given ONNX file')
+            if self.sweep.sparsities != (0.0,) or self.sweep.precision != "fp32":
+                raise ValueError(
+                    "an ONNX file is analysed unpruned and in fp32: sweep.sparsities has to be "
+                    "[0] and sweep.precision fp32; to prune the network, bring its weights as a "
+                    "PyTorch checkpoint"
+                )
         return self
 
     @property

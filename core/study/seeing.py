@@ -31,8 +31,10 @@ class SeeingSettings(Settings):
     interpolation: Literal["bilinear", "bicubic"] = Field(
         "bilinear", description="How pictures are scaled before `centre_crop`."
     )
-    activation: Literal["sigmoid", "softmax"] = Field(
-        "sigmoid", description="What makes probabilities of the network's outputs."
+    activation: Literal["sigmoid", "softmax", "none"] = Field(
+        "sigmoid",
+        description="What makes probabilities of the network's outputs; `none` where they are "
+        "probabilities already, as of an ONNX graph that ends in a sigmoid.",
     )
     operating_points: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
         (),

@@ -246,10 +246,10 @@ DatasetSettings = Annotated[
 
 
 class ModelSettings(Settings):
-    architecture: Annotated[str, OneNetwork((*get_args(Architecture), "other"))] = Field(
+    architecture: Annotated[str, OneNetwork((*get_args(Architecture), "other", "onnx"))] = Field(
         description="The network: one of the twenty below, or any of torchvision, timm and "
         "torchxrayvision after its library's name, such as `timm/resnet50d`. `other` is only for "
-        "imported predictions."
+        "imported predictions, `onnx` only for a given ONNX file."
     )
     weights: Literal["none", "imagenet"] = Field("none", description="Where training starts from.")
     image_size: int = Field(

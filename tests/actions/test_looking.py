@@ -22,6 +22,7 @@ from core.pictures.images import read_grey
 from core.study.config import parse_config
 from core.study.settings import ModelSettings
 from tests.dicoms import write_dicom
+from tests.engine.foreign import graphs
 
 SMALL = ModelSettings(architecture="resnet_small")
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "nih-cxr-64" / "Data_Entry.csv"
@@ -226,13 +227,22 @@ def test_weights_of_no_known_network_are_described_all_the_same(tmp_path):
     assert "No network known here" in found["warnings"][0]
 
 
+def test_an_onnx_network_is_looked_at_without_a_dataset(tmp_path):
+    notes = {"classes": '["Mass", "Hernia", "Nodule"]'}
+    (tmp_path / "model.onnx").write_bytes(graphs.graph(end="Sigmoid", notes=notes))
+    found = json.loads(asked(tmp_path / "model.onnx", "--json").stdout)
+    assert (found["format"], found["outputs"]) == ("onnx", 3)
+    assert found["output_names"] == ["Mass", "Hernia", "Nodule"]
+    assert "takes any number of images of 16 px" in found["graph"]
+    assert "analysed unpruned" in found["analysed"]
+
+
 @pytest.mark.parametrize("start", [b"\x08\x0a\x12\x07pytorch\x1a\x05", b"\x08\x04\x3a\x90\x01"])
-def test_an_onnx_network_is_named_and_the_way_on(tmp_path, start):
+def test_a_damaged_onnx_network_is_said_to_be_one(tmp_path, start):
     (tmp_path / "model.onnx").write_bytes(start + bytes(range(256)))
     refused = asked(tmp_path / "model.onnx")
     assert refused.exit_code == 2
-    assert "is an ONNX network" in refused.stderr
-    assert "prunescope import-predictions" in refused.stderr
+    assert "model.onnx: the file " in refused.stderr
 
 
 def test_with_a_dataset_it_is_the_preflight(tmp_path, monkeypatch):

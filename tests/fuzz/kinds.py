@@ -22,6 +22,7 @@ KINDS: dict[str, Entry] = {
     "labels": Entry("labels", "LabelTables"),
     "predictions": Entry("predictions", "Predictions"),
     "checkpoints": Entry("checkpoints", "Checkpoints"),
+    "onnx": Entry("graphs", "Graphs"),
     "zips": Entry("zips", "Zips"),
     "dicom": Entry("dicoms", "Dicoms"),
     "jpeg-ls": Entry("dicoms", "JpegLs"),

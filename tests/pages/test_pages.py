@@ -100,6 +100,25 @@ def test_a_study_without_finished_cells_says_so(script, full_cache):
     assert at.info
 
 
+@pytest.fixture(scope="module")
+def dense_cache(tmp_path_factory):
+    """A finished study of the dense network only."""
+    folder = tmp_path_factory.mktemp("dense")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRUNESCOPE_CACHE", str(folder))
+        config = toy_config("dense", folder / "images", sweep={"sparsities": [0.0]})
+        page_studies.write_study(config, toy_labels(200))
+    return folder
+
+
+@pytest.mark.parametrize("script", [*PAGES, "reader_results.py"])
+def test_a_study_of_the_dense_network_says_how_to_prune_it(script, dense_cache, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(dense_cache))
+    at = open_page(script, study="dense")
+    assert any("prunescope extend dense" in one.value for one in at.info)
+    assert "is below dense" not in said(at)
+
+
 @pytest.mark.parametrize("script", PAGES)
 def test_an_unknown_study_is_named_not_silently_replaced(script, full_cache):
     at = open_page(script, study="<b>gone</b>")

@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from core.checkpoints.preflight import PreflightOptions
 from core.engine.checkpoints import (
     CheckpointInfo,
     is_complete,
@@ -21,10 +22,13 @@ from core.engine.checkpoints import (
     save_checkpoint,
     versions,
 )
-from core.engine.foreign.guessing import Match, match
-from core.engine.foreign.reading import Given, Reader
+from core.engine.foreign.given import Given
+from core.engine.foreign.graph_files import match_given, read_given
+from core.engine.foreign.guessing import Match
+from core.engine.foreign.reading import Reader
 from core.engine.foreign.stated import order_of
 from core.engine.models import build_model, output_layers
+from core.engine.onnx import OnnxNetwork
 from core.engine.preprocessing import activation_of, describe, framing_of, seen_by
 from core.errors import InputError
 from core.study import paths
@@ -48,6 +52,9 @@ def not_finite(given: Given) -> dict[str, int]:
 def network_of(found: Match) -> nn.Module:
     """The architecture with the file's weights, in evaluation mode; names and shapes must agree."""
     model = build_model(found.settings, found.n_outputs, seed=0)
+    if isinstance(model, OnnxNetwork):
+        model.load_state_dict(found.tensors)
+        return model.eval()
     state = model.state_dict()
     for name, tensor in found.tensors.items():
         if name in state:
@@ -151,7 +158,8 @@ def _adopt_again(config: StudyConfig, checkpoint: CheckpointSettings) -> None:
             "Run prunescope preflight with the file once more."
         )
     with Reader() as reader:
-        given = reader.read(checkpoint.path, network=checkpoint.network, rename=checkpoint.rename)
+        options = PreflightOptions(network=checkpoint.network, rename=checkpoint.rename)
+        given = read_given(reader, checkpoint.path, options, config.model.image_size)
     if given.sha256 != checkpoint.sha256:
         raise InputError(
             f"{checkpoint.path} is not the file the study was set up with (SHA-256 "
@@ -159,7 +167,7 @@ def _adopt_again(config: StudyConfig, checkpoint: CheckpointSettings) -> None:
         )
     if given.wrong_choice:
         raise InputError(given.wrong_choice)
-    found = match(given.tensors, config.model.architecture, None)
+    found = match_given(given, config.model.architecture, None)
     details = {name: getattr(config.model, name) for name in DETAILS}
     found = replace(found, settings=found.settings.model_copy(update=details))
     if not found.keys.fit or not_finite(given):
@@ -183,6 +191,8 @@ def output_rows(
 
 def keep_outputs(model: nn.Module, rows: list[int]) -> None:
     """Leave the layers of the outputs these ones, in this order."""
+    if isinstance(model, OnnxNetwork):
+        model.keep(rows)
     for last in output_layers(model):
         last.weight = nn.Parameter(last.weight.detach()[rows].clone())
         if last.bias is not None:

@@ -17,6 +17,7 @@ from core.analysis.influence import influences
 from core.analysis.metrics import metrics_table
 from core.checkpoints.formats import shown
 from core.checkpoints.preflight import ClassCheck, DenseCheck
+from core.engine.onnx import OnnxNetwork
 from core.engine.pixels import Pixels, decode, without_skipped
 from core.engine.precision import native_bf16
 from core.engine.preprocessing import Activation, Normalisation, framing_of
@@ -33,6 +34,7 @@ from core.study.progress import Advance
 FEW = 3
 BATCH = 32
 TIMED_IMAGES = 16
+SAME_ALONE = 1e-3  # apart are probabilities of one graph, which sums in another order
 PREVIEWS = 3
 
 
@@ -91,7 +93,8 @@ def predict_timed(
     """Where the device computes in bf16 itself the look takes half the time in it, and the order of
     images, on which AP depends, hardly differs; the study's own precision is then only timed.
     """
-    precision, native = config.sweep.precision, native_bf16()
+    precision = config.sweep.precision
+    native = native_bf16() and not isinstance(model, OnnxNetwork)
     quick = "bf16" if native else precision
     rows = np.arange(len(pixels))
     network = for_inference(model, quick)
@@ -102,6 +105,25 @@ def predict_timed(
         _timed(network, pixels, rows[:2], seen, _silent)
         _, rate = _timed(network, pixels, rows[:TIMED_IMAGES], seen, _silent)
     return Timed(found, quick, rate, quick_rate if native else None)
+
+
+def refuse_changing(
+    model: nn.Module, pixels: Pixels, seen: tuple[Normalisation, Activation]
+) -> None:
+    """Raise InputError where a graph gives an image other probabilities when it is asked again, or
+    with other images: it was exported as it is in training."""
+    rows = np.arange(min(len(pixels), 3))
+    together = predict(model, pixels, rows, BATCH, _silent, *seen)
+    alone = [
+        predict(model, pixels, rows[i : i + 1], BATCH, _silent, *seen) for i in range(len(rows))
+    ]
+    apart = float(np.abs(together - np.concatenate(alone)).max())
+    if apart > SAME_ALONE:
+        raise InputError(
+            f"The graph gives an image other probabilities with other images beside it (up to "
+            f"{apart:.2g} apart), so it was exported in training mode. Export it again after "
+            "model.eval()."
+        )
 
 
 def predict_exactly(

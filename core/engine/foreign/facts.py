@@ -22,9 +22,11 @@ from core.checkpoints.preflight import (
 )
 from core.engine.classifiers import with_activation
 from core.engine.foreign.adopting import network_of, not_finite
-from core.engine.foreign.guessing import Match, match
+from core.engine.foreign.given import Given
+from core.engine.foreign.graph_files import match_given, read_given
+from core.engine.foreign.guessing import Match
 from core.engine.foreign.heads import UNSAID
-from core.engine.foreign.reading import Given, Reader
+from core.engine.foreign.reading import Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of
 from core.engine.pruning import prunable_weights
@@ -51,14 +53,15 @@ def facts(
     """
     options, path = options or PreflightOptions(), Path(path)
     tell = listener or (lambda stage, done, total: None)
-    with Reader() if reader is None else nullcontext(reader) as running:
-        given = running.read(
-            path,
-            lambda done, n: tell("Reading the file", done, n),
-            options.network,
-            options.rename,
-        )
     sidecar = read_sidecar(path)
+    with Reader() if reader is None else nullcontext(reader) as running:
+        given = read_given(
+            running,
+            path,
+            options,
+            options.image_size or sidecar.image_size,
+            lambda done, n: tell("Reading the file", done, n),
+        )
     found: dict[str, Any] = {}
     refusal, prefix = None, ""
     try:
@@ -67,11 +70,11 @@ def facts(
         tell("Comparing weights", 0, 1)
         network = matched(given, sidecar, options)
         prefix = network.prefix
-        found["architecture"] = architecture_facts(network, options)
-        found["keys"] = network.keys
+        found |= network_facts(network, options)
         found["outputs"] = _outputs(network, given, sidecar)
         refuse_unfit(network)
-        found["weights"] = weight_facts(network_of(network))
+        if not network.graph:
+            found["weights"] = weight_facts(network_of(network))
     except InputError as refused:
         refusal = str(refused)
     file = file_facts(path, given, prefix, options)
@@ -83,7 +86,9 @@ def matched(given: Given, sidecar: Sidecar, options: PreflightOptions) -> Match:
     if sidecar.refusal:
         raise InputError(sidecar.refusal)
     size, stated = options.image_size or sidecar.image_size, given.stated or sidecar.stated
-    found = match(given.tensors, options.architecture, size, stated)
+    found = match_given(given, options.architecture, size, stated)
+    if found.graph:
+        return found
     head = with_activation(found.settings.head, options.head or UNSAID)
     eps = found.settings.norm_eps and (sidecar.norm_eps or found.settings.norm_eps)
     return replace(
@@ -106,6 +111,12 @@ def file_facts(path: Path, given: Given, prefix: str, options: PreflightOptions)
         networks=given.networks,
         network=options.network,
     )
+
+
+def network_facts(found: Match, options: PreflightOptions) -> dict[str, Any]:
+    """The parts of a report that say which network it is; a graph has no names of weights."""
+    which = {"architecture": architecture_facts(found, options)}
+    return which | ({"graph": found.graph} if found.graph else {"keys": found.keys})
 
 
 def architecture_facts(found: Match, options: PreflightOptions) -> ArchitectureFacts:

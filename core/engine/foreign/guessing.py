@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from core.checkpoints.graphs import GraphFacts
 from core.checkpoints.preflight import Candidate, Keys, Reshaped
 from core.engine.foreign import finding, hugging_face, monai
 from core.engine.foreign.heads import BESIDE, SeveralLayers, head_beside, several_layers
@@ -50,6 +51,8 @@ class Match:
     # Networks of the same names and shapes that compute something else.
     alternatives: tuple[str, ...] = ()
     stated: bool = False  # the file itself names its network
+    graph: GraphFacts | None = None  # of an ONNX file, and the output that is studied
+    output: str = ""
 
 
 def match(

@@ -37,22 +37,25 @@ from core.engine.foreign.adopting import (
 )
 from core.engine.foreign.facts import (
     Listener,
-    architecture_facts,
     file_facts,
     matched,
+    network_facts,
     refuse_not_finite,
     refuse_unclear,
     refuse_unfit,
     weight_facts,
 )
+from core.engine.foreign.given import Given
+from core.engine.foreign.graph_files import read_given
 from core.engine.foreign.guessing import Match
 from core.engine.foreign.proposing import (
     activation_warnings,
     framed,
+    graph_warnings,
     usual_framing,
     usual_preprocessing,
 )
-from core.engine.foreign.reading import Given, Reader
+from core.engine.foreign.reading import Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of, unnamed_outputs
 from core.engine.preprocessing import activation_of, seen_by
@@ -60,12 +63,19 @@ from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig, with_overrides
 from core.study.labels import Labels
-from core.study.settings import CheckpointSettings, ModelSettings, PreprocessingName, RunSettings
+from core.study.settings import (
+    CheckpointSettings,
+    ModelSettings,
+    PreprocessingName,
+    RunSettings,
+    SweepSettings,
+)
 from core.wording import data_sentences
 from core.wording.amounts import size
 
 # Seconds that ranking and masking takes, per prunable weight and sparsity.
 SECONDS_PER_WEIGHT = 6e-8
+UNPRUNED = SweepSettings(sparsities=(0.0,))  # the grid of an ONNX graph
 
 
 def preflight(
@@ -88,16 +98,17 @@ def preflight(
             "with images."
         )
     tell = listener or (lambda stage, done, total: None)
+    sidecar = read_sidecar(path)
     with Reader() if reader is None else nullcontext(reader) as running:
         # The child is starting meanwhile.
         labels = load_labels(base.dataset, lambda done, n: tell("Reading the dataset", done, n))
-        given = running.read(
+        given = read_given(
+            running,
             path,
+            options,
+            options.image_size or sidecar.image_size,
             lambda done, n: tell("Reading the file", done, n),
-            options.network,
-            options.rename,
         )
-    sidecar = read_sidecar(path)
     key = kept.key_of(path, given.sha256, labels.fingerprint(), base, options, sidecar)
     if (known := kept.report(key)) is not None:
         return known
@@ -148,12 +159,12 @@ class _Preflight:
         refuse_not_finite(self.given)
         found = matched(self.given, self.sidecar, self.options)
         self.found["prefix"] = found.prefix
-        self.found["architecture"] = architecture_facts(found, self.options)
-        self.found["keys"] = found.keys
+        self.found |= network_facts(found, self.options)
         refuse_unfit(found)
         self.tell("Comparing weights", 0, 1)
         model = network_of(found)
-        self.found["weights"] = weight_facts(model)
+        if not found.graph:
+            self.found["weights"] = weight_facts(model)
         self._outputs(found)
         name, reason = self._preprocessing(found)
         config = self._config(found, name)
@@ -182,6 +193,8 @@ class _Preflight:
         keep_outputs(model, rows)
         self.warnings += activation_warnings(_checkpoint(config), len(rows))
         as_seen = (seen, activation_of(_checkpoint(config), rows))
+        if found.graph:
+            checking.refuse_changing(model, pixels, as_seen)
         timed = checking.predict_timed(
             model, pixels, as_seen, config, lambda done, n: self.tell("Predicting", done, n)
         )
@@ -189,6 +202,9 @@ class _Preflight:
         self.found["check"] = check
         self._refuse_unsaid(found, (rows, sample, pixels, as_seen, timed.precision))
         self._warn(check)
+        if found.graph:
+            activation = _checkpoint(config).activation
+            self.warnings += graph_warnings(found.graph, activation, timed.probabilities)
         order = against.order_of_outputs(sample, timed.probabilities, classes)
         reference = against.the_owners(self.options.reference, model, labels, config)
         self.found |= order.found | reference.found
@@ -254,7 +270,7 @@ class _Preflight:
             model=ModelSettings.model_validate(found.settings.model_dump()),
             runs=RunSettings(count=1),
             pruning=base.pruning,
-            sweep=base.sweep,
+            sweep=UNPRUNED if found.graph else base.sweep,
             groups=base.groups,
             operating_point=base.operating_point,
             checkpoint=CheckpointSettings(
@@ -281,8 +297,8 @@ class _Preflight:
                 f"no class has {checking.FEW} positives and negatives among the {check.n_images} "
                 "images looked at, so whether it beats chance is not known"
             )
-        weights: WeightFacts = self.found["weights"]
-        if weights.sparsity >= 0.005:
+        weights: WeightFacts | None = self.found.get("weights")
+        if weights and weights.sparsity >= 0.005:
             self.warnings.append(
                 f"{weights.sparsity:.1%} of the weights are zero already: the grid's sparsities up "
                 "to that change nothing"
@@ -296,7 +312,8 @@ class _Preflight:
         n_test, n_all = len(labels.split("test")), len(labels.table)
         n_validation = len(labels.split("validation"))
         n_grid, side = len(config.sweep.sparsities), config.model.image_size
-        weights: WeightFacts = self.found["weights"]
+        weights: WeightFacts | None = self.found.get("weights")
+        n_weights = weights.n_weights if weights else 0
         n_predictions = (n_test + n_validation) * n_grid
         decoding = n_all / (checking.decoding_rate(sample, images, side) * get_num_threads())
         row = 4 * len(labels.class_names) + 30  # probabilities and the image's id
@@ -304,12 +321,10 @@ class _Preflight:
             images_per_second=timed.rate,
             images_per_second_bf16=timed.rate_bf16,
             n_predictions=n_predictions,
-            seconds=decoding
-            + n_predictions / timed.rate
-            + n_grid * weights.n_weights * SECONDS_PER_WEIGHT,
+            seconds=decoding + n_predictions / timed.rate + n_grid * n_weights * SECONDS_PER_WEIGHT,
             # Predictions, their ensembles and ranks; those of validation; weights; decoded pixels.
             disk_bytes=n_grid * (3 * n_test + n_validation) * row
-            + 4 * weights.n_weights
+            + (4 * n_weights or self.given.n_bytes)
             + n_all * side**2,
             free_bytes=shutil.disk_usage(_existing(paths.cache_dir())).free,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from core.checkpoints.graphs import GraphFacts
 from core.checkpoints.preflight import PreflightOptions
 from core.engine.foreign.guessing import Match
 from core.engine.foreign.hugging_face import LIBRARY
@@ -54,6 +55,8 @@ def usual_preprocessing(
 ) -> tuple[PreprocessingName, str]:
     """What the network's library normalises with, and why it is taken."""
     channels, name = found.settings.channels, found.settings.architecture
+    if found.graph and (seen := seen_by_graph(found.graph)):
+        return seen
     if sidecar.mean:
         return _called(sidecar.mean, sidecar.std) or "unit", "from its library's JSON beside it"
     if _of_torchxrayvision(found):
@@ -69,6 +72,12 @@ def usual_preprocessing(
         )
         if found.library == "MONAI":
             return "unit", "0 to 1, as most networks of MONAI are given"
+    if found.graph:
+        warnings.append(
+            "nothing in an ONNX file says how its images were normalised, so ImageNet's mean and "
+            "deviation are taken; if they were others, choose another preprocessing"
+        )
+        return "imagenet", "ImageNet's mean and deviation, the most usual"
     return "imagenet", "ImageNet's mean and deviation, the architecture's default"
 
 
@@ -76,6 +85,10 @@ def usual_framing(found: Match, options: PreflightOptions, sidecar: Sidecar) -> 
     """The settings of a checkpoint that say how its library frames pictures and what it makes of
     outputs, where nobody chose a preprocessing."""
     settings: dict[str, Any] = {}
+    if found.graph:
+        settings = of_graph(found.graph, found.output, bool(options.preprocessing))
+        if seen_by_graph(found.graph):
+            return settings
     points = found.tensors.get(OPERATING_POINTS)
     if points is not None and points.shape == (found.n_outputs,):
         told = points.nan_to_num(0.0).tolist()
@@ -111,7 +124,9 @@ def framed(checkpoint: CheckpointSettings) -> str:
         said.append(
             f"scaled {checkpoint.interpolation}, {share}the middle cut out rather than stretched"
         )
-    if checkpoint.activation != "sigmoid":
+    if checkpoint.activation == "none":
+        said.append("the outputs are probabilities already")
+    elif checkpoint.activation != "sigmoid":
         said.append(f"{checkpoint.activation} over the outputs")
     if checkpoint.operating_points:
         said.append("probabilities moved by the file's operating points, as torchxrayvision does")
@@ -127,3 +142,38 @@ def activation_warnings(checkpoint: CheckpointSettings, n_kept: int) -> list[str
         f"softmax is over the {n_kept} outputs that stand for classes; the network was trained "
         f"with {left} more"
     ]
+
+
+def of_graph(graph: GraphFacts, output: str, named: bool) -> dict[str, Any]:
+    """The settings of a checkpoint that follow from a graph's own operators; where nobody `named` a
+    preprocessing, that of whole numbers too."""
+    settings: dict[str, Any] = {}
+    end = graph.ends.get(output, "")
+    # A softmax of logarithms of probabilities gives the probabilities.
+    become = {"Sigmoid": "none", "Softmax": "none", "LogSoftmax": "softmax"}.get(end)
+    if become:
+        settings["activation"] = become
+    if graph.input.dtype == "uint8" and not named:
+        settings["std"] = (1 / 255,)
+    return settings
+
+
+def seen_by_graph(graph: GraphFacts) -> tuple[PreprocessingName, str] | None:
+    """What a graph says of its input by how it begins; None where it says nothing."""
+    if graph.input.dtype == "uint8":
+        return "unit", "the graph takes whole numbers from 0 to 255 (uint8)"
+    if graph.first:
+        return "unit", f"the graph scales its input itself ({graph.first})"
+    return None
+
+
+def graph_warnings(graph: GraphFacts, activation: str, probabilities: Any) -> list[str]:
+    """What is doubtful of an ONNX graph's outputs, once they are known: probabilities that a second
+    sigmoid squeezes into 0.5 to 0.73."""
+    low, high = float(probabilities.min()), float(probabilities.max())
+    if activation == "sigmoid" and low >= 0.5 and high <= 0.7311:
+        return [
+            "all probabilities lie between 0.5 and 0.731, as if a sigmoid were taken of "
+            "probabilities; if the graph gives probabilities, choose activation none"
+        ]
+    return []

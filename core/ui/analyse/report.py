@@ -15,6 +15,7 @@ import streamlit as st
 
 from core.checkpoints.checks import ReferenceCheck, Twin
 from core.checkpoints.class_orders import known_orders
+from core.checkpoints.graphs import GraphFacts
 from core.checkpoints.preflight import (
     ArchitectureFacts,
     DenseCheck,
@@ -96,7 +97,9 @@ def _verdict_of_the_fit(report: Preflight) -> None:
 def facts(report: Preflight) -> None:
     """The numbers of a preflight at a glance."""
     said = {"File": f"{report.file.format}, {size(report.file.n_bytes)}"}
-    if found := report.architecture:
+    if report.graph:
+        said["Graph"] = f"{report.graph.n_nodes:,} operators, {report.graph.n_weights:,} weights"
+    elif found := report.architecture:
         said["Architecture"] = f"{found.architecture} ({found.chosen_by})"
     if report.weights:
         said["Prunable weights"] = f"{report.weights.n_weights:,}"
@@ -146,9 +149,12 @@ def details(
 ) -> PreflightOptions:
     """Every part of a report; returns the choices as they stand in its widgets. `classes` fill the
     table of outputs in place of the report's own."""
-    options = _architecture(
-        report.architecture, report.file, report.twins, report.activations, options
-    )
+    if report.graph:
+        options = _graph(report.graph, report.file, options)
+    else:
+        options = _architecture(
+            report.architecture, report.file, report.twins, report.activations, options
+        )
     if report.keys:
         _keys(report.keys)
     if report.weights:
@@ -233,13 +239,23 @@ def _activation(
     return pick("Between the classifier's layers", known, chosen, key="head", width=420)
 
 
+def _graph(graph: GraphFacts, file: FileFacts, options: PreflightOptions) -> PreflightOptions:
+    st.markdown("#### File and graph")
+    operators = ", ".join(f"{n:,} {name}" for name, n in graph.operators)
+    st.markdown(plain(f"{graph.sentence}. Most of its operators: {operators}."))
+    return _network(file, options) if file.networks[1:] else options
+
+
 def _network(file: FileFacts, options: PreflightOptions) -> PreflightOptions:
+    label, each = "Network in the file", "weights"
+    if file.format == "onnx":
+        label, each = "Output of the graph", "classes"
     known: dict[str, str | None] = {
-        f"{one.name} ({one.n_weights:,} weights)": one.name for one in file.networks
+        f"{one.name} ({one.n_weights:,} {each})": one.name for one in file.networks
     }
     if options.network is None:
         known = {"Choose one": None, **known}
-    chosen = pick("Network in the file", known, options.network, key="network_in_file", width=480)
+    chosen = pick(label, known, options.network, key="network_in_file", width=480)
     return replace(options, network=chosen)
 
 

@@ -67,8 +67,10 @@ def _seeing(chosen: tuple[str, ...]) -> tuple[str, ...]:
         "The middle, 87.5 % of the shorter side": "checkpoint.centre_crop=0.875",
     }
     outputs = {
-        "Sigmoid: each finding by itself": None,
+        "As found": None,
+        "Sigmoid: each finding by itself": "checkpoint.activation=sigmoid",
         "Softmax: one finding of all": "checkpoint.activation=softmax",
+        "Nothing: they are probabilities already": "checkpoint.activation=none",
     }
     left, right = st.columns(2)
     with left:

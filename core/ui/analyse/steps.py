@@ -24,9 +24,10 @@ from core.upload import uploads
 from core.upload.uploads import Upload
 from core.wording import precision_sentences
 from core.wording.amounts import size
+from core.wording.dense_sentences import UNPRUNED
 from core.wording.words import count, duration, percent
 
-SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".tar", ".onnx")
 JOBS = "jobs.py"
 STUDY_NAME = "study_name"
 OTHER_GRID = "others"
@@ -58,7 +59,8 @@ def choose_file(who: str) -> Upload | None:
         _go(upload=arrived)
     st.caption(
         ".safetensors, or what torch.save made of a state_dict. Nothing in the file is ever run. "
-        "It stays on this server until you delete it."
+        "An .onnx graph is computed in a process with limits, and analysed unpruned. "
+        "The file stays on this server until you delete it."
     )
     mine = {one.id: one for one in uploads.uploads_of(who, "checkpoint")}
     if mine:
@@ -131,9 +133,44 @@ def preflight(upload: Upload, base: StudyConfig) -> Preflight | None:
 def run(report: Preflight, base: StudyConfig) -> None:
     """Step 4: what else can be chosen, and the start."""
     assert report.config
+    name = _study_name(report.config.study.name)
+    sparsities, precision, overrides = _how(report, base)
+    bad = st.columns(3)[0].selectbox(
+        "Images that cannot be read",
+        list(analyses.BAD_IMAGES),
+        key="bad_images",
+        bind="query-params",
+        help="The preflight looked at a sample. Overview counts and lists the images left out.",
+    )
+    overrides = (*overrides, *analyses.BAD_IMAGES[bad])
+    frequencies = training.frequencies(report.outputs)
+    if report.estimate:
+        seconds = analyses.seconds_on_grid(report, len(sparsities), precision)
+        st.caption(
+            f"About {duration(seconds)} for {count(len(sparsities), 'sparsity')} "
+            f"({', '.join(percent(value) for value in sparsities[:3])}"
+            f"{', ...' if len(sparsities) > 3 else ''}) as measured just "
+            "now on this machine, if nothing else runs. You can close the page meanwhile."
+        )
+    start = st.button(
+        "Start the study",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=frequencies is None,
+    )
+    if start and frequencies is not None:
+        who = people.require("researcher", "admin").email
+        config = analyses.analysis_config(report, name.strip() or None, overrides, frequencies)
+        st.switch_page(JOBS, query_params={"job": jobs.submit(config, who)})
+
+
+def _how(report: Preflight, base: StudyConfig) -> tuple[tuple[float, ...], str, tuple[str, ...]]:
+    """The grid, the precision that it comes to, and both as settings with the method."""
+    if report.graph:
+        st.info(UNPRUNED, icon=":material/info:")
+        return (0.0,), "fp32", ()
     own = base.sweep.sparsities
     grids = GRIDS if own in GRIDS.values() else {f"as {base.study.name}": own} | GRIDS
-    name = _study_name(report.config.study.name)
     left, middle, right = st.columns(3)
     grid = left.selectbox(
         "Sparsities",
@@ -160,39 +197,17 @@ def run(report: Preflight, base: StudyConfig) -> None:
         key="method",
         bind="query-params",
     )
-    bad = st.columns(3)[0].selectbox(
-        "Images that cannot be read",
-        list(analyses.BAD_IMAGES),
-        key="bad_images",
-        bind="query-params",
-        help="The preflight looked at a sample. Overview counts and lists the images left out.",
-    )
-    frequencies = training.frequencies(report.outputs)
     computed = analyses.auto_precision(report) if precision == analyses.AUTO else precision
     st.caption(precision_sentences.choice(precision, computed, analyses.has_bf16(report)))
-    if report.estimate:
-        seconds = analyses.seconds_on_grid(report, len(sparsities), computed)
-        st.caption(
-            f"About {duration(seconds)} for {count(len(sparsities), 'sparsity')} "
-            f"({', '.join(percent(value) for value in sparsities[:3])}, ...) as measured just "
-            "now on this machine, if nothing else runs. You can close the page meanwhile."
-        )
-    overrides = (
-        f"sweep.sparsities={list(sparsities)}",
-        f"sweep.precision={precision}",
-        f"pruning.method={method}",
-        *analyses.BAD_IMAGES[bad],
+    return (
+        sparsities,
+        computed,
+        (
+            f"sweep.sparsities={list(sparsities)}",
+            f"sweep.precision={precision}",
+            f"pruning.method={method}",
+        ),
     )
-    start = st.button(
-        "Start the study",
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=frequencies is None,
-    )
-    if start and frequencies is not None:
-        who = people.require("researcher", "admin").email
-        config = analyses.analysis_config(report, name.strip() or None, overrides, frequencies)
-        st.switch_page(JOBS, query_params={"job": jobs.submit(config, who)})
 
 
 def _other_grid(own: tuple[float, ...]) -> tuple[float, ...]:
@@ -211,7 +226,7 @@ def _other_grid(own: tuple[float, ...]) -> tuple[float, ...]:
     except InputError as error:
         st.error(plain(str(error)))
         st.stop()
-    return grid if len(grid) > 1 else own
+    return grid if text and text.strip() else own
 
 
 def _study_name(proposed: str) -> str:

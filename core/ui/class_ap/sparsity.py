@@ -19,6 +19,7 @@ from core.ui.curves import MOST, class_losses, curves_chart
 from core.ui.results import cached
 from core.ui.view import View
 from core.wording import terms, words
+from core.wording.dense_sentences import nothing_pruned
 
 # What the table of losses begins with: what a class had, has, and has lost.
 LOST = ("class_name", "group", "dense", "pruned", "relative_change", "lower", "upper")
@@ -37,7 +38,8 @@ def show(view: View) -> None:
         with slider:
             view = replace(view, sparsity=widgets.sparsity_slider(pruned, quiet=True))
     else:
-        st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
+        so_far = "Only the dense model is finished; losses appear with the first sparsity above 0."
+        st.info(nothing_pruned(view.config, so_far))
     _show_curves(view, tuple(picked))
     if not pruned:
         return

@@ -32,7 +32,8 @@ def show(view: View) -> None:
     said = (
         statistic_sentences.first_significant(overall, corrected) for corrected in (True, False)
     )
-    st.markdown(f"**mAP is below dense.** {plain(' '.join(said))}")
+    if overall["sparsity"].max() > 0:
+        st.markdown(f"**mAP is below dense.** {plain(' '.join(said))}")
     widgets.caption(statistic_sentences.overall_interval(overall))
     tables.show(
         overall,

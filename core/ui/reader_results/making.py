@@ -16,6 +16,7 @@ from core.study import paths
 from core.study.paths import percent
 from core.ui import plain
 from core.ui.view import View, modified
+from core.wording.dense_sentences import nothing_pruned
 from core.wording.questions import IMAGE, LABELS, Form
 
 WHAT_IT_IS = (
@@ -38,7 +39,8 @@ def show(opened: View, person: Person, first: bool) -> None:
         if 0 in grid and len(grid) > 1:
             _form(opened, person, grid[1:])
         else:
-            st.info("PIEs need the dense model and one sparsity above 0, finished for every run.")
+            needs = "PIEs need the dense model and one sparsity above 0, finished for every run."
+            st.info(nothing_pruned(opened.config, needs))
 
 
 def _form(opened: View, person: Person, pruned: list[float]) -> None:

@@ -19,6 +19,7 @@ from core.ui import filters, nowrap, plain, results, tables, widgets
 from core.ui.safe_sparsity.settings import tag
 from core.ui.view import View
 from core.wording import safety_sentences, terms
+from core.wording.dense_sentences import nothing_pruned
 
 SHOWN = (
     *("class_name", "group", "n_positive_patients", "sparsity", "dense", "pruned"),
@@ -57,7 +58,8 @@ def _compare(view: View) -> None:
         try:
             moments(view.study, advance=advance)
         except InputError:
-            st.info("This needs a finished run with the dense model and one sparsity above 0.")
+            needs = "This needs a finished run with the dense model and one sparsity above 0."
+            st.info(nothing_pruned(view.config, needs))
             st.stop()
     place.empty()
     if not operating_characteristics.is_there(view.study):
