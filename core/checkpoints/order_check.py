@@ -9,6 +9,9 @@ one that seems to stand for it, and (3) that one ranks it well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import scipy  # its submodules load when first used
@@ -21,43 +24,85 @@ LEAST_AUROC = 0.65  # that a moved output has for its new class
 LEVEL = 0.05
 
 
-def moved_outputs(
-    truth: np.ndarray, probabilities: np.ndarray, patients: np.ndarray
-) -> list[tuple[int, int, float, float]]:
-    """(output, class it seems to stand for, AUROC for its own, AUROC for that one), by column.
+@dataclass(frozen=True)
+class Ranked:
+    """How well each output ranks each class, of the classes with FEW positives and negatives.
 
-    truth (images, classes) of 1, 0 and NaN; probabilities (images, classes), column c the output
-    that is taken for class c; patients (images,).
+    `measured` are their columns; area (outputs, classes); spread (outputs, classes, patients) what
+    each patient adds to it; of_luck (classes,) a random order's variance: 1 / (12 P) + 1 / (12 N),
+    below which AUROCs of few positives do not fall.
     """
+
+    measured: np.ndarray
+    area: np.ndarray
+    spread: np.ndarray
+    of_luck: np.ndarray
+
+    @property
+    def far(self) -> float:
+        """Deviations of a gain beyond luck, over all pairs that could have been found."""
+        n = len(self.measured)
+        return float(scipy.stats.norm.isf(LEVEL / max(n * (n - 1) / 2, 1)))
+
+    def clear(self, outputs: Sequence[int], classes: Sequence[int]) -> bool:
+        """Whether each output ranks its class well, and no other output ranks it better."""
+        area = self.area[outputs, classes]
+        others = self.area - np.sqrt(self.of_luck)  # few positives are ranked well by chance
+        best = others[:, classes].max(axis=0)
+        return bool((area >= best).all() and (area >= LEAST_AUROC).all())
+
+    def gain(self, outputs: Sequence[int], seems: Sequence[int]) -> tuple[float, float]:
+        """Of AUROC in sum, if `outputs` stood for `seems`; and its deviation."""
+        at, to = np.array(outputs), np.array(seems)
+        gain = self.area[at, to].sum() - self.area[at, at].sum()
+        of_patients = (self.spread[at, to] - self.spread[at, at]).sum(axis=0)
+        # Each class is in two of the AUROCs.
+        variance = max(float((of_patients**2).sum()), float(2 * self.of_luck[at].sum()))
+        return float(gain), float(np.sqrt(variance))
+
+
+def ranked(truth: np.ndarray, probabilities: np.ndarray, patients: np.ndarray) -> Ranked:
+    """truth (images, classes) of 1, 0 and NaN; probabilities (images, classes), column c the output
+    that is taken for class c; patients (images,)."""
     positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
     measured = np.flatnonzero((positives >= FEW) & (negatives >= FEW))
-    if len(measured) < 2:
-        return []
     area, spread = _areas(truth[:, measured], probabilities[:, measured], patients)
+    of_luck = (1 / positives[measured] + 1 / negatives[measured]) / 12
+    return Ranked(measured, area, spread, of_luck)
+
+
+def moved_outputs(found: Ranked) -> list[tuple[int, int, float, float]]:
+    """(output, class it seems to stand for, AUROC for its own, AUROC for that one), by column."""
+    area, measured = found.area, found.measured
     outputs, classes = scipy.optimize.linear_sum_assignment(area, maximize=True)
     best = dict(zip(outputs.tolist(), classes.tolist(), strict=True))
-    n_pairs = len(measured) * (len(measured) - 1) / 2
-    far = float(scipy.stats.norm.isf(LEVEL / n_pairs))
-    # Of a random order: 1 / (12 P) + 1 / (12 N), which AUROCs of few positives do not fall below.
-    of_luck = (1 / positives[measured] + 1 / negatives[measured]) / 12
-    others = area - np.sqrt(of_luck)  # a class of few positives is ranked well by chance
-    found = []
-    for cycle in _cycles(best):
-        moved = np.array(cycle)
-        seems = np.array([best[one] for one in cycle])
-        gain = area[moved, seems].sum() - area[moved, moved].sum()
-        of_patients = (spread[moved, seems] - spread[moved, moved]).sum(axis=0)
-        # Each class is in two of the AUROCs.
-        variance = max(float((of_patients**2).sum()), float(2 * of_luck[moved].sum()))
-        clear = (area[moved, seems] >= others[:, seems].max(axis=0)).all() and (
-            area[moved, seems] >= LEAST_AUROC
-        ).all()
-        if clear and gain > far * np.sqrt(variance):
-            found += [
+    moves = []
+    for moved in _cycles(best):
+        seems = [best[one] for one in moved]
+        gain, deviation = found.gain(moved, seems)
+        if found.clear(moved, seems) and gain > found.far * deviation:
+            moves += [
                 (int(measured[o]), int(measured[c]), float(area[o, o]), float(area[o, c]))
                 for o, c in zip(moved, seems, strict=True)
             ]
-    return sorted(found)
+    return sorted(moves)
+
+
+def alike(found: Ranked, n_classes: int) -> list[tuple[int, int]]:
+    """Pairs of the `n_classes` columns whose swap `moved_outputs` would not see: their classes have
+    too few images, or their outputs rank them too badly, or as well as each other's."""
+    at = {int(column): place for place, column in enumerate(found.measured)}
+    clear = {place for place in at.values() if found.clear([place], [place])}
+    pairs = []
+    for one in range(n_classes):
+        for other in range(one + 1, n_classes):
+            swapped = [at.get(one, -1), at.get(other, -1)]
+            if clear.issuperset(swapped):
+                gain, deviation = found.gain(swapped, swapped[::-1])
+                if -gain > found.far * deviation:
+                    continue
+            pairs.append((one, other))
+    return pairs
 
 
 def _areas(
@@ -65,7 +110,7 @@ def _areas(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(outputs, classes) AUROC, and (outputs, classes, patients) what each patient adds to it."""
     codes = pd.factorize(patients)[0]
-    n, n_patients = truth.shape[1], codes.max() + 1
+    n, n_patients = truth.shape[1], codes.max(initial=-1) + 1
     area, spread = np.empty((n, n)), np.empty((n, n, n_patients))
     for output in range(n):
         for name in range(n):

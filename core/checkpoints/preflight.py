@@ -212,9 +212,8 @@ class ClassCheck:
 
 @dataclass(frozen=True)
 class DenseCheck:
-    """The dense model on some test images, computed in `precision`. The interval of `mean_auroc`
-    (95 %, over patients and classes) is of the `n_measured` classes with 3 positives and 3
-    negatives or more; None where there are none."""
+    """The dense model on test images. `mean_auroc` and its interval (95 %, over patients and
+    classes) are of the `n_measured` classes with 3 positives and negatives or more."""
 
     n_images: int
     precision: str
@@ -258,6 +257,7 @@ class Preflight:
     activations: tuple[Twin, ...] = ()
     moved: tuple[Moved, ...] = ()
     proposed: tuple[str, ...] = ()
+    order_checked: str = ""
     estimate: Estimate | None = None
     warnings: tuple[str, ...] = ()
     refusal: str | None = None
@@ -274,7 +274,7 @@ class Preflight:
 
     @classmethod
     def from_json(cls, data: bytes) -> Preflight:
-        """Raises ValueError where it is not a report of this version."""
+        """Raises ValueError for a report of another version."""
         report = _ADAPTER.validate_json(data)
         if report.version != VERSION:
             raise ValueError(f"a report of version {report.version}, not {VERSION}")
@@ -304,6 +304,8 @@ def lines(report: Preflight) -> list[str]:
         )
     if report.check:
         found += _check_lines(report.check)
+    if report.order_checked:
+        found.append(f"Order of outputs: {report.order_checked}")
     if report.reference:
         found.append(f"Probabilities: {report.reference.sentence}")
     if e := report.estimate:

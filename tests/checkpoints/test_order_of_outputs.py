@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.checkpoints.checks import Moved
-from core.checkpoints.order_check import moved_outputs, proposal
+from core.checkpoints.order_check import alike, moved_outputs, proposal, ranked
 
 PREVALENCE = np.array([0.3, 0.2, 0.1, 0.05, 0.04, 0.1])
 N = 600
@@ -28,14 +28,14 @@ def patients() -> np.ndarray:
 
 
 def moves(truth: np.ndarray, found: np.ndarray) -> set[tuple[int, int]]:
-    return {(output, name) for output, name, *_ in moved_outputs(truth, found, patients())}
+    return {(output, name) for output, name, *_ in moved_outputs(ranked(truth, found, patients()))}
 
 
 def test_two_swapped_outputs_are_named_with_what_they_rank_high():
     truth = labels(0)
     found = scores(truth, 3, 0)
     found[:, [1, 3]] = found[:, [3, 1]]
-    (first, second) = moved_outputs(truth, found, patients())
+    (first, second) = moved_outputs(ranked(truth, found, patients()))
     assert (first[:2], second[:2]) == ((1, 3), (3, 1))
     assert first[2] < 0.6
     assert first[3] > 0.9
@@ -71,7 +71,22 @@ def test_classes_of_one_or_two_positives_and_uncertain_labels_move_nothing():
     found = scores(truth, 3, 3)
     found = np.where(np.isnan(found), 0.0, found)[:, [0, 1, 2, 4, 3, 5]]
     assert moves(truth, found) == set()
-    assert moved_outputs(truth[:, :1], found[:, :1], patients()) == []
+    assert moved_outputs(ranked(truth[:, :1], found[:, :1], patients())) == []
+
+
+def test_a_pair_is_alike_where_a_swap_would_not_be_seen_and_only_there():
+    truth = labels(0)
+    found = scores(truth, 3, 0)
+    truth[:, 5] = 0  # nobody has it
+    pairs = alike(ranked(truth, found, patients()), 6)
+    assert pairs == [(one, 5) for one in range(5)]
+    found[:, [0, 1]] = scores(truth, 0, 2)[:, [0, 1]]  # both outputs know nothing
+    assert (0, 1) in alike(ranked(truth, found, patients()), 6)
+    for one, other in [(2, 3), (2, 4), (3, 4)]:
+        swapped = found.copy()
+        swapped[:, [one, other]] = found[:, [other, one]]
+        assert (one, other) not in alike(ranked(truth, found, patients()), 6)
+        assert moves(truth, swapped) == {(one, other), (other, one)}
 
 
 def test_the_proposal_names_the_class_of_every_output_of_the_file():

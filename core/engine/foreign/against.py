@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from core.checkpoints.order_check import moved_outputs, proposal
+from core.checkpoints.order_check import alike, moved_outputs, proposal, ranked
 from core.checkpoints.reference import compare, read_reference
 from core.engine.foreign import checking
 from core.engine.preprocessing import activation_of, seen_by
@@ -32,14 +32,35 @@ def order_of_outputs(sample: Labels, probabilities: np.ndarray, classes: tuple[s
     sample; classes: of each output in the file's order."""
     truth = label_matrix(sample.table, sample.class_names)
     patients = sample.table["patient_id"].to_numpy()
-    if not (found := moved_outputs(truth, probabilities, patients)):
-        return Found()
+    by_rank = ranked(truth, probabilities, patients)
+    if not (found := moved_outputs(by_rank)):
+        pairs = alike(by_rank, truth.shape[1])
+        positives = np.nansum(truth, axis=0).astype(int)
+        return Found({"order_checked": _checked(len(truth), sample.class_names, pairs, positives)})
     moved, proposed = proposal(classes, sample.class_names, found)
     said = [str(one) for one in moved[:MOST_NAMED]]
     if len(moved) > MOST_NAMED:
         said.append(f"and {len(moved) - MOST_NAMED} more")
     warning = f"{len(moved)} outputs seem to be in another order: {'; '.join(said)}"
     return Found({"moved": moved, "proposed": proposed}, [warning])
+
+
+def _checked(
+    n_images: int, names: tuple[str, ...], pairs: list[tuple[int, int]], positives: np.ndarray
+) -> str:
+    """What was looked at, and which swaps it would not show: the rarest classes first."""
+    n_pairs = len(names) * (len(names) - 1) // 2
+    if not n_pairs:
+        return ""
+    looked = f"No outputs seem swapped on {n_images:,} images"
+    if not pairs:
+        return f"{looked}, on which every two classes can be told apart."
+    one, other = min(pairs, key=lambda pair: positives[list(pair)].min())
+    return (
+        f"{looked}, but {len(pairs):,} of {n_pairs:,} pairs of classes cannot be told apart on "
+        f"them, such as {names[one]} and {names[other]} ({positives[one]:,} and "
+        f"{positives[other]:,} positives): if such two were swapped, this would not show it."
+    )
 
 
 def the_owners(text: str | None, model: nn.Module, labels: Labels, config: StudyConfig) -> Found:

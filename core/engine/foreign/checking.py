@@ -36,6 +36,9 @@ BATCH = 32
 TIMED_IMAGES = 16
 SAME_ALONE = 1e-3  # apart are probabilities of one graph, which sums in another order
 PREVIEWS = 3
+# For the order of outputs: more images than tell whether a network beats chance.
+SECONDS_FOR_ORDER = 30.0
+MOST_FOR_ORDER = 1000
 
 
 def sample_of_test(labels: Labels, n: int) -> Labels:
@@ -47,6 +50,20 @@ def sample_of_test(labels: Labels, n: int) -> Labels:
         rng = np.random.default_rng(int(labels.fingerprint(), 16))
         test = test.iloc[np.sort(rng.choice(len(test), n, replace=False))]
     return Labels(test, labels.class_names)
+
+
+def others_of_all(labels: Labels, sample: Labels, n: int) -> Labels:
+    """`n` further images of any split: half of them those with the rarest findings, of which there
+    are too few in a sample, the others drawn by the dataset's fingerprint."""
+    left = labels.table[~labels.table["image_id"].isin(sample.table["image_id"])]
+    truth = label_matrix(left, labels.class_names)
+    found = np.nansum(truth, axis=0)
+    rarest = np.where(truth == 1, found, np.inf).min(axis=1, initial=np.inf)
+    drawn = np.random.default_rng(int(labels.fingerprint(), 16)).random(len(left))
+    rare_first = np.lexsort((drawn, rarest))
+    rare, rest = rare_first[: n // 2], rare_first[n // 2 :]
+    chosen = np.concatenate([rare, rest[np.argsort(drawn[rest])][: n - n // 2]])
+    return Labels(left.iloc[np.sort(chosen)], labels.class_names)
 
 
 def decode_sample(sample: Labels, config: StudyConfig, advance: Advance) -> tuple[Labels, Pixels]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import get_num_threads
+import numpy as np
+import pandas as pd
+from torch import get_num_threads, nn
 
 from core.checkpoints.analyses import study_settings
 from core.checkpoints.checks import which_activation, which_twin
@@ -58,7 +60,7 @@ from core.engine.foreign.proposing import (
 from core.engine.foreign.reading import Reader
 from core.engine.foreign.sidecar import Sidecar, read_sidecar
 from core.engine.foreign.stated import order_of, unnamed_outputs
-from core.engine.preprocessing import activation_of, seen_by
+from core.engine.preprocessing import Activation, Normalisation, activation_of, seen_by
 from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig, with_overrides
@@ -205,7 +207,7 @@ class _Preflight:
         if found.graph:
             activation = _checkpoint(config).activation
             self.warnings += graph_warnings(found.graph, activation, timed.probabilities)
-        order = against.order_of_outputs(sample, timed.probabilities, classes)
+        order = self._order(config, labels, sample, model, as_seen, timed)
         reference = against.the_owners(self.options.reference, model, labels, config)
         self.found |= order.found | reference.found
         self.warnings += order.warnings + reference.warnings
@@ -231,6 +233,38 @@ class _Preflight:
         if (head := found.settings.head) and not self.options.head:
             self.found["activations"] = asked = twins.compare(twins.activations(found), how, listen)
             raise _Refused(which_activation(head, asked, n_images))
+
+    def _order(
+        self,
+        config: StudyConfig,
+        labels: Labels,
+        sample: Labels,
+        model: nn.Module,
+        seen: tuple[Normalisation, Activation],
+        timed: checking.Timed,
+    ) -> against.Found:
+        """Of the sample, and of as many more images as half a minute or so is enough for."""
+        images = paths.images_dir(config.dataset)
+        assert images
+        decoding = checking.decoding_rate(sample, images, config.model.image_size)
+        each = 1 / max(timed.rate, 1e-6) + 1 / (decoding * get_num_threads())
+        n = min(int(checking.SECONDS_FOR_ORDER / each), checking.MOST_FOR_ORDER)
+        others, classes = checking.others_of_all(labels, sample, n), _checkpoint(config).classes
+        of_the_sample = against.order_of_outputs(sample, timed.probabilities, classes)
+        if not len(others.table):
+            return of_the_sample
+        try:
+            others, pixels = checking.decode_sample(
+                others, config, lambda done, n: self.tell("Decoding more images", done, n)
+            )
+        except InputError:  # not one image of a split can be read
+            return of_the_sample
+        more = checking.predict_timed(
+            model, pixels, seen, config, lambda done, n: self.tell("Checking the order", done, n)
+        )
+        both = Labels(pd.concat([sample.table, others.table]), labels.class_names)
+        found = np.concatenate([timed.probabilities, more.probabilities])
+        return against.order_of_outputs(both, found, classes)
 
     def _outputs(self, found: Match) -> None:
         settings = found.settings

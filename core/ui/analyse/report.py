@@ -161,6 +161,7 @@ def details(
         _weights(report.weights)
     if report.outputs:
         options = _outputs(report.outputs, options, classes)
+        st.caption(plain(report.order_checked))
     if report.architecture:
         options = preprocessing(report.seen, report.architecture, options)
     if report.check:

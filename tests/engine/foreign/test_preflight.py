@@ -14,6 +14,7 @@ from torch import nn
 from core.checkpoints.analyses import analysis_config
 from core.checkpoints.mapping import XRV_CLASSES, map_outputs
 from core.checkpoints.preflight import Preflight, PreflightOptions, lines
+from core.engine.foreign import checking
 from core.engine.foreign.preflight import preflight
 from core.engine.foreign.reading import Reader
 from core.engine.pipeline import run_study
@@ -22,6 +23,7 @@ from core.engine.preprocessing import Normalisation, to_input
 from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig, parse_config, read_config, with_overrides
+from core.study.labels import label_matrix
 from core.study.study import Study
 from core.study.trainings import trained_checkpoint
 
@@ -111,7 +113,7 @@ def test_our_own_checkpoint_is_read_as_what_it_is_and_studied_to_the_same_number
     assert report.estimate.n_predictions > 0
     assert list(dict.fromkeys(stages)) == [
         "Reading the dataset", "Reading the file", "Comparing weights", "Decoding images",
-        "Predicting",
+        "Predicting", "Decoding more images", "Checking the order",
     ]  # fmt: skip
 
     config = analysis_config(report, "again")
@@ -154,6 +156,45 @@ def test_what_a_person_gave_stays_in_the_report_that_refuses_it(base, brought, r
     assert report.outputs.classes == given
 
 
+def test_the_order_is_checked_on_more_images_than_the_sample_of_any_split(
+    base, brought, reader, monkeypatch
+):
+    monkeypatch.setattr(checking, "SECONDS_FOR_ORDER", 1e6)  # on however slow a machine
+    n = len(store.read_labels(paths.study_dir(base)).table)
+    report = preflight(brought, base, PreflightOptions(n_images=10), reader=reader)
+    assert report.check.n_images == 10
+    assert report.moved or f"seem swapped on {n:,} images" in report.order_checked
+    assert report.moved or f"Order of outputs: {report.order_checked}" in lines(report)
+
+
+def test_further_images_that_cannot_be_read_leave_the_order_to_the_sample(
+    base, brought, reader, monkeypatch
+):
+    decode = checking.decode_sample
+
+    def unreadable(sample, *more):
+        if len(sample.table) > 9:
+            raise InputError("No image of validation can be read.")
+        return decode(sample, *more)
+
+    monkeypatch.setattr(checking, "decode_sample", unreadable)
+    report = preflight(brought, base, PreflightOptions(n_images=9), reader=reader)
+    assert report.fit
+    assert report.moved or "seem swapped on 9 images" in report.order_checked
+
+
+def test_half_of_the_further_images_have_the_rarest_findings(base):
+    labels = store.read_labels(paths.study_dir(base))
+    sample = checking.sample_of_test(labels, 5)
+    truth = label_matrix(labels.table, labels.class_names)
+    few = checking.others_of_all(labels, sample, 8)
+    assert len(few.table) == 8
+    assert not set(few.table["image_id"]) & set(sample.table["image_id"])
+    assert (label_matrix(few.table, few.class_names) == 1).any(axis=1).sum() >= 4
+    everything = checking.others_of_all(labels, sample, 10**6)
+    assert len(everything.table) == len(truth) - 5
+
+
 def test_the_owners_probabilities_are_compared_with_ours(base, brought, reader):
     theirs = predictions(paths.study_dir(base))["sparsity=00.parquet"].head(6)
     report = preflight(
@@ -164,6 +205,11 @@ def test_the_owners_probabilities_are_compared_with_ours(base, brought, reader):
     assert report.reference.n_images == 6
     assert Preflight.from_json(report.to_json()) == report
     assert any(line.startswith("Probabilities: equal to the owner's") for line in lines(report))
+
+    darker = PreflightOptions(
+        reference=theirs.to_csv(index=False), seeing=("checkpoint.mean=[0.9]",)
+    )
+    assert not preflight(brought, base, darker, reader=reader).reference.agrees
 
     flipped = theirs.assign(Mass=1 - theirs["Mass"]).to_csv(index=False)
     report = preflight(brought, base, PreflightOptions(reference=flipped), reader=reader)
