@@ -84,7 +84,8 @@ def format_of(path: Path) -> str:
     if start[8:9] == b"{":
         _check_header_length(start, size, name)
         return "safetensors"
-    if ONNX.match(start):
+    named_so = path.suffix.lower() == ".onnx" and not _is_text(start)
+    if ONNX.match(start) or named_so:  # protobuf leaves the order of fields free
         return "onnx"
     kind = "text" if _is_text(start) else "of no known kind"
     raise InputError(f"{name} is {kind} and no checkpoint. {ALLOWED}")

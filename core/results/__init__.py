@@ -17,6 +17,7 @@ from core.analysis.class_evidence import CLASS_EFFECTS, TRENDS
 from core.analysis.class_pairs import CLASS_PAIRS
 from core.analysis.class_summary import CLASS_SUMMARY
 from core.analysis.correlations import CORRELATIONS
+from core.analysis.dense_values import DENSE_VALUES
 from core.analysis.forgettability import FORGETTABILITY
 from core.analysis.interaction import INTERACTION
 from core.analysis.lost import LOST_FINDINGS, RAISED_FINDINGS
@@ -76,6 +77,7 @@ def _safe_sparsity(
 TABLES = {
     "class_metrics": Table(lambda part: part.class_metrics, WITH_SOMERS_D, of_slice=True),
     "class_frequencies": Table(lambda part: part.frequencies, CLASS_FREQUENCIES, of_slice=True),
+    "dense_values": Table(classes.dense_values, DENSE_VALUES, (METRIC,), of_slice=True),
     "achieved_sparsity": Table(_achieved_sparsity, ACHIEVED_SPARSITY),
     "forgettability": Table(classes.forgettability, FORGETTABILITY, (METRIC,), of_slice=True),
     "class_summary": Table(classes.class_summary, CLASS_SUMMARY, (METRIC,), of_slice=True),

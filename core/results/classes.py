@@ -9,6 +9,7 @@ import pandas as pd
 from core.analysis.class_pairs import ClassPairs
 from core.analysis.class_summary import ClassSummary
 from core.analysis.correlations import Correlations
+from core.analysis.dense_values import DenseValues
 from core.analysis.forgettability import Forgettability
 from core.analysis.interaction import Interaction
 from core.analysis.overall import Overall
@@ -56,3 +57,11 @@ def overall(part: Slice, metric: str = "ap", advance: Advance | None = None) -> 
         with suppress(InputError):  # no run has both yet
             over_patients = mean_moments(part.study, advance=advance)
     return Overall(metric)(part.class_metrics, over_patients)
+
+
+def dense_values(part: Slice, metric: str = "ap") -> pd.DataFrame:
+    """`DenseValues`, over the runs whose dense model is evaluated."""
+    study, chosen = part.study, part.chosen
+    patients = study.test.rows["patient_id"][chosen]
+    dense = (study.predictions(run, 0.0)[chosen] for run in study.runs(0.0))
+    return DenseValues(metric)(part.truth, part.class_names, patients, dense)

@@ -164,6 +164,8 @@ def model(config: StudyConfig) -> str:
 def pruning(config: StudyConfig) -> str:
     if not is_known(config, "pruning.method"):
         return UNKNOWN
+    if config.sweep.sparsities == (0.0,):
+        return "nothing is pruned"
     return f"{PRUNING_METHODS[config.pruning.method]} ({config.pruning.method})"
 
 

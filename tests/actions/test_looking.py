@@ -235,6 +235,9 @@ def test_an_onnx_network_is_looked_at_without_a_dataset(tmp_path):
     assert found["output_names"] == ["Mass", "Hernia", "Nodule"]
     assert "takes any number of images of 16 px" in found["graph"]
     assert "analysed unpruned" in found["analysed"]
+    whole = graphs.graph()
+    (tmp_path / "version-last.onnx").write_bytes(whole[2:] + whole[:2])
+    assert json.loads(asked(tmp_path / "version-last.onnx", "--json").stdout)["format"] == "onnx"
 
 
 @pytest.mark.parametrize("start", [b"\x08\x0a\x12\x07pytorch\x1a\x05", b"\x08\x04\x3a\x90\x01"])

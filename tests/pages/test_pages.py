@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.analysis.class_changes import LEAST_PATIENTS
 from core.study import paths, store
 from core.study.progress import Report
 from tests import page_studies
@@ -117,6 +118,17 @@ def test_a_study_of_the_dense_network_says_how_to_prune_it(script, dense_cache, 
     at = open_page(script, study="dense")
     assert any("prunescope extend dense" in one.value for one in at.info)
     assert "is below dense" not in said(at)
+
+
+def test_class_ap_of_the_dense_network_is_a_table_with_intervals(dense_cache, monkeypatch):
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(dense_cache))
+    at = open_page("class_ap.py", study="dense")
+    assert not at.get("plotly_chart")
+    table = at.dataframe[0].value
+    known = table[table["n_positive_patients"] >= LEAST_PATIENTS]
+    assert 0 < len(known) < len(table)
+    assert (known["ci_low"] < known["dense"]).all()
+    assert (known["dense"] < known["ci_high"]).all()
 
 
 @pytest.mark.parametrize("script", PAGES)

@@ -8,6 +8,7 @@ from functools import partial
 import streamlit as st
 
 from core.analysis import decay
+from core.analysis.dense_values import DENSE_VALUES
 from core.analysis.losses import LOSSES
 from core.charts import Chart
 from core.charts.classes import losses_chart, values_chart
@@ -40,6 +41,9 @@ def show(view: View) -> None:
     else:
         so_far = "Only the dense model is finished; losses appear with the first sparsity above 0."
         st.info(nothing_pruned(view.config, so_far))
+    if view.config.sweep.sparsities == (0.0,):
+        _show_dense(view)
+        return
     _show_curves(view, tuple(picked))
     if not pruned:
         return
@@ -90,6 +94,19 @@ def _show_curves(view: View, picked: tuple[str, ...]) -> None:
         also=tables_of_it,
         help=terms.METRICS[view.metric],
     )
+
+
+def _show_dense(view: View) -> None:
+    """All there is to say of classes where nothing is pruned."""
+    label = words.METRICS[view.metric]
+    tables.show(
+        results.table(view, "dense_values", metric=view.metric).sort_values("dense"),
+        DENSE_VALUES,
+        labels={"dense": label},
+        height="content",
+        alt=f"{label} of the dense model on each class, with its 95 % interval",
+    )
+    widgets.downloads(view, "dense_values")
 
 
 def _show_losses(view: View) -> None:
