@@ -170,8 +170,11 @@ def refuse_long_chunks(path: Path) -> None:
         while at + 8 <= n_bytes:
             file.seek(at)
             length, name = struct.unpack(">I4s", file.read(8))
+            if name == b"IEND":  # what follows is nobody's
+                return
             if length > n_bytes:
-                raise ValueError(f"its part {name!r} claims {length:,} bytes, more than the file")
+                part = name.decode("ascii", "replace")
+                raise ValueError(f"truncated: its part {part} is to have {length:,} bytes")
             at += 12 + length
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from core.datasets.columns import patient_column, patients_in_paths, split_column
 from core.datasets.files import alike, without_suffix
 from core.datasets.table import classes_of, load
-from core.datasets.tables import read_rows
+from core.datasets.tables import read_rows, refuse_missing_columns
 from core.errors import InputError, WorkError
 from core.pictures.images import stored_size
 from core.pictures.samples import BadImage
@@ -132,6 +132,7 @@ def _report(
             f"zip; it names {rows[image_column].iloc[0]!r}, and the zip holds {images[0]!r}."
         )
     keys = [key for key in (image_column, patient, split, IMAGE_COLUMN) if key]
+    refuse_missing_columns(rows, keys, Path(table))
     asked = TableColumns(labels=Path(table), class_columns=columns.classes)
     named, joined = classes_of(rows, keys, asked, Path(table))
     settings = TableSettings(

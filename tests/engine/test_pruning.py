@@ -45,7 +45,6 @@ OF_EACH_FAMILY = (
     "efficientnet_b0",
     "resnet50",
     "swin_t",
-    "vit_b_16",
 )
 
 
@@ -66,6 +65,15 @@ def test_masks_equal_torchs_own_at_every_grid_sparsity(architecture):
 @pytest.mark.parametrize("architecture", OF_EACH_FAMILY)
 def test_masks_of_large_models_equal_torchs_own_at_one_sparsity(architecture):
     assert_masks_equal_torchs_own(architecture, [0.9])
+
+
+def test_masks_of_attention_equal_torchs_own_at_every_grid_sparsity():
+    model = nn.Sequential(nn.MultiheadAttention(8, 2), nn.Linear(8, 3))
+    for sparsity in DEFAULT_SPARSITIES:
+        ours = make_masks(prunable_weights(model), "l1_global", sparsity)
+        theirs = torch_masks(model, sparsity)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.slow

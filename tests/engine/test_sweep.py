@@ -55,7 +55,11 @@ def warmed_up(settings: ModelSettings, pixels: RandomPixels) -> nn.Module:
 
 @pytest.mark.parametrize(
     ("architecture", "sparsities"),
-    [("resnet_small", (0.0, 0.5, 0.95)), ("resnet18", (0.5, 0.9)), ("vit_b_16", (0.5,))],
+    [
+        ("resnet_small", (0.0, 0.5, 0.95)),
+        ("resnet18", (0.5, 0.9)),
+        pytest.param("vit_b_16", (0.5,), marks=pytest.mark.slow),
+    ],
 )
 def test_predictions_equal_a_plain_torch_loop(architecture, sparsities):
     settings = ModelSettings(architecture=architecture, image_size=64)

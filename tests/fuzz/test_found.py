@@ -231,7 +231,7 @@ def test_a_png_whose_pixels_claim_to_go_on_for_gigabytes_is_refused(tmp_path):
     at = data.index(b"IDAT")
     data[at - 4 : at] = (2**31 - 1).to_bytes(4, "big")
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(BadImage, match=r"IDAT.* claims 2,147,483,647 bytes, more than the file"):
+    with pytest.raises(BadImage, match=r"truncated: its part IDAT is to have 2,147,483,647 bytes"):
         read_grey(tmp_path / "a.png")
 
 

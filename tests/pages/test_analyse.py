@@ -187,7 +187,9 @@ def test_a_typed_name_stands_in_the_address_until_there_is_another_report(arrive
     at.text_input(key="study_name").set_value("typed-by-hand").run()
     assert at.query_params["name"] in ("typed-by-hand", ["typed-by-hand"])
 
-    at = open_page("analyse.py", **address, name="typed-by-hand")  # refreshed, or sent on
+    kept = {"name": "typed-by-hand", "bad_images": "stop at the first"}
+    at = open_page("analyse.py", **address, **kept)  # refreshed, or sent on
+    assert at.selectbox(key="bad_images").value == "stop at the first"
     assert at.text_input(key="study_name").value == "typed-by-hand"
     at.text_input(key="study_name").set_value("best-model-2-on-grey-lungs").run()
     assert "name" not in at.query_params

@@ -106,6 +106,13 @@ def test_a_truncated_image_is_named(tmp_path):
             read_grey(path)
 
 
+def test_what_follows_a_png_is_left_alone(tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    path = saved(tmp_path, Image.fromarray(grey), "whole.png")
+    path.write_bytes(path.read_bytes() + b"\xff" * 40)
+    assert (read_grey(path) == grey).all()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
