@@ -17,7 +17,8 @@ from tools.reference import words as say
 ELSEWHERE = {
     **dict.fromkeys(("upload", "dataset", "own", "look"), "tests/e2e/test_analyse.py"),
     **dict.fromkeys(
-        ("grid", "precision", "method", "bad_images", "name", "sparsities"), "tests/pages/test_analyse.py"
+        ("grid", "precision", "method", "bad_images", "name", "sparsities"),
+        "tests/pages/test_analyse.py",
     ),
     "job": "tests/e2e/test_jobs.py",
     **dict.fromkeys(("reader", "reader-study"), "tests/pages/test_reader_study.py"),
