@@ -29,6 +29,10 @@ LOST = ("class_name", "group", "dense", "pruned", "relative_change", "lower", "u
 @st.fragment  # moving the slider draws this again, and nothing above it
 def show(view: View) -> None:
     people.require(*SEES_STUDIES)  # a fragment runs without the page above it
+    if view.config.sweep.sparsities == (0.0,):
+        st.info(nothing_pruned(view.config, ""))
+        _show_dense(view)
+        return
     pruned = decay.pruned_sparsities(results.class_metrics(view))
     with st.container(key="at"):
         slider, picker = st.columns([3, 2], gap="medium", vertical_alignment="center")
@@ -39,11 +43,7 @@ def show(view: View) -> None:
         with slider:
             view = replace(view, sparsity=widgets.sparsity_slider(pruned, quiet=True))
     else:
-        so_far = "Only the dense model is finished; losses appear with the first sparsity above 0."
-        st.info(nothing_pruned(view.config, so_far))
-    if view.config.sweep.sparsities == (0.0,):
-        _show_dense(view)
-        return
+        st.info("Only the dense model is finished; losses appear with the first sparsity above 0.")
     _show_curves(view, tuple(picked))
     if not pruned:
         return
