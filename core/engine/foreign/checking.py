@@ -52,10 +52,13 @@ def sample_of_test(labels: Labels, n: int) -> Labels:
     return Labels(test, labels.class_names)
 
 
-def others_of_all(labels: Labels, sample: Labels, n: int) -> Labels:
+def others_of_all(labels: Labels, sample: Labels, n: int) -> Labels | None:
     """`n` further images of any split: half of them those with the rarest findings, of which there
-    are too few in a sample, the others drawn by the dataset's fingerprint."""
+    are too few in a sample, the others drawn by the dataset's fingerprint. None where there are
+    none, or none are asked for."""
     left = labels.table[~labels.table["image_id"].isin(sample.table["image_id"])]
+    if not n or left.empty:
+        return None
     truth = label_matrix(left, labels.class_names)
     found = np.nansum(truth, axis=0)
     rarest = np.where(truth == 1, found, np.inf).min(axis=1, initial=np.inf)

@@ -226,8 +226,8 @@ class _Preflight:
             self.tell("Comparing networks", done, total)
 
         n_images = self.found["check"].n_images
-        if found.alternatives and not self.options.architecture:
-            known = twins.networks(self.given.tensors, found)
+        known = {} if self.options.architecture else twins.networks(self.given.tensors, found)
+        if len(known) > 1:
             self.found["twins"] = asked = twins.compare(known, how, listen)
             raise _Refused(which_twin(asked, n_images))
         if (head := found.settings.head) and not self.options.head:
@@ -251,7 +251,7 @@ class _Preflight:
         n = min(int(checking.SECONDS_FOR_ORDER / each), checking.MOST_FOR_ORDER)
         others, classes = checking.others_of_all(labels, sample, n), _checkpoint(config).classes
         of_the_sample = against.order_of_outputs(sample, timed.probabilities, classes)
-        if not len(others.table):
+        if others is None:
             return of_the_sample
         try:
             others, pixels = checking.decode_sample(

@@ -31,10 +31,12 @@ How = tuple[list[int], Labels, Pixels, tuple[Normalisation, Activation], str]
 
 
 def networks(tensors: Tensors, found: Match) -> dict[str, Match]:
-    """`found`, which the file's tensors fit, and its alternatives, by architecture."""
+    """`found`, which the file's tensors fit, and those of its alternatives that they fit too at
+    its size of image, by architecture."""
     size = found.settings.image_size
     others = {name: match(tensors, name, size) for name in found.alternatives}
-    return {found.settings.architecture: found} | others
+    fit = {name: other for name, other in others.items() if other.keys.fit}
+    return {found.settings.architecture: found} | fit
 
 
 def activations(found: Match) -> dict[str, Match]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from core.engine.foreign import twins
 from core.engine.foreign.adopting import keep_outputs, network_of
 from core.engine.foreign.guessing import match
 from core.engine.libraries import make
@@ -145,3 +146,10 @@ def test_the_index_lists_what_the_library_builds(library):
     known = {one.own_name for one in index().networks.values() if one.library == library}
     assert known <= set(names)
     assert all(name.endswith("_enc") for name in set(names) - known)  # encoders have no classes
+
+
+def test_only_twins_that_the_weights_fit_at_the_images_size_are_asked_about():
+    tensors = made("timm/vit_small_patch16_224", n_classes=14, channels=3).state_dict()
+    found = match(tensors, None, None)
+    assert "timm/flexivit_small" in found.alternatives  # of equal names and, at 240 px, shapes
+    assert list(twins.networks(tensors, found)) == ["timm/vit_small_patch16_224"]

@@ -23,7 +23,7 @@ from core.engine.preprocessing import Normalisation, to_input
 from core.errors import InputError
 from core.study import paths, store
 from core.study.config import StudyConfig, parse_config, read_config, with_overrides
-from core.study.labels import label_matrix
+from core.study.labels import Labels, label_matrix
 from core.study.study import Study
 from core.study.trainings import trained_checkpoint
 
@@ -193,6 +193,20 @@ def test_half_of_the_further_images_have_the_rarest_findings(base):
     assert (label_matrix(few.table, few.class_names) == 1).any(axis=1).sum() >= 4
     everything = checking.others_of_all(labels, sample, 10**6)
     assert len(everything.table) == len(truth) - 5
+    assert checking.others_of_all(labels, labels, 8) is None
+    assert checking.others_of_all(labels, sample, 0) is None
+
+
+def test_where_every_image_is_in_the_sample_the_order_is_checked_on_it(
+    base, brought, reader, monkeypatch
+):
+    whole = store.read_labels(paths.study_dir(base))
+    test = Labels(whole.table.assign(split="test"), whole.class_names)
+    monkeypatch.setattr("core.engine.foreign.preflight.load_labels", lambda *_: test)
+    options = PreflightOptions(n_images=len(test.table))
+    report = preflight(brought, base, options, reader=reader)
+    assert report.fit, report.refusal
+    assert report.check.n_images == len(test.table)
 
 
 def test_the_owners_probabilities_are_compared_with_ours(base, brought, reader):
