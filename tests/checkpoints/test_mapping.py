@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.study.labels import NO_FINDING, findings
 
 DATASET = (*findings(class_list("nih-cxr14")), NO_FINDING)
+CLASSES = ("Pleural Thickening", "Mass", "Hernia")
 
 
 def test_fourteen_outputs_fit_fourteen_findings_beside_no_finding():
@@ -47,3 +48,37 @@ def test_torchxrayvisions_order_is_offered_for_eighteen_outputs():
     offered = orders["torchxrayvision"]
     assert offered[:3] == XRV_CLASSES[:3]
     assert offered[14:] == ("", "", "", "")
+
+
+def test_names_are_matched_without_case_spaces_and_underscores():
+    outputs = map_outputs(3, CLASSES, ("hernia", "pleural_thickening", "Gout"))
+    assert outputs.classes == ("Hernia", "Pleural Thickening", "")
+    assert outputs.classes_without_output == ("Mass",)
+
+
+def test_torchxrayvisions_eighteen_have_their_own_order():
+    outputs = map_outputs(18, CLASSES, one_channel_densenet=True)
+    assert outputs.named_by == "torchxrayvision"
+    assert outputs.classes[XRV_CLASSES.index("Hernia")] == "Hernia"
+    assert sum(map(bool, outputs.classes)) == 3
+
+
+def test_without_names_the_dataset_s_order_is_taken_and_said():
+    assert map_outputs(3, CLASSES).named_by == "order"
+
+
+@pytest.mark.parametrize(
+    ("n", "names", "given", "words"),
+    [
+        (14, (), None, "14 outputs, the dataset 3 classes.*with - for those that have none"),
+        (1, (), None, "1 output, the dataset 3 classes.*which, in order"),
+        (2, ("cat", "dog"), None, r"None of the network's outputs \(cat, dog\)"),
+        (3, (), ("Mass", "Hernia"), "2 classes were given for 3 outputs"),
+        (3, (), ("Mass", "Gout", ""), "no class 'Gout'"),
+        (3, (), ("Mass", "mass", ""), "Two outputs stand for the class 'Mass'"),
+        (3, (), ("", "", ""), "nothing to measure"),
+    ],
+)
+def test_what_cannot_be_matched_is_explained(n, names, given, words):
+    with pytest.raises(InputError, match=words):
+        map_outputs(n, CLASSES, names, given)

@@ -11,7 +11,7 @@ import re
 import torch
 
 from core.engine.foreign.layouts import Tensors
-from core.engine.foreign.translated import Dialect
+from core.engine.foreign.translated import Dialect, begun_otherwise
 from core.errors import InputError
 
 LIBRARY = "Hugging Face's transformers"
@@ -159,10 +159,7 @@ def _of_block(name: str, full: bool) -> str:
         "projection.project_conv.": "conv_pwl." if full else "conv_pw.",
         "projection.project_bn.": "bn3." if full else "bn2.",
     }
-    for old, new in words.items():
-        if name.startswith(old):
-            return new + name.removeprefix(old)
-    return name
+    return begun_otherwise(name, words)
 
 
 _QUERY = r"(?:attention\.(?:attention|self)\.query|attention\.q_proj)\.weight"

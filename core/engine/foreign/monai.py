@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from core.engine.foreign.layouts import Tensors
-from core.engine.foreign.translated import Dialect
+from core.engine.foreign.translated import Dialect, begun_otherwise
 from core.errors import InputError
 
 LIBRARY = "MONAI"
@@ -47,10 +47,7 @@ def _of_block(name: str, full: bool) -> str:
         "_project_conv.": "conv_pwl." if full else "conv_pw.",
         "_bn2.": "bn3." if full else "bn2.",
     }
-    for old, new in words.items():
-        if name.startswith(old):
-            return new + name.removeprefix(old)
-    return name
+    return begun_otherwise(name, words)
 
 
 def _resnet(tensors: Tensors) -> Tensors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.engine.foreign.layouts import Tensors, as_they_are
@@ -58,6 +58,14 @@ class Dialect:
         for pattern, word in self.words:
             name = re.sub(pattern, word, name)
         return name
+
+
+def begun_otherwise(name: str, words: Mapping[str, str]) -> str:
+    """A name that begins with one of `words`, with what that becomes."""
+    for old, new in words.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name
 
 
 def _odd_sides(size: int, n_halvings: int = 5) -> list[bool]:
